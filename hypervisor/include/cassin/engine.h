@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The Cassin engine: one process, thousands of guests. This is the library's only public header
+ * (with cassin/spec.h, which it includes).
+ *
+ * Every function may be called from any thread but the engine's own; results are 0 or a negated errno
+ * code, and where a `struct cassin_error_text` is taken it holds one line for a person: what, where, why.
+ */
+#ifndef CASSIN_ENGINE_H
+#define CASSIN_ENGINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cassin/spec.h>
+
+#define CASSIN_VERSION "0.1.0"
+
+struct engine;
+
+struct engine_options {
+	unsigned workers;    /* host threads that run guests; 0: one per available CPU, at most 64 */
+	uint64_t pool_bytes; /* memory that all guests together may touch; 0: 3/4 of MemAvailable */
+	/* Called when engine_changed_next() has something to give, from any thread, at most once until it
+	 * has been drained. Must not call the engine; meant for uv_async_send(). May be NULL. */
+	void (*notify)(void *opaque);
+	void *opaque;
+	/* For `cassin run`: console bytes of guests, called on a worker's thread as they are written.
+	 * May be NULL: consoles are kept in bounded rings only. */
+	void (*console)(void *opaque, uint64_t id, const char *bytes, size_t len);
+};
+
+/* Opens /dev/kvm, probes it and starts the workers. -ENOENT, -EACCES and the like name the cure in *err. */
+int engine_create(struct engine **out, const struct engine_options *options, struct cassin_error_text *err);
+/* Ends every guest, joins the workers and frees everything. */
+void engine_destroy(struct engine *e);
+
+enum guest_state {
+	GUEST_STARTING, /* accepted, its memory is built, not yet run */
+	GUEST_RUNNING,  /* computing, waiting for its turn, or blocked in a hypercall */
+	GUEST_WAITING,  /* ended; the restart policy's back-off runs */
+	GUEST_EXITED,   /* ended by its own exit call */
+	GUEST_CRASHED,  /* ended by the hypervisor: see report */
+	GUEST_KILLED,   /* ended by engine_guest_kill() */
+};
+const char *guest_state_name(enum guest_state s); /* "starting", "running", ... */
+
+struct guest_counters {
+	uint64_t exits;       /* KVM_RUN returns */
+	uint64_t hypercalls;
+	uint64_t faults;      /* page faults answered */
+	uint64_t dispatches;  /* times it was put on a vCPU */
+	uint64_t virtual_ns;  /* time on a vCPU */
+	uint64_t operations;  /* ring submissions consumed */
+	uint64_t accepted;    /* connections */
+	uint64_t bytes_in;    /* stream payload received */
+	uint64_t bytes_out;
+	uint64_t frames;      /* 4 KiB frames of its own: touched memory */
+	uint64_t table_frames; /* page tables */
+	uint64_t log_lost;    /* console bytes that did not fit the ring */
+};
+
+struct guest_status {
+	uint64_t id; /* never reused */
+	char name[CASSIN_NAME_MAX + 1];
+	char domain[CASSIN_NAME_MAX + 1];
+	enum guest_state state;
+	bool ready;      /* it made the ready call, or it blocked waiting for IO for the first time */
+	int exit_code;   /* of the last end: exit code & 0xff; 128 + 6 for a crash, 128 + 9 when killed */
+	unsigned restarts;
+	unsigned cell;   /* number of its cell */
+	unsigned worker; /* where it is now */
+	uint64_t memory_bytes; /* quota */
+	uint64_t started_ns;   /* CLOCK_REALTIME of the last start */
+	uint64_t uptime_ns;    /* of this incarnation; 0 once it has ended */
+	struct guest_counters counters; /* over all incarnations; frames are the present ones */
+};
+
+/* Spawns a guest. The engine copies what it needs of *spec. All errors are found here: the name is taken
+ * (-EEXIST), a port is in use (-EADDRINUSE), the image is no guest (-ENOEXEC), no memory (-ENOMEM).
+ * On success the guest runs at once, on some worker. */
+int engine_guest_spawn(struct engine *e, const struct guest_spec *spec, uint64_t *id,
+		       struct cassin_error_text *err);
+
+/* Ends a guest at once. It stays listed, as GUEST_KILLED, until removed. The policy does not restart it.
+ * Blocks until it is off its vCPU and its memory is free. -ENOENT. */
+int engine_guest_kill(struct engine *e, uint64_t id);
+/* Asks a guest to end: its console input ends, its listeners' accepts fail with -ECANCELED; a guest that still
+ * runs after grace_ns is killed. Does not block; the end shows as a change. */
+int engine_guest_stop(struct engine *e, uint64_t id, uint64_t grace_ns);
+/* Ends it if it runs and starts it anew with the same spec, ports and id. */
+int engine_guest_restart(struct engine *e, uint64_t id, struct cassin_error_text *err);
+/* Kills it if it runs and forgets it: name, ports and console are free. */
+int engine_guest_remove(struct engine *e, uint64_t id);
+
+/* Lookups. -ENOENT. */
+int engine_guest_find(struct engine *e, const char *name, uint64_t *id);
+int engine_guest_status(struct engine *e, uint64_t id, struct guest_status *out);
+/* The spec it was spawned with; valid until the guest is removed. NULL: no such guest. */
+const struct guest_spec *engine_guest_spec(struct engine *e, uint64_t id);
+/* Ids of all guests in the order of their spawn; *ids is malloc'd, the caller frees it. Returns the count or
+ * -ENOMEM. */
+int engine_guest_list(struct engine *e, uint64_t **ids);
+/* The crash report of the last crash (several lines, malloc'd, caller frees), NULL if there is none. */
+char *engine_guest_report(struct engine *e, uint64_t id);
+
+/* Console. Each guest's output is a stream of bytes of which the engine keeps the last 16 KiB. Copies up to len bytes from
+ * stream offset *offset on and sets *offset behind them; if *offset was older than what is kept it is moved
+ * up first and *lost says by how much. Returns the number of bytes, -ENOENT. */
+long engine_guest_log(struct engine *e, uint64_t id, uint64_t *offset, char *buf, size_t len, uint64_t *lost);
+/* Feeds console input (`cassin run`). len 0: end of input. Returns bytes taken or -ENOENT, -EAGAIN (full: 64 KiB). */
+long engine_guest_input(struct engine *e, uint64_t id, const char *buf, size_t len);
+
+/* Hands a connected stream socket to a guest as a connection accepted on its `port`. Takes fd over, also on
+ * failure (then it is closed). -ENOENT: no such guest, -ECONNREFUSED: it does not run or does not listen there
+ * (a guest that has not booted yet gets up to 2 s). */
+int engine_guest_connect(struct engine *e, uint64_t id, uint16_t port, int fd);
+
+/* The next guest whose state changed since it was last given; 0 when there is none. A guest that was removed
+ * is given once more. */
+uint64_t engine_changed_next(struct engine *e);
+
+struct engine_stats {
+	unsigned workers, cells;
+	uint64_t guests, running;    /* listed; GUEST_STARTING or GUEST_RUNNING */
+	uint64_t pool_frames, used_frames; /* 4 KiB; guests, page tables, images, monitors */
+	uint64_t image_frames;       /* of those, shared image pages */
+	uint64_t quarantined_frames; /* freed page tables that await a cell flush */
+	uint64_t spawns, ends, crashes, restarts;
+	uint64_t exits, hypercalls, switches, preemptions, commits, flushes, moves;
+	uint64_t uptime_ns;
+};
+void engine_stats(struct engine *e, struct engine_stats *out);
+
+#endif

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+/* A guest's specification: what a person writes in JSON (docs/spec.md) and what the engine is given. */
+#ifndef CASSIN_SPEC_H
+#define CASSIN_SPEC_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define CASSIN_NAME_MAX 63    /* [A-Za-z0-9][A-Za-z0-9._-]* */
+#define CASSIN_ARGS_MAX 64    /* arguments after the image's name */
+#define CASSIN_ARGS_BYTES 2048 /* all of them together with their zeros, and the guest's name */
+#define CASSIN_PORTS_MAX 64
+#define CASSIN_CONNECT_MAX 16
+#define CASSIN_ENDPOINT_MAX 127 /* "tcp:127.0.0.1:8080", "unix:/run/x.sock" */
+
+#define CASSIN_MEMORY_DEFAULT (UINT64_C(16) << 20)
+#define CASSIN_MEMORY_MIN (UINT64_C(64) << 10)
+#define CASSIN_MEMORY_MAX (UINT64_C(64) << 30)
+#define CASSIN_STREAMS_DEFAULT 1024u
+#define CASSIN_STREAMS_MAX 16384u
+
+/* One line for a person. */
+struct cassin_error_text {
+	char text[512];
+};
+/* Formats into err (which may be NULL) and returns `code`, so that `return error_set(err, -EINVAL, ...)` reads well. */
+int error_set(struct cassin_error_text *err, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+enum guest_isolation { ISOLATION_CELL, ISOLATION_VM };
+enum guest_restart { RESTART_NO, RESTART_ON_FAILURE, RESTART_ALWAYS };
+
+struct guest_port {
+	char host[CASSIN_ENDPOINT_MAX + 1]; /* "tcp:ADDR:PORT" or "unix:PATH" */
+	uint16_t guest;
+};
+
+struct guest_connect {
+	char name[CASSIN_NAME_MAX + 1];       /* what the guest calls it */
+	char target[CASSIN_ENDPOINT_MAX + 1]; /* "tcp:ADDR:PORT" or "unix:PATH" */
+};
+
+struct guest_spec {
+	char *name;
+	char *image;  /* path */
+	char *domain; /* "default" */
+	uint64_t memory; /* bytes, a multiple of 4096 */
+	char **args;  /* nargs of them, the image's name not among them */
+	size_t nargs;
+	struct guest_port *ports;
+	size_t nports;
+	struct guest_connect *connects;
+	size_t nconnects;
+	unsigned streams; /* handles it may hold at once */
+	enum guest_isolation isolation;
+	enum guest_restart restart;
+	unsigned restart_max; /* restarts in a row (each less than 10 s after the last) before giving up; 0: no limit */
+};
+
+/* Sets the defaults; all pointers NULL. */
+void spec_init(struct guest_spec *s);
+/* Frees what the members point to, not *s. */
+void spec_free(struct guest_spec *s);
+/* Deep copy. -ENOMEM. */
+int spec_copy(struct guest_spec *to, const struct guest_spec *from);
+
+/* Parses JSON text; `where` names it in errors ("spec.json", "request"). Unknown keys, wrong types and values out
+ * of range are refused as `WHERE:LINE: "key": why` (line where jansson tells it, the key's path otherwise, e.g.
+ * `spec.json: ports[2].host: ...`). Keys that are absent keep what *s holds already. On failure *s is
+ * freed and re-initialised. -EINVAL, -ENOMEM. */
+int spec_parse(struct guest_spec *s, const char *json, size_t len, const char *where, struct cassin_error_text *err);
+/* The same from a file; "image" is taken relative to the file's folder. */
+int spec_load(struct guest_spec *s, const char *path, struct cassin_error_text *err);
+/* Checks a spec as a whole (name, image present, ports unique, ...): what engine_guest_spawn() demands. */
+int spec_check(const struct guest_spec *s, const char *where, struct cassin_error_text *err);
+/* JSON text of a spec, malloc'd; parsing it gives the spec back. */
+char *spec_format(const struct guest_spec *s);
+
+/* "64K", "16M", "1G", "4096": bytes. -EINVAL, -ERANGE. */
+int size_parse(const char *text, uint64_t *bytes);
+/* "[ADDR:]PORT:GUEST" or "unix:PATH:GUEST", as `-p` takes it; ADDR is 127.0.0.1 when absent. */
+int port_parse(const char *text, struct guest_port *out, struct cassin_error_text *err);
+/* [A-Za-z0-9][A-Za-z0-9._-]*, at most CASSIN_NAME_MAX. */
+bool name_valid(const char *name);
+/* "tcp:ADDR:PORT" (ADDR numeric, [v6] in brackets) or "unix:PATH". */
+bool endpoint_valid(const char *text);
+
+#endif
