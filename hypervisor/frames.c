@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: MIT */
+#include "frames.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+void frames_init(struct frames *f, struct frame_pool *pool, frames_grow_fn grow, void *opaque)
+{
+	memset(f, 0, sizeof *f);
+	pthread_mutex_init(&f->lock, NULL);
+	f->pool = pool;
+	f->grow = grow;
+	f->opaque = opaque;
+}
+
+void frames_destroy(struct frames *f)
+{
+	atomic_fetch_sub(&f->pool->used, f->used);
+	free(f->free.at);
+	free(f->quarantine.at);
+	pthread_mutex_destroy(&f->lock);
+}
+
+/* Makes room for n more. The stacks never hold more than was handed out, so room is made at hand-out time
+ * and giving back cannot fail. */
+static int stack_reserve(struct frame_stack *s, uint64_t need)
+{
+	if (need <= s->capacity)
+		return 0;
+	uint64_t capacity = need + need / 2 + 64;
+	frame_t *at = realloc(s->at, capacity * sizeof *at);
+	if (!at)
+		return -ENOMEM;
+	s->at = at;
+	s->capacity = (uint32_t)capacity;
+	return 0;
+}
+
+static int pool_take(struct frame_pool *p)
+{
+	if (atomic_fetch_add(&p->used, 1) < p->limit)
+		return 0;
+	atomic_fetch_sub(&p->used, 1);
+	return -ENOMEM;
+}
+
+static int alloc_locked(struct frames *f, frame_t *out, bool *fresh)
+{
+	int r = stack_reserve(&f->free, f->used + 1 + f->free.count);
+	if (!r)
+		r = stack_reserve(&f->quarantine, f->used + 1);
+	if (r)
+		return r;
+	if (f->free.count) {
+		*out = f->free.at[--f->free.count];
+		*fresh = false;
+		return 0;
+	}
+	if (f->next == f->end) {
+		frame_t first;
+		uint32_t count;
+		r = f->grow(f->opaque, &first, &count);
+		if (r)
+			return r;
+		f->next = first;
+		f->end = first + count;
+	}
+	*out = f->next++;
+	*fresh = true;
+	return 0;
+}
+
+int frames_alloc(struct frames *f, frame_t *out, bool *fresh)
+{
+	int r = pool_take(f->pool);
+	if (r)
+		return r;
+	pthread_mutex_lock(&f->lock);
+	r = alloc_locked(f, out, fresh);
+	if (!r)
+		f->used++;
+	pthread_mutex_unlock(&f->lock);
+	if (r)
+		atomic_fetch_sub(&f->pool->used, 1);
+	return r;
+}
+
+static void give_back(struct frames *f, size_t n)
+{
+	f->used -= n;
+	atomic_fetch_sub(&f->pool->used, n);
+}
+
+void frames_free(struct frames *f, const frame_t *at, size_t n)
+{
+	pthread_mutex_lock(&f->lock);
+	memcpy(f->free.at + f->free.count, at, n * sizeof *at);
+	f->free.count += (uint32_t)n;
+	give_back(f, n);
+	pthread_mutex_unlock(&f->lock);
+}
+
+uint32_t frames_quarantine(struct frames *f, const frame_t *at, size_t n)
+{
+	pthread_mutex_lock(&f->lock);
+	memcpy(f->quarantine.at + f->quarantine.count, at, n * sizeof *at);
+	f->quarantine.count += (uint32_t)n;
+	uint32_t waiting = f->quarantine.count;
+	pthread_mutex_unlock(&f->lock);
+	return waiting;
+}
+
+uint32_t frames_quarantined(struct frames *f)
+{
+	pthread_mutex_lock(&f->lock);
+	uint32_t waiting = f->quarantine.count;
+	pthread_mutex_unlock(&f->lock);
+	return waiting;
+}
+
+void frames_release(struct frames *f, uint32_t n)
+{
+	pthread_mutex_lock(&f->lock);
+	struct frame_stack *q = &f->quarantine;
+	memcpy(f->free.at + f->free.count, q->at, n * sizeof *q->at);
+	f->free.count += n;
+	memmove(q->at, q->at + n, (q->count - n) * sizeof *q->at);
+	q->count -= n;
+	give_back(f, n);
+	pthread_mutex_unlock(&f->lock);
+}
+
+uint64_t frames_used(struct frames *f)
+{
+	pthread_mutex_lock(&f->lock);
+	uint64_t used = f->used;
+	pthread_mutex_unlock(&f->lock);
+	return used;
+}

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A guest: the durable thing that has a name, ports and a console, and its present incarnation (memory, registers,
+ * rings, handles). The incarnation belongs to one worker at a time and only that thread touches it; what others
+ * may read is atomic or under the engine's lock, and says so.
+ */
+#ifndef GUEST_H
+#define GUEST_H
+
+#include <linux/kvm.h>
+#include <stdatomic.h>
+
+#include <cassin/engine.h>
+
+#include "console.h"
+#include "deadlines.h"
+#include "memory.h"
+#include "op.h"
+#include "ring.h"
+#include "streams.h"
+#include "worker.h"
+
+struct engine;
+
+enum run_state {
+	RUN_NONE,     /* no incarnation */
+	RUN_RUNNABLE, /* in its worker's run queue */
+	RUN_ON_CPU,
+	RUN_BLOCKED,  /* in enter, waiting for completions or its deadline */
+};
+
+enum end_kind { END_EXIT, END_CRASH, END_KILL };
+
+struct guest_atomics {
+	atomic_uint_fast64_t exits, hypercalls, faults, dispatches, virtual_ns, operations, accepted, bytes_in,
+		bytes_out, frames, table_frames;
+};
+
+struct guest {
+	uint64_t id;
+	atomic_uint refs; /* guest_put() */
+	struct engine *engine;
+	struct guest_spec spec;
+	struct image *image; /* a reference, held until removal */
+	struct port *ports;  /* spec.nports of them */
+	struct console console;
+	_Atomic(struct worker *) worker; /* changed only under the old worker's eyes and the new one's inbox lock */
+	struct guest_atomics count;      /* any thread may read */
+
+	/* Under engine->lock. */
+	enum guest_state state;
+	bool ready, removed, listed_as_changed;
+	int exit_code;
+	unsigned restarts;
+	uint64_t started_real, started_mono;
+	char *report;
+	struct guest *changed_next;
+
+	/* The incarnation; its worker's only. */
+	struct cell *cell;
+	enum run_state run;
+	struct guest *queue_next; /* run queue */
+	struct memory memory;
+	struct kvm_regs regs;
+	uint64_t fs_base;
+	void *xstate;      /* extended state of a guest that was preempted; NULL: initial */
+	uint64_t virtual_ns;
+	uint64_t dispatched_at;
+	struct ring ring;
+	uint32_t wait_count; /* RUN_BLOCKED: completions it waits for */
+	struct deadline wake; /* of enter */
+	struct deadline timer; /* restart back-off, or the grace of a stop */
+	struct op *ops;       /* pending */
+	uint32_t nops;
+	struct streams *streams;
+	bool stopping;       /* asked to end */
+	unsigned restart_row; /* restarts that followed each other quickly */
+	uint64_t code_page;  /* where a hypercall instruction was last verified; memory.generation then */
+	uint64_t code_generation;
+};
+
+/* A message to whichever worker owns the guest when it arrives. */
+struct guest_call {
+	struct message message;
+	struct guest *guest;
+	void (*fn)(struct guest *g, struct guest_call *c); /* on the owner's thread; frees c or reuses it */
+};
+/* Any thread. Holds a reference to g until fn has returned. Messages from one thread to a guest that does not move
+ * arrive in order. */
+void guest_post(struct guest *g, struct guest_call *c, void (*fn)(struct guest *g, struct guest_call *c));
+
+/* Lookups, any thread; the caller drops the reference with guest_put(). NULL: none. */
+struct guest *engine_guest_get(struct engine *e, uint64_t id);
+struct guest *engine_guest_by_name(struct engine *e, const char *domain, const char *name); /* domain NULL: any */
+void guest_put(struct guest *g);
+
+/* Wakes a blocked guest whose wait is over (called by ring_post and by its deadline). */
+void guest_wake(struct guest *g);
+
+#endif

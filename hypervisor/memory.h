@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A guest's memory: pages numbered from 0, the frames behind them, its spaces (page-table roots), and the only
+ * doors to them (copyin, copyout, span). Used by the thread that owns the guest, while the guest does not run.
+ */
+#ifndef MEMORY_H
+#define MEMORY_H
+
+#include <sys/uio.h>
+
+#include "image.h"
+#include "types.h"
+
+struct cell;
+struct cell_image;
+struct vcpu;
+
+#define SPACES_MAX 64
+#define REGIONS_MAX (IMAGE_SEGMENTS_MAX + 4)
+#define STACK_PAGES 16u
+#define MAP_PAGES_MAX 4096u /* of one map, unmap or protect call */
+
+/* What lies in space 0 at the start. The guest changes it by unmap, protect and map. */
+struct region {
+	uint64_t va;
+	uint64_t pages;
+	uint64_t first; /* number of its first page; unused for hypervisor pages */
+	unsigned rights;
+	const struct image_segment *segment; /* initial content; NULL: zero */
+	frame_t *frame;                      /* a page of the hypervisor's own (info, clock): read-only */
+};
+
+/* Page numbers to frames, 64 at a time, so that a guest which touches little costs little. */
+#define CHUNK_PAGES 64u
+struct chunk {
+	frame_t frame[CHUNK_PAGES];
+};
+
+/* A live entry that was changed and awaits the monitor's commit. */
+struct commit {
+	uint64_t entry; /* guest-physical address of the page-table entry */
+	uint64_t value;
+};
+#define COMMITS_MAX 240u /* of one run of the monitor; more are answered by a flush of the cell */
+
+struct memory {
+	struct cell *cell;
+	struct cell_image *image;
+	uint64_t pages;      /* quota */
+	uint64_t used;       /* pages with a frame of their own */
+	uint64_t tables;     /* page-table frames */
+	struct chunk **chunks;
+	uint32_t nchunks;
+	frame_t root[SPACES_MAX]; /* FRAME_NONE: no such space */
+	uint64_t generation;      /* raised whenever a live entry changes */
+	struct commit *commits;
+	uint32_t ncommits;
+	bool flush;               /* too many commits: flush the cell instead */
+	frame_t info;             /* its info page, made when first touched */
+	struct region *regions;
+	unsigned nregions;
+	uint64_t fault_next;      /* where sequential growth would fault next, and how far to run ahead */
+	unsigned fault_window;
+	bool booting;             /* pages touched now are remembered for the image's next instance */
+};
+
+/* Where things were put. */
+struct memory_layout {
+	uint64_t stack_low, stack_high, clock_page, info_page, heap, heap_size, heap_page;
+};
+
+/* Builds space 0 for `image` with a quota of `pages`. -ENOMEM: pool exhausted; -E2BIG: image and stack exceed the
+ * quota. On failure nothing is held. */
+int memory_init(struct memory *m, struct cell *cell, struct cell_image *image, uint64_t pages, struct memory_layout *out);
+/* Gives all frames back, page tables through the quarantine. */
+void memory_destroy(struct memory *m);
+
+/* Answers a page fault in `space`; `error` is the hardware's error code. 0: run on; -EFAULT: the guest's own fault;
+ * -ENOMEM: the pool or the quota is exhausted. */
+int memory_fault(struct memory *m, unsigned space, gva_t va, uint64_t error);
+
+/* Copies between the hypervisor and space 0. All or nothing is *checked* first. -EFAULT, -ENOMEM. */
+int memory_copyin(struct memory *m, void *to, gva_t from, size_t len);
+int memory_copyout(struct memory *m, gva_t to, const void *from, size_t len);
+/* Translates [va, va+len) of space 0 for reading, or for writing by the host (copy-on-write is broken first).
+ * Fills at most `max` pieces, may cover less than len then. Returns the number of pieces (0 for len 0), -EFAULT,
+ * -ENOMEM. The pieces are good until control goes back to the guest's own thread loop. */
+int memory_span(struct memory *m, gva_t va, size_t len, bool write, struct iovec *iov, int max);
+/* -EFAULT unless every page of the range is mapped with the right; touches nothing. */
+int memory_check(struct memory *m, gva_t va, size_t len, bool write);
+
+/* The paging calls. -EINVAL (space, alignment, range, rights, count), -EEXIST (map over a mapping),
+ * -ENOENT (unmap or protect a hole), -ENOMEM. Nothing changes on failure. */
+int memory_map(struct memory *m, unsigned space, gva_t va, uint64_t page, uint64_t count, uint64_t rights);
+int memory_unmap(struct memory *m, unsigned space, gva_t va, uint64_t count);
+int memory_protect(struct memory *m, unsigned space, gva_t va, uint64_t count, uint64_t rights);
+int memory_space_create(struct memory *m); /* number, -EMFILE, -ENOMEM */
+int memory_space_destroy(struct memory *m, unsigned space); /* -EINVAL, -EBUSY for space 0 */
+
+/* The host's view of the info page, NULL while the guest has not touched it. */
+struct cassin_info_page *memory_info(struct memory *m);
+
+#endif

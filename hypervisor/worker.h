@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A worker: a host thread with a libuv loop, a run queue, a vCPU in every cell it has visited, and an inbox. It shares
+ * nothing with other workers on the hot path.
+ */
+#ifndef WORKER_H
+#define WORKER_H
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <time.h>
+#include <uv.h>
+
+#include "deadlines.h"
+#include "types.h"
+
+struct engine;
+struct guest;
+struct vcpu;
+
+#define SLICE_NS UINT64_C(1000000) /* a guest's turn while others wait */
+
+/* A message: fn runs on the worker's thread; the message is the sender's, freed or reused by fn. */
+struct message {
+	struct message *next;
+	void (*fn)(struct worker *w, struct message *m);
+};
+
+struct worker {
+	struct engine *engine;
+	unsigned number;
+	pthread_t thread;
+	pid_t tid;
+	uv_loop_t loop;
+	uv_async_t bell;
+	uv_poll_t clock;     /* of timer_fd */
+	int timer_fd;
+	uint64_t timer_set;  /* what timer_fd is set to, ns; UINT64_MAX: off */
+	struct deadlines deadlines;
+
+	struct guest *queue, **queue_end;
+	atomic_uint runnable; /* length of the queue, and the one on the CPU; others read it */
+	atomic_uint guests;   /* that belong here */
+
+	pthread_mutex_t inbox_lock;
+	struct message *inbox, **inbox_end;
+	bool stop;
+
+	timer_t slice;                 /* sends the kick signal to this thread */
+	bool slice_armed;
+	uint64_t slice_end;            /* monotonic ns of the present guest's turn's end; the signal handler reads it */
+	struct vcpu *volatile running; /* non-NULL around KVM_RUN */
+	volatile sig_atomic_t kicked;
+	bool watched;                  /* the watcher looks at our loop while we compute */
+
+	atomic_uint_fast64_t exits, hypercalls, switches, preemptions, commits, moves;
+};
+
+int worker_start(struct worker *w, struct engine *e, unsigned number);
+/* Ends its thread, after all its guests are gone. */
+void worker_stop(struct worker *w);
+/* Queues a message, rings the bell and kicks the vCPU. Any thread. */
+void worker_post(struct worker *w, struct message *m);
+/* Takes a kick out of a computing guest: its worker looks at its loop soon. Any thread. */
+void worker_kick(struct worker *w);
+/* Puts a guest at the end of its worker's run queue. Owner's thread. */
+void worker_enqueue(struct worker *w, struct guest *g);
+/* Sets or moves a deadline on this worker. Owner's thread. */
+int worker_deadline(struct worker *w, struct deadline *d, uint64_t when);
+
+/* CLOCK_MONOTONIC, ns. */
+uint64_t monotonic_ns(void);
+
+#endif
