@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/* The daemon's HTTP API, one request at a time over one connection. Failures are told on stderr, in one line. */
+#ifndef CLIENT_H
+#define CLIENT_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct client;
+
+struct response {
+	unsigned status;
+	char *body; /* malloc'd, zero-terminated */
+	size_t len;
+	uint64_t log_lost;
+	bool truncated; /* the connection ended before the answer did */
+};
+
+/* Connects to the daemon; NULL: told. */
+struct client *client_open(void);
+void client_close(struct client *c);
+
+/* Sends a request; body may be NULL. Pieces of a successful answer go to `piece` as they come; all of it, if piece is
+ * NULL, and any error's body, is kept in *out. 0; -EIO: told. */
+int client_request(struct client *c, const char *method, const char *target, const char *body,
+		   void (*piece)(void *opaque, const char *bytes, size_t len), void *opaque, struct response *out);
+/* The same for one JSON document; NULL: told, an error of the API's included. */
+json_t *client_json(struct client *c, const char *method, const char *target, const char *body);
+/* Tells an API error that *r holds, after `subject` if there is one. Returns EXIT_FAILED. */
+int client_told_error(const struct response *r, const char *subject);
+
+/* "/v1/guests/NAME" and suffix, with NAME percent-encoded; malloc'd. */
+char *client_guest_target(const char *name, const char *suffix);
+
+/* The gateway's socket, connected; -errno: told. */
+int client_gateway(void);
+
+#endif

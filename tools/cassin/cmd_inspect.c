@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: MIT
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "answer.h"
+#include "select.h"
+#include "units.h"
+
+static const char help[] =
+	"Usage: cassin inspect [OPTION]... NAME|GLOB...\n"
+	"Shows all that is known of guests: state, counters, spec and the last crash report.\n"
+	"\n"
+	"  -a, --all       every guest\n"
+	"  --json          one JSON document: an array of guests\n"
+	"  --socket PATH   the daemon's socket\n"
+	"\n"
+	"Examples:\n"
+	"  cassin inspect web-3\n"
+	"  cassin inspect --json --all | jq '.[].counters.exits'\n";
+
+static void line(const char *key, const char *value)
+{
+	printf("%-14s %s\n", key, value);
+}
+
+static void line_number(const char *key, uint64_t value)
+{
+	printf("%-14s %llu\n", key, (unsigned long long)value);
+}
+
+static void print_times(const json_t *guest)
+{
+	time_t started = (time_t)(answer_number(guest, "started_ns") / 1000000000);
+	uint64_t uptime = answer_number(guest, "uptime_ns");
+	char text[64], units[UNITS_MAX];
+	struct tm local;
+	localtime_r(&started, &local);
+	strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S %z", &local);
+	line("started", started ? text : "-");
+	line("uptime", uptime ? units_time(units, uptime) : "-");
+}
+
+static void print_counters(const json_t *guest)
+{
+	json_t *counters = json_object_get(guest, "counters"), *value;
+	const char *key;
+	char units[UNITS_MAX];
+	json_object_foreach(counters, key, value) {
+		uint64_t n = (uint64_t)json_integer_value(value);
+		if (!strcmp(key, "virtual_ns"))
+			line("virtual time", units_time(units, n));
+		else
+			line_number(key, n);
+	}
+}
+
+static void print_guest(const json_t *guest)
+{
+	char used[UNITS_MAX], quota[UNITS_MAX], text[2 * UNITS_MAX + 8];
+	const char *report = answer_text(guest, "report");
+	line("name", answer_text(guest, "name"));
+	line_number("id", answer_number(guest, "id"));
+	line("state", answer_text(guest, "state"));
+	line("ready", json_is_true(json_object_get(guest, "ready")) ? "yes" : "no");
+	line_number("exit code", answer_number(guest, "exit_code"));
+	line_number("restarts", answer_number(guest, "restarts"));
+	line("image", answer_text(guest, "image"));
+	line("domain", answer_text(guest, "domain"));
+	line_number("cell", answer_number(guest, "cell"));
+	line_number("worker", answer_number(guest, "worker"));
+	snprintf(text, sizeof text, "%s of %s", units_size(used, answer_number(guest, "used_bytes")),
+		 units_size(quota, answer_number(guest, "memory_bytes")));
+	line("memory", text);
+	print_times(guest);
+	print_counters(guest);
+	char *spec = json_dumps(json_object_get(guest, "spec"), JSON_INDENT(2));
+	printf("spec\n%s\n", spec ? spec : "null");
+	free(spec);
+	if (*report)
+		printf("last crash\n%s%s", report, report[strlen(report) - 1] == '\n' ? "" : "\n");
+}
+
+static int show(struct client *client, const struct selection *s, bool json)
+{
+	json_t *all = json_array();
+	int result = EXIT_OK;
+	for (size_t i = 0; i < s->count; i++) {
+		char *target = client_guest_target(s->names[i], "");
+		json_t *guest = target ? client_json(client, "GET", target, NULL) : NULL;
+		free(target);
+		if (!guest) {
+			result = EXIT_FAILED;
+			continue;
+		}
+		if (!json)
+			printf("%s", json_array_size(all) ? "\n" : "");
+		if (!json)
+			print_guest(guest);
+		json_array_append_new(all, guest);
+	}
+	if (json)
+		answer_print(all);
+	json_decref(all);
+	return result;
+}
+
+static int run(int argc, char **argv)
+{
+	static const struct option longs[] = {
+		COMMON_OPTIONS, { "all", no_argument, NULL, 'a' }, { "json", no_argument, NULL, 'j' }, { 0 }
+	};
+	bool all = false, json = false;
+	int option;
+	while ((option = getopt_long(argc, argv, "ah", longs, NULL)) != -1) {
+		if (option == 'a')
+			all = true;
+		else if (option == 'j')
+			json = true;
+		else
+			command_option(&cmd_inspect, option == 'h' ? OPTION_HELP : option);
+	}
+	if (!all && optind == argc)
+		command_usage(&cmd_inspect, "name the guests, or say --all");
+	struct client *client = client_open();
+	if (!client)
+		return EXIT_FAILED;
+	struct selection s;
+	int result = selection_make(&s, client, argv + optind, argc - optind, all);
+	if (result == 0)
+		result = show(client, &s, json);
+	selection_free(&s);
+	client_close(client);
+	return result;
+}
+
+const struct command cmd_inspect = { "inspect", "show all that is known of guests", help, run };

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: MIT
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "foreground.h"
+#include "spec_options.h"
+
+static const char help[] =
+	"Usage: cassin run [OPTION]... IMAGE [ARG...]\n"
+	"       cassin run [OPTION]... --spec FILE\n"
+	"Runs one guest in the foreground, without a daemon, its console on stdin and stdout.\n"
+	"\n"
+	"  -p HOST:GUEST       the guest's port GUEST is on the host's port HOST, at 127.0.0.1;\n"
+	"                      also ADDR:HOST:GUEST and unix:PATH:GUEST\n"
+	"  --name NAME         the guest's name (default: the image's base name)\n"
+	SPEC_OPTIONS_HELP
+	"  --workers N         host threads that run the guest (default 1)\n"
+	"\n"
+	"Options end at IMAGE: what follows it is the guest's. Ctrl-C asks the guest to end and\n"
+	"kills it after 2 s; a second Ctrl-C kills it at once. A crash is reported on stderr.\n"
+	"\n"
+	"Exit code: the guest's own; 134 it crashed, 137 it was killed, 130 Ctrl-C,\n"
+	"125 it could not be started, 2 usage.\n"
+	"\n"
+	"Examples:\n"
+	"  cassin run build/examples/hello.elf\n"
+	"  cassin run -p 8080:80 build/examples/http.elf\n"
+	"  cassin run --memory 1M --isolation vm build/examples/clock.elf 10\n";
+
+static int run(int argc, char **argv)
+{
+	static const struct option longs[] = {
+		COMMON_OPTIONS, SPEC_OPTIONS, { "workers", required_argument, NULL, 'w' }, { 0 }
+	};
+	struct spec_options o = { 0 };
+	struct cassin_error_text err = { "" };
+	struct guest_spec spec;
+	unsigned long workers = 1;
+	char *end = "";
+	int option;
+	while ((option = getopt_long(argc, argv, "+hp:", longs, NULL)) != -1) {
+		if (spec_options_take(&cmd_run, &o, option, optarg))
+			continue;
+		if (option == 'w')
+			workers = strtoul(optarg, &end, 10);
+		else
+			command_option(&cmd_run, option == 'h' ? OPTION_HELP : option);
+		if (option == 'w' && (*optarg < '0' || *optarg > '9' || *end || workers > 64))
+			command_usage(&cmd_run, "--workers %s: must be a number from 0 to 64", optarg);
+	}
+	if (optind == argc && !o.spec)
+		command_usage(&cmd_run, "name an image, or a spec with --spec");
+	int result = spec_options_apply(&o, argv + optind, &spec, NULL, NULL, &err);
+	if (result == 0)
+		result = foreground_run(&spec, (unsigned)workers);
+	else
+		result = (command_failed("%s", err.text), EXIT_CANNOT_SPAWN);
+	spec_free(&spec);
+	return result;
+}
+
+const struct command cmd_run = { "run", "run one guest in the foreground, without a daemon", help, run };

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: MIT
+#include <cassin/engine.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../common/socket_path.h"
+#include "answer.h"
+#include "client.h"
+#include "command.h"
+
+static const char help[] =
+	"Usage: cassin version [OPTION]...\n"
+	"Prints the version of this program, and of the daemon if one answers.\n"
+	"\n"
+	"  --json          one JSON document\n"
+	"  --socket PATH   the daemon's socket\n"
+	"\n"
+	"Example:\n"
+	"  cassin version --json | jq -r .client\n";
+
+/* No daemon is no failure here, so it is looked for before a client would complain. */
+static json_t *daemon_version(void)
+{
+	struct socket_path path;
+	if (socket_path_resolve(command_socket, &path, NULL) < 0)
+		return NULL;
+	int fd = socket_path_connect(path.api);
+	if (fd < 0)
+		return NULL;
+	close(fd);
+	struct client *c = client_open();
+	json_t *o = c ? client_json(c, "GET", "/v1/version", NULL) : NULL;
+	if (c)
+		client_close(c);
+	return o;
+}
+
+static int run(int argc, char **argv)
+{
+	static const struct option longs[] = { COMMON_OPTIONS, { "json", no_argument, NULL, 'j' }, { 0 } };
+	bool json = false;
+	int option;
+	while ((option = getopt_long(argc, argv, "h", longs, NULL)) != -1) {
+		if (option == 'j')
+			json = true;
+		else
+			command_option(&cmd_version, option == 'h' ? OPTION_HELP : option);
+	}
+	if (optind < argc)
+		command_usage(&cmd_version, "unexpected argument: %s", argv[optind]);
+	json_t *daemon = daemon_version();
+	if (json) {
+		json_t *o = json_pack("{s:s, s:o}", "client", CASSIN_VERSION, "daemon", daemon ? daemon : json_null());
+		answer_print(o);
+		json_decref(o);
+		return EXIT_OK;
+	}
+	puts("cassin " CASSIN_VERSION);
+	if (daemon)
+		printf("cassind %s (API %u, process %u)\n", answer_text(daemon, "version"),
+		       (unsigned)answer_number(daemon, "api"), (unsigned)answer_number(daemon, "pid"));
+	json_decref(daemon);
+	return EXIT_OK;
+}
+
+const struct command cmd_version = { "version", "print the versions of program and daemon", help, run };

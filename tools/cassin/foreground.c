@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: MIT
+#include "foreground.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "command.h"
+
+#define STOP_GRACE_NS UINT64_C(2000000000)
+#define INPUT_RETRY_MS 10
+
+struct foreground {
+	struct engine *engine;
+	uint64_t id;
+	int changed; /* eventfd */
+	int signals; /* signalfd */
+	int signal;  /* that ended it; 0: none */
+	atomic_bool output_broken;
+	unsigned restarts; /* seen so far */
+	char input[4096];
+	size_t input_start, input_len;
+	bool input_ended, end_told;
+};
+
+/* ---- Called by the engine ---- */
+
+static void ring(struct foreground *f)
+{
+	uint64_t one = 1;
+	if (write(f->changed, &one, sizeof one) < 0)
+		return; /* the counter is full: it has been rung */
+}
+
+static void on_notify(void *opaque)
+{
+	ring(opaque);
+}
+
+static void on_console(void *opaque, uint64_t id, const char *bytes, size_t len)
+{
+	struct foreground *f = opaque;
+	(void)id;
+	while (len && !atomic_load(&f->output_broken)) {
+		ssize_t n = write(STDOUT_FILENO, bytes, len);
+		if (n >= 0) {
+			bytes += n;
+			len -= (size_t)n;
+		} else if (errno == EAGAIN) {
+			struct pollfd out = { .fd = STDOUT_FILENO, .events = POLLOUT };
+			poll(&out, 1, -1);
+		} else if (errno != EINTR) {
+			atomic_store(&f->output_broken, true);
+			ring(f);
+		}
+	}
+}
+
+/* ---- Input ---- */
+
+static void input_push(struct foreground *f)
+{
+	while (f->input_len) {
+		long n = engine_guest_input(f->engine, f->id, f->input + f->input_start, f->input_len);
+		if (n <= 0)
+			return;
+		f->input_start += (size_t)n;
+		f->input_len -= (size_t)n;
+	}
+	if (f->input_ended && !f->end_told) {
+		engine_guest_input(f->engine, f->id, "", 0);
+		f->end_told = true;
+	}
+}
+
+static void input_read(struct foreground *f)
+{
+	ssize_t n = read(STDIN_FILENO, f->input, sizeof f->input);
+	if (n < 0 && (errno == EINTR || errno == EAGAIN))
+		return;
+	f->input_start = 0;
+	f->input_len = n > 0 ? (size_t)n : 0;
+	f->input_ended = n <= 0;
+	input_push(f);
+}
+
+/* ---- The guest's fate ---- */
+
+static void print_report(struct foreground *f)
+{
+	char *report = engine_guest_report(f->engine, f->id);
+	if (report)
+		fprintf(stderr, "%s%s", report, *report && report[strlen(report) - 1] == '\n' ? "" : "\n");
+	free(report);
+}
+
+/* True when it is over; then *code is the exit code. */
+static bool look(struct foreground *f, int *code)
+{
+	struct guest_status s;
+	while (engine_changed_next(f->engine))
+		;
+	if (engine_guest_status(f->engine, f->id, &s) < 0)
+		s.state = GUEST_KILLED;
+	switch (s.state) {
+	case GUEST_STARTING:
+	case GUEST_RUNNING:
+		if (s.restarts != f->restarts)
+			f->end_told = false; /* the new incarnation has not heard that the input has ended */
+		f->restarts = s.restarts;
+		return false;
+	case GUEST_WAITING:
+		if (s.exit_code == EXIT_CRASHED)
+			print_report(f);
+		return false;
+	case GUEST_EXITED:
+		*code = s.exit_code;
+		return true;
+	case GUEST_CRASHED:
+		print_report(f);
+		*code = EXIT_CRASHED;
+		return true;
+	case GUEST_KILLED:
+		*code = EXIT_KILLED;
+		return true;
+	}
+	return false;
+}
+
+/* The first signal asks, the second ends it. */
+static void on_signal(struct foreground *f)
+{
+	struct signalfd_siginfo info;
+	if (read(f->signals, &info, sizeof info) != sizeof info)
+		return;
+	if (f->signal) {
+		engine_guest_kill(f->engine, f->id);
+		return;
+	}
+	f->signal = (int)info.ssi_signo;
+	if (isatty(STDERR_FILENO))
+		fputs("\ncassin: asking the guest to end; once more kills it\n", stderr);
+	engine_guest_stop(f->engine, f->id, STOP_GRACE_NS);
+}
+
+static int attend(struct foreground *f)
+{
+	int code = EXIT_FAILED;
+	while (!look(f, &code)) {
+		bool waiting = f->input_len || (f->input_ended && !f->end_told);
+		struct pollfd watched[3] = {
+			{ .fd = f->changed, .events = POLLIN },
+			{ .fd = f->signals, .events = POLLIN },
+			{ .fd = waiting || f->input_ended ? -1 : STDIN_FILENO, .events = POLLIN },
+		};
+		uint64_t rung;
+		poll(watched, 3, waiting ? INPUT_RETRY_MS : -1);
+		if (watched[0].revents && read(f->changed, &rung, sizeof rung) < 0 && errno != EAGAIN)
+			break;
+		if (watched[1].revents)
+			on_signal(f);
+		if (watched[2].revents)
+			input_read(f);
+		if (waiting)
+			input_push(f);
+		if (atomic_load(&f->output_broken) && !f->signal) {
+			f->signal = SIGPIPE;
+			engine_guest_kill(f->engine, f->id);
+		}
+	}
+	return f->signal ? 128 + f->signal : code;
+}
+
+/* The signals must be blocked before the engine's threads start, which inherit the mask. */
+static int descriptors_open(struct foreground *f)
+{
+	sigset_t mask;
+	sigemptyset(&mask);
+	sigaddset(&mask, SIGINT);
+	sigaddset(&mask, SIGTERM);
+	sigaddset(&mask, SIGHUP);
+	if (pthread_sigmask(SIG_BLOCK, &mask, NULL) != 0)
+		return -errno;
+	f->signals = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
+	f->changed = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	return f->signals < 0 || f->changed < 0 ? -errno : 0;
+}
+
+int foreground_run(const struct guest_spec *spec, unsigned workers)
+{
+	struct foreground f = { .id = 0 };
+	struct engine_options options = {
+		.workers = workers, .notify = on_notify, .opaque = &f, .console = on_console
+	};
+	struct cassin_error_text err = { "" };
+	int result = descriptors_open(&f);
+	if (result < 0)
+		error_set(&err, result, "cannot watch for signals: %s", strerror(-result));
+	else
+		result = engine_create(&f.engine, &options, &err);
+	if (result == 0) {
+		result = engine_guest_spawn(f.engine, spec, &f.id, &err);
+		int code = result == 0 ? attend(&f) : EXIT_CANNOT_SPAWN;
+		engine_destroy(f.engine);
+		if (result == 0)
+			return code;
+	}
+	command_failed("%s", err.text);
+	return EXIT_CANNOT_SPAWN;
+}

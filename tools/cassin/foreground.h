@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: MIT */
+/* One guest with its console on stdio, until it ends or a signal ends it. */
+#ifndef FOREGROUND_H
+#define FOREGROUND_H
+
+#include <cassin/engine.h>
+
+/* Returns the exit code that `cassin run` promises. What goes wrong is told on stderr. */
+int foreground_run(const struct guest_spec *spec, unsigned workers);
+
+#endif

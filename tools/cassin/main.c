@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: MIT
+/* cassin: finds the subcommand. */
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "command.h"
+
+static const struct command *const commands[] = {
+	&cmd_run,  &cmd_spawn,	 &cmd_ps, &cmd_inspect, &cmd_logs,    &cmd_stop,
+	&cmd_kill, &cmd_restart, &cmd_rm, &cmd_stats,	&cmd_connect, &cmd_version,
+};
+
+const char *command_socket;
+
+static const struct command *command_find(const char *name)
+{
+	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
+		if (!strcmp(commands[i]->name, name))
+			return commands[i];
+	return NULL;
+}
+
+static void overview(FILE *out)
+{
+	fputs("Usage: cassin [--socket PATH] COMMAND [ARG...]\n"
+	      "Runs tiny virtual machines, one in the foreground or thousands in a daemon (cassind).\n\n"
+	      "Commands:\n",
+	      out);
+	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
+		fprintf(out, "  %-9s %s\n", commands[i]->name, commands[i]->summary);
+	fputs("  help      explain a command: cassin help spawn\n\n"
+	      "Examples:\n"
+	      "  cassin run build/examples/hello.elf\n"
+	      "  cassind & cassin spawn -n 500 -p 8000+:80 build/examples/http.elf\n"
+	      "  curl http://127.0.0.1:8042/status\n"
+	      "  cassin rm --all\n",
+	      out);
+}
+
+void command_usage(const struct command *c, const char *format, ...)
+{
+	va_list args;
+	fprintf(stderr, "cassin %s: ", c->name);
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+	fprintf(stderr, "\nTry: cassin help %s\n", c->name);
+	exit(EXIT_USAGE);
+}
+
+int command_failed(const char *format, ...)
+{
+	va_list args;
+	fputs("cassin: ", stderr);
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+	fputc('\n', stderr);
+	return EXIT_FAILED;
+}
+
+void command_option(const struct command *c, int option)
+{
+	if (option == OPTION_SOCKET) {
+		command_socket = optarg;
+	} else if (option == OPTION_HELP) {
+		fputs(c->help, stdout);
+		exit(EXIT_OK);
+	} else {
+		fprintf(stderr, "Try: cassin help %s\n", c->name);
+		exit(EXIT_USAGE);
+	}
+}
+
+static int help(const char *name)
+{
+	const struct command *c = name ? command_find(name) : NULL;
+	if (c)
+		fputs(c->help, stdout);
+	else if (!name)
+		overview(stdout);
+	else
+		fprintf(stderr, "cassin: no command is named \"%s\"\nTry: cassin help\n", name);
+	return name && !c ? EXIT_USAGE : EXIT_OK;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option longs[] = { COMMON_OPTIONS, { "version", no_argument, NULL, 'V' }, { 0 } };
+	int option;
+	signal(SIGPIPE, SIG_IGN);
+	while ((option = getopt_long(argc, argv, "+hV", longs, NULL)) != -1) {
+		if (option == OPTION_SOCKET) {
+			command_socket = optarg;
+		} else if (option == 'h' || option == OPTION_HELP) {
+			return help(NULL);
+		} else if (option == 'V') {
+			return cmd_version.run(1, argv);
+		} else {
+			fputs("Try: cassin help\n", stderr);
+			return EXIT_USAGE;
+		}
+	}
+	if (optind == argc) {
+		overview(stderr);
+		return EXIT_USAGE;
+	}
+	char **rest = argv + optind;
+	int nrest = argc - optind;
+	if (!strcmp(rest[0], "help"))
+		return help(nrest > 1 ? rest[1] : NULL);
+	const struct command *c = command_find(rest[0]);
+	if (!c)
+		return help(rest[0]);
+	optind = 0;
+	return c->run(nrest, rest);
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/* Guests as people name them: by name, glob or --all. */
+#ifndef SELECT_H
+#define SELECT_H
+
+#include "client.h"
+#include "command.h"
+
+struct selection {
+	char **names;
+	size_t count;
+};
+
+/* 0; EXIT_FAILED when a glob matches nothing or the daemon fails: told. Names are taken as they are. */
+int selection_make(struct selection *s, struct client *c, char **patterns, int npatterns, bool all);
+void selection_free(struct selection *s);
+
+/* What kill, restart and rm do: parses the arguments and sends one request for each guest selected; prints the names
+ * of those it worked for. Returns the exit code. */
+int select_and_request(const struct command *c, int argc, char **argv, const char *method, const char *suffix);
+
+#endif

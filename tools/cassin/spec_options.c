@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: MIT
+#include "spec_options.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+bool spec_options_take(const struct command *c, struct spec_options *o, int option, char *value)
+{
+	switch (option) {
+	case 'p':
+		if (o->nports == CASSIN_PORTS_MAX)
+			command_usage(c, "more than %d ports", CASSIN_PORTS_MAX);
+		o->ports[o->nports++] = value;
+		return true;
+	case OPTION_SPEC:
+		o->spec = value;
+		return true;
+	case OPTION_NAME:
+		o->name = value;
+		return true;
+	case OPTION_MEMORY:
+		o->memory = value;
+		return true;
+	case OPTION_DOMAIN:
+		o->domain = value;
+		return true;
+	case OPTION_ISOLATION:
+		o->isolation = value;
+		return true;
+	case OPTION_RESTART:
+		o->restart = value;
+		return true;
+	default:
+		return false;
+	}
+}
+
+static int set_text(char **to, const char *text, struct cassin_error_text *err)
+{
+	char *copy = strdup(text);
+	if (!copy)
+		return error_set(err, -ENOMEM, "no memory");
+	free(*to);
+	*to = copy;
+	return 0;
+}
+
+static int set_isolation(struct guest_spec *spec, const char *text, struct cassin_error_text *err)
+{
+	if (strcmp(text, "cell") != 0 && strcmp(text, "vm") != 0)
+		return error_set(err, -EINVAL, "--isolation %s: must be cell or vm", text);
+	spec->isolation = !strcmp(text, "vm") ? ISOLATION_VM : ISOLATION_CELL;
+	return 0;
+}
+
+static int set_restart(struct guest_spec *spec, const char *text, struct cassin_error_text *err)
+{
+	static const char *const names[] = { "no", "on-failure", "always" };
+	static const enum guest_restart values[] = { RESTART_NO, RESTART_ON_FAILURE, RESTART_ALWAYS };
+	size_t len = strcspn(text, ":");
+	for (size_t i = 0; i < 3; i++) {
+		if (strlen(names[i]) != len || memcmp(names[i], text, len) != 0)
+			continue;
+		char *end = NULL;
+		unsigned long most = text[len] ? strtoul(text + len + 1, &end, 10) : 0;
+		if (text[len] && (!i || text[len + 1] < '0' || text[len + 1] > '9' || *end || most > 1000000))
+			break;
+		spec->restart = values[i];
+		spec->restart_max = (unsigned)most;
+		return 0;
+	}
+	return error_set(err, -EINVAL, "--restart %s: must be no, on-failure[:MAX] or always[:MAX]", text);
+}
+
+static int set_memory(struct guest_spec *spec, const char *text, struct cassin_error_text *err)
+{
+	if (size_parse(text, &spec->memory) < 0)
+		return error_set(err, -EINVAL, "--memory %s: must be a size such as 512K or 64M", text);
+	return 0;
+}
+
+/* The daemon may have another working folder. */
+static int make_absolute(struct guest_port *port, struct cassin_error_text *err)
+{
+	char folder[4096], path[CASSIN_ENDPOINT_MAX + 1];
+	if (strncmp(port->host, "unix:", 5) != 0 || port->host[5] == '/')
+		return 0;
+	snprintf(path, sizeof path, "%s", port->host + 5);
+	if (!getcwd(folder, sizeof folder) || strlen(folder) + strlen(path) + 7 > sizeof port->host)
+		return error_set(err, -ENAMETOOLONG, "-p %s: the path is too long", port->host);
+	size_t len = strlen(folder);
+	memcpy(port->host + 5, folder, len);
+	port->host[5 + len] = '/';
+	strcpy(port->host + 6 + len, path);
+	return 0;
+}
+
+static int add_port(struct guest_port **to, size_t *n, const struct guest_port *port, struct cassin_error_text *err)
+{
+	struct guest_port *more = realloc(*to, (*n + 1) * sizeof *more);
+	if (!more)
+		return error_set(err, -ENOMEM, "no memory");
+	more[(*n)++] = *port;
+	*to = more;
+	return 0;
+}
+
+/* "8000+:80" is "8000:80" for the first guest, and counts on from there. */
+static bool take_plus(char *text)
+{
+	char *last = strrchr(text, ':');
+	if (!last || last == text || last[-1] != '+')
+		return false;
+	memmove(last - 1, last, strlen(last) + 1);
+	return true;
+}
+
+static int take_ports(const struct spec_options *o, struct guest_spec *spec, struct guest_port **bases, size_t *nbases,
+		      struct cassin_error_text *err)
+{
+	for (size_t i = 0; i < o->nports; i++) {
+		struct guest_port port = { .guest = 0 };
+		char text[2 * CASSIN_ENDPOINT_MAX];
+		if (strlen(o->ports[i]) >= sizeof text)
+			return error_set(err, -EINVAL, "-p %.40s...: too long", o->ports[i]);
+		snprintf(text, sizeof text, "%s", o->ports[i]);
+		bool base = bases && take_plus(text);
+		int result = port_parse(text, &port, err);
+		if (result == 0 && base && strncmp(port.host, "tcp:", 4) != 0)
+			result = error_set(err, -EINVAL, "-p %s: only a TCP port can count up", o->ports[i]);
+		if (result == 0)
+			result = make_absolute(&port, err);
+		if (result == 0)
+			result = base ? add_port(bases, nbases, &port, err) :
+					add_port(&spec->ports, &spec->nports, &port, err);
+		if (result < 0)
+			return result;
+	}
+	return 0;
+}
+
+static int take_image(struct guest_spec *spec, char **operands, struct cassin_error_text *err)
+{
+	if (!operands[0] && !spec->image)
+		return error_set(err, -EINVAL, "name an image, or a spec that does");
+	if (!operands[0])
+		return 0;
+	free(spec->image);
+	spec->image = realpath(operands[0], NULL);
+	if (!spec->image)
+		return error_set(err, -errno, "cannot find the image %s: %s", operands[0], strerror(errno));
+	size_t n = 0;
+	while (operands[1 + n])
+		n++;
+	if (!n)
+		return 0;
+	for (size_t i = 0; i < spec->nargs; i++)
+		free(spec->args[i]);
+	free(spec->args);
+	spec->nargs = 0;
+	spec->args = calloc(n, sizeof *spec->args);
+	for (; spec->args && spec->nargs < n; spec->nargs++)
+		if (!(spec->args[spec->nargs] = strdup(operands[1 + spec->nargs])))
+			break;
+	return spec->nargs == n ? 0 : error_set(err, -ENOMEM, "no memory");
+}
+
+static int take_name(struct guest_spec *spec, struct cassin_error_text *err)
+{
+	char name[CASSIN_NAME_MAX + 1];
+	const char *base = strrchr(spec->image, '/');
+	if (spec->name)
+		return 0;
+	snprintf(name, sizeof name, "%s", base ? base + 1 : spec->image);
+	size_t len = strlen(name);
+	if (len > 4 && !strcmp(name + len - 4, ".elf"))
+		name[len - 4] = '\0';
+	if (!name_valid(name))
+		return error_set(err, -EINVAL, "\"%s\" is no name for a guest: give one with --name", name);
+	return set_text(&spec->name, name, err);
+}
+
+static int take_options(const struct spec_options *o, struct guest_spec *spec, struct cassin_error_text *err)
+{
+	int result = 0;
+	if (o->name && !name_valid(o->name))
+		return error_set(err, -EINVAL, "--name %.80s: must be letters, digits, '.', '_' and '-', at most %d", o->name,
+				 CASSIN_NAME_MAX);
+	if (o->name)
+		result = set_text(&spec->name, o->name, err);
+	if (result == 0 && o->domain)
+		result = set_text(&spec->domain, o->domain, err);
+	if (result == 0 && o->memory)
+		result = set_memory(spec, o->memory, err);
+	if (result == 0 && o->isolation)
+		result = set_isolation(spec, o->isolation, err);
+	if (result == 0 && o->restart)
+		result = set_restart(spec, o->restart, err);
+	return result;
+}
+
+int spec_options_apply(const struct spec_options *o, char **operands, struct guest_spec *spec, struct guest_port **bases,
+		       size_t *nbases, struct cassin_error_text *err)
+{
+	spec_init(spec);
+	int result = o->spec ? spec_load(spec, o->spec, err) : 0;
+	if (result == 0)
+		result = take_options(o, spec, err);
+	if (result == 0)
+		result = take_ports(o, spec, bases, nbases, err);
+	if (result == 0)
+		result = take_image(spec, operands, err);
+	if (result == 0 && spec->image[0] != '/') {
+		char *absolute = realpath(spec->image, NULL);
+		if (!absolute)
+			return error_set(err, -errno, "cannot find the image %s: %s", spec->image, strerror(errno));
+		free(spec->image);
+		spec->image = absolute;
+	}
+	return result < 0 ? result : take_name(spec, err);
+}

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: MIT
+/* Totals: /v1/stats, /v1/version and /metrics. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "api.h"
+#include "guest_json.h"
+#include "reply.h"
+
+void api_stats(struct connection *c, const struct target *t)
+{
+	struct daemon *d = c->daemon;
+	struct engine_stats s;
+	(void)t;
+	engine_stats(d->engine, &s);
+	json_t *o = json_pack("{s:i, s:i}", "workers", (int)s.workers, "cells", (int)s.cells);
+	for (size_t i = 0; i < engine_figures_count; i++)
+		json_object_set_new(o, engine_figures[i].name, json_integer((json_int_t)figure_of(&engine_figures[i], &s)));
+	json_object_set_new(o, "api",
+			    json_pack("{s:i, s:I, s:I, s:I}", "connections", (int)d->nconnections, "requests",
+				      (json_int_t)d->requests, "errors", (json_int_t)d->errors, "gateway_connections",
+				      (json_int_t)d->gateway_connects));
+	reply_json(c, 200, o);
+}
+
+void api_version(struct connection *c, const struct target *t)
+{
+	(void)t;
+	reply_json(c, 200,
+		   json_pack("{s:s, s:s, s:i, s:i}", "name", "cassind", "version", CASSIN_VERSION, "api", 1, "pid",
+			     (int)getpid()));
+}
+
+static void metric_head(FILE *out, const char *name, const char *help, bool counter)
+{
+	fprintf(out, "# HELP %s %s.\n# TYPE %s %s\n", name, help, name, counter ? "counter" : "gauge");
+}
+
+static void metric(FILE *out, const char *name, const char *help, bool counter, uint64_t value)
+{
+	metric_head(out, name, help, counter);
+	fprintf(out, "%s %llu\n", name, (unsigned long long)value);
+}
+
+static void metrics_totals(struct daemon *d, FILE *out)
+{
+	struct engine_stats s;
+	engine_stats(d->engine, &s);
+	metric_head(out, "cassin_build_info", "The daemon's version", false);
+	fprintf(out, "cassin_build_info{version=\"%s\"} 1\n", CASSIN_VERSION);
+	metric(out, "cassin_workers", "Host threads that run guests", false, s.workers);
+	metric(out, "cassin_cells", "KVM virtual machines", false, s.cells);
+	for (size_t i = 0; i < engine_figures_count; i++) {
+		const struct figure *f = &engine_figures[i];
+		char name[96];
+		snprintf(name, sizeof name, "cassin_%s%s", f->name, f->counter ? "_total" : "");
+		metric(out, name, f->help, f->counter, figure_of(f, &s));
+	}
+	metric(out, "cassin_api_connections", "Open API connections", false, d->nconnections);
+	metric(out, "cassin_api_requests_total", "API requests answered", true, d->requests);
+	metric(out, "cassin_api_errors_total", "API requests answered with an error", true, d->errors);
+	metric(out, "cassin_gateway_connections_total", "Streams handed over by the gateway", true, d->gateway_connects);
+}
+
+/* A family's samples must stand together, so the guests' state is read once and written figure by figure. */
+static void metrics_per_guest(struct daemon *d, FILE *out)
+{
+	uint64_t *ids = NULL;
+	int n = engine_guest_list(d->engine, &ids);
+	struct guest_status *all = n > 0 ? calloc((size_t)n, sizeof *all) : NULL;
+	size_t count = 0;
+	for (int i = 0; all && i < n; i++)
+		if (engine_guest_status(d->engine, ids[i], &all[count]) == 0)
+			count++;
+	for (size_t i = 0; count && i < guest_figures_count; i++) {
+		const struct figure *f = &guest_figures[i];
+		char name[96];
+		snprintf(name, sizeof name, "cassin_guest_%s%s", f->name, f->counter ? "_total" : "");
+		metric_head(out, name, f->help, f->counter);
+		for (size_t k = 0; k < count; k++)
+			fprintf(out, "%s{guest=\"%s\",domain=\"%s\"} %llu\n", name, all[k].name, all[k].domain,
+				(unsigned long long)figure_of(f, &all[k].counters));
+	}
+	free(all);
+	free(ids);
+}
+
+void api_metrics(struct connection *c, const struct target *t)
+{
+	char *text = NULL;
+	size_t len = 0;
+	bool per_guest;
+	if (target_flag(t, "per_guest", &per_guest) < 0) {
+		reply_error(c, 400, "per_guest: must be 0 or 1");
+		return;
+	}
+	FILE *out = open_memstream(&text, &len);
+	if (!out) {
+		reply_error(c, 507, "no memory for the metrics");
+		return;
+	}
+	metrics_totals(c->daemon, out);
+	if (per_guest)
+		metrics_per_guest(c->daemon, out);
+	fclose(out);
+	reply_body(c, 200, "text/plain; version=0.0.4; charset=utf-8", "", text, len);
+}

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: MIT
+#include "daemon.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "log.h"
+#include "state.h"
+
+uint64_t daemon_now(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+int daemon_guest_spawn(struct daemon *d, const struct guest_spec *spec, uint64_t *id, struct cassin_error_text *err)
+{
+	int result = engine_guest_spawn(d->engine, spec, id, err);
+	if (result < 0 || !d->state || spec->restart != RESTART_ALWAYS)
+		return result;
+	result = state_keep(d->state, spec, err);
+	if (result < 0)
+		daemon_guest_remove(d, *id);
+	return result;
+}
+
+int daemon_guest_remove(struct daemon *d, uint64_t id)
+{
+	struct guest_status s;
+	int result = engine_guest_status(d->engine, id, &s);
+	if (result < 0)
+		return result;
+	/* The killing takes its time; only the forgetting needs the lock. */
+	engine_guest_kill(d->engine, id);
+	pthread_rwlock_wrlock(&d->specs);
+	result = engine_guest_remove(d->engine, id);
+	if (result == 0 && d->state)
+		state_forget(d->state, s.name);
+	pthread_rwlock_unlock(&d->specs);
+	return result;
+}

@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: MIT
+#include "gateway.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define PAUSE_MS 100 /* when the host has no more descriptors */
+
+struct gateway {
+	uv_poll_t poll;
+	uv_timer_t pause;
+	struct daemon *daemon;
+	int fd;
+	unsigned nclients;
+	struct client *clients; /* whose line has not come */
+};
+
+struct client {
+	struct client *next, **link;
+	uv_poll_t poll;
+	uv_timer_t timer;
+	uv_work_t work;
+	struct gateway *gateway;
+	int fd; /* -1: handed over */
+	unsigned handles;
+	bool complete; /* the line has come: on to the thread pool */
+	char line[GATEWAY_LINE_MAX + 1];
+	size_t len;
+	uint64_t id;
+	uint16_t port;
+	int result;
+};
+
+static void on_listening(uv_poll_t *poll, int status, int events);
+
+static void client_free(struct client *c)
+{
+	if (c->fd >= 0)
+		close(c->fd);
+	c->gateway->nclients--;
+	free(c);
+}
+
+/* ---- The hand-over ---- */
+
+/* OK goes out first: once the guest has the socket its own bytes may follow at once. */
+static void hand_over(uv_work_t *work)
+{
+	struct client *c = work->data;
+	if (send(c->fd, "OK\n", 3, MSG_NOSIGNAL) != 3) {
+		c->result = -EPIPE;
+		return;
+	}
+	int fd = c->fd;
+	c->fd = -1;
+	c->result = engine_guest_connect(c->gateway->daemon->engine, c->id, c->port, fd);
+}
+
+static void handed_over(uv_work_t *work, int status)
+{
+	struct client *c = work->data;
+	(void)status;
+	if (c->result == 0)
+		c->gateway->daemon->gateway_connects++;
+	client_free(c);
+}
+
+static void on_client_closed(uv_handle_t *handle)
+{
+	struct client *c = handle->data;
+	if (--c->handles)
+		return;
+	if (c->complete)
+		uv_queue_work(&c->gateway->daemon->loop, &c->work, hand_over, handed_over);
+	else
+		client_free(c);
+}
+
+/* Takes the client out of the loop's hands. */
+static void client_leave(struct client *c)
+{
+	*c->link = c->next;
+	if (c->next)
+		c->next->link = c->link;
+	uv_close((uv_handle_t *)&c->poll, on_client_closed);
+	uv_close((uv_handle_t *)&c->timer, on_client_closed);
+}
+
+static void client_refuse(struct client *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static void client_refuse(struct client *c, const char *format, ...)
+{
+	char text[256] = "ERR ";
+	va_list args;
+	va_start(args, format);
+	int len = vsnprintf(text + 4, sizeof text - 5, format, args);
+	va_end(args);
+	text[4 + len] = '\n';
+	send(c->fd, text, (size_t)(5 + len), MSG_NOSIGNAL | MSG_DONTWAIT);
+	client_leave(c);
+}
+
+/* ---- The line ---- */
+
+static bool runs(enum guest_state state)
+{
+	return state == GUEST_STARTING || state == GUEST_RUNNING;
+}
+
+static void line_complete(struct client *c)
+{
+	struct engine *e = c->gateway->daemon->engine;
+	struct guest_status s;
+	char *space = strchr(c->line, ' '), *end;
+	if (!space || space[1] < '1' || space[1] > '9') {
+		client_refuse(c, "the line must be: NAME PORT");
+		return;
+	}
+	*space = '\0';
+	unsigned long port = strtoul(space + 1, &end, 10);
+	if (*end || port > 65535) {
+		client_refuse(c, "the port must be from 1 to 65535");
+		return;
+	}
+	if (engine_guest_find(e, c->line, &c->id) < 0 || engine_guest_status(e, c->id, &s) < 0) {
+		client_refuse(c, "no guest is named \"%s\"", c->line);
+		return;
+	}
+	if (!runs(s.state)) {
+		client_refuse(c, "\"%s\" does not run: %s", s.name, guest_state_name(s.state));
+		return;
+	}
+	c->port = (uint16_t)port;
+	c->complete = true;
+	client_leave(c);
+}
+
+/* Takes the line's bytes and not one more: what follows is the guest's. */
+static void on_line(uv_poll_t *poll, int status, int events)
+{
+	struct client *c = poll->data;
+	(void)events;
+	size_t room = GATEWAY_LINE_MAX - c->len;
+	ssize_t n = status < 0 ? 0 : recv(c->fd, c->line + c->len, room, MSG_PEEK | MSG_DONTWAIT);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n <= 0) {
+		client_leave(c);
+		return;
+	}
+	char *newline = memchr(c->line + c->len, '\n', (size_t)n);
+	size_t take = newline ? (size_t)(newline - c->line) + 1 - c->len : (size_t)n;
+	if (recv(c->fd, c->line + c->len, take, MSG_DONTWAIT) != (ssize_t)take) {
+		client_leave(c);
+		return;
+	}
+	c->len += take;
+	if (newline) {
+		*newline = '\0';
+		line_complete(c);
+	} else if (c->len == GATEWAY_LINE_MAX) {
+		client_refuse(c, "the line is longer than %d bytes", GATEWAY_LINE_MAX);
+	}
+}
+
+static void on_slow(uv_timer_t *timer)
+{
+	client_refuse(timer->data, "no line within %d s", GATEWAY_LINE_MS / 1000);
+}
+
+/* ---- Accepting ---- */
+
+static void on_pause_over(uv_timer_t *timer)
+{
+	struct gateway *g = timer->data;
+	uv_poll_start(&g->poll, UV_READABLE, on_listening);
+}
+
+static void client_start(struct gateway *g, int fd)
+{
+	struct client *c = g->nclients < GATEWAY_CLIENTS_MAX ? calloc(1, sizeof *c) : NULL;
+	if (!c || uv_poll_init(&g->daemon->loop, &c->poll, fd) < 0) {
+		static const char busy[] = "ERR too many connections are being made\n";
+		send(fd, busy, sizeof busy - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+		close(fd);
+		free(c);
+		return;
+	}
+	g->nclients++;
+	c->gateway = g;
+	c->fd = fd;
+	c->handles = 2;
+	c->poll.data = c->timer.data = c->work.data = c;
+	c->link = &g->clients;
+	c->next = g->clients;
+	if (c->next)
+		c->next->link = &c->next;
+	g->clients = c;
+	uv_timer_init(&g->daemon->loop, &c->timer);
+	uv_timer_start(&c->timer, on_slow, GATEWAY_LINE_MS, 0);
+	uv_poll_start(&c->poll, UV_READABLE, on_line);
+}
+
+static void on_listening(uv_poll_t *poll, int status, int events)
+{
+	struct gateway *g = poll->data;
+	(void)status;
+	(void)events;
+	int fd = accept4(g->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	if (fd >= 0) {
+		client_start(g, fd);
+		return;
+	}
+	if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
+		uv_poll_stop(&g->poll);
+		uv_timer_start(&g->pause, on_pause_over, PAUSE_MS, 0);
+	}
+}
+
+int gateway_start(struct daemon *d, int fd)
+{
+	struct gateway *g = calloc(1, sizeof *g);
+	if (!g || uv_poll_init(&d->loop, &g->poll, fd) < 0) {
+		free(g);
+		close(fd);
+		return -ENOMEM;
+	}
+	uv_timer_init(&d->loop, &g->pause);
+	g->poll.data = g->pause.data = g;
+	g->daemon = d;
+	g->fd = fd;
+	uv_poll_start(&g->poll, UV_READABLE, on_listening);
+	d->gateway = g;
+	return 0;
+}
+
+static void on_gateway_closed(uv_handle_t *handle)
+{
+	struct gateway *g = handle->data;
+	if (handle == (uv_handle_t *)&g->poll)
+		close(g->fd);
+}
+
+void gateway_stop(struct daemon *d)
+{
+	struct gateway *g = d->gateway;
+	while (g->clients)
+		client_leave(g->clients);
+	uv_close((uv_handle_t *)&g->poll, on_gateway_closed);
+	uv_close((uv_handle_t *)&g->pause, NULL);
+}

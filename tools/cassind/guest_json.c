@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: MIT
+#include "guest_json.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define COUNTER(field, text) { #field, text, offsetof(struct guest_counters, field), true }
+#define GAUGE(field, text) { #field, text, offsetof(struct guest_counters, field), false }
+
+const struct figure guest_figures[] = {
+	COUNTER(exits, "Exits from the virtual machine"),
+	COUNTER(hypercalls, "Hypercalls made"),
+	COUNTER(faults, "Page faults answered"),
+	COUNTER(dispatches, "Times put on a vCPU"),
+	COUNTER(virtual_ns, "Nanoseconds spent on a vCPU"),
+	COUNTER(operations, "Ring submissions consumed"),
+	COUNTER(accepted, "Connections accepted"),
+	COUNTER(bytes_in, "Stream bytes received"),
+	COUNTER(bytes_out, "Stream bytes sent"),
+	GAUGE(frames, "4 KiB frames touched"),
+	GAUGE(table_frames, "4 KiB frames of page tables"),
+	COUNTER(log_lost, "Console bytes that were overwritten unread"),
+};
+const size_t guest_figures_count = sizeof guest_figures / sizeof *guest_figures;
+
+#undef COUNTER
+#undef GAUGE
+#define COUNTER(field, text) { #field, text, offsetof(struct engine_stats, field), true }
+#define GAUGE(field, text) { #field, text, offsetof(struct engine_stats, field), false }
+
+const struct figure engine_figures[] = {
+	GAUGE(guests, "Guests listed"),
+	GAUGE(running, "Guests that are starting or running"),
+	GAUGE(pool_frames, "4 KiB frames that guests may use"),
+	GAUGE(used_frames, "4 KiB frames in use"),
+	GAUGE(image_frames, "4 KiB frames of shared image pages"),
+	GAUGE(quarantined_frames, "Freed page-table frames that await a flush"),
+	COUNTER(spawns, "Guests spawned"),
+	COUNTER(ends, "Ends of guests"),
+	COUNTER(crashes, "Crashes of guests"),
+	COUNTER(restarts, "Restarts of guests"),
+	COUNTER(exits, "Exits from virtual machines"),
+	COUNTER(hypercalls, "Hypercalls made"),
+	COUNTER(switches, "Switches from one guest to another"),
+	COUNTER(preemptions, "Slices that ended by the timer"),
+	COUNTER(commits, "Page-table commits by monitors"),
+	COUNTER(flushes, "Flushes of cells"),
+	COUNTER(moves, "Moves of guests between workers"),
+	GAUGE(uptime_ns, "Nanoseconds since the engine started"),
+};
+const size_t engine_figures_count = sizeof engine_figures / sizeof *engine_figures;
+
+uint64_t figure_of(const struct figure *f, const void *from)
+{
+	uint64_t value;
+	memcpy(&value, (const char *)from + f->at, sizeof value);
+	return value;
+}
+
+static json_t *counters_json(const struct guest_counters *counters)
+{
+	json_t *o = json_object();
+	for (size_t i = 0; i < guest_figures_count; i++)
+		json_object_set_new(o, guest_figures[i].name, json_integer((json_int_t)figure_of(&guest_figures[i], counters)));
+	return o;
+}
+
+static const char *restart_name(enum guest_restart restart)
+{
+	switch (restart) {
+	case RESTART_NO:
+		return "no";
+	case RESTART_ON_FAILURE:
+		return "on-failure";
+	case RESTART_ALWAYS:
+		return "always";
+	}
+	return "?";
+}
+
+static void add_spec(json_t *o, const struct guest_spec *spec, bool whole)
+{
+	json_t *ports = json_array();
+	for (size_t i = 0; i < spec->nports; i++)
+		json_array_append_new(ports, json_pack("{s:s, s:i}", "host", spec->ports[i].host, "guest",
+						       (int)spec->ports[i].guest));
+	json_object_set_new(o, "image", json_string(spec->image));
+	json_object_set_new(o, "isolation", json_string(spec->isolation == ISOLATION_VM ? "vm" : "cell"));
+	json_object_set_new(o, "restart", json_string(restart_name(spec->restart)));
+	json_object_set_new(o, "ports", ports);
+	if (!whole)
+		return;
+	char *text = spec_format(spec);
+	json_object_set_new(o, "spec", text ? json_loads(text, 0, NULL) : json_null());
+	free(text);
+}
+
+json_t *guest_json(struct daemon *d, uint64_t id, bool with_spec)
+{
+	struct guest_status s;
+	if (engine_guest_status(d->engine, id, &s) < 0)
+		return NULL;
+	const struct guest_counters *n = &s.counters;
+	json_t *o = json_pack("{s:I, s:s, s:s, s:s, s:b, s:i, s:i, s:i, s:i, s:I, s:I, s:I, s:I}", "id", (json_int_t)s.id,
+			      "name", s.name, "domain", s.domain, "state", guest_state_name(s.state), "ready", (int)s.ready,
+			      "exit_code", s.exit_code, "restarts", (int)s.restarts, "cell", (int)s.cell, "worker",
+			      (int)s.worker, "memory_bytes", (json_int_t)s.memory_bytes, "used_bytes",
+			      (json_int_t)((n->frames + n->table_frames) * 4096), "started_ns", (json_int_t)s.started_ns,
+			      "uptime_ns", (json_int_t)s.uptime_ns);
+	if (!o)
+		return NULL;
+	json_object_set_new(o, "counters", counters_json(n));
+	pthread_rwlock_rdlock(&d->specs);
+	const struct guest_spec *spec = engine_guest_spec(d->engine, id);
+	if (spec)
+		add_spec(o, spec, with_spec);
+	pthread_rwlock_unlock(&d->specs);
+	return o;
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/* Guests and counters as JSON. */
+#ifndef GUEST_JSON_H
+#define GUEST_JSON_H
+
+#include <jansson.h>
+
+#include "daemon.h"
+
+/* A counter or gauge within struct guest_counters or struct engine_stats; all are uint64_t. */
+struct figure {
+	const char *name, *help;
+	size_t at;
+	bool counter; /* it only grows */
+};
+extern const struct figure guest_figures[], engine_figures[];
+extern const size_t guest_figures_count, engine_figures_count;
+uint64_t figure_of(const struct figure *f, const void *from);
+
+/* What the API tells of a guest; with its whole spec when asked. NULL: no memory, or it has gone. */
+json_t *guest_json(struct daemon *d, uint64_t id, bool with_spec);
+
+#endif

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: MIT
+#include "options.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cassin/engine.h>
+
+#define WORKERS_MAX 64
+
+static const char help[] =
+	"Usage: cassind [OPTION]...\n"
+	"Runs guests and serves the HTTP/JSON API on a Unix socket, in the foreground.\n"
+	"\n"
+	"  --socket PATH   the API's socket; the gateway is at PATH.gw\n"
+	"                  (default: $CASSIN_SOCKET, $XDG_RUNTIME_DIR/cassin.sock,\n"
+	"                  /run/cassin.sock for root, /tmp/cassin-UID.sock)\n"
+	"  --state DIR     keep guests with the restart policy \"always\" here,\n"
+	"                  and start them again with the daemon\n"
+	"  --workers N     host threads that run guests (default: one per CPU)\n"
+	"  --pool SIZE     memory that all guests together may touch, such as 8G\n"
+	"                  (default: three quarters of what is available)\n"
+	"  --ready-fd N    write one byte to descriptor N when the socket answers\n"
+	"  --version       print the version\n"
+	"  --help          print this text\n"
+	"\n"
+	"Exit codes: 0 stopped by SIGTERM or SIGINT, 1 failure, 2 usage, 3 cannot start.\n"
+	"\n"
+	"Examples:\n"
+	"  cassind &                              the default socket\n"
+	"  cassind --socket /tmp/c.sock --pool 4G\n"
+	"  curl --unix-socket /tmp/c.sock http://cassin/v1/version\n";
+
+static _Noreturn void usage_error(const char *option, const char *value, const char *must)
+{
+	fprintf(stderr, "cassind: %s %s: must be %s\n", option, value, must);
+	exit(2);
+}
+
+static unsigned number(const char *option, const char *text, unsigned long most, const char *must)
+{
+	char *end;
+	errno = 0;
+	unsigned long n = strtoul(text, &end, 10);
+	if (*text < '0' || *text > '9' || *end || errno || n > most)
+		usage_error(option, text, must);
+	return (unsigned)n;
+}
+
+void options_parse(struct options *o, int argc, char **argv)
+{
+	enum { SOCKET = 256, STATE, WORKERS, POOL, READY, VERSION, HELP };
+	static const struct option longs[] = {
+		{ "socket", required_argument, NULL, SOCKET },	 { "state", required_argument, NULL, STATE },
+		{ "workers", required_argument, NULL, WORKERS }, { "pool", required_argument, NULL, POOL },
+		{ "ready-fd", required_argument, NULL, READY },	 { "version", no_argument, NULL, VERSION },
+		{ "help", no_argument, NULL, HELP },		 { 0 },
+	};
+	int option;
+	*o = (struct options){ .ready_fd = -1 };
+	while ((option = getopt_long(argc, argv, "h", longs, NULL)) != -1) {
+		switch (option) {
+		case SOCKET:
+			o->socket = optarg;
+			break;
+		case STATE:
+			o->state = optarg;
+			break;
+		case WORKERS:
+			o->workers = number("--workers", optarg, WORKERS_MAX, "a number from 0 to 64");
+			break;
+		case POOL:
+			if (size_parse(optarg, &o->pool_bytes) < 0 || !o->pool_bytes)
+				usage_error("--pool", optarg, "a size such as 512M or 8G");
+			break;
+		case READY:
+			o->ready_fd = (int)number("--ready-fd", optarg, 1u << 20, "a descriptor's number");
+			break;
+		case VERSION:
+			puts("cassind " CASSIN_VERSION);
+			exit(0);
+		case 'h':
+		case HELP:
+			fputs(help, stdout);
+			exit(0);
+		default:
+			fputs("Try: cassind --help\n", stderr);
+			exit(2);
+		}
+	}
+	if (optind < argc) {
+		fprintf(stderr, "cassind: unexpected argument: %s\nTry: cassind --help\n", argv[optind]);
+		exit(2);
+	}
+}

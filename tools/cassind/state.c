@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: MIT
+#include "state.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "log.h"
+
+#define SUFFIX ".json"
+
+struct state {
+	char *folder;
+	int fd;   /* the folder */
+	int lock; /* folder/.lock */
+};
+
+int state_open(struct state **out, const char *folder, struct cassin_error_text *err)
+{
+	if (mkdir(folder, 0700) < 0 && errno != EEXIST)
+		return error_set(err, -errno, "cannot create the state folder %s: %s", folder, strerror(errno));
+	int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return error_set(err, -errno, "cannot open the state folder %s: %s", folder, strerror(errno));
+	int lock = openat(fd, ".lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600), result = 0;
+	if (lock < 0)
+		result = error_set(err, -errno, "cannot write in the state folder %s: %s", folder, strerror(errno));
+	else if (flock(lock, LOCK_EX | LOCK_NB) < 0)
+		result = error_set(err, -EADDRINUSE, "another cassind uses the state folder %s", folder);
+	struct state *s = result == 0 ? calloc(1, sizeof *s) : NULL;
+	if (!s || !(s->folder = strdup(folder))) {
+		free(s);
+		close(fd);
+		if (lock >= 0)
+			close(lock);
+		return result < 0 ? result : error_set(err, -ENOMEM, "no memory for the state folder");
+	}
+	s->fd = fd;
+	s->lock = lock;
+	*out = s;
+	return 0;
+}
+
+void state_close(struct state *s)
+{
+	if (!s)
+		return;
+	close(s->lock);
+	close(s->fd);
+	free(s->folder);
+	free(s);
+}
+
+static int write_all(int fd, const char *text, size_t len)
+{
+	while (len) {
+		ssize_t n = write(fd, text, len);
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		if (n > 0) {
+			text += n;
+			len -= (size_t)n;
+		}
+	}
+	return fsync(fd) < 0 ? -errno : 0;
+}
+
+int state_keep(struct state *s, const struct guest_spec *spec, struct cassin_error_text *err)
+{
+	char temporary[CASSIN_NAME_MAX + 16], name[CASSIN_NAME_MAX + 16];
+	snprintf(temporary, sizeof temporary, ".%s.tmp", spec->name);
+	snprintf(name, sizeof name, "%s" SUFFIX, spec->name);
+	char *text = spec_format(spec);
+	int fd = openat(s->fd, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	int result = !text ? -ENOMEM : fd < 0 ? -errno : write_all(fd, text, strlen(text));
+	if (fd >= 0)
+		close(fd);
+	free(text);
+	if (result == 0 && renameat(s->fd, temporary, s->fd, name) < 0)
+		result = -errno;
+	if (result == 0 && fsync(s->fd) < 0)
+		result = -errno;
+	if (result < 0) {
+		unlinkat(s->fd, temporary, 0);
+		return error_set(err, result, "cannot keep the spec in %s/%s: %s", s->folder, name, strerror(-result));
+	}
+	return 0;
+}
+
+void state_forget(struct state *s, const char *name)
+{
+	char file[CASSIN_NAME_MAX + 16];
+	snprintf(file, sizeof file, "%s" SUFFIX, name);
+	unlinkat(s->fd, file, 0);
+}
+
+static int is_spec(const struct dirent *entry)
+{
+	size_t len = strlen(entry->d_name);
+	return entry->d_name[0] != '.' && len > strlen(SUFFIX) && !strcmp(entry->d_name + len - strlen(SUFFIX), SUFFIX);
+}
+
+static void give(struct state *s, const char *file, void (*each)(void *opaque, const struct guest_spec *spec),
+		 void *opaque)
+{
+	struct cassin_error_text err = { "" };
+	struct guest_spec spec;
+	char path[4096];
+	size_t len = strlen(file) - strlen(SUFFIX);
+	snprintf(path, sizeof path, "%s/%s", s->folder, file);
+	spec_init(&spec);
+	if (spec_load(&spec, path, &err) < 0 || spec_check(&spec, path, &err) < 0)
+		log_error("skipped: %s", err.text);
+	else if (strlen(spec.name) != len || memcmp(spec.name, file, len) != 0)
+		log_error("skipped: %s is the spec of \"%s\"", path, spec.name);
+	else
+		each(opaque, &spec);
+	spec_free(&spec);
+}
+
+void state_each(struct state *s, void (*each)(void *opaque, const struct guest_spec *spec), void *opaque)
+{
+	struct dirent **entries;
+	int n = scandir(s->folder, &entries, is_spec, alphasort);
+	if (n < 0) {
+		log_error("cannot list the state folder %s: %s", s->folder, strerror(errno));
+		return;
+	}
+	for (int i = 0; i < n; i++) {
+		give(s, entries[i]->d_name, each, opaque);
+		free(entries[i]);
+	}
+	free(entries);
+}
