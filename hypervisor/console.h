@@ -15,7 +15,7 @@ struct console {
 	char *out;          /* ring of `out_size` bytes, grown as needed up to CONSOLE_KEPT */
 	uint32_t out_size;
 	uint64_t out_end;   /* stream offset behind the last byte written */
-	uint64_t lost;      /* bytes overwritten before they aged out by reading: all that is no longer kept */
+	uint64_t lost;      /* bytes that are no longer kept */
 	char *in;
 	uint32_t in_start, in_len;
 	bool in_end;        /* end of input */
@@ -26,6 +26,8 @@ void console_init(struct console *c);
 void console_destroy(struct console *c);
 /* Appends; what does not fit pushes the oldest out. */
 void console_write(struct console *c, const char *bytes, size_t len);
+/* Bytes that were pushed out of the ring. */
+uint64_t console_lost(const struct console *c);
 /* As engine_guest_log(). */
 long console_read(struct console *c, uint64_t *offset, char *buf, size_t len, uint64_t *lost);
 /* Puts input in the queue: bytes taken, -EAGAIN when full. len 0 ends the input. */

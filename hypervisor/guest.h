@@ -54,10 +54,12 @@ struct guest {
 	unsigned restarts;
 	uint64_t started_real, started_mono;
 	char *report;
-	struct guest *changed_next;
+	struct guest *changed_next, *id_next, *name_next, *list_next, *list_prev;
 
 	/* The incarnation; its worker's only. */
-	struct cell *cell;
+	struct cell *cell;    /* from spawn to removal */
+	unsigned cell_number;
+	uint64_t incarnation; /* unique in the process; a new one after every move, too: which vCPU state is its own */
 	enum run_state run;
 	struct guest *queue_next; /* run queue */
 	struct memory memory;
@@ -74,9 +76,12 @@ struct guest {
 	uint32_t nops;
 	struct streams *streams;
 	bool stopping;       /* asked to end */
+	bool hog;            /* it used up its last slice */
+	bool timer_on;       /* `timer` is wanted, also after a move */
+	const char *doomed;  /* it must end for this reason, as soon as it would run */
+	int exit_value;      /* of its exit call */
+	char *crash;         /* report of the crash that ends it; malloc'd */
 	unsigned restart_row; /* restarts that followed each other quickly */
-	uint64_t code_page;  /* where a hypercall instruction was last verified; memory.generation then */
-	uint64_t code_generation;
 };
 
 /* A message to whichever worker owns the guest when it arrives. */
@@ -94,7 +99,37 @@ struct guest *engine_guest_get(struct engine *e, uint64_t id);
 struct guest *engine_guest_by_name(struct engine *e, const char *domain, const char *name); /* domain NULL: any */
 void guest_put(struct guest *g);
 
-/* Wakes a blocked guest whose wait is over (called by ring_post and by its deadline). */
+static inline struct worker *guest_worker(const struct guest *g)
+{
+	return atomic_load_explicit(&g->worker, memory_order_acquire);
+}
+
+/* A guest that nobody knows yet; takes the image's reference over. NULL: no memory. */
+struct guest *guest_new(struct engine *e, const struct guest_spec *spec, struct image *image);
+/* Builds an incarnation in g->cell: memory, boot record, registers; then it is runnable but in no queue. Any thread that
+ * has g to itself. -ENOMEM, -E2BIG. */
+int guest_begin(struct guest *g, struct cassin_error_text *err);
+/* Ends the incarnation and gives all of it back. The owner's thread; the guest is in no queue. Decides about the restart,
+ * tells the engine. */
+void guest_end(struct guest *g, enum end_kind kind, int code);
+/* Begins a new incarnation of an ended guest on its worker, and queues it. Tells the engine either way. */
+int guest_restart_now(struct guest *g, struct cassin_error_text *err);
+/* Gives an incarnation's memory back without a word; for a spawn that failed after guest_begin(). */
+void guest_abandon(struct guest *g);
+/* Console output, to the ring and to the engine's listener. */
+void guest_print(struct guest *g, const char *bytes, size_t len);
+/* Puts down why the guest crashes: g->crash becomes a report with registers and a backtrace. */
+void guest_crash(struct guest *g, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* A fresh incarnation number. */
+uint64_t incarnation_next(void);
+/* Virtual time now. */
+uint64_t guest_virtual(const struct guest *g, uint64_t now);
+/* Wakes a blocked guest: its wait is over (ring_post, its deadline) or it is doomed. */
 void guest_wake(struct guest *g);
+
+/* What a hypercall leaves the guest to do. */
+enum hypercall_next { NEXT_RUN, NEXT_BLOCK, NEXT_YIELD, NEXT_EXIT, NEXT_CRASH };
+/* Carries out the call in g->regs; hypercall.c. */
+enum hypercall_next hypercall(struct guest *g);
 
 #endif

@@ -52,7 +52,7 @@ struct memory {
 	struct chunk **chunks;
 	uint32_t nchunks;
 	frame_t root[SPACES_MAX]; /* FRAME_NONE: no such space */
-	uint64_t generation;      /* raised whenever a live entry changes */
+	uint64_t generation;      /* unique in the process; a new one whenever a live entry changes */
 	struct commit *commits;
 	uint32_t ncommits;
 	bool flush;               /* too many commits: flush the cell instead */
@@ -78,6 +78,13 @@ void memory_destroy(struct memory *m);
 /* Answers a page fault in `space`; `error` is the hardware's error code. 0: run on; -EFAULT: the guest's own fault;
  * -ENOMEM: the pool or the quota is exhausted. */
 int memory_fault(struct memory *m, unsigned space, gva_t va, uint64_t error);
+
+/* Makes (space, va) usable for `want` (CASSIN_READ, ...): fills, or breaks copy-on-write. Gives its frame. -EFAULT,
+ * -ENOMEM. */
+int memory_touch(struct memory *m, unsigned space, uint64_t va, unsigned want, frame_t *out);
+
+/* What lies at va, for a crash report: "not mapped", "the guard page below the stack", ... Static text. */
+const char *memory_describe(const struct memory *m, uint64_t va);
 
 /* Copies between the hypervisor and space 0. All or nothing is *checked* first. -EFAULT, -ENOMEM. */
 int memory_copyin(struct memory *m, void *to, gva_t from, size_t len);

@@ -24,7 +24,8 @@ struct op {
 	struct cassin_sqe sqe;
 	struct op *queue_next;  /* for the device: its own queue */
 	void (*cancel)(struct op *op); /* takes it out of its device; the caller completes it */
-	struct deadline deadline; /* for the device; moved with the guest when pending */
+	struct deadline deadline; /* for the device: op_deadline(); it moves with the guest */
+	bool timed;               /* the deadline is wanted */
 	void *device;             /* for the device */
 	void *buffer;             /* for the device: malloc'd, freed with the op */
 	uint32_t done, size;      /* for the device: progress */
@@ -32,6 +33,8 @@ struct op {
 
 /* A pending operation, on its guest's list. NULL: no memory (answer -ENOMEM). */
 struct op *op_new(struct guest *g, const struct cassin_sqe *sqe, void (*cancel)(struct op *op));
+/* Sets op->deadline, whose `fire` the device has set. -ENOMEM. */
+int op_deadline(struct op *op, uint64_t when);
 /* Ends it: posts the completion (which may wake the guest) and frees it. */
 void op_complete(struct op *op, int32_t result);
 /* Frees it without a completion (the guest has ended). The device must not know it any more. */

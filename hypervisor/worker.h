@@ -16,6 +16,7 @@
 #include "types.h"
 
 struct engine;
+struct worker;
 struct guest;
 struct vcpu;
 
@@ -46,10 +47,11 @@ struct worker {
 	pthread_mutex_t inbox_lock;
 	struct message *inbox, **inbox_end;
 	bool stop;
+	atomic_int started; /* 1, or a negated errno code */
 
 	timer_t slice;                 /* sends the kick signal to this thread */
-	bool slice_armed;
-	uint64_t slice_end;            /* monotonic ns of the present guest's turn's end; the signal handler reads it */
+	volatile bool slice_armed;
+	volatile uint64_t slice_end;          /* monotonic ns of the present guest's turn's end; the signal handler reads it */
 	struct vcpu *volatile running; /* non-NULL around KVM_RUN */
 	volatile sig_atomic_t kicked;
 	bool watched;                  /* the watcher looks at our loop while we compute */
@@ -62,8 +64,18 @@ int worker_start(struct worker *w, struct engine *e, unsigned number);
 void worker_stop(struct worker *w);
 /* Queues a message, rings the bell and kicks the vCPU. Any thread. */
 void worker_post(struct worker *w, struct message *m);
+/* Queues the message that brings g here; from then on g belongs to w, and messages to g come after it. */
+void worker_post_arrival(struct worker *w, struct guest *g, struct message *m);
 /* Takes a kick out of a computing guest: its worker looks at its loop soon. Any thread. */
 void worker_kick(struct worker *w);
+/* Says that KVM_RUN on v is about to start (NULL: has ended); kicks find it from then on. Owner's thread. */
+void worker_running(struct worker *w, struct vcpu *v);
+/* Arms the slice timer for the turn that has begun. */
+void worker_slice(struct worker *w);
+/* Gives g a turn. It was taken from the queue; dispatch.c. */
+void worker_dispatch(struct worker *w, struct guest *g);
+/* Takes a guest out of the queue. Owner's thread. */
+void worker_dequeue(struct worker *w, struct guest *g);
 /* Puts a guest at the end of its worker's run queue. Owner's thread. */
 void worker_enqueue(struct worker *w, struct guest *g);
 /* Sets or moves a deadline on this worker. Owner's thread. */

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A cell: one KVM VM with its guest-physical memory, its monitor, a vCPU for each worker that visits, and the image
+ * pages that its guests share. A cell holds guests of one domain; a cell of capacity one is `isolation: "vm"`.
+ */
+#ifndef CELL_H
+#define CELL_H
+
+#include <pthread.h>
+
+#include "frames.h"
+#include "image.h"
+#include "kvm.h"
+
+#define WORKERS_MAX 64u
+
+struct vcpu;
+
+/* An image's pages in a cell, read-only and shared; filled as guests touch them. */
+struct cell_image {
+	struct cell_image *next;
+	struct image *image; /* a reference */
+	unsigned guests;     /* that use it */
+	uint64_t npages;     /* of all segments, zero pages too; numbered in the segments' order */
+	frame_t *frames;     /* shared frame by page number; FRAME_NONE: not filled yet */
+	uint64_t nhot;       /* pages that earlier instances wrote to while they booted: given at spawn */
+	uint32_t hot[64];
+};
+
+struct cell {
+	struct cell *next;
+	const struct kvm *kvm;
+	unsigned number;
+	char *domain;
+	bool single;      /* capacity one */
+	unsigned nguests; /* under the engine's lock */
+	int vm;
+	unsigned char *memory; /* host view of guest-physical 0 */
+	uint64_t size;         /* of the reservation, bytes */
+	uint64_t grown;        /* bytes that have slots */
+	uint64_t slot_size;
+	unsigned nslots;
+	struct frames frames;
+
+	frame_t code, tables, tss, stacks; /* of the monitor */
+	frame_t link;  /* what entry MONITOR_L4 of every root points to */
+	frame_t root;  /* the monitor's own */
+	frame_t clock; /* the clock page of its guests */
+	unsigned workers;
+
+	pthread_mutex_t lock; /* images, flush, vCPU creation */
+	struct cell_image *images;
+	struct vcpu *vcpus[WORKERS_MAX]; /* each used by its worker only */
+	void *dummy;                     /* page behind the slot that a flush takes out and puts back */
+	atomic_uint_fast64_t flushes, image_frames;
+	atomic_bool busy;                /* a guest has run since the last tick */
+	bool trimmed;                    /* the watcher's */
+};
+
+/* A cell with room for `bytes` of guest memory and `workers` vCPUs. -ENOMEM, -EMFILE, ...; *err says which. */
+int cell_create(struct cell **out, const struct kvm *k, struct frame_pool *pool, uint64_t bytes, unsigned workers,
+		struct cassin_error_text *err);
+/* No guest is left and no worker will run one. */
+void cell_destroy(struct cell *c);
+/* Finds out where RIP is after an exit and whether the TSC reads true, and stores that in *k. */
+int cell_probe(struct kvm *k, struct cassin_error_text *err);
+
+static inline void *cell_frame(const struct cell *c, frame_t f)
+{
+	return c->memory + frame_gpa(f).v;
+}
+
+/* A frame for the caller to overwrite whole, unless it is fresh (zero). When the pool is exhausted the quarantine is
+ * emptied first. _locked: c->lock is held. -ENOMEM. */
+int cell_frame_alloc(struct cell *c, frame_t *out, bool *fresh);
+int cell_frame_alloc_locked(struct cell *c, frame_t *out, bool *fresh);
+/* A frame of zeros. -ENOMEM. */
+int cell_frame_zero(struct cell *c, frame_t *out);
+/* Makes KVM forget every shadow of this cell's page tables, and every vCPU its translations. */
+void cell_flush(struct cell *c);
+/* Page-table frames of the dead: reused only after a flush, which many of them share. */
+void cell_tables_free(struct cell *c, const frame_t *at, size_t n);
+/* Gives the kernel's shadow memory of idle guests back; for cells where nothing runs. */
+void cell_trim(struct cell *c);
+
+/* The cell's share of an image; taken with a guest, dropped at its end. NULL: no memory. */
+struct cell_image *cell_image_get(struct cell *c, struct image *image);
+void cell_image_put(struct cell *c, struct cell_image *ci);
+/* Frees it and its frames. The lock is held, or nobody else is left; no guest uses it. */
+void cell_image_free(struct cell *c, struct cell_image *ci);
+/* The shared frame of page `page` of `segment`, whose pages start at number `first`. -ENOMEM. */
+int cell_image_frame(struct cell *c, struct cell_image *ci, const struct image_segment *segment, uint64_t first,
+		     uint64_t page, frame_t *out);
+/* Remembers that page number `page` (any page of the guest, not only the image's) is written to during boot. */
+void cell_image_hot(struct cell *c, struct cell_image *ci, uint64_t page);
+
+#endif

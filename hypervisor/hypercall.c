@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: MIT */
+/* The calls of the ABI. Each reads its arguments from the guest's registers and answers in rax. */
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+#include "engine.h"
+#include "guest.h"
+
+#define LOG_MOST 4096u
+
+typedef enum hypercall_next (*call_fn)(struct guest *g);
+
+static enum hypercall_next answer(struct guest *g, int64_t result)
+{
+	g->regs.rax = (uint64_t)result;
+	return NEXT_RUN;
+}
+
+static enum hypercall_next call_null(struct guest *g)
+{
+	return answer(g, 0);
+}
+
+static void wake_fire(struct deadline *d)
+{
+	guest_wake((struct guest *)((char *)d - offsetof(struct guest, wake)));
+}
+
+static enum hypercall_next call_enter(struct guest *g)
+{
+	uint64_t submit = g->regs.rdi, least = g->regs.rsi, deadline = g->regs.rdx;
+	if (least > g->ring.cq_entries)
+		return answer(g, -EINVAL);
+	int n = ring_submit(g, submit);
+	answer(g, n);
+	if (n < 0)
+		return NEXT_RUN;
+	if (g->doomed) {
+		guest_crash(g, "%s", g->doomed);
+		return NEXT_CRASH;
+	}
+	if (!g->ring.cq_entries) { /* no ring: a plain sleep */
+		if (deadline == CASSIN_FOREVER)
+			return answer(g, -EINVAL);
+	} else if (ring_unread(&g->ring) >= least && least) {
+		return NEXT_RUN;
+	}
+	if (deadline <= monotonic_ns() || (!least && g->ring.cq_entries))
+		return NEXT_RUN;
+	g->wait_count = least ? (uint32_t)least : UINT32_MAX;
+	g->wake.fire = wake_fire;
+	if (deadline != CASSIN_FOREVER && worker_deadline(guest_worker(g), &g->wake, deadline))
+		return answer(g, -ENOMEM);
+	return NEXT_BLOCK;
+}
+
+static enum hypercall_next call_ring_setup(struct guest *g)
+{
+	const struct kvm_regs *r = &g->regs;
+	return answer(g, ring_setup(g, gva(r->rdi), gva(r->rsi), r->rdx, gva(r->r10), r->r8));
+}
+
+static enum hypercall_next call_exit(struct guest *g)
+{
+	g->exit_value = (int)(g->regs.rdi & 0xff);
+	return NEXT_EXIT;
+}
+
+static enum hypercall_next call_log(struct guest *g)
+{
+	char text[LOG_MOST];
+	uint64_t len = g->regs.rsi;
+	if (len > sizeof text)
+		return answer(g, -EINVAL);
+	int r = memory_copyin(&g->memory, text, gva(g->regs.rdi), len);
+	if (r)
+		return answer(g, r);
+	guest_print(g, text, len);
+	return answer(g, (int64_t)len);
+}
+
+static enum hypercall_next call_yield(struct guest *g)
+{
+	answer(g, 0);
+	return NEXT_YIELD;
+}
+
+static enum hypercall_next call_info(struct guest *g)
+{
+	const struct memory *m = &g->memory;
+	struct cassin_info info = {
+		.pages = m->pages,
+		.pages_used = m->used,
+		.table_pages = m->tables,
+		.virtual_ns = guest_virtual(g, monotonic_ns()),
+		.exits = atomic_load_explicit(&g->count.exits, memory_order_relaxed),
+		.hypercalls = atomic_load_explicit(&g->count.hypercalls, memory_order_relaxed),
+		.started_at = g->started_mono,
+		.restarts = g->restarts,
+	};
+	uint64_t len = g->regs.rsi < sizeof info ? g->regs.rsi : sizeof info;
+	int r = memory_copyout(&g->memory, gva(g->regs.rdi), &info, len);
+	return answer(g, r ? r : (int64_t)len);
+}
+
+static enum hypercall_next call_ready(struct guest *g)
+{
+	engine_guest_ready(g);
+	return answer(g, 0);
+}
+
+static enum hypercall_next call_tls_set(struct guest *g)
+{
+	if (g->regs.rdi >= CASSIN_VA_END)
+		return answer(g, -EINVAL);
+	g->fs_base = g->regs.rdi;
+	g->incarnation = incarnation_next(); /* the vCPU has the old base */
+	return answer(g, 0);
+}
+
+static enum hypercall_next call_map(struct guest *g)
+{
+	const struct kvm_regs *r = &g->regs;
+	if (r->rdi >= SPACES_MAX)
+		return answer(g, -EINVAL);
+	return answer(g, memory_map(&g->memory, (unsigned)r->rdi, gva(r->rsi), r->rdx, r->r10, r->r8));
+}
+
+static enum hypercall_next call_unmap(struct guest *g)
+{
+	const struct kvm_regs *r = &g->regs;
+	if (r->rdi >= SPACES_MAX)
+		return answer(g, -EINVAL);
+	return answer(g, memory_unmap(&g->memory, (unsigned)r->rdi, gva(r->rsi), r->rdx));
+}
+
+static enum hypercall_next call_protect(struct guest *g)
+{
+	const struct kvm_regs *r = &g->regs;
+	if (r->rdi >= SPACES_MAX)
+		return answer(g, -EINVAL);
+	return answer(g, memory_protect(&g->memory, (unsigned)r->rdi, gva(r->rsi), r->rdx, r->r10));
+}
+
+static enum hypercall_next call_space_create(struct guest *g)
+{
+	return answer(g, memory_space_create(&g->memory));
+}
+
+static enum hypercall_next call_space_destroy(struct guest *g)
+{
+	if (g->regs.rdi >= SPACES_MAX)
+		return answer(g, -EINVAL);
+	return answer(g, memory_space_destroy(&g->memory, (unsigned)g->regs.rdi));
+}
+
+static enum hypercall_next call_time(struct guest *g)
+{
+	uint64_t now = monotonic_ns();
+	struct timespec wall;
+	switch (g->regs.rdi) {
+	case CASSIN_CLOCK_MONOTONIC:
+		return answer(g, (int64_t)now);
+	case CASSIN_CLOCK_WALL:
+		clock_gettime(CLOCK_REALTIME, &wall);
+		return answer(g, wall.tv_sec * 1000000000 + wall.tv_nsec);
+	case CASSIN_CLOCK_VIRTUAL:
+		return answer(g, (int64_t)guest_virtual(g, now));
+	default:
+		return answer(g, -EINVAL);
+	}
+}
+
+static const call_fn calls[] = {
+	[CASSIN_CALL_NULL] = call_null,
+	[CASSIN_CALL_ENTER] = call_enter,
+	[CASSIN_CALL_RING_SETUP] = call_ring_setup,
+	[CASSIN_CALL_EXIT] = call_exit,
+	[CASSIN_CALL_LOG] = call_log,
+	[CASSIN_CALL_YIELD] = call_yield,
+	[CASSIN_CALL_INFO] = call_info,
+	[CASSIN_CALL_READY] = call_ready,
+	[CASSIN_CALL_TLS_SET] = call_tls_set,
+	[CASSIN_CALL_MAP] = call_map,
+	[CASSIN_CALL_UNMAP] = call_unmap,
+	[CASSIN_CALL_PROTECT] = call_protect,
+	[CASSIN_CALL_SPACE_CREATE] = call_space_create,
+	[CASSIN_CALL_SPACE_DESTROY] = call_space_destroy,
+	[CASSIN_CALL_TIME] = call_time,
+};
+
+enum hypercall_next hypercall(struct guest *g)
+{
+	uint64_t number = g->regs.rax;
+	atomic_fetch_add_explicit(&g->count.hypercalls, 1, memory_order_relaxed);
+	if (number >= sizeof calls / sizeof *calls)
+		return answer(g, -ENOSYS);
+	return calls[number](g);
+}

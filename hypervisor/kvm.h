@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/* /dev/kvm: opened once, what it can do, and what every vCPU is given. */
+#ifndef KVM_H
+#define KVM_H
+
+#include <linux/kvm.h>
+
+#include <cassin/spec.h>
+
+#include "types.h"
+
+struct kvm {
+	int fd;
+	size_t run_size;          /* of a vCPU's shared page */
+	struct kvm_cpuid2 *cpuid; /* what guests see: no AVX-512, no FSGSBASE, no virtualisation */
+	uint64_t xcr0;            /* x87, SSE and, where there is, AVX */
+	size_t xsave_size;
+	void *xsave_initial;      /* the extended state at reset: loading it scrubs */
+	bool xsave2;              /* KVM_GET_XSAVE2 is needed (the state exceeds 4 KiB) */
+	bool rip_at_out;          /* after an out exit RIP is at the instruction, not behind it; found by a probe */
+	bool tsc_direct;          /* guests read the host's TSC; found by a probe */
+	unsigned slots;           /* memory slots of a VM */
+};
+
+/* -ENOENT, -EACCES, -ENOSYS, -ENOMEM with the cure in *err. The two probed members are cell_probe()'s to set. */
+int kvm_open(struct kvm *k, struct cassin_error_text *err);
+void kvm_close(struct kvm *k);
+
+#endif

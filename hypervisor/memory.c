@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: MIT */
+#include "memory.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cell.h"
+#include "space.h"
+
+#define PREMAP_PAGES 128u  /* of a small image: all mapped at spawn */
+#define AROUND_PAGES 16u   /* of a large one: mapped with the page that faulted */
+#define WINDOW_MOST 16u    /* pages of zero that sequential growth gets at a time */
+#define HOT_STACK 1u       /* stack pages given at spawn */
+#define HEAP_GUARD 1u
+
+static frame_t *page_slot(struct memory *m, uint64_t page, bool create)
+{
+	uint64_t i = page / CHUNK_PAGES;
+	if (i >= m->nchunks) {
+		if (!create)
+			return NULL;
+		uint64_t n = i + 4;
+		struct chunk **chunks = realloc(m->chunks, n * sizeof(struct chunk *));
+		if (!chunks)
+			return NULL;
+		memset(chunks + m->nchunks, 0, (n - m->nchunks) * sizeof *chunks);
+		m->chunks = chunks;
+		m->nchunks = (uint32_t)n;
+	}
+	if (!m->chunks[i] && create)
+		m->chunks[i] = calloc(1, sizeof(struct chunk));
+	return m->chunks[i] ? &m->chunks[i]->frame[page % CHUNK_PAGES] : NULL;
+}
+
+static const struct region *page_region(const struct memory *m, uint64_t page)
+{
+	for (unsigned i = 0; i < m->nregions; i++) {
+		const struct region *r = &m->regions[i];
+		if (!r->frame && page >= r->first && page - r->first < r->pages)
+			return r;
+	}
+	return NULL;
+}
+
+static bool has_data(const struct region *r, uint64_t page)
+{
+	return r && r->segment && page - r->first < r->segment->data_pages;
+}
+
+static uint64_t entry_value(frame_t f, unsigned rights)
+{
+	uint64_t v = frame_gpa(f).v | PTE_P | PTE_U | PTE_A;
+	if (rights & CASSIN_WRITE)
+		v |= PTE_W | PTE_D;
+	if (!(rights & CASSIN_EXEC))
+		v |= PTE_NX;
+	return v;
+}
+
+/* The page got a frame of its own; where its image shows it read-only and shared, show that frame instead. */
+static void unshare_page(struct memory *m, const struct region *r, uint64_t page, frame_t own)
+{
+	frame_t shared = m->image->frames[page];
+	uint64_t *entry = space_entry(m, 0, r->va + ((page - r->first) << PAGE_SHIFT), false);
+	if (!entry || !(*entry & PTE_P) || shared == FRAME_NONE || (*entry & PTE_FRAME) != frame_gpa(shared).v)
+		return;
+	uint64_t value = frame_gpa(own).v | (*entry & (PTE_P | PTE_U | PTE_A | PTE_NX));
+	if (*entry & PTE_COW)
+		value |= PTE_W | PTE_D;
+	space_set(m, entry, value);
+}
+
+/* The page's own frame, made now if there is none yet. */
+static int page_own(struct memory *m, uint64_t page, frame_t *out)
+{
+	frame_t *slot = page_slot(m, page, true);
+	if (!slot)
+		return -ENOMEM;
+	*out = *slot;
+	if (*slot)
+		return 0;
+	const struct region *r = page_region(m, page);
+	bool fresh;
+	int err = cell_frame_alloc(m->cell, out, &fresh);
+	if (err)
+		return err;
+	void *at = cell_frame(m->cell, *out);
+	if (has_data(r, page))
+		image_page(m->image->image, r->segment, page - r->first, at);
+	else if (!fresh)
+		memset(at, 0, PAGE_SIZE);
+	*slot = *out;
+	m->used++;
+	if (has_data(r, page))
+		unshare_page(m, r, page, *out);
+	if (m->booting)
+		cell_image_hot(m->cell, m->image, page);
+	return 0;
+}
+
+/* Fills a not-present entry that is to show `page`. */
+static int show_page(struct memory *m, uint64_t *entry, const struct region *r, uint64_t page, unsigned rights,
+		     unsigned want)
+{
+	frame_t *own = page_slot(m, page, false);
+	frame_t f;
+	if (r && has_data(r, page) && !(want & CASSIN_WRITE) && !(own && *own)) {
+		int err = cell_image_frame(m->cell, m->image, r->segment, r->first, page - r->first, &f);
+		if (err)
+			return err;
+		*entry = entry_value(f, rights & ~CASSIN_WRITE) | (rights & CASSIN_WRITE ? PTE_COW : 0);
+		return 0;
+	}
+	int err = page_own(m, page, &f);
+	if (!err)
+		*entry = entry_value(f, rights);
+	return err;
+}
+
+static int show_hypervisor(struct memory *m, uint64_t *entry, const struct region *r)
+{
+	if (!*r->frame) {
+		int err = cell_frame_zero(m->cell, r->frame);
+		if (err)
+			return err;
+		m->used++;
+		struct cassin_info_page *info = memory_info(m);
+		info->abi_major = CASSIN_ABI_MAJOR;
+		info->abi_minor = CASSIN_ABI_MINOR;
+	}
+	*entry = entry_value(*r->frame, CASSIN_READ);
+	return 0;
+}
+
+/* Pages near one that was just shown cost a store each now and an exit each later. */
+static void show_around(struct memory *m, const struct region *r, uint64_t va, unsigned want)
+{
+	uint64_t from = va + PAGE_SIZE, n = 0;
+	if (r->segment) {
+		if (want & CASSIN_WRITE)
+			return;
+		n = AROUND_PAGES - 1;
+	} else {
+		m->fault_window = va == m->fault_next && m->fault_window ? m->fault_window * 2 : 1;
+		if (m->fault_window > WINDOW_MOST)
+			m->fault_window = WINDOW_MOST;
+		n = m->fault_window - 1;
+		m->fault_next = from + n * PAGE_SIZE;
+		want = r->rights;
+	}
+	for (uint64_t i = 0; i < n; i++) {
+		uint64_t at = from + i * PAGE_SIZE;
+		uint64_t *entry = at - r->va < r->pages << PAGE_SHIFT ? space_entry(m, 0, at, false) : NULL;
+		if (!entry || *entry || show_page(m, entry, r, r->first + ((at - r->va) >> PAGE_SHIFT), r->rights, want))
+			return;
+	}
+}
+
+static int show(struct memory *m, unsigned space, uint64_t va, uint64_t *entry, unsigned want)
+{
+	struct mapping map = mapping_of(m, space, va, entry);
+	if (!map.mapped || (want & map.rights) != want)
+		return -EFAULT;
+	if (!entry)
+		entry = space_entry(m, space, va, true);
+	if (!entry)
+		return -ENOMEM;
+	const struct region *r = *entry & PTE_MAPPED ? NULL : region_at(m, va);
+	if (map.hypervisor)
+		return show_hypervisor(m, entry, r);
+	int err = show_page(m, entry, r, map.page, map.rights, want);
+	if (!err && r)
+		show_around(m, r, va, want);
+	return err;
+}
+
+int memory_touch(struct memory *m, unsigned space, uint64_t va, unsigned want, frame_t *out)
+{
+	if (va < CASSIN_VA_MIN || va >= CASSIN_VA_END)
+		return -EFAULT;
+	va = page_down(va);
+	uint64_t *entry = space_entry(m, space, va, false);
+	if (!entry || !(*entry & PTE_P)) {
+		int err = show(m, space, va, entry, want);
+		if (err)
+			return err;
+		entry = space_entry(m, space, va, false);
+	}
+	if (want & CASSIN_EXEC && *entry & PTE_NX)
+		return -EFAULT;
+	if (want & CASSIN_WRITE && !(*entry & PTE_W)) {
+		const struct region *r = region_at(m, va);
+		frame_t own;
+		if (!(*entry & PTE_COW) || !r)
+			return -EFAULT;
+		int err = page_own(m, r->first + ((va - r->va) >> PAGE_SHIFT), &own);
+		if (err)
+			return err;
+	}
+	*out = (frame_t)((*entry & PTE_FRAME) >> PAGE_SHIFT);
+	return 0;
+}
+
+int memory_fault(struct memory *m, unsigned space, gva_t va, uint64_t error)
+{
+	if (!(error & PF_USER) || error & PF_RESERVED)
+		return -EFAULT;
+	unsigned want = error & PF_WRITE ? CASSIN_WRITE : error & PF_FETCH ? CASSIN_EXEC : CASSIN_READ;
+	frame_t f;
+	uint32_t queued = m->ncommits;
+	int r = memory_touch(m, space, va.v, want, &f);
+	/* A write fault on a read-only entry repairs the faulting vCPU's own translation: no commit for that. The new
+	 * generation stands, for other vCPUs. */
+	if (!r && error & PF_PRESENT && error & PF_WRITE && m->ncommits == queued + 1)
+		m->ncommits = queued;
+	return r;
+}
+
+static void add_region(struct memory *m, struct region r)
+{
+	m->regions[m->nregions++] = r;
+}
+
+/* Numbers the pages and lays out space 0: image, guard, stack, guard, clock, info, guard, heap. Small guests fit one
+ * page table of 2 MiB. */
+static int lay_out(struct memory *m, struct memory_layout *out)
+{
+	const struct image *image = m->image->image;
+	uint64_t page = 0;
+	for (size_t i = 0; i < image->nsegments; i++) {
+		const struct image_segment *s = &image->segments[i];
+		add_region(m, (struct region){
+				      .va = s->va, .pages = s->pages, .first = page, .rights = s->rights, .segment = s});
+		page += s->pages;
+	}
+	if (page + STACK_PAGES + 1 > m->pages)
+		return -E2BIG;
+	const unsigned rw = CASSIN_READ | CASSIN_WRITE;
+	out->stack_low = image->high + PAGE_SIZE;
+	out->stack_high = out->stack_low + STACK_PAGES * PAGE_SIZE;
+	add_region(m, (struct region){.va = out->stack_low, .pages = STACK_PAGES, .first = page, .rights = rw});
+	page += STACK_PAGES;
+	out->clock_page = out->stack_high + PAGE_SIZE;
+	add_region(m, (struct region){
+			      .va = out->clock_page, .pages = 1, .rights = CASSIN_READ, .frame = &m->cell->clock});
+	out->info_page = out->clock_page + PAGE_SIZE;
+	add_region(m, (struct region){.va = out->info_page, .pages = 1, .rights = CASSIN_READ, .frame = &m->info});
+	out->heap = out->info_page + 2 * PAGE_SIZE;
+	out->heap_page = page;
+	out->heap_size = (m->pages - page) << PAGE_SHIFT;
+	if (out->heap_size > CASSIN_VA_END - out->heap)
+		return -E2BIG;
+	add_region(m, (struct region){
+			      .va = out->heap, .pages = m->pages - page, .first = page, .rights = rw});
+	return 0;
+}
+
+static int premap_hot(struct memory *m)
+{
+	uint32_t hot[sizeof m->image->hot / sizeof *m->image->hot];
+	pthread_mutex_lock(&m->cell->lock);
+	uint64_t n = m->image->nhot;
+	memcpy(hot, m->image->hot, n * sizeof *hot);
+	pthread_mutex_unlock(&m->cell->lock);
+	for (uint64_t i = 0; i < n; i++) {
+		const struct region *r = page_region(m, hot[i]);
+		frame_t f;
+		if (!r || !(r->rights & CASSIN_WRITE))
+			continue;
+		int err = memory_touch(m, 0, r->va + ((hot[i] - r->first) << PAGE_SHIFT), CASSIN_WRITE, &f);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/* Shows what the guest will surely touch: each page that faults costs an exit. */
+static int premap(struct memory *m, const struct memory_layout *layout)
+{
+	frame_t f;
+	int err = premap_hot(m);
+	for (unsigned i = 0; !err && i < HOT_STACK; i++)
+		err = memory_touch(m, 0, layout->stack_high - (i + 1) * PAGE_SIZE, CASSIN_WRITE, &f);
+	if (!err)
+		err = memory_touch(m, 0, layout->clock_page, CASSIN_READ, &f);
+	for (size_t i = 0; !err && i < m->image->image->nsegments; i++) {
+		const struct image_segment *s = &m->image->image->segments[i];
+		for (uint64_t p = 0; !err && p < s->data_pages && p < PREMAP_PAGES; p++)
+			err = memory_touch(m, 0, s->va + p * PAGE_SIZE, CASSIN_READ, &f);
+	}
+	return err;
+}
+
+int memory_init(struct memory *m, struct cell *cell, struct cell_image *image, uint64_t pages, struct memory_layout *out)
+{
+	*m = (struct memory){.cell = cell, .image = image, .pages = pages, .generation = generation_next()};
+	m->regions = calloc(image->image->nsegments + 4, sizeof *m->regions);
+	int r = m->regions ? lay_out(m, out) : -ENOMEM;
+	if (!r)
+		r = space_make(m, &m->root[0]);
+	if (!r)
+		r = premap(m, out);
+	if (r)
+		memory_destroy(m);
+	m->booting = !r;
+	return r;
+}
+
+void memory_destroy(struct memory *m)
+{
+	for (uint32_t i = 0; i < m->nchunks; i++) {
+		struct chunk *c = m->chunks[i];
+		frame_t used[CHUNK_PAGES];
+		size_t n = 0;
+		for (unsigned p = 0; c && p < CHUNK_PAGES; p++) {
+			if (c->frame[p])
+				used[n++] = c->frame[p];
+		}
+		frames_free(&m->cell->frames, used, n);
+		free(c);
+	}
+	if (m->info)
+		frames_free(&m->cell->frames, &m->info, 1);
+	for (unsigned s = 0; s < SPACES_MAX; s++) {
+		if (m->root[s])
+			space_free(m, m->root[s]);
+	}
+	free(m->chunks);
+	free(m->commits);
+	free(m->regions);
+	*m = (struct memory){0};
+}
+
+struct cassin_info_page *memory_info(struct memory *m)
+{
+	return m->info ? cell_frame(m->cell, m->info) : NULL;
+}

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+#include "watcher.h"
+
+#include <errno.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "engine.h"
+
+#define TICK_NS UINT64_C(1000000000)
+#define EVENTS 16
+
+static void tick(struct engine *e)
+{
+	pthread_mutex_lock(&e->cells_lock);
+	clock_steer(&e->clock);
+	for (struct cell *c = e->cells; c; c = c->next) {
+		clock_publish(&e->clock, cell_frame(c, c->clock));
+		if (atomic_exchange(&c->busy, false))
+			c->trimmed = false;
+		else if (!c->trimmed) {
+			cell_trim(c);
+			c->trimmed = true;
+		}
+	}
+	pthread_mutex_unlock(&e->cells_lock);
+}
+
+static void *watcher_main(void *opaque)
+{
+	struct watcher *w = opaque;
+	uint64_t next = monotonic_ns() + TICK_NS;
+	for (;;) {
+		uint64_t now = monotonic_ns();
+		if (now >= next) {
+			tick(w->engine);
+			next = monotonic_ns() + TICK_NS;
+			now = monotonic_ns();
+		}
+		struct epoll_event ev[EVENTS];
+		int n = epoll_wait(w->epoll, ev, EVENTS, (int)((next - now) / 1000000 + 1));
+		for (int i = 0; i < n; i++) {
+			if (!ev[i].data.ptr)
+				return NULL;
+			worker_kick(ev[i].data.ptr);
+		}
+	}
+}
+
+static int watcher_prepare(struct watcher *w)
+{
+	w->epoll = epoll_create1(EPOLL_CLOEXEC);
+	w->stop = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (w->epoll < 0 || w->stop < 0)
+		return -errno;
+	struct epoll_event stop = {.events = EPOLLIN};
+	if (epoll_ctl(w->epoll, EPOLL_CTL_ADD, w->stop, &stop))
+		return -errno;
+	for (unsigned i = 0; i < w->engine->nworkers; i++) {
+		struct worker *worker = &w->engine->workers[i];
+		struct epoll_event off = {.events = 0, .data.ptr = worker};
+		if (epoll_ctl(w->epoll, EPOLL_CTL_ADD, uv_backend_fd(&worker->loop), &off))
+			return -errno;
+	}
+	return 0;
+}
+
+int watcher_start(struct watcher *w, struct engine *e)
+{
+	w->engine = e;
+	int r = watcher_prepare(w);
+	if (!r)
+		r = -pthread_create(&w->thread, NULL, watcher_main, w);
+	w->started = !r;
+	return r;
+}
+
+void watcher_stop(struct watcher *w)
+{
+	if (w->started) {
+		eventfd_write(w->stop, 1);
+		pthread_join(w->thread, NULL);
+	}
+	if (w->epoll >= 0)
+		close(w->epoll);
+	if (w->stop >= 0)
+		close(w->stop);
+}
+
+static void set(struct watcher *w, struct worker *worker, uint32_t events)
+{
+	struct epoll_event ev = {.events = events, .data.ptr = worker};
+	epoll_ctl(w->epoll, EPOLL_CTL_MOD, uv_backend_fd(&worker->loop), &ev);
+}
+
+void watcher_arm(struct watcher *w, struct worker *worker)
+{
+	set(w, worker, EPOLLIN | EPOLLONESHOT);
+}
+
+void watcher_disarm(struct watcher *w, struct worker *worker)
+{
+	set(w, worker, 0);
+}
