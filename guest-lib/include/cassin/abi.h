@@ -33,21 +33,21 @@ struct cassin_note_abi {
 
 /* ---- Calls (rax) ---- */
 enum cassin_call {
-	CASSIN_CALL_NULL = 0,          /* () -> 0 */
-	CASSIN_CALL_ENTER = 1,         /* (to_submit, min_complete, deadline_ns) -> submissions consumed */
-	CASSIN_CALL_RING_SETUP = 2,    /* (ring, sqes, sq_entries, cqes, cq_entries) -> 0 */
-	CASSIN_CALL_EXIT = 3,          /* (code) does not return */
-	CASSIN_CALL_LOG = 4,           /* (addr, len) -> bytes written to the console */
-	CASSIN_CALL_YIELD = 5,         /* () -> 0 */
-	CASSIN_CALL_INFO = 6,          /* (addr, size) -> bytes of struct cassin_info written */
-	CASSIN_CALL_READY = 7,         /* () -> 0; the guest has booted */
-	CASSIN_CALL_TLS_SET = 8,       /* (addr) -> 0; sets the fs base */
-	CASSIN_CALL_MAP = 9,           /* (space, va, page, count, rights) -> 0 */
-	CASSIN_CALL_UNMAP = 10,        /* (space, va, count) -> 0 */
-	CASSIN_CALL_PROTECT = 11,      /* (space, va, count, rights) -> 0 */
-	CASSIN_CALL_SPACE_CREATE = 12, /* () -> space number */
+	CASSIN_CALL_NULL = 0,           /* () -> 0 */
+	CASSIN_CALL_ENTER = 1,          /* (to_submit, min_complete, deadline_ns) -> submissions consumed */
+	CASSIN_CALL_RING_SETUP = 2,     /* (ring, sqes, sq_entries, cqes, cq_entries) -> 0 */
+	CASSIN_CALL_EXIT = 3,           /* (code) does not return */
+	CASSIN_CALL_LOG = 4,            /* (addr, len) -> bytes written to the console */
+	CASSIN_CALL_YIELD = 5,          /* () -> 0 */
+	CASSIN_CALL_INFO = 6,           /* (addr, size) -> bytes of struct cassin_info written */
+	CASSIN_CALL_READY = 7,          /* () -> 0; the guest has booted */
+	CASSIN_CALL_TLS_SET = 8,        /* (addr) -> 0; sets the fs base */
+	CASSIN_CALL_MAP = 9,            /* (space, va, page, count, rights) -> 0 */
+	CASSIN_CALL_UNMAP = 10,         /* (space, va, count) -> 0 */
+	CASSIN_CALL_PROTECT = 11,       /* (space, va, count, rights) -> 0 */
+	CASSIN_CALL_SPACE_CREATE = 12,  /* () -> space number */
 	CASSIN_CALL_SPACE_DESTROY = 13, /* (space) -> 0 */
-	CASSIN_CALL_TIME = 14,         /* (clock) -> nanoseconds; for hosts without an invariant TSC */
+	CASSIN_CALL_TIME = 14,          /* (clock) -> nanoseconds; for hosts without an invariant TSC */
 	/* Numbers 15 to 17 are reserved for user_run, upcall_set and upcall_return: -CASSIN_ENOSYS in 1.0. */
 	CASSIN_CALL_USER_RUN = 15,
 	CASSIN_CALL_UPCALL_SET = 16,
@@ -186,19 +186,19 @@ struct cassin_boot {
 	uint64_t heap_page; /* number of the heap's first page */
 	uint64_t stack_low; /* the page below it is a guard */
 	uint64_t stack_high;
-	uint64_t pages; /* the guest's memory, pages numbered from 0 */
+	uint64_t pages;   /* the guest's memory, pages numbered from 0 */
 	uint8_t seed[32]; /* random, this guest's own */
 };
 
 /* ---- CASSIN_CALL_INFO ---- */
 struct cassin_info {
-	uint64_t pages;         /* quota */
-	uint64_t pages_used;    /* touched so far, page tables not counted */
-	uint64_t table_pages;   /* page tables */
+	uint64_t pages;       /* quota */
+	uint64_t pages_used;  /* touched so far, page tables not counted */
+	uint64_t table_pages; /* page tables */
 	uint64_t virtual_ns;
-	uint64_t exits;         /* times this guest left to the hypervisor */
+	uint64_t exits; /* times this guest left to the hypervisor */
 	uint64_t hypercalls;
-	uint64_t started_at;    /* monotonic ns of this guest's start */
+	uint64_t started_at; /* monotonic ns of this guest's start */
 	uint64_t restarts;
 };
 

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/* What the guest was started with, and how it ends. */
+#ifndef CASSIN_GUEST_BOOT_H
+#define CASSIN_GUEST_BOOT_H
+
+#include <cassin/abi.h>
+
+/* The boot record; good for the guest's whole life. */
+extern const struct cassin_boot *cassin_boot;
+
+/* The guest's name, as its spec has it. */
+static inline const char *cassin_name(void)
+{
+	return (const char *)cassin_boot->name;
+}
+
+/* Ends the guest; the low eight bits are its exit code. */
+_Noreturn void cassin_exit(int code);
+/* Says that the guest has booted: `cassin spawn` waits for this. */
+void cassin_ready(void);
+/* Figures about this guest. */
+void cassin_info(struct cassin_info *out);
+/* Fills with random bytes. 0, -CASSIN_EFAULT. */
+int cassin_random(void *to, uint32_t len);
+
+#endif
