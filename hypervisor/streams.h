@@ -13,9 +13,9 @@
 struct streams; /* a guest's handle table and listeners; streams.c */
 struct worker;
 
-/* A host endpoint that was bound for a guest at spawn, listening; it stays open across restarts. */
+/* A host endpoint that was bound for a guest at spawn, listening; it stays so while the guest runs or is to be restarted. */
 struct port {
-	int fd;
+	int fd; /* -1: a Unix socket's, while it refuses */
 	uint16_t guest;
 	char unix_path[CASSIN_ENDPOINT_MAX + 1]; /* to be unlinked at the end; "" for TCP */
 };
@@ -24,6 +24,11 @@ struct port {
  * endpoint named in *err; nothing stays open on failure. */
 int ports_open(const struct guest_spec *spec, struct port **ports, struct cassin_error_text *err);
 void ports_close(struct port *ports, size_t n);
+/* The guest has ended for good, or until somebody restarts it: clients are refused, those that wait are reset. TCP endpoints
+ * stay bound. */
+void ports_refuse(struct port *ports, size_t n);
+/* Listens again. 0, or -errno with the endpoint named in *err; then all of them refuse. */
+int ports_resume(struct port *ports, const struct guest_spec *spec, struct cassin_error_text *err);
 
 /* Start functions for op.c's table. */
 int32_t stream_listen(struct guest *g, const struct cassin_sqe *sqe);
@@ -42,6 +47,9 @@ void streams_detach(struct guest *g);
 void streams_attach(struct guest *g);
 /* Asked to stop: every accept, pending or later, fails with -ECANCELED. */
 void streams_stop(struct guest *g);
+struct frozen_listener;
+/* The listeners of a guest, for a template; malloc'd. -EBUSY: a connection is open. -ENOMEM. */
+int streams_freeze(struct guest *g, struct frozen_listener **out, size_t *n);
 /* A connected socket arrives for `port` (from the gateway). Takes fd over. 0, -ECONNREFUSED: not listening there
  * (fd stays the caller's then). */
 int streams_adopt(struct guest *g, uint16_t guest_port, int fd);
