@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cell.h"
+#include "park.h"
 #include "space.h"
 
 /* Whether [va, va+len) lies within guest addresses. */
@@ -19,6 +20,9 @@ int memory_check(struct memory *m, gva_t va, size_t len, bool write)
 		return 0;
 	if (!in_range(va.v, len))
 		return -EFAULT;
+	int r = memory_unpark(m);
+	if (r)
+		return r;
 	for (uint64_t at = page_down(va.v); at < va.v + len; at += PAGE_SIZE) {
 		struct mapping map = mapping_of(m, 0, at, space_entry(m, 0, at, false));
 		if (!map.mapped || !(map.rights & want))

@@ -16,6 +16,7 @@
 #define SLOT_SIZE (64 * MIB)
 #define APIC_HOLE_START UINT64_C(0xfc000000) /* KVM keeps its APIC page in this slot's reach */
 #define FLUSH_AFTER 2048u                    /* page-table frames in quarantine */
+#define RETURN_MOST 8192u                    /* frames given back to the host at a time */
 #define SHADOWS_MOST (1u << 22)              /* shadow pages that KVM may keep while a cell is busy */
 #define SHADOWS_LEAST 64u
 
@@ -62,7 +63,8 @@ static void write_descriptors(struct cell *c)
 	gdt[GDT_USER_CODE] = 0x00affb000000ffff;
 	for (unsigned w = 0; w < c->workers; w++) {
 		uint64_t base = monitor_tss_va(c, w);
-		gdt[GDT_TSS + 2 * w] = (base & 0xffffff) << 16 | TSS_LIMIT | UINT64_C(0x8b) << 40 | (base >> 24 & 0xff) << 56;
+		gdt[GDT_TSS + 2 * w] = (base & 0xffffff) << 16 | TSS_LIMIT | UINT64_C(0x8b) << 40 |
+				       (base >> 24 & 0xff) << 56;
 		gdt[GDT_TSS + 2 * w + 1] = base >> 32;
 
 		unsigned char *tss = (unsigned char *)cell_frame(c, c->tss) + w * TSS_STRIDE;
@@ -76,7 +78,8 @@ static void write_descriptors(struct cell *c)
 	uint64_t *idt = (uint64_t *)((unsigned char *)cell_frame(c, c->code + 1) + MONITOR_IDT);
 	for (unsigned v = 0; v < MONITOR_VECTORS; v++) {
 		uint64_t stub = MONITOR_VA + (uint64_t)(monitor_stubs - monitor_start) + v * MONITOR_STUB_SIZE;
-		idt[2 * v] = (stub & 0xffff) | GDT_KERNEL_CODE * 8u << 16 | UINT64_C(0x8e) << 40 | (stub >> 16 & 0xffff) << 48;
+		idt[2 * v] = (stub & 0xffff) | GDT_KERNEL_CODE * 8u << 16 | UINT64_C(0x8e) << 40 |
+			     (stub >> 16 & 0xffff) << 48;
 		idt[2 * v + 1] = stub >> 32;
 	}
 }
@@ -266,7 +269,29 @@ void cell_trim(struct cell *c)
 	pthread_mutex_lock(&c->lock);
 	ioctl(c->vm, KVM_SET_NR_MMU_PAGES, SHADOWS_LEAST);
 	ioctl(c->vm, KVM_SET_NR_MMU_PAGES, SHADOWS_MOST);
+	release_locked(c, 1);
 	pthread_mutex_unlock(&c->lock);
+}
+
+static int compare_frames(const void *a, const void *b)
+{
+	frame_t x = *(const frame_t *)a, y = *(const frame_t *)b;
+	return (x > y) - (x < y);
+}
+
+void cell_return(struct cell *c)
+{
+	frame_t idle[RETURN_MOST];
+	uint32_t n = frames_idle(&c->frames, idle, RETURN_MOST);
+	qsort(idle, n, sizeof *idle, compare_frames);
+	for (uint32_t from = 0, to; from < n; from = to) {
+		to = from + 1;
+		while (to < n && idle[to] == idle[to - 1] + 1)
+			to++;
+		if (madvise(cell_frame(c, idle[from]), (to - from) * (size_t)PAGE_SIZE, MADV_DONTNEED))
+			memset(cell_frame(c, idle[from]), 0, (to - from) * (size_t)PAGE_SIZE);
+	}
+	frames_clean(&c->frames, idle, n);
 }
 
 int cell_probe(struct kvm *k, struct cassin_error_text *err)

@@ -19,11 +19,13 @@ struct vcpu;
 /* An image's pages in a cell, read-only and shared; filled as guests touch them. */
 struct cell_image {
 	struct cell_image *next;
-	struct image *image; /* a reference */
-	unsigned guests;     /* that use it */
-	uint64_t npages;     /* of all segments, zero pages too; numbered in the segments' order */
-	frame_t *frames;     /* shared frame by page number; FRAME_NONE: not filled yet */
-	uint64_t nhot;       /* pages that earlier instances wrote to while they booted: given at spawn */
+	struct image *image;       /* a reference */
+	unsigned guests;           /* that use it */
+	uint64_t npages;           /* of all segments, zero pages too; numbered in the segments' order */
+	frame_t *frames;           /* shared frame by page number; FRAME_NONE: not filled yet */
+	struct template *template; /* a reference; NULL: guests boot from the image. Its pages go before the image's */
+	frame_t *frozen;           /* shared frame by place in the template; FRAME_NONE: not filled yet */
+	uint64_t nhot;             /* pages that earlier instances wrote to while they booted: given at spawn */
 	uint32_t hot[64];
 };
 
@@ -43,9 +45,9 @@ struct cell {
 	struct frames frames;
 
 	frame_t code, tables, tss, stacks; /* of the monitor */
-	frame_t link;  /* what entry MONITOR_L4 of every root points to */
-	frame_t root;  /* the monitor's own */
-	frame_t clock; /* the clock page of its guests */
+	frame_t link;                      /* what entry MONITOR_L4 of every root points to */
+	frame_t root;                      /* the monitor's own */
+	frame_t clock;                     /* the clock page of its guests */
 	unsigned workers;
 
 	pthread_mutex_t lock; /* images, flush, vCPU creation */
@@ -53,8 +55,8 @@ struct cell {
 	struct vcpu *vcpus[WORKERS_MAX]; /* each used by its worker only */
 	void *dummy;                     /* page behind the slot that a flush takes out and puts back */
 	atomic_uint_fast64_t flushes, image_frames;
-	atomic_bool busy;                /* a guest has run since the last tick */
-	bool trimmed;                    /* the watcher's */
+	atomic_bool busy; /* a guest has run since the last tick */
+	bool trimmed;     /* the watcher's */
 };
 
 /* A cell with room for `bytes` of guest memory and `workers` vCPUs. -ENOMEM, -EMFILE, ...; *err says which. */
@@ -80,17 +82,25 @@ int cell_frame_zero(struct cell *c, frame_t *out);
 void cell_flush(struct cell *c);
 /* Page-table frames of the dead: reused only after a flush, which many of them share. */
 void cell_tables_free(struct cell *c, const frame_t *at, size_t n);
-/* Gives the kernel's shadow memory of idle guests back; for cells where nothing runs. */
+/* Gives the kernel's shadow memory of idle guests back, and the quarantine; for cells where nothing runs. */
 void cell_trim(struct cell *c);
+/* Gives frames that nobody has needed for a while back to the host. Called about once a second. */
+void cell_return(struct cell *c);
 
-/* The cell's share of an image; taken with a guest, dropped at its end. NULL: no memory. */
-struct cell_image *cell_image_get(struct cell *c, struct image *image);
+/* The cell's share of an image, or of a template of it (NULL: none); taken with a guest, dropped at its end. NULL: no
+ * memory. */
+struct cell_image *cell_image_get(struct cell *c, struct image *image, struct template *t);
 void cell_image_put(struct cell *c, struct cell_image *ci);
 /* Frees it and its frames. The lock is held, or nobody else is left; no guest uses it. */
 void cell_image_free(struct cell *c, struct cell_image *ci);
-/* The shared frame of page `page` of `segment`, whose pages start at number `first`. -ENOMEM. */
+/* The shared frame of page number `page`, which the template gives or else `segment`, whose pages start at number `first`.
+ * -ENOMEM. */
 int cell_image_frame(struct cell *c, struct cell_image *ci, const struct image_segment *segment, uint64_t first,
 		     uint64_t page, frame_t *out);
+/* The same if it is filled already; FRAME_NONE. */
+frame_t cell_image_shared(const struct cell_image *ci, uint64_t page);
+/* The template's content of a page; NULL: it has none. */
+const void *cell_image_frozen(const struct cell_image *ci, uint64_t page);
 /* Remembers that page number `page` (any page of the guest, not only the image's) is written to during boot. */
 void cell_image_hot(struct cell *c, struct cell_image *ci, uint64_t page);
 

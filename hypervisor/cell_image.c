@@ -4,7 +4,9 @@
 #include <string.h>
 
 #include "cell.h"
+#include "template.h"
 
+#define HOT_FROZEN 8u
 #define IDLE_IMAGES 8u /* without a guest, kept for the next spawn */
 
 static uint64_t count_pages(const struct image *image)
@@ -15,29 +17,36 @@ static uint64_t count_pages(const struct image *image)
 	return n;
 }
 
-static struct cell_image *make(struct image *image)
+static struct cell_image *make(struct image *image, struct template *t)
 {
 	struct cell_image *ci = calloc(1, sizeof *ci);
 	if (!ci)
 		return NULL;
 	ci->npages = count_pages(image);
 	ci->frames = calloc(ci->npages, sizeof *ci->frames);
-	if (!ci->frames) {
+	ci->frozen = calloc(t ? t->frozen.npages + 1 : 1, sizeof *ci->frozen);
+	if (!ci->frames || !ci->frozen) {
+		free(ci->frames);
+		free(ci->frozen);
 		free(ci);
 		return NULL;
 	}
 	ci->image = image_get(image);
+	ci->template = t ? template_get(t) : NULL;
+	/* What the template's guest wrote to while it booted, its clones will surely write to: if it is little. */
+	for (uint64_t i = 0; t && t->frozen.npages <= HOT_FROZEN && i < t->frozen.npages; i++)
+		ci->hot[ci->nhot++] = (uint32_t)t->frozen.page[i];
 	return ci;
 }
 
-struct cell_image *cell_image_get(struct cell *c, struct image *image)
+struct cell_image *cell_image_get(struct cell *c, struct image *image, struct template *t)
 {
 	pthread_mutex_lock(&c->lock);
 	struct cell_image *ci = c->images;
-	while (ci && ci->image != image)
+	while (ci && (ci->image != image || ci->template != t))
 		ci = ci->next;
 	if (!ci) {
-		ci = make(image);
+		ci = make(image, t);
 		if (ci) {
 			ci->next = c->images;
 			c->images = ci;
@@ -49,20 +58,27 @@ struct cell_image *cell_image_get(struct cell *c, struct image *image)
 	return ci;
 }
 
+static void free_frames(struct cell *c, frame_t *frames, uint64_t n)
+{
+	for (uint64_t i = 0; i < n; i++) {
+		if (frames[i]) {
+			frames_free(&c->frames, &frames[i], 1);
+			atomic_fetch_sub(&c->image_frames, 1);
+		}
+	}
+	free(frames);
+}
+
 void cell_image_free(struct cell *c, struct cell_image *ci)
 {
 	struct cell_image **link = &c->images;
 	while (*link != ci)
 		link = &(*link)->next;
 	*link = ci->next;
-	for (uint64_t i = 0; i < ci->npages; i++) {
-		if (ci->frames[i]) {
-			frames_free(&c->frames, &ci->frames[i], 1);
-			atomic_fetch_sub(&c->image_frames, 1);
-		}
-	}
+	free_frames(c, ci->frames, ci->npages);
+	free_frames(c, ci->frozen, ci->template ? ci->template->frozen.npages : 0);
 	image_put(ci->image);
-	free(ci->frames);
+	template_put(ci->template);
 	free(ci);
 }
 
@@ -85,23 +101,49 @@ void cell_image_put(struct cell *c, struct cell_image *ci)
 	pthread_mutex_unlock(&c->lock);
 }
 
+/* Where the shared frame of a page is kept, and the template's content of it. NULL: the page is not shared. */
+static frame_t *shared_slot(const struct cell_image *ci, uint64_t page, const void **content)
+{
+	size_t at;
+	*content = ci->template ? frozen_page(&ci->template->frozen, page, &at) : NULL;
+	if (*content)
+		return &ci->frozen[at];
+	return page < ci->npages ? &ci->frames[page] : NULL;
+}
+
+frame_t cell_image_shared(const struct cell_image *ci, uint64_t page)
+{
+	const void *content;
+	const frame_t *slot = shared_slot(ci, page, &content);
+	return slot ? __atomic_load_n(slot, __ATOMIC_RELAXED) : FRAME_NONE;
+}
+
+const void *cell_image_frozen(const struct cell_image *ci, uint64_t page)
+{
+	size_t at;
+	return ci->template ? frozen_page(&ci->template->frozen, page, &at) : NULL;
+}
+
 int cell_image_frame(struct cell *c, struct cell_image *ci, const struct image_segment *segment, uint64_t first,
 		     uint64_t page, frame_t *out)
 {
-	pthread_mutex_lock(&c->lock);
-	frame_t *slot = &ci->frames[first + page];
+	const void *content;
+	frame_t *slot = shared_slot(ci, page, &content);
 	int r = 0;
-	if (!*slot) {
+	pthread_mutex_lock(&c->lock);
+	*out = *slot;
+	if (!*out) {
 		bool fresh;
-		r = cell_frame_alloc_locked(c, slot, &fresh);
-		if (r) {
-			*slot = FRAME_NONE;
-		} else {
-			image_page(ci->image, segment, page, cell_frame(c, *slot));
+		r = cell_frame_alloc_locked(c, out, &fresh);
+		if (!r) {
+			if (content)
+				memcpy(cell_frame(c, *out), content, PAGE_SIZE);
+			else
+				image_page(ci->image, segment, page - first, cell_frame(c, *out));
 			atomic_fetch_add(&c->image_frames, 1);
+			__atomic_store_n(slot, *out, __ATOMIC_RELAXED); /* others look without the lock */
 		}
 	}
-	*out = *slot;
 	pthread_mutex_unlock(&c->lock);
 	return r;
 }

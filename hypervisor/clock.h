@@ -6,7 +6,7 @@
 #include "types.h"
 
 struct clock {
-	struct cassin_clock_page page; /* as last published; seq unused */
+	struct cassin_clock_page page;  /* as last published; seq unused */
 	uint64_t first_tsc, first_mono; /* of the long baseline that gives the frequency */
 };
 

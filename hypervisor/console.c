@@ -28,13 +28,14 @@ static uint64_t out_start(const struct console *c)
 	return c->out_end - (c->out_end < c->out_size ? c->out_end : c->out_size);
 }
 
-/* Doubles the ring while all that was ever written still fits; offsets then map to the same places anew. */
+/* Doubles the ring while all that was ever written is in it (not after a lack of memory made it drop some); offsets
+ * then map to the same places anew. */
 static void grow(struct console *c, size_t len)
 {
 	uint32_t size = c->out_size ? c->out_size : OUT_FIRST;
 	while (size < c->out_end + len && size < CONSOLE_KEPT)
 		size *= 2;
-	if (size == c->out_size)
+	if (size == c->out_size || c->out_end > c->out_size)
 		return;
 	char *out = malloc(size);
 	if (!out)
@@ -46,12 +47,18 @@ static void grow(struct console *c, size_t len)
 	c->out_size = size;
 }
 
+/* Readers look without the lock. */
+static void lose(struct console *c, uint64_t bytes)
+{
+	__atomic_fetch_add(&c->lost, bytes, __ATOMIC_RELAXED);
+}
+
 void console_write(struct console *c, const char *bytes, size_t len)
 {
 	pthread_mutex_lock(&c->lock);
 	grow(c, len);
 	if (!c->out_size) {
-		c->lost += len;
+		lose(c, len);
 		pthread_mutex_unlock(&c->lock);
 		return;
 	}
@@ -69,7 +76,7 @@ void console_write(struct console *c, const char *bytes, size_t len)
 		bytes += n;
 		len -= n;
 	}
-	c->lost += out_start(c) - before;
+	lose(c, out_start(c) - before);
 	pthread_mutex_unlock(&c->lock);
 }
 

@@ -12,14 +12,14 @@
 
 struct console {
 	pthread_mutex_t lock;
-	char *out;          /* ring of `out_size` bytes, grown as needed up to CONSOLE_KEPT */
+	char *out; /* ring of `out_size` bytes, grown as needed up to CONSOLE_KEPT */
 	uint32_t out_size;
-	uint64_t out_end;   /* stream offset behind the last byte written */
-	uint64_t lost;      /* bytes that are no longer kept */
+	uint64_t out_end; /* stream offset behind the last byte written */
+	uint64_t lost;    /* bytes that are no longer kept */
 	char *in;
 	uint32_t in_start, in_len;
-	bool in_end;        /* end of input */
-	struct op *reader;  /* the owner's thread only: first of the queue of console reads */
+	bool in_end;       /* end of input */
+	struct op *reader; /* the owner's thread only: first of the queue of console reads */
 };
 
 void console_init(struct console *c);

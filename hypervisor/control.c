@@ -7,6 +7,7 @@
 
 #include "engine.h"
 #include "guest.h"
+#include "template.h"
 
 #define CONNECT_PATIENCE_NS UINT64_C(2000000000)
 #define CONNECT_RETRY_US 5000
@@ -16,7 +17,7 @@
 static void on_start(struct guest *g, struct guest_call *c)
 {
 	free(c);
-	worker_enqueue(guest_worker(g), g);
+	guest_start(g);
 }
 
 /* The worker with the fewest guests. */
@@ -43,6 +44,8 @@ static void dismiss(struct engine *e, struct guest *g)
 {
 	pthread_mutex_lock(&e->lock);
 	registry_remove(&e->registry, g);
+	g->removed = true;
+	pthread_cond_broadcast(&e->ended); /* who found it by name while it was being made waits in ask() */
 	pthread_mutex_unlock(&e->lock);
 }
 
@@ -68,24 +71,46 @@ static void launch(struct engine *e, struct guest *g, struct guest_call *c)
 {
 	struct worker *w = choose_worker(e);
 	atomic_fetch_add(&w->guests, 1);
-	atomic_store_explicit(&g->worker, w, memory_order_release);
 	pthread_mutex_lock(&e->lock);
 	engine_started_locked(e, g);
+	guest_post_first(w, g, c, on_start); /* whoever sees its worker comes after this */
+	pthread_cond_broadcast(&e->ended);
 	pthread_mutex_unlock(&e->lock);
 	atomic_fetch_add(&e->spawns, 1);
-	guest_post(g, c, on_start);
 }
 
-int engine_guest_spawn(struct engine *e, const struct guest_spec *spec, uint64_t *id, struct cassin_error_text *err)
+/* What it boots from, or is cloned from. */
+static int origin(struct engine *e, const struct guest_spec *spec, struct image **image, struct template **t,
+		  struct cassin_error_text *err)
+{
+	*t = NULL;
+	if (!spec->template)
+		return engine_image(e, spec->image, image, err);
+	*t = template_find(e, spec->template);
+	if (!*t)
+		return error_set(err, -ENOENT, "%s: template %s: no such template", spec->name, spec->template);
+	if (spec->domain && strcmp((*t)->domain, spec->domain) != 0) {
+		int r = error_set(err, -EACCES, "%s: template %s: belongs to the domain %s", spec->name, spec->template,
+				  (*t)->domain);
+		template_put(*t);
+		return r;
+	}
+	*image = image_get((*t)->image);
+	return 0;
+}
+
+int engine_spawn(struct engine *e, const struct guest_spec *spec, bool freeze, struct guest **out,
+		 struct cassin_error_text *err)
 {
 	struct image *image;
+	struct template *t;
 	int r = spec_check(spec, "spec", err);
 	if (r)
 		return r;
-	r = engine_image(e, spec->image, &image, err);
+	r = origin(e, spec, &image, &t, err);
 	if (r)
 		return r;
-	struct guest *g = guest_new(e, spec, image);
+	struct guest *g = guest_new(e, spec, image, t);
 	struct guest_call *c = malloc(sizeof *c);
 	if (!g || !c) {
 		free(c);
@@ -93,6 +118,7 @@ int engine_guest_spawn(struct engine *e, const struct guest_spec *spec, uint64_t
 			guest_put(g);
 		return error_set(err, -ENOMEM, "%s: no memory", spec->name);
 	}
+	g->freeze = freeze;
 	r = admit(e, g, err);
 	if (!r) {
 		r = furnish(e, g, err);
@@ -104,8 +130,20 @@ int engine_guest_spawn(struct engine *e, const struct guest_spec *spec, uint64_t
 		guest_put(g);
 		return r;
 	}
-	*id = g->id;
+	atomic_fetch_add(&g->refs, 1);
+	*out = g;
 	launch(e, g, c);
+	return 0;
+}
+
+int engine_guest_spawn(struct engine *e, const struct guest_spec *spec, uint64_t *id, struct cassin_error_text *err)
+{
+	struct guest *g;
+	int r = engine_spawn(e, spec, false, &g, err);
+	if (r)
+		return r;
+	*id = g->id;
+	guest_put(g);
 	return 0;
 }
 
@@ -119,6 +157,7 @@ struct waiting_call {
 	int fd;
 	uint16_t port;
 	bool forget;
+	struct cassin_error_text error;
 };
 
 static void answer(struct waiting_call *w, int result)
@@ -136,9 +175,12 @@ static int ask(struct engine *e, struct guest *g, struct waiting_call *w,
 	w->engine = e;
 	w->done = false;
 	pthread_mutex_lock(&e->lock);
-	while (!guest_worker(g)) /* a spawn of it is under way */
+	while (!guest_worker(g) && !g->removed) /* a spawn of it is under way */
 		pthread_cond_wait(&e->ended, &e->lock);
+	bool dismissed = !guest_worker(g);
 	pthread_mutex_unlock(&e->lock);
+	if (dismissed)
+		return -ENOENT;
 	guest_post(g, &w->call, fn);
 	pthread_mutex_lock(&e->lock);
 	while (!w->done)
@@ -158,6 +200,7 @@ static void end_now(struct guest *g)
 		pthread_mutex_lock(&g->engine->lock);
 		if (g->state == GUEST_WAITING) {
 			g->state = GUEST_KILLED;
+			ports_refuse(g->ports, g->spec.nports);
 			engine_changed_locked(g->engine, g);
 		}
 		pthread_mutex_unlock(&g->engine->lock);
@@ -220,9 +263,17 @@ int engine_guest_remove(struct engine *e, uint64_t id)
 
 static void on_restart(struct guest *g, struct guest_call *c)
 {
+	struct waiting_call *w = (struct waiting_call *)c;
+	pthread_mutex_lock(&g->engine->lock);
+	bool removed = g->removed;
+	pthread_mutex_unlock(&g->engine->lock);
+	if (removed) { /* meanwhile: it must not come to life again */
+		answer(w, -ENOENT);
+		return;
+	}
 	end_now(g);
 	g->restart_row = 0;
-	answer((struct waiting_call *)c, guest_restart_now(g, NULL));
+	answer(w, guest_restart_now(g, &w->error));
 }
 
 int engine_guest_restart(struct engine *e, uint64_t id, struct cassin_error_text *err)
@@ -233,7 +284,23 @@ int engine_guest_restart(struct engine *e, uint64_t id, struct cassin_error_text
 	struct waiting_call w = {.fd = -1};
 	int r = ask(e, g, &w, on_restart);
 	if (r)
-		error_set(err, r, "%s: no memory for the restart", g->spec.name);
+		error_set(err, r, "%s", r == -ENOENT ? "no such guest" : w.error.text);
+	guest_put(g);
+	return r;
+}
+
+static void on_park(struct guest *g, struct guest_call *c)
+{
+	answer((struct waiting_call *)c, guest_park(g));
+}
+
+int engine_guest_park(struct engine *e, uint64_t id)
+{
+	struct guest *g = engine_guest_get(e, id);
+	if (!g)
+		return -ENOENT;
+	struct waiting_call w = {.fd = -1};
+	int r = ask(e, g, &w, on_park);
 	guest_put(g);
 	return r;
 }

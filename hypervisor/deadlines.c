@@ -50,7 +50,7 @@ int deadlines_set(struct deadlines *h, struct deadline *d, uint64_t when)
 		h->at = at;
 		h->capacity = capacity;
 	}
-	d->when = when;
+	d->when = when > h->floor ? when : h->floor;
 	h->count++;
 	sift_up(h, h->count - 1, d);
 	return 0;
@@ -79,11 +79,13 @@ uint64_t deadlines_next(const struct deadlines *h)
 unsigned deadlines_run(struct deadlines *h, uint64_t now)
 {
 	unsigned fired = 0;
+	h->floor = now == UINT64_MAX ? now : now + 1;
 	for (uint32_t most = h->count; most && h->count && h->at[0]->when <= now; most--) {
 		struct deadline *d = h->at[0];
 		deadlines_clear(h, d);
 		d->fire(d);
 		fired++;
 	}
+	h->floor = 0;
 	return fired;
 }

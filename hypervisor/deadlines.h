@@ -8,14 +8,15 @@
 #include <stdint.h>
 
 struct deadline {
-	uint64_t when;    /* absolute monotonic ns */
-	uint32_t place;   /* index in the heap plus one; 0: not in it */
+	uint64_t when;                    /* absolute monotonic ns */
+	uint32_t place;                   /* index in the heap plus one; 0: not in it */
 	void (*fire)(struct deadline *d); /* it is out of the heap when called */
 };
 
 struct deadlines {
 	struct deadline **at;
 	uint32_t count, capacity;
+	uint64_t floor; /* while deadlines fire: the earliest that one may be set for */
 };
 
 void deadlines_destroy(struct deadlines *h);
@@ -29,8 +30,8 @@ static inline bool deadline_pending(const struct deadline *d)
 }
 /* When the first is due; UINT64_MAX when there is none. */
 uint64_t deadlines_next(const struct deadlines *h);
-/* Fires all that are due at `now`, earliest first; those that they set anew for <= now wait for the next call.
- * Returns how many. */
+/* Fires all that are due at `now`, earliest first; those that they set anew for <= now become due at now + 1, so they
+ * wait for the next call. Returns how many. */
 unsigned deadlines_run(struct deadlines *h, uint64_t now);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Puts guests on the worker's vCPUs and decides what follows: run on, put aside, block, move, end. Round robin. */
+/* Puts guests on the worker's vCPUs and decides what follows: run on, put aside, block, end. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,85 +7,12 @@
 #include "engine.h"
 #include "guest.h"
 #include "pagetable.h"
+#include "park.h"
 #include "vcpu.h"
 
-void worker_enqueue(struct worker *w, struct guest *g)
-{
-	g->run = RUN_RUNNABLE;
-	g->queue_next = NULL;
-	*w->queue_end = g;
-	w->queue_end = &g->queue_next;
-	atomic_fetch_add_explicit(&w->runnable, 1, memory_order_relaxed);
-}
-
-void worker_dequeue(struct worker *w, struct guest *g)
-{
-	struct guest **link = &w->queue;
-	while (*link != g)
-		link = &(*link)->queue_next;
-	*link = g->queue_next;
-	if (!*link)
-		w->queue_end = link;
-	atomic_fetch_sub_explicit(&w->runnable, 1, memory_order_relaxed);
-}
-
-void guest_wake(struct guest *g)
-{
-	struct worker *w = guest_worker(g);
-	if (g->run != RUN_BLOCKED)
-		return;
-	deadlines_clear(&w->deadlines, &g->wake);
-	worker_enqueue(w, g);
-}
-
-/* ---- Moving ---- */
-
-static void on_arrival(struct worker *w, struct message *m)
-{
-	struct guest *g = ((struct guest_call *)m)->guest;
-	free(m);
-	streams_attach(g);
-	for (struct op *op = g->ops; op; op = op->next) {
-		if (op->timed)
-			worker_deadline(w, &op->deadline, op->deadline.when);
-	}
-	if (g->timer_on)
-		worker_deadline(w, &g->timer, g->timer.when);
-	worker_enqueue(w, g);
-}
-
-/* Hands a runnable guest that is in no queue to another worker. */
-static bool move(struct worker *w, struct guest *g, struct worker *to)
-{
-	struct guest_call *c = malloc(sizeof *c);
-	struct vcpu *v = g->cell->vcpus[w->number];
-	if (!c || (v && v->unsaved == g && vcpu_save_extended(v))) {
-		free(c);
-		return false;
-	}
-	streams_detach(g);
-	for (struct op *op = g->ops; op; op = op->next)
-		deadlines_clear(&w->deadlines, &op->deadline);
-	deadlines_clear(&w->deadlines, &g->timer);
-	g->incarnation = incarnation_next(); /* what this worker's vCPU holds is no longer its state */
-	c->guest = g;
-	c->message.fn = on_arrival;
-	atomic_fetch_sub(&w->guests, 1);
-	atomic_fetch_add(&to->guests, 1);
-	atomic_fetch_add(&w->moves, 1);
-	worker_post_arrival(to, g, &c->message);
-	return true;
-}
-
-static struct worker *idle_worker(struct worker *w)
-{
-	for (unsigned i = 0; i < w->engine->nworkers; i++) {
-		struct worker *other = &w->engine->workers[i];
-		if (other != w && !atomic_load_explicit(&other->runnable, memory_order_relaxed))
-			return other;
-	}
-	return NULL;
-}
+#define BOOT_MOST_NS UINT64_C(100000000)     /* a guest that computes for so long counts as booted */
+#define BOOT_LONGEST_NS UINT64_C(2000000000) /* and one that has not waited for anything in this time */
+#define LONE_SLICE_NS UINT64_C(20000000)     /* a turn while nobody else wants the CPU */
 
 /* ---- One turn ---- */
 
@@ -94,11 +21,22 @@ enum turn { TURN_ON, TURN_AGAIN, TURN_YIELD, TURN_BLOCK, TURN_END };
 static const char *vector_name(uint64_t vector)
 {
 	static const char *const names[MONITOR_VECTORS] = {
-		[0] = "divide error", [1] = "single step", [3] = "breakpoint", [4] = "overflow",
-		[5] = "bound range exceeded", [6] = "invalid opcode", [7] = "device not available", [8] = "double fault",
-		[10] = "invalid TSS", [11] = "segment not present", [12] = "stack segment fault",
-		[13] = "general protection fault (a privileged instruction, a forbidden port, or a non-canonical address)",
-		[16] = "x87 floating-point error", [17] = "alignment check", [19] = "SIMD floating-point error",
+		[0] = "divide error",
+		[1] = "single step",
+		[3] = "breakpoint",
+		[4] = "overflow",
+		[5] = "bound range exceeded",
+		[6] = "invalid opcode",
+		[7] = "device not available",
+		[8] = "double fault",
+		[10] = "invalid TSS",
+		[11] = "segment not present",
+		[12] = "stack segment fault",
+		[13] = "general protection fault (a privileged instruction, a forbidden port, or a non-canonical "
+		       "address)",
+		[16] = "x87 floating-point error",
+		[17] = "alignment check",
+		[19] = "SIMD floating-point error",
 	};
 	return vector < MONITOR_VECTORS && names[vector] ? names[vector] : "unexpected exception";
 }
@@ -144,6 +82,7 @@ static enum turn after_exit(struct vcpu *v, struct guest *g, enum vcpu_exit exit
 {
 	switch (exit) {
 	case VCPU_HYPERCALL:
+		atomic_fetch_add_explicit(&guest_worker(g)->hypercalls, 1, memory_order_relaxed);
 		return after_call(g);
 	case VCPU_INTERRUPTED:
 		return TURN_AGAIN;
@@ -185,24 +124,27 @@ static enum turn run_turn(struct worker *w, struct vcpu *v, struct guest *g)
 		enum turn t = after_exit(v, g, exit, &x);
 		if (t != TURN_ON)
 			return t;
-		if (w->kicked || monotonic_ns() >= w->slice_end)
+		if (w->kicked || atomic_load_explicit(&w->posted, memory_order_relaxed) ||
+		    monotonic_ns() >= w->slice_end)
 			return TURN_AGAIN;
 	}
 }
 
 static void turn_begin(struct worker *w, struct guest *g)
 {
-	uint64_t now = monotonic_ns();
+	uint64_t now = monotonic_ns(), until, left = bandwidth_left(&g->bandwidth, now, &until);
 	g->run = RUN_ON_CPU;
 	g->dispatched_at = now;
 	w->kicked = 0;
-	w->slice_end = now + SLICE_NS;
+	uint64_t slice = w->schedule.count ? SLICE_NS : LONE_SLICE_NS;
+	slice = left < slice ? left : slice;
+	w->slice_end = now + slice;
 	atomic_signal_fence(memory_order_seq_cst);
-	w->watched = g->hog && !w->queue;
+	w->watched = g->hog; /* what becomes ready meanwhile does not wait for the slice's end */
 	if (w->watched)
-		watcher_arm(&w->engine->watcher, w); /* nobody waits: run until something happens */
-	else if (!w->slice_armed)
-		worker_slice(w);
+		watcher_arm(&w->engine->watcher, w);
+	if (slice < SLICE_NS || !w->slice_armed)
+		worker_slice(w, slice);
 	struct cassin_info_page *info = memory_info(&g->memory);
 	if (info) {
 		info->virtual_ns = g->virtual_ns;
@@ -218,6 +160,8 @@ static void turn_end(struct worker *w, struct guest *g)
 	uint64_t ran = monotonic_ns() - g->dispatched_at;
 	g->virtual_ns += ran;
 	g->dispatched_at += ran;
+	share_charge(&g->share, ran);
+	bandwidth_charge(&g->bandwidth, ran);
 	atomic_fetch_add_explicit(&g->count.virtual_ns, ran, memory_order_relaxed);
 	atomic_store_explicit(&g->count.frames, g->memory.used, memory_order_relaxed);
 	atomic_store_explicit(&g->count.table_frames, g->memory.tables, memory_order_relaxed);
@@ -225,7 +169,13 @@ static void turn_end(struct worker *w, struct guest *g)
 	if (w->watched)
 		watcher_disarm(&w->engine->watcher, w);
 	w->watched = false;
-	atomic_fetch_sub_explicit(&w->runnable, 1, memory_order_relaxed);
+	worker_left(w, g);
+}
+
+static void booted(struct guest *g)
+{
+	g->memory.booting = false;
+	engine_guest_ready(g);
 }
 
 static void put_aside(struct worker *w, struct vcpu *v, struct guest *g)
@@ -233,22 +183,26 @@ static void put_aside(struct worker *w, struct vcpu *v, struct guest *g)
 	v->unsaved = g;
 	g->hog = true;
 	atomic_fetch_add_explicit(&w->preemptions, 1, memory_order_relaxed);
-	struct worker *idle = w->queue ? idle_worker(w) : NULL;
-	if (!idle || !move(w, g, idle))
-		worker_enqueue(w, g);
+	if (g->memory.booting && (g->virtual_ns > BOOT_MOST_NS || monotonic_ns() - g->started_mono > BOOT_LONGEST_NS))
+		booted(g);
+	if (!worker_rebalance(w, g))
+		worker_enqueue(w, g, SHARE_RAN);
 }
 
-static void block(struct guest *g)
+static void block(struct worker *w, struct guest *g)
 {
-	g->run = RUN_BLOCKED;
 	g->hog = false;
-	if (g->memory.booting) {
-		g->memory.booting = false;
-		engine_guest_ready(g);
-	}
+	if (g->memory.booting)
+		booted(g);
 	/* What it waits for may have come while it was being put aside. */
-	if (g->doomed || ring_unread(&g->ring) >= g->wait_count)
-		guest_wake(g);
+	if (guest_wait(g, g->wait_count, g->wait_until)) {
+		worker_enqueue(w, g, SHARE_RAN);
+	} else if (g->freeze && g->template) {
+		guest_freeze(g);
+		guest_end(g, END_EXIT, 0);
+	} else {
+		guest_park_later(g);
+	}
 }
 
 static void finish(struct guest *g)
@@ -265,9 +219,14 @@ void worker_dispatch(struct worker *w, struct guest *g)
 	int r = vcpu_get(g->cell, w->number, &v);
 	if (v && v->incarnation != g->incarnation)
 		atomic_fetch_add_explicit(&w->switches, 1, memory_order_relaxed);
+	guest_unparked(g);
+	int folded = memory_unpark(&g->memory);
 	turn_begin(w, g);
 	enum turn t = TURN_END;
-	if (r)
+	if (folded)
+		guest_crash(g, folded == -ENOMEM ? "pool exhausted: it was parked, and there is no memory to wake it"
+						 : "the swap file does not give its parked memory back");
+	else if (r)
 		guest_crash(g, "cannot make a vCPU: %s", strerror(-r));
 	else if (g->doomed)
 		guest_crash(g, "%s", g->doomed);
@@ -281,10 +240,10 @@ void worker_dispatch(struct worker *w, struct guest *g)
 		break;
 	case TURN_YIELD:
 		g->hog = false;
-		worker_enqueue(w, g);
+		worker_enqueue(w, g, SHARE_YIELDS);
 		break;
 	case TURN_BLOCK:
-		block(g);
+		block(w, g);
 		break;
 	case TURN_END:
 		finish(g);

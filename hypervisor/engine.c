@@ -8,6 +8,9 @@
 #include <string.h>
 
 #include "guest.h"
+#include "template.h"
+
+#define SWAP_DEFAULT (UINT64_C(16) << 30)
 
 static uint64_t mem_available(void)
 {
@@ -35,7 +38,8 @@ static void set_up(struct engine *e, const struct engine_options *options)
 	if (options)
 		e->options = *options;
 	e->kvm.fd = -1;
-	e->watcher.epoll = e->watcher.stop = -1;
+	e->watcher.epoll = e->watcher.stop = e->watcher.steps = -1;
+	e->swap.fd = -1;
 	e->nworkers = e->options.workers ? e->options.workers : default_workers();
 	if (e->nworkers > WORKERS_MAX)
 		e->nworkers = WORKERS_MAX;
@@ -45,7 +49,11 @@ static void set_up(struct engine *e, const struct engine_options *options)
 	e->changed_end = &e->changed;
 	pthread_mutex_init(&e->lock, NULL);
 	pthread_mutex_init(&e->cells_lock, NULL);
-	pthread_cond_init(&e->ended, NULL);
+	pthread_condattr_t monotonic;
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_cond_init(&e->ended, &monotonic);
+	pthread_condattr_destroy(&monotonic);
 }
 
 static int start_workers(struct engine *e)
@@ -75,6 +83,9 @@ int engine_create(struct engine **out, const struct engine_options *options, str
 		r = kvm_open(&e->kvm, err);
 	if (!r)
 		r = cell_probe(&e->kvm, err);
+	if (!r && e->options.swap_path)
+		r = swap_open(&e->swap, e->options.swap_path,
+			      e->options.swap_bytes ? e->options.swap_bytes : SWAP_DEFAULT, err);
 	if (!r) {
 		clock_init(&e->clock, e->kvm.tsc_direct && clock_tsc_invariant());
 		e->nworkers = workers;
@@ -109,8 +120,12 @@ void engine_destroy(struct engine *e)
 	watcher_stop(&e->watcher);
 	for (unsigned i = 0; i < e->nworkers; i++)
 		worker_stop(&e->workers[i]);
+	while (engine_changed_next(e)) {
+	}
 	free(e->workers);
+	swap_close(&e->swap);
 	drop_cells(e);
+	templates_drop(e);
 	engine_images_drop(e);
 	kvm_close(&e->kvm);
 	registry_destroy(&e->registry);
@@ -124,7 +139,7 @@ void engine_destroy(struct engine *e)
 
 void engine_changed_locked(struct engine *e, struct guest *g)
 {
-	if (!g->listed_as_changed) {
+	if (!g->listed_as_changed && !g->freeze) {
 		g->listed_as_changed = true;
 		atomic_fetch_add(&g->refs, 1);
 		g->changed_next = NULL;
@@ -163,6 +178,7 @@ void engine_started_locked(struct engine *e, struct guest *g)
 	g->started_real = (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 	g->started_mono = monotonic_ns();
 	g->state = GUEST_RUNNING;
+	g->ready = g->template; /* a clone has booted already */
 	engine_changed_locked(e, g);
 }
 
@@ -216,8 +232,10 @@ int engine_guest_list(struct engine *e, uint64_t **ids)
 	pthread_mutex_lock(&e->lock);
 	int n = 0;
 	*ids = calloc(e->registry.count + 1, sizeof **ids);
-	for (struct guest *g = e->registry.first; *ids && g; g = g->list_next)
-		(*ids)[n++] = g->id;
+	for (struct guest *g = e->registry.first; *ids && g; g = g->list_next) {
+		if (!g->freeze)
+			(*ids)[n++] = g->id;
+	}
 	pthread_mutex_unlock(&e->lock);
 	return *ids ? n : -ENOMEM;
 }
@@ -284,6 +302,7 @@ int engine_guest_status(struct engine *e, uint64_t id, struct guest_status *out)
 		.ready = g->ready,
 		.exit_code = g->exit_code,
 		.restarts = g->restarts,
+		.parked = atomic_load(&g->parked),
 		.cell = g->cell ? g->cell_number : 0,
 		.worker = guest_worker(g) ? guest_worker(g)->number : 0,
 		.memory_bytes = g->spec.memory,
@@ -322,6 +341,9 @@ void engine_stats(struct engine *e, struct engine_stats *out)
 	*out = (struct engine_stats){
 		.workers = e->nworkers,
 		.pool_frames = e->pool.limit,
+		.parked = atomic_load(&e->parked),
+		.parkings = atomic_load(&e->parkings),
+		.swap_bytes = swap_used(&e->swap),
 		.used_frames = atomic_load(&e->pool.used),
 		.spawns = atomic_load(&e->spawns),
 		.ends = atomic_load(&e->ends),

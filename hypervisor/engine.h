@@ -8,6 +8,7 @@
 #include "cell.h"
 #include "clock.h"
 #include "registry.h"
+#include "swap.h"
 #include "watcher.h"
 #include "worker.h"
 
@@ -30,11 +31,14 @@ struct engine {
 		struct cached_image *first;
 	} images; /* under cells_lock */
 
+	struct template *templates; /* under the lock, in the order of their making */
 	struct worker *workers;
 	unsigned nworkers;
 	struct watcher watcher;
+	struct swap swap;
 	struct clock clock; /* under cells_lock */
 
+	atomic_uint_fast64_t parked, parkings;
 	atomic_uint_fast64_t next_id, spawns, ends, crashes, restarts, flushes_past;
 };
 
@@ -44,6 +48,10 @@ void engine_changed_locked(struct engine *e, struct guest *g);
 void engine_started_locked(struct engine *e, struct guest *g);
 /* It made the ready call, or blocked for the first time. Its owner's thread. */
 void engine_guest_ready(struct guest *g);
+/* Spawns; *g is a reference. With `freeze` it becomes a template when it makes its ready call (a clone: or when it first blocks),
+ * and ends. */
+int engine_spawn(struct engine *e, const struct guest_spec *spec, bool freeze, struct guest **g,
+		 struct cassin_error_text *err);
 /* An image by path, from the cache while the file is the same; a reference. */
 int engine_image(struct engine *e, const char *path, struct image **out, struct cassin_error_text *err);
 void engine_images_drop(struct engine *e);

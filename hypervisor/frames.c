@@ -18,6 +18,7 @@ void frames_destroy(struct frames *f)
 {
 	atomic_fetch_sub(&f->pool->used, f->used);
 	free(f->free.at);
+	free(f->clean.at);
 	free(f->quarantine.at);
 	pthread_mutex_destroy(&f->lock);
 }
@@ -37,17 +38,25 @@ static int stack_reserve(struct frame_stack *s, uint64_t need)
 	return 0;
 }
 
-static int pool_take(struct frame_pool *p)
+int frame_pool_take(struct frame_pool *p, uint64_t n)
 {
-	if (atomic_fetch_add(&p->used, 1) < p->limit)
+	if (atomic_fetch_add(&p->used, n) + n <= p->limit)
 		return 0;
-	atomic_fetch_sub(&p->used, 1);
+	atomic_fetch_sub(&p->used, n);
 	return -ENOMEM;
+}
+
+void frame_pool_give(struct frame_pool *p, uint64_t n)
+{
+	atomic_fetch_sub(&p->used, n);
 }
 
 static int alloc_locked(struct frames *f, frame_t *out, bool *fresh)
 {
-	int r = stack_reserve(&f->free, f->used + 1 + f->free.count);
+	uint64_t known = f->used + 1 + f->free.count + f->clean.count + f->cleaning;
+	int r = stack_reserve(&f->free, known);
+	if (!r)
+		r = stack_reserve(&f->clean, known);
 	if (!r)
 		r = stack_reserve(&f->quarantine, f->used + 1);
 	if (r)
@@ -55,6 +64,13 @@ static int alloc_locked(struct frames *f, frame_t *out, bool *fresh)
 	if (f->free.count) {
 		*out = f->free.at[--f->free.count];
 		*fresh = false;
+		if (f->idle > f->free.count)
+			f->idle = f->free.count;
+		return 0;
+	}
+	if (f->clean.count) {
+		*out = f->clean.at[--f->clean.count];
+		*fresh = true;
 		return 0;
 	}
 	if (f->next == f->end) {
@@ -73,7 +89,7 @@ static int alloc_locked(struct frames *f, frame_t *out, bool *fresh)
 
 int frames_alloc(struct frames *f, frame_t *out, bool *fresh)
 {
-	int r = pool_take(f->pool);
+	int r = frame_pool_take(f->pool, 1);
 	if (r)
 		return r;
 	pthread_mutex_lock(&f->lock);
@@ -82,7 +98,7 @@ int frames_alloc(struct frames *f, frame_t *out, bool *fresh)
 		f->used++;
 	pthread_mutex_unlock(&f->lock);
 	if (r)
-		atomic_fetch_sub(&f->pool->used, 1);
+		frame_pool_give(f->pool, 1);
 	return r;
 }
 
@@ -137,4 +153,25 @@ uint64_t frames_used(struct frames *f)
 	uint64_t used = f->used;
 	pthread_mutex_unlock(&f->lock);
 	return used;
+}
+
+uint32_t frames_idle(struct frames *f, frame_t *at, uint32_t most)
+{
+	pthread_mutex_lock(&f->lock);
+	uint32_t n = f->idle / 2 < most ? f->idle / 2 : most;
+	f->free.count -= n;
+	memcpy(at, f->free.at + f->free.count, n * sizeof *at);
+	f->idle = f->free.count;
+	f->cleaning += n;
+	pthread_mutex_unlock(&f->lock);
+	return n;
+}
+
+void frames_clean(struct frames *f, const frame_t *at, size_t n)
+{
+	pthread_mutex_lock(&f->lock);
+	memcpy(f->clean.at + f->clean.count, at, n * sizeof *at);
+	f->clean.count += (uint32_t)n;
+	f->cleaning -= (uint32_t)n;
+	pthread_mutex_unlock(&f->lock);
 }

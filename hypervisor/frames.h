@@ -16,6 +16,9 @@ struct frame_pool {
 	uint64_t limit;
 	atomic_uint_fast64_t used;
 };
+/* Counts n frames of memory that lies outside of cells, on a guest's account. 0, -ENOMEM. Any thread. */
+int frame_pool_take(struct frame_pool *p, uint64_t n);
+void frame_pool_give(struct frame_pool *p, uint64_t n);
 
 /* Makes more frames usable: sets *first and *count. 0, -ENOMEM (the cell is full or the host refused). */
 typedef int (*frames_grow_fn)(void *opaque, frame_t *first, uint32_t *count);
@@ -32,6 +35,9 @@ struct frames {
 	void *opaque;
 	frame_t next, end;             /* never used yet: fresh, and zero */
 	struct frame_stack free;       /* used before: to be scrubbed */
+	struct frame_stack clean;      /* given back to the host meanwhile: read as zero */
+	uint32_t idle;                 /* the least that lay in `free` since frames_idle() was last called */
+	uint32_t cleaning;             /* between frames_idle() and frames_clean() */
 	struct frame_stack quarantine; /* freed page tables, until the cell is flushed */
 	uint64_t used;
 };
@@ -50,5 +56,9 @@ uint32_t frames_quarantine(struct frames *f, const frame_t *at, size_t n);
 uint32_t frames_quarantined(struct frames *f);
 void frames_release(struct frames *f, uint32_t n);
 uint64_t frames_used(struct frames *f);
+/* For giving memory back to the host: takes up to `most` free frames, of those that nobody needed since the last call
+ * (half of them: need comes in waves). The caller makes them read as zero and hands them to frames_clean(). */
+uint32_t frames_idle(struct frames *f, frame_t *at, uint32_t most);
+void frames_clean(struct frames *f, const frame_t *at, size_t n);
 
 #endif

@@ -7,6 +7,7 @@
 #include <sys/random.h>
 
 #include "engine.h"
+#include "template.h"
 #include "vcpu.h"
 
 #define CRASH_CODE (128 + 6)
@@ -26,17 +27,29 @@ uint64_t guest_virtual(const struct guest *g, uint64_t now)
 	return g->virtual_ns + (g->run == RUN_ON_CPU ? now - g->dispatched_at : 0);
 }
 
-struct guest *guest_new(struct engine *e, const struct guest_spec *spec, struct image *image)
+struct guest *guest_new(struct engine *e, const struct guest_spec *spec, struct image *image, struct template *t)
 {
 	struct guest *g = calloc(1, sizeof *g);
-	if (!g || spec_copy(&g->spec, spec)) {
+	struct guest_spec own = *spec;
+	if (t && !own.domain)
+		own.domain = t->domain; /* a clone's, unless it says otherwise */
+	if (!g || spec_copy(&g->spec, &own)) {
 		free(g);
 		image_put(image);
+		template_put(t);
 		return NULL;
 	}
 	g->engine = e;
 	g->image = image;
 	atomic_init(&g->refs, 1);
+	g->template = t;
+	if (t) {
+		g->spec.memory = t->memory;
+		atomic_fetch_add(&t->clones, 1);
+	}
+	g->share.weight = g->spec.weight;
+	g->bandwidth.quota = g->spec.cpu_quota_us * 1000;
+	g->bandwidth.period = g->spec.cpu_period_us * 1000;
 	console_init(&g->console);
 	return g;
 }
@@ -48,6 +61,10 @@ void guest_put(struct guest *g)
 	console_destroy(&g->console);
 	ports_close(g->ports, g->spec.nports);
 	image_put(g->image);
+	if (g->template)
+		atomic_fetch_sub(&g->template->clones, 1);
+	template_put(g->template);
+	template_put(g->frozen);
 	spec_free(&g->spec);
 	free(g->report);
 	free(g->crash);
@@ -57,7 +74,7 @@ void guest_put(struct guest *g)
 /* ---- Beginning ---- */
 
 /* Builds the boot record, its strings and argv in `page`, which ends at address `top`. Returns the record's address. */
-static uint64_t write_boot(const struct guest *g, const struct memory_layout *layout, unsigned char *page, uint64_t top)
+static uint64_t write_boot(struct guest *g, const struct memory_layout *layout, unsigned char *page, uint64_t top)
 {
 	const uint64_t base = top - PAGE_SIZE;
 	size_t at = PAGE_SIZE;
@@ -69,9 +86,10 @@ static uint64_t write_boot(const struct guest *g, const struct memory_layout *la
 		strings[n++] = g->spec.args[i];
 	strings[n] = g->spec.name;
 	for (size_t i = 0; i <= n; i++) {
-		size_t len = strlen(strings[i]) + 1;
+		size_t len = i < n ? strlen(strings[i]) + 1
+				   : CASSIN_NAME_MAX + 1; /* a clone's name goes to the same place */
 		at -= len;
-		memcpy(page + at, strings[i], len);
+		memcpy(page + at, strings[i], strlen(strings[i]) + 1);
 		argv[i] = base + at;
 	}
 	struct cassin_boot boot = {
@@ -89,6 +107,7 @@ static uint64_t write_boot(const struct guest *g, const struct memory_layout *la
 		.stack_high = layout->stack_high,
 		.pages = g->memory.pages,
 	};
+	g->boot_name = argv[n];
 	argv[n] = 0;
 	at = (at - (n + 1) * sizeof *argv) & ~(size_t)15;
 	memcpy(page + at, argv, (n + 1) * sizeof *argv);
@@ -100,10 +119,10 @@ static uint64_t write_boot(const struct guest *g, const struct memory_layout *la
 	return base + at;
 }
 
-static int begin_memory(struct guest *g, uint64_t *boot)
+static int begin_memory(struct guest *g)
 {
 	struct memory_layout layout;
-	struct cell_image *ci = cell_image_get(g->cell, g->image);
+	struct cell_image *ci = cell_image_get(g->cell, g->image, g->template);
 	if (!ci)
 		return -ENOMEM;
 	int r = memory_init(&g->memory, g->cell, ci, g->spec.memory / PAGE_SIZE, &layout);
@@ -111,8 +130,10 @@ static int begin_memory(struct guest *g, uint64_t *boot)
 		cell_image_put(g->cell, ci);
 		return r;
 	}
+	if (g->template)
+		return 0;
 	unsigned char page[PAGE_SIZE] = {0};
-	*boot = write_boot(g, &layout, page, layout.stack_high);
+	g->boot = write_boot(g, &layout, page, layout.stack_high);
 	r = memory_copyout(&g->memory, gva(layout.stack_high - PAGE_SIZE), page, sizeof page);
 	if (r)
 		guest_abandon(g);
@@ -121,20 +142,27 @@ static int begin_memory(struct guest *g, uint64_t *boot)
 
 int guest_begin(struct guest *g, struct cassin_error_text *err)
 {
-	uint64_t boot;
-	int r = begin_memory(g, &boot);
+	int r = begin_memory(g);
 	if (r == -E2BIG)
 		return error_set(err, r, "%s: \"memory\": %llu KiB do not hold the image and its stack", g->spec.name,
 				 (unsigned long long)g->spec.memory / 1024);
 	if (r)
 		return error_set(err, r, "%s: no memory: the pool of %llu MiB is exhausted", g->spec.name,
 				 (unsigned long long)(g->engine->pool.limit * PAGE_SIZE >> 20));
-	g->regs = (struct kvm_regs){.rip = g->image->entry, .rdi = boot, .rsp = boot, .rflags = 2};
-	g->fs_base = 0;
 	g->virtual_ns = 0;
-	g->ring = (struct ring){0};
 	g->hog = g->stopping = false;
 	g->doomed = NULL;
+	if (g->template) {
+		r = template_begin(g);
+		if (r) {
+			guest_abandon(g);
+			return error_set(err, r, "%s: no memory for the clone", g->spec.name);
+		}
+	} else {
+		g->regs = (struct kvm_regs){.rip = g->image->entry, .rdi = g->boot, .rsp = g->boot, .rflags = 2};
+		g->fs_base = 0;
+		g->ring = (struct ring){0};
+	}
 	g->incarnation = incarnation_next();
 	atomic_store(&g->count.frames, g->memory.used);
 	atomic_store(&g->count.table_frames, g->memory.tables);
@@ -160,6 +188,9 @@ static void forget_on_vcpus(struct guest *g, struct worker *w)
 static void release(struct guest *g, struct worker *w)
 {
 	deadlines_clear(&w->deadlines, &g->wake);
+	deadlines_clear(&w->deadlines, &g->throttle);
+	deadlines_clear(&w->deadlines, &g->park);
+	guest_unparked(g);
 	deadlines_clear(&w->deadlines, &g->timer);
 	g->timer_on = false;
 	op_drop_all(g);
@@ -187,8 +218,9 @@ static bool wants_restart(struct guest *g, enum end_kind kind, int code, uint64_
 static void restart_fire(struct deadline *d)
 {
 	struct guest *g = (struct guest *)((char *)d - offsetof(struct guest, timer));
+	struct cassin_error_text err;
 	g->timer_on = false;
-	guest_restart_now(g, NULL);
+	guest_restart_now(g, &err);
 }
 
 static bool backoff(struct guest *g, struct worker *w)
@@ -211,12 +243,16 @@ void guest_end(struct guest *g, enum end_kind kind, int code)
 	g->crash = NULL;
 	release(g, w);
 	bool again = wants_restart(g, kind, code, ran) && backoff(g, w);
+	if (!again)
+		ports_refuse(g->ports, g->spec.nports);
 
 	pthread_mutex_lock(&e->lock);
 	g->ready = false;
 	g->exit_code = kind == END_EXIT ? code : kind == END_CRASH ? CRASH_CODE : KILL_CODE;
-	g->state = again ? GUEST_WAITING
-			 : kind == END_EXIT ? GUEST_EXITED : kind == END_CRASH ? GUEST_CRASHED : GUEST_KILLED;
+	g->state = again               ? GUEST_WAITING
+		   : kind == END_EXIT  ? GUEST_EXITED
+		   : kind == END_CRASH ? GUEST_CRASHED
+				       : GUEST_KILLED;
 	if (report) {
 		free(g->report);
 		g->report = report;
@@ -233,12 +269,19 @@ int guest_restart_now(struct guest *g, struct cassin_error_text *err)
 {
 	struct engine *e = g->engine;
 	console_reopen(&g->console);
-	int r = guest_begin(g, err);
+	int r = ports_resume(g->ports, &g->spec, err);
+	if (!r) {
+		r = guest_begin(g, err);
+		if (r)
+			ports_refuse(g->ports, g->spec.nports);
+	}
 	pthread_mutex_lock(&e->lock);
 	if (r) {
 		g->state = GUEST_CRASHED;
 		free(g->report);
-		g->report = strdup("the restart found no memory\n");
+		g->report = NULL;
+		if (asprintf(&g->report, "the restart failed: %s\n", err->text) < 0)
+			g->report = NULL;
 	} else {
 		g->restarts++;
 		engine_started_locked(e, g);
@@ -247,8 +290,22 @@ int guest_restart_now(struct guest *g, struct cassin_error_text *err)
 	engine_changed_locked(e, g);
 	pthread_mutex_unlock(&e->lock);
 	if (!r)
-		worker_enqueue(guest_worker(g), g);
+		guest_start(g);
 	return r;
+}
+
+void guest_start(struct guest *g)
+{
+	if (g->template)
+		template_resume(g);
+	else
+		worker_enqueue(guest_worker(g), g, SHARE_NEW);
+}
+
+void guest_freeze(struct guest *g)
+{
+	g->freeze_result = template_freeze(g, &g->frozen);
+	g->exit_value = 0;
 }
 
 void guest_print(struct guest *g, const char *bytes, size_t len)

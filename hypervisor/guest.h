@@ -26,7 +26,7 @@ enum run_state {
 	RUN_NONE,     /* no incarnation */
 	RUN_RUNNABLE, /* in its worker's run queue */
 	RUN_ON_CPU,
-	RUN_BLOCKED,  /* in enter, waiting for completions or its deadline */
+	RUN_BLOCKED, /* in enter, waiting for completions or its deadline */
 };
 
 enum end_kind { END_EXIT, END_CRASH, END_KILL };
@@ -41,11 +41,17 @@ struct guest {
 	atomic_uint refs; /* guest_put() */
 	struct engine *engine;
 	struct guest_spec spec;
-	struct image *image; /* a reference, held until removal */
-	struct port *ports;  /* spec.nports of them */
+	struct image *image;       /* a reference, held until removal */
+	struct template *template; /* what it is cloned from, likewise; NULL: it boots */
+	bool freeze;               /* it is to become a template */
+	struct template *frozen;   /* it has; a reference */
+	int freeze_result;
+	struct port *ports; /* spec.nports of them */
 	struct console console;
 	_Atomic(struct worker *) worker; /* changed only under the old worker's eyes and the new one's inbox lock */
+	atomic_bool parked;              /* its memory is folded up, and it has not run since */
 	struct guest_atomics count;      /* any thread may read */
+	atomic_uint_fast64_t held_bytes; /* host memory on its account, for streams */
 
 	/* Under engine->lock. */
 	enum guest_state state;
@@ -57,30 +63,35 @@ struct guest {
 	struct guest *changed_next, *id_next, *name_next, *list_next, *list_prev;
 
 	/* The incarnation; its worker's only. */
-	struct cell *cell;    /* from spawn to removal */
+	struct cell *cell; /* from spawn to removal */
 	unsigned cell_number;
 	uint64_t incarnation; /* unique in the process; a new one after every move, too: which vCPU state is its own */
 	enum run_state run;
-	struct guest *queue_next; /* run queue */
+	struct share share; /* of the CPU */
+	struct bandwidth bandwidth;
+	struct deadline throttle; /* until its next period */
+	struct deadline park;     /* when to look whether it has waited long enough */
 	struct memory memory;
 	struct kvm_regs regs;
 	uint64_t fs_base;
-	void *xstate;      /* extended state of a guest that was preempted; NULL: initial */
+	uint64_t boot, boot_name; /* addresses of its boot record and of its name */
+	void *xstate;             /* extended state of a guest that was preempted; NULL: initial */
 	uint64_t virtual_ns;
 	uint64_t dispatched_at;
 	struct ring ring;
-	uint32_t wait_count; /* RUN_BLOCKED: completions it waits for */
-	struct deadline wake; /* of enter */
+	uint32_t wait_count;   /* RUN_BLOCKED: completions it waits for */
+	uint64_t wait_until;   /* and until when, monotonic ns */
+	struct deadline wake;  /* of enter */
 	struct deadline timer; /* restart back-off, or the grace of a stop */
-	struct op *ops;       /* pending */
+	struct op *ops;        /* pending */
 	uint32_t nops;
 	struct streams *streams;
-	bool stopping;       /* asked to end */
-	bool hog;            /* it used up its last slice */
-	bool timer_on;       /* `timer` is wanted, also after a move */
-	const char *doomed;  /* it must end for this reason, as soon as it would run */
-	int exit_value;      /* of its exit call */
-	char *crash;         /* report of the crash that ends it; malloc'd */
+	bool stopping;        /* asked to end */
+	bool hog;             /* it used up its last slice */
+	bool timer_on;        /* `timer` is wanted, also after a move */
+	const char *doomed;   /* it must end for this reason, as soon as it would run */
+	int exit_value;       /* of its exit call */
+	char *crash;          /* report of the crash that ends it; malloc'd */
 	unsigned restart_row; /* restarts that followed each other quickly */
 };
 
@@ -93,6 +104,9 @@ struct guest_call {
 /* Any thread. Holds a reference to g until fn has returned. Messages from one thread to a guest that does not move
  * arrive in order. */
 void guest_post(struct guest *g, struct guest_call *c, void (*fn)(struct guest *g, struct guest_call *c));
+/* The first of a guest's calls, which also makes `w` its worker: no other call can come before it. */
+void guest_post_first(struct worker *w, struct guest *g, struct guest_call *c,
+		      void (*fn)(struct guest *g, struct guest_call *c));
 
 /* Lookups, any thread; the caller drops the reference with guest_put(). NULL: none. */
 struct guest *engine_guest_get(struct engine *e, uint64_t id);
@@ -104,8 +118,8 @@ static inline struct worker *guest_worker(const struct guest *g)
 	return atomic_load_explicit(&g->worker, memory_order_acquire);
 }
 
-/* A guest that nobody knows yet; takes the image's reference over. NULL: no memory. */
-struct guest *guest_new(struct engine *e, const struct guest_spec *spec, struct image *image);
+/* A guest that nobody knows yet; takes the references to the image and the template (NULL: none) over. NULL: no memory. */
+struct guest *guest_new(struct engine *e, const struct guest_spec *spec, struct image *image, struct template *t);
 /* Builds an incarnation in g->cell: memory, boot record, registers; then it is runnable but in no queue. Any thread that
  * has g to itself. -ENOMEM, -E2BIG. */
 int guest_begin(struct guest *g, struct cassin_error_text *err);
@@ -124,6 +138,18 @@ void guest_crash(struct guest *g, const char *format, ...) __attribute__((format
 uint64_t incarnation_next(void);
 /* Virtual time now. */
 uint64_t guest_virtual(const struct guest *g, uint64_t now);
+/* Makes a guest wait for `count` unread completions, for its deadline at most. True: there is nothing to wait for. */
+bool guest_wait(struct guest *g, uint32_t count, uint64_t deadline);
+/* Puts a new incarnation on its worker: runnable, or waiting as its template was. Its owner's thread. */
+void guest_start(struct guest *g);
+/* Folds up the memory of a guest that waits. 0, -EBUSY, -ENOMEM. Its owner's thread. */
+int guest_park(struct guest *g);
+/* Looks after a while whether it still waits, and parks it then. */
+void guest_park_later(struct guest *g);
+/* It runs again, or ends. */
+void guest_unparked(struct guest *g);
+/* Freezes a guest that g->freeze asks for; it ends then. */
+void guest_freeze(struct guest *g);
 /* Wakes a blocked guest: its wait is over (ring_post, its deadline) or it is doomed. */
 void guest_wake(struct guest *g);
 

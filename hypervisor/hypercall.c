@@ -22,11 +22,6 @@ static enum hypercall_next call_null(struct guest *g)
 	return answer(g, 0);
 }
 
-static void wake_fire(struct deadline *d)
-{
-	guest_wake((struct guest *)((char *)d - offsetof(struct guest, wake)));
-}
-
 static enum hypercall_next call_enter(struct guest *g)
 {
 	uint64_t submit = g->regs.rdi, least = g->regs.rsi, deadline = g->regs.rdx;
@@ -49,9 +44,7 @@ static enum hypercall_next call_enter(struct guest *g)
 	if (deadline <= monotonic_ns() || (!least && g->ring.cq_entries))
 		return NEXT_RUN;
 	g->wait_count = least ? (uint32_t)least : UINT32_MAX;
-	g->wake.fire = wake_fire;
-	if (deadline != CASSIN_FOREVER && worker_deadline(guest_worker(g), &g->wake, deadline))
-		return answer(g, -ENOMEM);
+	g->wait_until = deadline;
 	return NEXT_BLOCK;
 }
 
@@ -106,8 +99,13 @@ static enum hypercall_next call_info(struct guest *g)
 
 static enum hypercall_next call_ready(struct guest *g)
 {
+	answer(g, 0);
+	if (g->freeze) {
+		guest_freeze(g);
+		return NEXT_EXIT;
+	}
 	engine_guest_ready(g);
-	return answer(g, 0);
+	return NEXT_RUN;
 }
 
 static enum hypercall_next call_tls_set(struct guest *g)

@@ -72,8 +72,8 @@ static int check_load(struct loading *l, unsigned i, const Elf64_Phdr *p)
 		return REFUSE(l, "%s: segment %u: writable and executable", name, i);
 	if (va < p->p_vaddr || va < CASSIN_VA_MIN || __builtin_add_overflow(va, p->p_memsz, &end) || end > IMAGE_VA_END)
 		return REFUSE(l, "%s: segment %u: address 0x%llx, size 0x%llx: out of range 0x%llx to 0x%llx", name, i,
-			      (unsigned long long)va, (unsigned long long)p->p_memsz,
-			      (unsigned long long)CASSIN_VA_MIN, (unsigned long long)IMAGE_VA_END);
+			      (unsigned long long)va, (unsigned long long)p->p_memsz, (unsigned long long)CASSIN_VA_MIN,
+			      (unsigned long long)IMAGE_VA_END);
 	return 0;
 }
 
@@ -126,8 +126,8 @@ static int check_layout(struct loading *l)
 static int check_version(struct loading *l, const struct cassin_note_abi *abi)
 {
 	if (abi->major != CASSIN_ABI_MAJOR || abi->minor > CASSIN_ABI_MINOR)
-		return REFUSE(l, "%s: needs ABI %u.%u; this hypervisor has %u.%u", l->image->name, abi->major, abi->minor,
-			      CASSIN_ABI_MAJOR, CASSIN_ABI_MINOR);
+		return REFUSE(l, "%s: needs ABI %u.%u; this hypervisor has %u.%u", l->image->name, abi->major,
+			      abi->minor, CASSIN_ABI_MAJOR, CASSIN_ABI_MINOR);
 	return 0;
 }
 
@@ -142,7 +142,8 @@ static int find_note(struct loading *l, const Elf64_Phdr *p)
 		Elf64_Nhdr n;
 		memcpy(&n, at, sizeof n);
 		uint64_t name = ((uint64_t)n.n_namesz + NOTE_ALIGN - 1) & ~(uint64_t)(NOTE_ALIGN - 1);
-		uint64_t size = sizeof n + name + (((uint64_t)n.n_descsz + NOTE_ALIGN - 1) & ~(uint64_t)(NOTE_ALIGN - 1));
+		uint64_t size = sizeof n + name +
+				(((uint64_t)n.n_descsz + NOTE_ALIGN - 1) & ~(uint64_t)(NOTE_ALIGN - 1));
 		if (size > left)
 			return 0;
 		struct cassin_note_abi abi;
@@ -184,7 +185,7 @@ static int read_headers(struct loading *l)
 			noted = find_note(l, &p);
 			r = noted < 0 ? noted : 0;
 		}
-		if (p.p_type == PT_LOAD && p.p_memsz) {
+		if (p.p_type == PT_LOAD && (p.p_memsz || p.p_filesz)) {
 			r = check_load(l, i, &p);
 			if (!r)
 				add_segment(l, &p);
@@ -329,7 +330,8 @@ void image_page(const struct image *image, const struct image_segment *s, uint64
 		end = start + PAGE_SIZE;
 	memset(to, 0, PAGE_SIZE);
 	if (from < end)
-		memcpy((unsigned char *)to + (from - start), image->bytes + s->file_offset + (from - s->skew), end - from);
+		memcpy((unsigned char *)to + (from - start), image->bytes + s->file_offset + (from - s->skew),
+		       end - from);
 }
 
 const char *image_symbol(const struct image *image, uint64_t va, uint64_t *offset)

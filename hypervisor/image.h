@@ -21,24 +21,24 @@
 
 /* A loadable segment in whole pages. */
 struct image_segment {
-	uint64_t va;         /* of its first page, load bias included */
+	uint64_t va; /* of its first page, load bias included */
 	uint64_t pages;
-	uint64_t data_pages; /* leading pages with content from the file; those after are zero */
-	unsigned rights;     /* CASSIN_READ, ... never write and execute together */
+	uint64_t data_pages;             /* leading pages with content from the file; those after are zero */
+	unsigned rights;                 /* CASSIN_READ, ... never write and execute together */
 	uint64_t file_offset, file_size; /* of the content */
-	uint64_t skew;       /* where in the first page it starts */
+	uint64_t skew;                   /* where in the first page it starts */
 };
 
 struct symbols;
 
 struct image {
 	atomic_uint refs;
-	char *name;         /* last component of the path */
+	char *name; /* last component of the path */
 	uint64_t entry;
 	uint64_t low, high; /* page-aligned range of all segments */
 	size_t nsegments;
 	struct image_segment segments[IMAGE_SEGMENTS_MAX]; /* by address */
-	unsigned char *bytes; /* the file */
+	unsigned char *bytes;                              /* the file */
 	size_t size;
 	struct symbols *symbols; /* NULL: stripped */
 };

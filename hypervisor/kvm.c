@@ -21,10 +21,12 @@ static int open_device(struct cassin_error_text *err)
 		return fd;
 	if (errno == EACCES || errno == EPERM)
 		return error_set(err, -EACCES,
-				 "/dev/kvm: permission denied: add yourself to its group (sudo usermod -aG kvm $USER), then log in anew");
+				 "/dev/kvm: permission denied: add yourself to its group (sudo usermod -aG kvm $USER), "
+				 "then log in anew");
 	if (errno == ENOENT || errno == ENODEV || errno == ENXIO)
 		return error_set(err, -ENOENT,
-				 "/dev/kvm: not there: turn virtualisation on in the firmware and load the module (sudo modprobe kvm_amd or kvm_intel)");
+				 "/dev/kvm: not there: turn virtualisation on in the firmware and load the module "
+				 "(sudo modprobe kvm_amd or kvm_intel)");
 	return error_set(err, -errno, "/dev/kvm: %s", strerror(errno));
 }
 
@@ -113,12 +115,14 @@ static int make_initial_xsave(struct kvm *k)
 	unsigned char *image = calloc(1, k->xsave_size);
 	if (!image)
 		return -ENOMEM;
-	/* Intel SDM volume 1, 13.6: components whose XSTATE_BV bit is 0 are loaded with their initial state;
-	 * FCW and MXCSR are spelled out for kernels that take the legacy area as it stands. */
+	/* Intel SDM volume 1, 13.6: components whose XSTATE_BV bit is 0 are loaded with their initial state. MXCSR is not:
+	 * Linux copies it only from an image that says it holds x87, SSE or AVX state, and leaves the vCPU's else. */
 	static const uint16_t fcw = 0x37f;
 	static const uint32_t mxcsr = 0x1f80;
 	memcpy(image, &fcw, sizeof fcw);
 	memcpy(image + 24, &mxcsr, sizeof mxcsr);
+	k->xsave_always = XSTATE_LEGACY;
+	memcpy(image + XSTATE_BV_AT, &k->xsave_always, sizeof k->xsave_always);
 	k->xsave_initial = image;
 	return 0;
 }

@@ -6,12 +6,14 @@
 #include <string.h>
 
 #include "cell.h"
+#include "park.h"
 #include "space.h"
+#include "template.h"
 
-#define PREMAP_PAGES 128u  /* of a small image: all mapped at spawn */
-#define AROUND_PAGES 16u   /* of a large one: mapped with the page that faulted */
-#define WINDOW_MOST 16u    /* pages of zero that sequential growth gets at a time */
-#define HOT_STACK 1u       /* stack pages given at spawn */
+#define PREMAP_PAGES 128u /* of a small image: all mapped at spawn */
+#define AROUND_PAGES 16u  /* of a large one: mapped with the page that faulted */
+#define WINDOW_MOST 16u   /* pages of zero that sequential growth gets at a time */
+#define HOT_STACK 1u      /* stack pages given at spawn */
 #define HEAP_GUARD 1u
 
 static frame_t *page_slot(struct memory *m, uint64_t page, bool create)
@@ -48,6 +50,41 @@ static bool has_data(const struct region *r, uint64_t page)
 	return r && r->segment && page - r->first < r->segment->data_pages;
 }
 
+/* Whether the page begins with content that guests share: the template's, or the image's. */
+static bool has_base(const struct memory *m, const struct region *r, uint64_t page)
+{
+	return has_data(r, page) || cell_image_frozen(m->image, page);
+}
+
+static void image_content(const struct memory *m, uint64_t page, void *to)
+{
+	const struct region *r = page_region(m, page);
+	if (has_data(r, page))
+		image_page(m->image->image, r->segment, page - r->first, to);
+	else
+		memset(to, 0, PAGE_SIZE);
+}
+
+/* What a page holds before it is written to. */
+static void base_content(const struct memory *m, uint64_t page, void *to)
+{
+	const void *frozen = cell_image_frozen(m->image, page);
+	if (frozen)
+		memcpy(to, frozen, PAGE_SIZE);
+	else
+		image_content(m, page, to);
+}
+
+bool memory_page_is(const struct memory *m, uint64_t page, bool image, const void *content)
+{
+	unsigned char usual[PAGE_SIZE];
+	if (image)
+		image_content(m, page, usual);
+	else
+		base_content(m, page, usual);
+	return memcmp(usual, content, PAGE_SIZE) == 0;
+}
+
 static uint64_t entry_value(frame_t f, unsigned rights)
 {
 	uint64_t v = frame_gpa(f).v | PTE_P | PTE_U | PTE_A;
@@ -61,7 +98,7 @@ static uint64_t entry_value(frame_t f, unsigned rights)
 /* The page got a frame of its own; where its image shows it read-only and shared, show that frame instead. */
 static void unshare_page(struct memory *m, const struct region *r, uint64_t page, frame_t own)
 {
-	frame_t shared = m->image->frames[page];
+	frame_t shared = cell_image_shared(m->image, page);
 	uint64_t *entry = space_entry(m, 0, r->va + ((page - r->first) << PAGE_SHIFT), false);
 	if (!entry || !(*entry & PTE_P) || shared == FRAME_NONE || (*entry & PTE_FRAME) != frame_gpa(shared).v)
 		return;
@@ -85,14 +122,12 @@ static int page_own(struct memory *m, uint64_t page, frame_t *out)
 	int err = cell_frame_alloc(m->cell, out, &fresh);
 	if (err)
 		return err;
-	void *at = cell_frame(m->cell, *out);
-	if (has_data(r, page))
-		image_page(m->image->image, r->segment, page - r->first, at);
-	else if (!fresh)
-		memset(at, 0, PAGE_SIZE);
+	bool shared = r && has_base(m, r, page);
+	if (shared || !fresh)
+		base_content(m, page, cell_frame(m->cell, *out));
 	*slot = *out;
 	m->used++;
-	if (has_data(r, page))
+	if (shared)
 		unshare_page(m, r, page, *out);
 	if (m->booting)
 		cell_image_hot(m->cell, m->image, page);
@@ -105,8 +140,8 @@ static int show_page(struct memory *m, uint64_t *entry, const struct region *r, 
 {
 	frame_t *own = page_slot(m, page, false);
 	frame_t f;
-	if (r && has_data(r, page) && !(want & CASSIN_WRITE) && !(own && *own)) {
-		int err = cell_image_frame(m->cell, m->image, r->segment, r->first, page - r->first, &f);
+	if (r && has_base(m, r, page) && !(want & CASSIN_WRITE) && !(own && *own)) {
+		int err = cell_image_frame(m->cell, m->image, r->segment, r->first, page, &f);
 		if (err)
 			return err;
 		*entry = entry_value(f, rights & ~CASSIN_WRITE) | (rights & CASSIN_WRITE ? PTE_COW : 0);
@@ -152,7 +187,8 @@ static void show_around(struct memory *m, const struct region *r, uint64_t va, u
 	for (uint64_t i = 0; i < n; i++) {
 		uint64_t at = from + i * PAGE_SIZE;
 		uint64_t *entry = at - r->va < r->pages << PAGE_SHIFT ? space_entry(m, 0, at, false) : NULL;
-		if (!entry || *entry || show_page(m, entry, r, r->first + ((at - r->va) >> PAGE_SHIFT), r->rights, want))
+		if (!entry || *entry ||
+		    show_page(m, entry, r, r->first + ((at - r->va) >> PAGE_SHIFT), r->rights, want))
 			return;
 	}
 }
@@ -179,6 +215,9 @@ int memory_touch(struct memory *m, unsigned space, uint64_t va, unsigned want, f
 {
 	if (va < CASSIN_VA_MIN || va >= CASSIN_VA_END)
 		return -EFAULT;
+	int unfolded = memory_unpark(m);
+	if (unfolded)
+		return unfolded;
 	va = page_down(va);
 	uint64_t *entry = space_entry(m, space, va, false);
 	if (!entry || !(*entry & PTE_P)) {
@@ -204,7 +243,7 @@ int memory_touch(struct memory *m, unsigned space, uint64_t va, unsigned want, f
 
 int memory_fault(struct memory *m, unsigned space, gva_t va, uint64_t error)
 {
-	if (!(error & PF_USER) || error & PF_RESERVED)
+	if (!(error & PF_USER) || error & (PF_RESERVED | PF_PKEY))
 		return -EFAULT;
 	unsigned want = error & PF_WRITE ? CASSIN_WRITE : error & PF_FETCH ? CASSIN_EXEC : CASSIN_READ;
 	frame_t f;
@@ -230,8 +269,9 @@ static int lay_out(struct memory *m, struct memory_layout *out)
 	uint64_t page = 0;
 	for (size_t i = 0; i < image->nsegments; i++) {
 		const struct image_segment *s = &image->segments[i];
-		add_region(m, (struct region){
-				      .va = s->va, .pages = s->pages, .first = page, .rights = s->rights, .segment = s});
+		add_region(m,
+			   (struct region){
+				   .va = s->va, .pages = s->pages, .first = page, .rights = s->rights, .segment = s});
 		page += s->pages;
 	}
 	if (page + STACK_PAGES + 1 > m->pages)
@@ -242,8 +282,8 @@ static int lay_out(struct memory *m, struct memory_layout *out)
 	add_region(m, (struct region){.va = out->stack_low, .pages = STACK_PAGES, .first = page, .rights = rw});
 	page += STACK_PAGES;
 	out->clock_page = out->stack_high + PAGE_SIZE;
-	add_region(m, (struct region){
-			      .va = out->clock_page, .pages = 1, .rights = CASSIN_READ, .frame = &m->cell->clock});
+	add_region(m,
+		   (struct region){.va = out->clock_page, .pages = 1, .rights = CASSIN_READ, .frame = &m->cell->clock});
 	out->info_page = out->clock_page + PAGE_SIZE;
 	add_region(m, (struct region){.va = out->info_page, .pages = 1, .rights = CASSIN_READ, .frame = &m->info});
 	out->heap = out->info_page + 2 * PAGE_SIZE;
@@ -251,9 +291,19 @@ static int lay_out(struct memory *m, struct memory_layout *out)
 	out->heap_size = (m->pages - page) << PAGE_SHIFT;
 	if (out->heap_size > CASSIN_VA_END - out->heap)
 		return -E2BIG;
-	add_region(m, (struct region){
-			      .va = out->heap, .pages = m->pages - page, .first = page, .rights = rw});
+	add_region(m, (struct region){.va = out->heap, .pages = m->pages - page, .first = page, .rights = rw});
 	return 0;
+}
+
+/* Shows a page where the initial regions have it; where the guest of a template has unmapped it since, nothing is shown. */
+static int show_early(struct memory *m, uint64_t page, unsigned want)
+{
+	const struct region *r = page_region(m, page);
+	frame_t f;
+	if (!r || (r->rights & want) != want)
+		return 0;
+	int err = memory_touch(m, 0, r->va + ((page - r->first) << PAGE_SHIFT), want, &f);
+	return err == -EFAULT ? 0 : err;
 }
 
 static int premap_hot(struct memory *m)
@@ -263,42 +313,51 @@ static int premap_hot(struct memory *m)
 	uint64_t n = m->image->nhot;
 	memcpy(hot, m->image->hot, n * sizeof *hot);
 	pthread_mutex_unlock(&m->cell->lock);
-	for (uint64_t i = 0; i < n; i++) {
-		const struct region *r = page_region(m, hot[i]);
-		frame_t f;
-		if (!r || !(r->rights & CASSIN_WRITE))
-			continue;
-		int err = memory_touch(m, 0, r->va + ((hot[i] - r->first) << PAGE_SHIFT), CASSIN_WRITE, &f);
-		if (err)
-			return err;
+	int err = 0;
+	for (uint64_t i = 0; !err && i < n; i++)
+		err = show_early(m, hot[i], CASSIN_WRITE);
+	return err;
+}
+
+static int show_image(struct memory *m, const struct image *image)
+{
+	int err = 0;
+	uint64_t first = 0;
+	for (size_t i = 0; !err && i < image->nsegments; first += image->segments[i++].pages) {
+		for (uint64_t p = 0; !err && p < image->segments[i].data_pages && p < PREMAP_PAGES; p++)
+			err = show_early(m, first + p, CASSIN_READ);
 	}
-	return 0;
+	return err;
 }
 
 /* Shows what the guest will surely touch: each page that faults costs an exit. */
 static int premap(struct memory *m, const struct memory_layout *layout)
 {
+	const struct image *image = m->image->image;
+	const struct template *t = m->image->template;
 	frame_t f;
 	int err = premap_hot(m);
 	for (unsigned i = 0; !err && i < HOT_STACK; i++)
 		err = memory_touch(m, 0, layout->stack_high - (i + 1) * PAGE_SIZE, CASSIN_WRITE, &f);
+	for (uint64_t i = 0; !err && t && i < t->frozen.npages && i < PREMAP_PAGES; i++)
+		err = show_early(m, t->frozen.page[i], CASSIN_READ);
 	if (!err)
 		err = memory_touch(m, 0, layout->clock_page, CASSIN_READ, &f);
-	for (size_t i = 0; !err && i < m->image->image->nsegments; i++) {
-		const struct image_segment *s = &m->image->image->segments[i];
-		for (uint64_t p = 0; !err && p < s->data_pages && p < PREMAP_PAGES; p++)
-			err = memory_touch(m, 0, s->va + p * PAGE_SIZE, CASSIN_READ, &f);
-	}
-	return err;
+	if (!err)
+		err = show_image(m, image);
+	return err == -EFAULT ? 0 : err;
 }
 
-int memory_init(struct memory *m, struct cell *cell, struct cell_image *image, uint64_t pages, struct memory_layout *out)
+int memory_init(struct memory *m, struct cell *cell, struct cell_image *image, uint64_t pages,
+		struct memory_layout *out)
 {
 	*m = (struct memory){.cell = cell, .image = image, .pages = pages, .generation = generation_next()};
 	m->regions = calloc(image->image->nsegments + 4, sizeof *m->regions);
 	int r = m->regions ? lay_out(m, out) : -ENOMEM;
 	if (!r)
 		r = space_make(m, &m->root[0]);
+	if (!r && image->template)
+		r = memory_remap(m, &image->template->frozen);
 	if (!r)
 		r = premap(m, out);
 	if (r)
@@ -307,7 +366,7 @@ int memory_init(struct memory *m, struct cell *cell, struct cell_image *image, u
 	return r;
 }
 
-void memory_destroy(struct memory *m)
+void memory_drop(struct memory *m)
 {
 	for (uint32_t i = 0; i < m->nchunks; i++) {
 		struct chunk *c = m->chunks[i];
@@ -325,11 +384,47 @@ void memory_destroy(struct memory *m)
 	for (unsigned s = 0; s < SPACES_MAX; s++) {
 		if (m->root[s])
 			space_free(m, m->root[s]);
+		m->root[s] = FRAME_NONE;
 	}
 	free(m->chunks);
 	free(m->commits);
+	m->chunks = NULL;
+	m->commits = NULL;
+	m->nchunks = m->ncommits = m->commits_size = 0;
+	m->info = FRAME_NONE;
+	m->used = 0;
+}
+
+void memory_destroy(struct memory *m)
+{
+	memory_drop(m);
 	free(m->regions);
+	parked_free(m->parked);
 	*m = (struct memory){0};
+}
+
+int memory_fill(struct memory *m, uint64_t page, const void *content)
+{
+	frame_t f;
+	int r = page_own(m, page, &f);
+	if (!r)
+		memcpy(cell_frame(m->cell, f), content, PAGE_SIZE);
+	return r ? r : show_early(m, page, CASSIN_READ);
+}
+
+int memory_show_again(struct memory *m, bool info)
+{
+	const struct image *image = m->image->image;
+	int err = 0;
+	for (unsigned i = 0; !err && i < m->nregions; i++) {
+		const struct region *r = &m->regions[i];
+		frame_t f;
+		if (r->frame && (r->frame != &m->info || info))
+			err = memory_touch(m, 0, r->va, CASSIN_READ, &f);
+		if (err == -EFAULT) /* unmapped by the guest */
+			err = 0;
+	}
+	return err ? err : show_image(m, image);
 }
 
 struct cassin_info_page *memory_info(struct memory *m)

@@ -41,27 +41,28 @@ struct commit {
 	uint64_t entry; /* guest-physical address of the page-table entry */
 	uint64_t value;
 };
-#define COMMITS_MAX 240u /* of one run of the monitor; more are answered by a flush of the cell */
+#define COMMITS_MAX 128u /* of one run of the monitor; more are answered by a flush of the cell */
 
 struct memory {
 	struct cell *cell;
 	struct cell_image *image;
-	uint64_t pages;      /* quota */
-	uint64_t used;       /* pages with a frame of their own */
-	uint64_t tables;     /* page-table frames */
+	uint64_t pages;  /* quota */
+	uint64_t used;   /* pages with a frame of their own */
+	uint64_t tables; /* page-table frames */
 	struct chunk **chunks;
 	uint32_t nchunks;
 	frame_t root[SPACES_MAX]; /* FRAME_NONE: no such space */
 	uint64_t generation;      /* unique in the process; a new one whenever a live entry changes */
 	struct commit *commits;
-	uint32_t ncommits;
-	bool flush;               /* too many commits: flush the cell instead */
-	frame_t info;             /* its info page, made when first touched */
+	uint32_t ncommits, commits_size;
+	bool flush;   /* too many commits: flush the cell instead */
+	frame_t info; /* its info page, made when first touched */
 	struct region *regions;
 	unsigned nregions;
-	uint64_t fault_next;      /* where sequential growth would fault next, and how far to run ahead */
+	uint64_t fault_next; /* where sequential growth would fault next, and how far to run ahead */
 	unsigned fault_window;
-	bool booting;             /* pages touched now are remembered for the image's next instance */
+	struct parked *parked; /* folded up: no frames, no tables; NULL: not so */
+	bool booting;          /* pages touched now are remembered for the image's next instance */
 };
 
 /* Where things were put. */
@@ -71,9 +72,17 @@ struct memory_layout {
 
 /* Builds space 0 for `image` with a quota of `pages`. -ENOMEM: pool exhausted; -E2BIG: image and stack exceed the
  * quota. On failure nothing is held. */
-int memory_init(struct memory *m, struct cell *cell, struct cell_image *image, uint64_t pages, struct memory_layout *out);
+int memory_init(struct memory *m, struct cell *cell, struct cell_image *image, uint64_t pages,
+		struct memory_layout *out);
 /* Gives all frames back, page tables through the quarantine. */
 void memory_destroy(struct memory *m);
+
+/* Gives all frames and tables back but keeps the layout; for parking. */
+void memory_drop(struct memory *m);
+/* Gives a page a frame of its own with this content, and shows it where the initial regions have it. -ENOMEM. */
+int memory_fill(struct memory *m, uint64_t page, const void *content);
+/* Shows again what a guest surely touches: its image, the clock page, and the info page if it had. -ENOMEM. */
+int memory_show_again(struct memory *m, bool info);
 
 /* Answers a page fault in `space`; `error` is the hardware's error code. 0: run on; -EFAULT: the guest's own fault;
  * -ENOMEM: the pool or the quota is exhausted. */
@@ -84,7 +93,7 @@ int memory_fault(struct memory *m, unsigned space, gva_t va, uint64_t error);
 int memory_touch(struct memory *m, unsigned space, uint64_t va, unsigned want, frame_t *out);
 
 /* What lies at va, for a crash report: "not mapped", "the guard page below the stack", ... Static text. */
-const char *memory_describe(const struct memory *m, uint64_t va);
+const char *memory_describe(struct memory *m, uint64_t va);
 
 /* Copies between the hypervisor and space 0. All or nothing is *checked* first. -EFAULT, -ENOMEM. */
 int memory_copyin(struct memory *m, void *to, gva_t from, size_t len);
@@ -101,8 +110,13 @@ int memory_check(struct memory *m, gva_t va, size_t len, bool write);
 int memory_map(struct memory *m, unsigned space, gva_t va, uint64_t page, uint64_t count, uint64_t rights);
 int memory_unmap(struct memory *m, unsigned space, gva_t va, uint64_t count);
 int memory_protect(struct memory *m, unsigned space, gva_t va, uint64_t count, uint64_t rights);
-int memory_space_create(struct memory *m); /* number, -EMFILE, -ENOMEM */
+int memory_space_create(struct memory *m);                  /* number, -EMFILE, -ENOMEM */
 int memory_space_destroy(struct memory *m, unsigned space); /* -EINVAL, -EBUSY for space 0 */
+
+/* Whether this content is what the page would hold if it were never written to; with `image` the template does not count. */
+bool memory_page_is(const struct memory *m, uint64_t page, bool image, const void *content);
+/* The not-present entry that says: page number `page`, with these rights. */
+uint64_t memory_mapped_value(uint64_t page, uint64_t rights);
 
 /* The host's view of the info page, NULL while the guest has not touched it. */
 struct cassin_info_page *memory_info(struct memory *m);

@@ -22,13 +22,13 @@ struct op {
 	struct op *next, **link; /* the guest's list of pending operations */
 	struct guest *guest;
 	struct cassin_sqe sqe;
-	struct op *queue_next;  /* for the device: its own queue */
+	struct op *queue_next;         /* for the device: its own queue */
 	void (*cancel)(struct op *op); /* takes it out of its device; the caller completes it */
-	struct deadline deadline; /* for the device: op_deadline(); it moves with the guest */
-	bool timed;               /* the deadline is wanted */
-	void *device;             /* for the device */
-	void *buffer;             /* for the device: malloc'd, freed with the op */
-	uint32_t done, size;      /* for the device: progress */
+	struct deadline deadline;      /* for the device: op_deadline(); it moves with the guest */
+	bool timed;                    /* the deadline is wanted */
+	void *device;                  /* for the device */
+	void *buffer;                  /* for the device: malloc'd, freed with the op */
+	uint32_t done, size;           /* for the device: progress */
 };
 
 /* A pending operation, on its guest's list. NULL: no memory (answer -ENOMEM). */

@@ -31,13 +31,14 @@
 #define PF_USER UINT64_C(0x4)
 #define PF_RESERVED UINT64_C(0x8)
 #define PF_FETCH UINT64_C(0x10)
+#define PF_PKEY UINT64_C(0x20) /* refused by a protection key, which only the guest itself can have set */
 
 /* GDT entries; user data before user code, as sysret would have it. */
 #define GDT_KERNEL_CODE 1
 #define GDT_KERNEL_DATA 2
 #define GDT_USER_DATA 4
 #define GDT_USER_CODE 5
-#define GDT_TSS 6 /* two entries for each worker */
+#define GDT_TSS 6        /* two entries for each worker */
 #define MONITOR_IDT 2048 /* offset in the page of the GDT */
 #define TSS_STRIDE 256u
 #define TSS_LIMIT (104u + 32u) /* I/O bitmap for ports 0 to 0xff, and its end byte */

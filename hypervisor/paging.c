@@ -38,7 +38,7 @@ static int range_is(struct memory *m, unsigned space, uint64_t va, uint64_t coun
 	return 0;
 }
 
-static uint64_t mapped_value(uint64_t page, uint64_t rights)
+uint64_t memory_mapped_value(uint64_t page, uint64_t rights)
 {
 	return page << PAGE_SHIFT | PTE_MAPPED | (rights & CASSIN_WRITE ? PTE_W : 0) |
 	       (rights & CASSIN_EXEC ? 0 : PTE_NX);
@@ -52,7 +52,7 @@ int memory_map(struct memory *m, unsigned space, gva_t va, uint64_t page, uint64
 	if (!r)
 		r = range_is(m, space, va.v, count, false);
 	for (uint64_t i = 0; !r && i < count; i++)
-		space_set(m, space_entry(m, space, va.v + i * PAGE_SIZE, false), mapped_value(page + i, rights));
+		space_set(m, space_entry(m, space, va.v + i * PAGE_SIZE, false), memory_mapped_value(page + i, rights));
 	return r;
 }
 
@@ -84,9 +84,8 @@ static uint64_t reprotected(uint64_t old, bool own, unsigned rights)
 static bool shows_shared(const struct memory *m, uint64_t va, uint64_t entry)
 {
 	const struct region *r = region_at(m, va);
-	if (!r || !r->segment)
-		return false;
-	frame_t shared = m->image->frames[r->first + ((va - r->va) >> PAGE_SHIFT)];
+	frame_t shared = r && !r->frame ? cell_image_shared(m->image, r->first + ((va - r->va) >> PAGE_SHIFT))
+					: FRAME_NONE;
 	return shared && (entry & PTE_FRAME) == frame_gpa(shared).v;
 }
 
@@ -116,7 +115,7 @@ int memory_protect(struct memory *m, unsigned space, gva_t va, uint64_t count, u
 			bool own = space != 0 || !shows_shared(m, at, *entry);
 			space_set(m, entry, reprotected(*entry, own, (unsigned)rights));
 		} else {
-			space_set(m, entry, mapped_value(mapping_of(m, space, at, entry).page, rights));
+			space_set(m, entry, memory_mapped_value(mapping_of(m, space, at, entry).page, rights));
 		}
 	}
 	return r;

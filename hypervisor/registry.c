@@ -65,7 +65,7 @@ static void grow(struct registry *r)
 
 int registry_add(struct registry *r, struct guest *g)
 {
-	if (registry_name(r, g->spec.name))
+	if (!g->freeze && registry_name(r, g->spec.name))
 		return -EEXIST;
 	if (r->count >> r->bits)
 		grow(r);
@@ -104,7 +104,7 @@ struct guest *registry_id(const struct registry *r, uint64_t id)
 struct guest *registry_name(const struct registry *r, const char *name)
 {
 	struct guest *g = r->by_name[name_bucket(r, name)];
-	while (g && strcmp(g->spec.name, name) != 0)
+	while (g && (g->freeze || strcmp(g->spec.name, name) != 0))
 		g = g->name_next;
 	return g;
 }

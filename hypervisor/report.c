@@ -86,7 +86,7 @@ static bool near_stack_guard(const struct memory *m, uint64_t va)
 	return false;
 }
 
-const char *memory_describe(const struct memory *m, uint64_t va)
+const char *memory_describe(struct memory *m, uint64_t va)
 {
 	if (va < CASSIN_VA_MIN)
 		return "a null pointer's page";
@@ -95,11 +95,10 @@ const char *memory_describe(const struct memory *m, uint64_t va)
 	if (near_stack_guard(m, va))
 		return "the stack guard: the stack has overflowed";
 	const struct region *r = region_at(m, va);
-	if (!r)
-		return "not mapped";
-	if (r->frame)
+	struct mapping map = mapping_of(m, 0, page_down(va), space_entry(m, 0, va, false));
+	if (!map.mapped)
+		return r ? "unmapped by the guest" : "not mapped";
+	if (map.hypervisor)
 		return "a read-only page of the hypervisor";
-	if (r->segment)
-		return "an image page without that right";
-	return "a page without that right, or unmapped by the guest";
+	return r && r->segment ? "an image page without that right" : "a page without that right";
 }

@@ -53,8 +53,8 @@ static int submit_one(struct guest *g)
 {
 	struct ring *r = &g->ring;
 	struct cassin_sqe sqe;
-	int err = memory_copyin(&g->memory, &sqe,
-				gva(r->sqes.v + (r->sq_head & (r->sq_entries - 1)) * sizeof sqe), sizeof sqe);
+	int err = memory_copyin(&g->memory, &sqe, gva(r->sqes.v + (r->sq_head & (r->sq_entries - 1)) * sizeof sqe),
+				sizeof sqe);
 	if (err)
 		return err;
 	r->sq_head++;

@@ -9,6 +9,7 @@
 
 #define LEVELS 4
 #define ENTRIES 512u
+#define COMMITS_FIRST 4u
 
 uint64_t generation_next(void)
 {
@@ -52,11 +53,22 @@ uint64_t *space_entry(struct memory *m, unsigned space, uint64_t va, bool create
 	return (uint64_t *)cell_frame(m->cell, table) + (va >> PAGE_SHIFT) % ENTRIES;
 }
 
+static bool commit_room(struct memory *m)
+{
+	if (m->ncommits < m->commits_size)
+		return true;
+	uint32_t size = m->commits_size ? m->commits_size * 2 : COMMITS_FIRST;
+	struct commit *commits = size <= COMMITS_MAX ? realloc(m->commits, size * sizeof *commits) : NULL;
+	if (!commits)
+		return false;
+	m->commits = commits;
+	m->commits_size = size;
+	return true;
+}
+
 static void commit_queue(struct memory *m, const uint64_t *entry, uint64_t value)
 {
-	if (!m->commits)
-		m->commits = malloc(COMMITS_MAX * sizeof *m->commits);
-	if (!m->commits || m->ncommits == COMMITS_MAX) {
+	if (!commit_room(m)) {
 		m->flush = true;
 		return;
 	}
@@ -78,7 +90,8 @@ int space_make(struct memory *m, frame_t *root)
 {
 	int r = table_alloc(m, root);
 	if (!r)
-		((uint64_t *)cell_frame(m->cell, *root))[MONITOR_L4] = frame_gpa(m->cell->link).v | PTE_TABLE_SUPERVISOR;
+		((uint64_t *)cell_frame(m->cell, *root))[MONITOR_L4] = frame_gpa(m->cell->link).v |
+								       PTE_TABLE_SUPERVISOR;
 	return r;
 }
 

@@ -21,9 +21,9 @@ const struct region *region_at(const struct memory *m, uint64_t va);
 /* What an entry of a space means, whatever its form. */
 struct mapping {
 	bool mapped;
-	unsigned rights;  /* CASSIN_READ, ... as the guest sees them: copy-on-write counts as writable */
-	uint64_t page;    /* unless `own` */
-	bool hypervisor;  /* the info or the clock page */
+	unsigned rights; /* CASSIN_READ, ... as the guest sees them: copy-on-write counts as writable */
+	uint64_t page;   /* unless `own` */
+	bool hypervisor; /* the info or the clock page */
 };
 struct mapping mapping_of(const struct memory *m, unsigned space, uint64_t va, const uint64_t *entry);
 

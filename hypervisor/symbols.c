@@ -42,7 +42,8 @@ static int by_address(const void *a, const void *b)
 	return x->va < y->va ? -1 : x->va > y->va;
 }
 
-static struct symbols *collect(const unsigned char *table, size_t n, const char *names, size_t names_size, uint64_t bias)
+static struct symbols *collect(const unsigned char *table, size_t n, const char *names, size_t names_size,
+			       uint64_t bias)
 {
 	struct symbols *s = calloc(1, sizeof *s + n * sizeof *s->at);
 	if (!s)
@@ -58,8 +59,8 @@ static struct symbols *collect(const unsigned char *table, size_t n, const char 
 		Elf64_Sym sym;
 		memcpy(&sym, table + i * sizeof sym, sizeof sym);
 		unsigned type = ELF64_ST_TYPE(sym.st_info);
-		bool code = type == STT_FUNC || (type == STT_NOTYPE && sym.st_shndx && sym.st_shndx < SHN_LORESERVE);
-		if (code && sym.st_name < names_size && names[sym.st_name])
+		bool code = type == STT_FUNC || (type == STT_NOTYPE && sym.st_shndx < SHN_LORESERVE);
+		if (code && sym.st_shndx != SHN_UNDEF && sym.st_name < names_size && names[sym.st_name])
 			s->at[s->count++] = (struct symbol){sym.st_value + bias, sym.st_size, sym.st_name};
 	}
 	qsort(s->at, s->count, sizeof *s->at, by_address);

@@ -17,8 +17,9 @@
 #define EFER_GUEST UINT64_C(0xd00)         /* NXE LMA LME; no SCE: syscall is an invalid opcode */
 #define RFLAGS_KEPT UINT64_C(0xcd5)        /* status flags and DF */
 #define RFLAGS_SET UINT64_C(0x3002)        /* IOPL 3; see DESIGN: needed besides the I/O bitmap */
-#define OUT_SIZE 2u                        /* bytes of `out %al, imm8` */
-#define RERUNS_MOST 10000u                 /* of a vCPU that is interrupted with an event half delivered */
+#define XSTATE_PKRU UINT64_C(0x200)
+#define OUT_SIZE 2u        /* bytes of `out %al, imm8` */
+#define RERUNS_MOST 10000u /* of a vCPU that is interrupted with an event half delivered */
 
 static struct kvm_segment segment(unsigned index, unsigned type, unsigned dpl, bool code)
 {
@@ -63,8 +64,7 @@ static void build_user(struct vcpu *v)
 static int set_tsc_offset(struct vcpu *v)
 {
 	uint64_t zero = 0;
-	struct kvm_device_attr a = {
-		.group = KVM_VCPU_TSC_CTRL, .attr = KVM_VCPU_TSC_OFFSET, .addr = (uintptr_t)&zero};
+	struct kvm_device_attr a = {.group = KVM_VCPU_TSC_CTRL, .attr = KVM_VCPU_TSC_OFFSET, .addr = (uintptr_t)&zero};
 	if (ioctl(v->fd, KVM_HAS_DEVICE_ATTR, &a))
 		return 0; /* the probe then tells whether the TSC reads true all the same */
 	return ioctl(v->fd, KVM_SET_DEVICE_ATTR, &a) ? -errno : 0;
@@ -198,6 +198,11 @@ static int commit_all(struct vcpu *v, struct memory *m, uint64_t *commits)
 	return run_commit(v, n);
 }
 
+static uint64_t *xstate_bv(void *image)
+{
+	return (uint64_t *)(void *)((unsigned char *)image + XSTATE_BV_AT);
+}
+
 static int load_extended(struct vcpu *v, struct guest *g)
 {
 	void *state = g->xstate ? g->xstate : v->cell->kvm->xsave_initial;
@@ -220,6 +225,7 @@ int vcpu_save_extended(struct vcpu *v)
 		free(state);
 		return -errno;
 	}
+	*xstate_bv(state) |= k->xsave_always;
 	free(g->xstate);
 	g->xstate = state;
 	v->unsaved = NULL;
@@ -331,28 +337,25 @@ static enum vcpu_exit take_io(struct vcpu *v, struct guest *g, struct vcpu_excep
 
 enum vcpu_exit vcpu_run(struct vcpu *v, struct guest *g, struct worker *w, struct vcpu_exception *x)
 {
-	sig_atomic_t kicked = 0; /* kept for the worker while an event is being delivered */
 	give_registers(v, g);
 	for (unsigned reruns = 0;; reruns++) {
 		worker_running(w, v);
+		if (reruns)
+			v->run->immediate_exit =
+				0; /* the event's delivery ends with an exit; who kicks waits for that */
 		int r = run_once(v);
 		worker_running(w, NULL);
 		if (!r)
 			break;
-		if (r != -EINTR && r != -EAGAIN) {
+		if ((r != -EINTR && r != -EAGAIN) || reruns == RERUNS_MOST) {
 			x->error = (uint64_t)-r;
 			return VCPU_BROKEN;
 		}
-		if (half_delivered(v) && reruns < RERUNS_MOST) {
-			kicked |= w->kicked;
-			w->kicked = 0;
-			continue;
+		if (!half_delivered(v)) {
+			g->regs = v->run->s.regs.regs;
+			return VCPU_INTERRUPTED;
 		}
-		g->regs = v->run->s.regs.regs;
-		return VCPU_INTERRUPTED;
 	}
-	if (kicked)
-		w->kicked = 1;
 	if (v->run->exit_reason == KVM_EXIT_IO)
 		return take_io(v, g, x);
 	g->regs = v->run->s.regs.regs;
@@ -377,6 +380,17 @@ void vcpu_reset(struct vcpu *v)
 	v->user_loaded = false;
 }
 
+/* Ring 3 may write PKRU on a KVM that leaves the host's CR4.PKE standing, and an image without that component leaves it as
+ * it is. So it is always spelled out (0: no restriction), where KVM takes it. */
+static void probe_protection_keys(struct vcpu *v, struct kvm *k)
+{
+	*xstate_bv(k->xsave_initial) |= XSTATE_PKRU;
+	if (ioctl(v->fd, KVM_SET_XSAVE, k->xsave_initial))
+		*xstate_bv(k->xsave_initial) &= ~XSTATE_PKRU;
+	else
+		k->xsave_always |= XSTATE_PKRU;
+}
+
 int vcpu_probe(struct cell *c, struct kvm *k, uint64_t probe, struct cassin_error_text *err)
 {
 	struct vcpu *v;
@@ -392,11 +406,13 @@ int vcpu_probe(struct cell *c, struct kvm *k, uint64_t probe, struct cassin_erro
 	while (r == -EINTR || r == -EAGAIN);
 	uint64_t after = __rdtsc();
 	if (r || v->run->exit_reason != KVM_EXIT_IO || v->run->io.port != CASSIN_PORT)
-		return error_set(err, -ENOSYS, "/dev/kvm: `out` from ring 3 does not exit as it should (exit reason %u, %s)",
+		return error_set(err, -ENOSYS,
+				 "/dev/kvm: `out` from ring 3 does not exit as it should (exit reason %u, %s)",
 				 v->run->exit_reason, r ? strerror(-r) : "no error");
 	uint64_t rip = v->run->s.regs.regs.rip, tsc = v->run->s.regs.regs.rax;
 	const unsigned char *at = (const unsigned char *)monitor_probe + (rip - probe);
 	k->rip_at_out = rip >= probe && rip < probe + 32 && at[0] == 0xe6;
 	k->tsc_direct = tsc >= before && tsc <= after;
+	probe_protection_keys(v, k);
 	return 0;
 }

@@ -18,13 +18,13 @@ struct vcpu {
 	unsigned worker;
 	int fd;
 	struct kvm_run *run;
-	struct kvm_sregs user;    /* ring 3, but for cr3 and fs */
-	uint64_t cr3;             /* last given to KVM */
-	uint64_t generation;      /* of the memory whose translations it may hold */
-	uint64_t incarnation;     /* of the guest whose extended state it holds */
-	struct guest *unsaved;    /* was interrupted; its extended state is on the vCPU only */
-	bool user_loaded;         /* KVM holds ring-3 segments and that guest's fs base */
-	uint64_t out_rip;         /* where an unfinished `out` stands, on KVMs that leave RIP at it; else 0 */
+	struct kvm_sregs user; /* ring 3, but for cr3 and fs */
+	uint64_t cr3;          /* last given to KVM */
+	uint64_t generation;   /* of the memory whose translations it may hold */
+	uint64_t incarnation;  /* of the guest whose extended state it holds */
+	struct guest *unsaved; /* was interrupted; its extended state is on the vCPU only */
+	bool user_loaded;      /* KVM holds ring-3 segments and that guest's fs base */
+	uint64_t out_rip;      /* where an unfinished `out` stands, on KVMs that leave RIP at it; else 0 */
 };
 
 enum vcpu_exit {

@@ -4,12 +4,14 @@
 #include <errno.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "engine.h"
 
 #define TICK_NS UINT64_C(1000000000)
 #define EVENTS 16
+#define STEPS_NEVER_S INT64_C(1000000000000) /* far in the future */
 
 static void tick(struct engine *e)
 {
@@ -23,8 +25,24 @@ static void tick(struct engine *e)
 			cell_trim(c);
 			c->trimmed = true;
 		}
+		cell_return(c);
 	}
 	pthread_mutex_unlock(&e->cells_lock);
+}
+
+/* Waits for the wall clock to be set: timerfd_create(2), TFD_TIMER_CANCEL_ON_SET. */
+static int steps_arm(int fd)
+{
+	struct itimerspec never = {.it_value = {.tv_sec = STEPS_NEVER_S}};
+	return timerfd_settime(fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &never, NULL) ? -errno : 0;
+}
+
+static void on_step(struct watcher *w)
+{
+	uint64_t expirations;
+	while (read(w->steps, &expirations, sizeof expirations) < 0 && errno == ECANCELED)
+		steps_arm(w->steps);
+	tick(w->engine);
 }
 
 static void *watcher_main(void *opaque)
@@ -43,7 +61,10 @@ static void *watcher_main(void *opaque)
 		for (int i = 0; i < n; i++) {
 			if (!ev[i].data.ptr)
 				return NULL;
-			worker_kick(ev[i].data.ptr);
+			if (ev[i].data.ptr == w)
+				on_step(w);
+			else
+				worker_kick(ev[i].data.ptr);
 		}
 	}
 }
@@ -52,8 +73,13 @@ static int watcher_prepare(struct watcher *w)
 {
 	w->epoll = epoll_create1(EPOLL_CLOEXEC);
 	w->stop = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (w->epoll < 0 || w->stop < 0)
+	w->steps = timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (w->epoll < 0 || w->stop < 0 || w->steps < 0)
 		return -errno;
+	struct epoll_event step = {.events = EPOLLIN, .data.ptr = w};
+	int r = steps_arm(w->steps);
+	if (r || epoll_ctl(w->epoll, EPOLL_CTL_ADD, w->steps, &step))
+		return r ? r : -errno;
 	struct epoll_event stop = {.events = EPOLLIN};
 	if (epoll_ctl(w->epoll, EPOLL_CTL_ADD, w->stop, &stop))
 		return -errno;
@@ -86,6 +112,8 @@ void watcher_stop(struct watcher *w)
 		close(w->epoll);
 	if (w->stop >= 0)
 		close(w->stop);
+	if (w->steps >= 0)
+		close(w->steps);
 }
 
 static void set(struct watcher *w, struct worker *worker, uint32_t events)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The watcher: one thread that kicks a worker out of a long computation when its loop has something to do, steers the
- * clock page once a second, and gives back the kernel's memory for cells that went idle.
+ * clock page once a second and whenever the host's clock is set, and gives back the kernel's memory for cells that went idle.
  */
 #ifndef WATCHER_H
 #define WATCHER_H
@@ -16,7 +16,8 @@ struct watcher {
 	struct engine *engine;
 	pthread_t thread;
 	int epoll;
-	int stop; /* eventfd */
+	int stop;  /* eventfd */
+	int steps; /* timerfd that tells when the host's wall clock was set */
 	bool started;
 };
 

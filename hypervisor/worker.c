@@ -30,9 +30,9 @@ static void slice_set(struct worker *w, uint64_t ns)
 	timer_settime(w->slice, 0, &in, NULL);
 }
 
-void worker_slice(struct worker *w)
+void worker_slice(struct worker *w, uint64_t ns)
 {
-	slice_set(w, SLICE_NS);
+	slice_set(w, ns);
 }
 
 /* The kick: from the slice timer, or from another thread. A kick between the last check and KVM_RUN is not lost: the run
@@ -52,7 +52,7 @@ static void on_kick(int sig, siginfo_t *info, void *context)
 		if (info->si_code == SI_TIMER)
 			w->slice_armed = false;
 		w->kicked = 1;
-		struct vcpu *v = w->running;
+		struct vcpu *v = atomic_load_explicit(&w->running, memory_order_relaxed);
 		if (v)
 			v->run->immediate_exit = 1;
 	}
@@ -61,11 +61,10 @@ static void on_kick(int sig, siginfo_t *info, void *context)
 
 void worker_running(struct worker *w, struct vcpu *v)
 {
-	struct vcpu *was = w->running;
-	w->running = v;
-	atomic_signal_fence(memory_order_seq_cst);
+	struct vcpu *was = atomic_load_explicit(&w->running, memory_order_relaxed);
+	atomic_store(&w->running, v); /* who posts stores first and then looks here; we the other way round */
 	if (v)
-		v->run->immediate_exit = (uint8_t)w->kicked;
+		v->run->immediate_exit = w->kicked || atomic_load(&w->posted);
 	else
 		was->run->immediate_exit = 0;
 }
@@ -80,9 +79,10 @@ void worker_post_arrival(struct worker *w, struct guest *g, struct message *m)
 		atomic_store_explicit(&g->worker, w, memory_order_release);
 	*w->inbox_end = m;
 	w->inbox_end = &m->next;
+	atomic_store(&w->posted, true);
 	pthread_mutex_unlock(&w->inbox_lock);
 	uv_async_send(&w->bell);
-	if (w->running && w != self)
+	if (w != self && atomic_load(&w->running))
 		worker_kick(w);
 }
 
@@ -103,6 +103,7 @@ static void on_bell(uv_async_t *bell)
 	struct message *m = w->inbox;
 	w->inbox = NULL;
 	w->inbox_end = &w->inbox;
+	atomic_store_explicit(&w->posted, false, memory_order_relaxed);
 	pthread_mutex_unlock(&w->inbox_lock);
 	while (m) {
 		struct message *next = m->next;
@@ -124,13 +125,25 @@ static void on_guest_call(struct worker *w, struct message *m)
 	guest_put(g);
 }
 
-void guest_post(struct guest *g, struct guest_call *c, void (*fn)(struct guest *g, struct guest_call *c))
+static void prepare(struct guest *g, struct guest_call *c, void (*fn)(struct guest *g, struct guest_call *c))
 {
 	atomic_fetch_add(&g->refs, 1);
 	c->guest = g;
 	c->fn = fn;
 	c->message.fn = on_guest_call;
+}
+
+void guest_post(struct guest *g, struct guest_call *c, void (*fn)(struct guest *g, struct guest_call *c))
+{
+	prepare(g, c, fn);
 	worker_post(guest_worker(g), &c->message);
+}
+
+void guest_post_first(struct worker *w, struct guest *g, struct guest_call *c,
+		      void (*fn)(struct guest *g, struct guest_call *c))
+{
+	prepare(g, c, fn);
+	worker_post_arrival(w, g, &c->message);
 }
 
 /* ---- Deadlines ---- */
@@ -140,7 +153,8 @@ static void timer_follow(struct worker *w)
 	uint64_t next = deadlines_next(&w->deadlines);
 	if (next >= w->timer_set)
 		return; /* fires early at worst, and looks again then */
-	struct itimerspec at = {.it_value = {.tv_sec = (time_t)(next / 1000000000u), .tv_nsec = (long)(next % 1000000000u)}};
+	struct itimerspec at = {
+		.it_value = {.tv_sec = (time_t)(next / 1000000000u), .tv_nsec = (long)(next % 1000000000u)}};
 	if (next == 0)
 		at.it_value.tv_nsec = 1;
 	timerfd_settime(w->timer_fd, TFD_TIMER_ABSTIME, &at, NULL);
@@ -189,14 +203,10 @@ static void *worker_main(void *opaque)
 	if (r)
 		return NULL;
 	while (!w->stop) {
-		uv_run(&w->loop, w->queue ? UV_RUN_NOWAIT : UV_RUN_ONCE);
-		struct guest *g = w->queue;
-		if (!g)
-			continue;
-		w->queue = g->queue_next;
-		if (!w->queue)
-			w->queue_end = &w->queue;
-		worker_dispatch(w, g);
+		uv_run(&w->loop, w->schedule.count ? UV_RUN_NOWAIT : UV_RUN_ONCE);
+		struct guest *g = worker_next(w);
+		if (g)
+			worker_dispatch(w, g);
 	}
 	timer_delete(w->slice);
 	return NULL;
@@ -225,7 +235,6 @@ int worker_start(struct worker *w, struct engine *e, unsigned number)
 	w->number = number;
 	w->timer_fd = -1;
 	w->timer_set = UINT64_MAX;
-	w->queue_end = &w->queue;
 	w->inbox_end = &w->inbox;
 	pthread_mutex_init(&w->inbox_lock, NULL);
 	int r = install_handler();

@@ -13,6 +13,7 @@
 #include <uv.h>
 
 #include "deadlines.h"
+#include "schedule.h"
 #include "types.h"
 
 struct engine;
@@ -35,26 +36,30 @@ struct worker {
 	pid_t tid;
 	uv_loop_t loop;
 	uv_async_t bell;
-	uv_poll_t clock;     /* of timer_fd */
+	uv_poll_t clock; /* of timer_fd */
 	int timer_fd;
-	uint64_t timer_set;  /* what timer_fd is set to, ns; UINT64_MAX: off */
+	uint64_t timer_set; /* what timer_fd is set to, ns; UINT64_MAX: off */
 	struct deadlines deadlines;
 
-	struct guest *queue, **queue_end;
-	atomic_uint runnable; /* length of the queue, and the one on the CPU; others read it */
-	atomic_uint guests;   /* that belong here */
+	struct schedule schedule;
+	atomic_uint runnable;       /* guests in it, and the one on the CPU; others read it */
+	atomic_uint load;           /* the sum of their weights */
+	atomic_uint_fast64_t floor; /* of the schedule */
+	uint64_t lead_move;         /* when it last gave a guest away, monotonic ns */
+	atomic_uint guests;         /* that belong here */
 
 	pthread_mutex_t inbox_lock;
 	struct message *inbox, **inbox_end;
+	atomic_bool posted; /* the inbox may hold something */
 	bool stop;
 	atomic_int started; /* 1, or a negated errno code */
 
-	timer_t slice;                 /* sends the kick signal to this thread */
+	timer_t slice; /* sends the kick signal to this thread */
 	volatile bool slice_armed;
-	volatile uint64_t slice_end;          /* monotonic ns of the present guest's turn's end; the signal handler reads it */
-	struct vcpu *volatile running; /* non-NULL around KVM_RUN */
+	volatile uint64_t slice_end; /* monotonic ns of the present guest's turn's end; the signal handler reads it */
+	_Atomic(struct vcpu *) running; /* non-NULL around KVM_RUN */
 	volatile sig_atomic_t kicked;
-	bool watched;                  /* the watcher looks at our loop while we compute */
+	bool watched; /* the watcher looks at our loop while we compute */
 
 	atomic_uint_fast64_t exits, hypercalls, switches, preemptions, commits, moves;
 };
@@ -71,13 +76,18 @@ void worker_kick(struct worker *w);
 /* Says that KVM_RUN on v is about to start (NULL: has ended); kicks find it from then on. Owner's thread. */
 void worker_running(struct worker *w, struct vcpu *v);
 /* Arms the slice timer for the turn that has begun. */
-void worker_slice(struct worker *w);
+void worker_slice(struct worker *w, uint64_t ns);
 /* Gives g a turn. It was taken from the queue; dispatch.c. */
 void worker_dispatch(struct worker *w, struct guest *g);
-/* Takes a guest out of the queue. Owner's thread. */
+/* Makes a guest runnable; one whose cap is used up waits for its next period first. Owner's thread, as all of these. */
+void worker_enqueue(struct worker *w, struct guest *g, enum share_why why);
+/* Takes a runnable guest out again. */
 void worker_dequeue(struct worker *w, struct guest *g);
-/* Puts a guest at the end of its worker's run queue. Owner's thread. */
-void worker_enqueue(struct worker *w, struct guest *g);
+/* Takes out the guest whose turn it is; NULL: none is runnable. It counts until worker_left(). */
+struct guest *worker_next(struct worker *w);
+void worker_left(struct worker *w, struct guest *g);
+/* Gives a guest that was put aside to a worker where it is better off, if there is one. */
+bool worker_rebalance(struct worker *w, struct guest *g);
 /* Sets or moves a deadline on this worker. Owner's thread. */
 int worker_deadline(struct worker *w, struct deadline *d, uint64_t when);
 

@@ -20,8 +20,11 @@
 struct engine;
 
 struct engine_options {
-	unsigned workers;    /* host threads that run guests; 0: one per available CPU, at most 64 */
-	uint64_t pool_bytes; /* memory that all guests together may touch; 0: 3/4 of MemAvailable */
+	unsigned workers;       /* host threads that run guests; 0: one per available CPU, at most 64 */
+	uint64_t pool_bytes;    /* memory that all guests together may touch; 0: 3/4 of MemAvailable */
+	uint64_t park_after_ns; /* fold up the memory of guests that have waited for so long; 0: never */
+	const char *swap_path;  /* parked memory goes to this file; NULL: it stays in the process */
+	uint64_t swap_bytes;    /* its greatest size; 0: 16 GiB */
 	/* Called when engine_changed_next() has something to give, from any thread, at most once until it
 	 * has been drained. Must not call the engine; meant for uv_async_send(). May be NULL. */
 	void (*notify)(void *opaque);
@@ -47,18 +50,18 @@ enum guest_state {
 const char *guest_state_name(enum guest_state s); /* "starting", "running", ... */
 
 struct guest_counters {
-	uint64_t exits;       /* KVM_RUN returns */
+	uint64_t exits; /* KVM_RUN returns */
 	uint64_t hypercalls;
-	uint64_t faults;      /* page faults answered */
-	uint64_t dispatches;  /* times it was put on a vCPU */
-	uint64_t virtual_ns;  /* time on a vCPU */
-	uint64_t operations;  /* ring submissions consumed */
-	uint64_t accepted;    /* connections */
-	uint64_t bytes_in;    /* stream payload received */
+	uint64_t faults;     /* page faults answered */
+	uint64_t dispatches; /* times it was put on a vCPU */
+	uint64_t virtual_ns; /* time on a vCPU */
+	uint64_t operations; /* ring submissions consumed */
+	uint64_t accepted;   /* connections */
+	uint64_t bytes_in;   /* stream payload received */
 	uint64_t bytes_out;
-	uint64_t frames;      /* 4 KiB frames of its own: touched memory */
+	uint64_t frames;       /* 4 KiB frames of its own: touched memory */
 	uint64_t table_frames; /* page tables */
-	uint64_t log_lost;    /* console bytes that did not fit the ring */
+	uint64_t log_lost;     /* console bytes that did not fit the ring */
 };
 
 struct guest_status {
@@ -66,22 +69,22 @@ struct guest_status {
 	char name[CASSIN_NAME_MAX + 1];
 	char domain[CASSIN_NAME_MAX + 1];
 	enum guest_state state;
-	bool ready;      /* it made the ready call, or it blocked waiting for IO for the first time */
-	int exit_code;   /* of the last end: exit code & 0xff; 128 + 6 for a crash, 128 + 9 when killed */
+	bool ready;    /* it made the ready call, blocked for the first time, or has computed for 100 ms */
+	int exit_code; /* of the last end: exit code & 0xff; 128 + 6 for a crash, 128 + 9 when killed */
 	unsigned restarts;
-	unsigned cell;   /* number of its cell */
-	unsigned worker; /* where it is now */
-	uint64_t memory_bytes; /* quota */
-	uint64_t started_ns;   /* CLOCK_REALTIME of the last start */
-	uint64_t uptime_ns;    /* of this incarnation; 0 once it has ended */
+	bool parked;                    /* its memory is folded up until something comes for it */
+	unsigned cell;                  /* number of its cell */
+	unsigned worker;                /* where it is now */
+	uint64_t memory_bytes;          /* quota */
+	uint64_t started_ns;            /* CLOCK_REALTIME of the last start */
+	uint64_t uptime_ns;             /* of this incarnation; 0 once it has ended */
 	struct guest_counters counters; /* over all incarnations; frames are the present ones */
 };
 
 /* Spawns a guest. The engine copies what it needs of *spec. All errors are found here: the name is taken
  * (-EEXIST), a port is in use (-EADDRINUSE), the image is no guest (-ENOEXEC), no memory (-ENOMEM).
  * On success the guest runs at once, on some worker. */
-int engine_guest_spawn(struct engine *e, const struct guest_spec *spec, uint64_t *id,
-		       struct cassin_error_text *err);
+int engine_guest_spawn(struct engine *e, const struct guest_spec *spec, uint64_t *id, struct cassin_error_text *err);
 
 /* Ends a guest at once. It stays listed, as GUEST_KILLED, until removed. The policy does not restart it.
  * Blocks until it is off its vCPU and its memory is free. -ENOENT. */
@@ -89,10 +92,33 @@ int engine_guest_kill(struct engine *e, uint64_t id);
 /* Asks a guest to end: its console input ends, its listeners' accepts fail with -ECANCELED; a guest that still
  * runs after grace_ns is killed. Does not block; the end shows as a change. */
 int engine_guest_stop(struct engine *e, uint64_t id, uint64_t grace_ns);
+/* Folds up the memory of a guest that waits, now. -EBUSY: it computes, or has other spaces than its first. */
+int engine_guest_park(struct engine *e, uint64_t id);
 /* Ends it if it runs and starts it anew with the same spec, ports and id. */
 int engine_guest_restart(struct engine *e, uint64_t id, struct cassin_error_text *err);
 /* Kills it if it runs and forgets it: name, ports and console are free. */
 int engine_guest_remove(struct engine *e, uint64_t id);
+
+/* ---- Templates: guests frozen at their `ready` call, from which others are cloned (spec: "template") ---- */
+
+struct template_status {
+	char name[CASSIN_NAME_MAX + 1];
+	char domain[CASSIN_NAME_MAX + 1];
+	char image[256];       /* path, cut short if need be */
+	uint64_t memory_bytes; /* quota of its clones */
+	uint64_t pages;        /* that it holds besides its image's: shared by all clones */
+	unsigned clones;       /* guests that exist now */
+	uint64_t created_ns;   /* CLOCK_REALTIME */
+};
+/* Boots a guest of this spec (its name is the template's; ports are not opened) and freezes it when it calls `ready`. Blocks,
+ * for timeout_ns at most. -EEXIST, -ETIMEDOUT, -ECHILD (it ended before), -EBUSY (operations or connections under way at
+ * `ready`, other spaces), and all that a spawn may say. */
+int engine_template_create(struct engine *e, const struct guest_spec *spec, uint64_t timeout_ns,
+			   struct cassin_error_text *err);
+/* Forgets the name; clones go on. -ENOENT. */
+int engine_template_remove(struct engine *e, const char *name);
+/* All templates in the order of their making; *out is malloc'd, the caller frees it. The count, or -ENOMEM. */
+int engine_template_list(struct engine *e, struct template_status **out);
 
 /* Lookups. -ENOENT. */
 int engine_guest_find(struct engine *e, const char *name, uint64_t *id);
@@ -123,10 +149,13 @@ uint64_t engine_changed_next(struct engine *e);
 
 struct engine_stats {
 	unsigned workers, cells;
-	uint64_t guests, running;    /* listed; GUEST_STARTING or GUEST_RUNNING */
+	uint64_t guests, running;          /* listed; GUEST_STARTING or GUEST_RUNNING */
+	uint64_t parked;                   /* of the running */
+	uint64_t parkings;                 /* times that a guest was parked */
+	uint64_t swap_bytes;               /* in use in the swap file */
 	uint64_t pool_frames, used_frames; /* 4 KiB; guests, page tables, images, monitors */
-	uint64_t image_frames;       /* of those, shared image pages */
-	uint64_t quarantined_frames; /* freed page tables that await a cell flush */
+	uint64_t image_frames;             /* of those, shared image pages */
+	uint64_t quarantined_frames;       /* freed page tables that await a cell flush */
 	uint64_t spawns, ends, crashes, restarts;
 	uint64_t exits, hypercalls, switches, preemptions, commits, flushes, moves;
 	uint64_t uptime_ns;

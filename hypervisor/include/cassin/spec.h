@@ -7,8 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define CASSIN_NAME_MAX 63    /* [A-Za-z0-9][A-Za-z0-9._-]* */
-#define CASSIN_ARGS_MAX 64    /* arguments after the image's name */
+#define CASSIN_NAME_MAX 63     /* [A-Za-z0-9][A-Za-z0-9._-]* */
+#define CASSIN_ARGS_MAX 64     /* arguments after the image's name */
 #define CASSIN_ARGS_BYTES 2048 /* all of them together with their zeros, and the guest's name */
 #define CASSIN_PORTS_MAX 64
 #define CASSIN_CONNECT_MAX 16
@@ -19,6 +19,13 @@
 #define CASSIN_MEMORY_MAX (UINT64_C(64) << 30)
 #define CASSIN_STREAMS_DEFAULT 1024u
 #define CASSIN_STREAMS_MAX 16384u
+#define CASSIN_WEIGHT_DEFAULT 100u
+#define CASSIN_WEIGHT_MAX 10000u
+#define CASSIN_CPU_PERIOD_DEFAULT UINT64_C(100000) /* us */
+#define CASSIN_CPU_PERIOD_MIN UINT64_C(1000)
+#define CASSIN_CPU_PERIOD_MAX UINT64_C(1000000)
+#define CASSIN_CPU_QUOTA_MIN UINT64_C(1000)
+#define CASSIN_CPU_QUOTA_PERIODS UINT64_C(64) /* a quota's most, in periods */
 
 /* One line for a person. */
 struct cassin_error_text {
@@ -42,16 +49,20 @@ struct guest_connect {
 
 struct guest_spec {
 	char *name;
-	char *image;  /* path */
-	char *domain; /* "default" */
+	char *image;     /* path; NULL with a template */
+	char *template;  /* it is cloned from this one, and has its image, arguments and memory. NULL: it boots */
+	char *domain;    /* "default" */
 	uint64_t memory; /* bytes, a multiple of 4096 */
-	char **args;  /* nargs of them, the image's name not among them */
+	char **args;     /* nargs of them, the image's name not among them */
 	size_t nargs;
 	struct guest_port *ports;
 	size_t nports;
 	struct guest_connect *connects;
 	size_t nconnects;
-	unsigned streams; /* handles it may hold at once */
+	unsigned streams;      /* handles it may hold at once */
+	unsigned weight;       /* its share of the CPU while others want it, 1 to CASSIN_WEIGHT_MAX */
+	uint64_t cpu_quota_us; /* it runs no more than this in each period; 0: no cap */
+	uint64_t cpu_period_us;
 	enum guest_isolation isolation;
 	enum guest_restart restart;
 	unsigned restart_max; /* restarts in a row (each less than 10 s after the last) before giving up; 0: no limit */
@@ -78,6 +89,12 @@ char *spec_format(const struct guest_spec *s);
 
 /* "64K", "16M", "1G", "4096": bytes. -EINVAL, -ERANGE. */
 int size_parse(const char *text, uint64_t *bytes);
+/* "QUOTA PERIOD" in microseconds as cgroup v2's cpu.max has it: QUOTA may be "max" (*quota_us is 0), PERIOD absent (the
+ * default). The ranges are spec_check()'s. -EINVAL, -ERANGE (also for a quota of 0). */
+int cpu_max_parse(const char *text, uint64_t *quota_us, uint64_t *period_us);
+/* The same as text: CPU_MAX_TEXT bytes at most, its zero included. */
+#define CPU_MAX_TEXT 48
+void cpu_max_format(uint64_t quota_us, uint64_t period_us, char *text);
 /* "[ADDR:]PORT:GUEST" or "unix:PATH:GUEST", as `-p` takes it; ADDR is 127.0.0.1 when absent. */
 int port_parse(const char *text, struct guest_port *out, struct cassin_error_text *err);
 /* [A-Za-z0-9][A-Za-z0-9._-]*, at most CASSIN_NAME_MAX. */

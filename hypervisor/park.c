@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: MIT */
+#include "park.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zstd.h>
+
+#include "cell.h"
+#include "frozen.h"
+#include "space.h"
+#include "swap.h"
+
+#define LEVEL 1 /* of compression: a guest that wakes waits for it */
+
+static struct parked *pack(const struct memory *m, const struct frozen *f)
+{
+	size_t pages = f->npages * sizeof *f->page, entries = f->nentries * sizeof *f->entries;
+	size_t size = f->npages * PAGE_SIZE, room = ZSTD_compressBound(size);
+	struct parked *p = malloc(sizeof *p + pages + entries + room);
+	if (!p)
+		return NULL;
+	size_t packed = size ? ZSTD_compress(p->bytes + pages + entries, room, f->content, size, LEVEL) : 0;
+	if (ZSTD_isError(packed)) {
+		free(p);
+		return NULL;
+	}
+	*p = (struct parked){.npages = f->npages, .nentries = f->nentries, .packed = packed, .info = m->info};
+	memcpy(p->bytes, f->page, pages);
+	if (entries)
+		memcpy(p->bytes + pages, f->entries, entries);
+	struct parked *fitted = realloc(p, sizeof *p + pages + entries + packed);
+	return fitted ? fitted : p;
+}
+
+static size_t parked_size(const struct parked *p)
+{
+	return p->npages * sizeof(uint64_t) + p->nentries * sizeof(struct frozen_entry) + p->packed;
+}
+
+/* FNV-1a, 64 bits (Fowler, Noll, Vo): a file may have been written to by others. */
+static uint64_t sum_of(const unsigned char *bytes, size_t len)
+{
+	uint64_t sum = UINT64_C(0xcbf29ce484222325);
+	for (size_t i = 0; i < len; i++)
+		sum = (sum ^ bytes[i]) * UINT64_C(0x100000001b3);
+	return sum;
+}
+
+static struct parked *swap_out(struct parked *p, struct swap *swap)
+{
+	size_t size = parked_size(p);
+	if (swap_write(swap, p->bytes, size, &p->at))
+		return p; /* full, or broken: it stays here */
+	p->swap = swap;
+	p->sum = sum_of(p->bytes, size);
+	struct parked *fitted = realloc(p, sizeof *p);
+	return fitted ? fitted : p;
+}
+
+int memory_park(struct memory *m, struct swap *swap)
+{
+	struct frozen f;
+	if (m->parked)
+		return 0;
+	if (m->ncommits || m->flush)
+		return -EBUSY;
+	int r = memory_freeze(m, false, &f);
+	if (r)
+		return r;
+	struct parked *p = pack(m, &f);
+	frozen_free(&f);
+	if (!p)
+		return -ENOMEM;
+	memory_drop(m);
+	m->parked = swap ? swap_out(p, swap) : p;
+	return 0;
+}
+
+void parked_free(struct parked *p)
+{
+	if (p && p->swap)
+		swap_free(p->swap, p->at, parked_size(p));
+	free(p);
+}
+
+static int unpack(struct memory *m, const struct parked *p, const unsigned char *bytes, unsigned char *content)
+{
+	size_t pages = p->npages * sizeof(uint64_t), entries = p->nentries * sizeof(struct frozen_entry);
+	size_t size = p->npages * PAGE_SIZE;
+	if (size && ZSTD_decompress(content, size, bytes + pages + entries, p->packed) != size)
+		return -EIO;
+	struct frozen f = {.nentries = p->nentries, .entries = malloc(entries + 1)};
+	int r = f.entries ? space_make(m, &m->root[0]) : -ENOMEM;
+	if (!r) {
+		memcpy(f.entries, bytes + pages, entries);
+		r = memory_remap(m, &f);
+	}
+	for (size_t i = 0; !r && i < p->npages; i++) {
+		uint64_t page;
+		memcpy(&page, bytes + i * sizeof page, sizeof page);
+		r = memory_fill(m, page, content + i * PAGE_SIZE);
+	}
+	frozen_free(&f);
+	return r ? r : memory_show_again(m, p->info);
+}
+
+/* The bytes from wherever they are; `room` is for those from the swap file. NULL: they are not what was written. */
+static const unsigned char *bytes_of(const struct parked *p, unsigned char *room)
+{
+	if (!p->swap)
+		return p->bytes;
+	size_t size = parked_size(p);
+	return swap_read(p->swap, p->at, room, size) || sum_of(room, size) != p->sum ? NULL : room;
+}
+
+int memory_unpark(struct memory *m)
+{
+	struct parked *p = m->parked;
+	if (!p)
+		return 0;
+	unsigned char *content = malloc(p->npages * PAGE_SIZE + 1);
+	unsigned char *room = malloc(p->swap ? parked_size(p) + 1 : 1);
+	const unsigned char *bytes = content && room ? bytes_of(p, room) : NULL;
+	int r = !content || !room ? -ENOMEM : bytes ? 0 : -EIO;
+	if (!r) {
+		m->parked = NULL; /* the doors are open for what follows */
+		r = unpack(m, p, bytes, content);
+		if (r) {
+			memory_drop(m);
+			m->parked = p;
+		}
+	}
+	free(content);
+	free(room);
+	if (r)
+		return r;
+	m->generation = generation_next();
+	m->ncommits = 0; /* nothing has run in these tables */
+	m->flush = false;
+	parked_free(p);
+	return 0;
+}

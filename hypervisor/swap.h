@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/* A file for the memory of parked guests: extents of 512-byte units. Any thread. What it holds ends with the process. */
+#ifndef SWAP_H
+#define SWAP_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include <cassin/spec.h>
+
+struct swap {
+	int fd; /* -1: there is none */
+	char *path;
+	pthread_mutex_t lock;
+	unsigned char *taken; /* a bit for each unit */
+	uint64_t units, next;
+	atomic_uint_fast64_t used; /* units */
+};
+
+/* Makes the file, or takes over one that an earlier process left. -EEXIST: it is something else; -EBUSY: another process
+ * has it. */
+int swap_open(struct swap *s, const char *path, uint64_t bytes, struct cassin_error_text *err);
+/* Removes the file. Nothing happens when there is none. */
+void swap_close(struct swap *s);
+/* Stores bytes; *at says where. -ENOSPC, -EIO. */
+int swap_write(struct swap *s, const void *bytes, size_t len, uint64_t *at);
+int swap_read(struct swap *s, uint64_t at, void *bytes, size_t len);
+void swap_free(struct swap *s, uint64_t at, size_t len);
+/* Bytes in use. */
+uint64_t swap_used(const struct swap *s);
+
+#endif

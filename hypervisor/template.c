@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+#include "template.h"
+
+#include <stdlib.h>
+
+struct template *template_get(struct template *t)
+{
+	atomic_fetch_add(&t->refs, 1);
+	return t;
+}
+
+void template_put(struct template *t)
+{
+	if (!t || atomic_fetch_sub(&t->refs, 1) != 1)
+		return;
+	frozen_free(&t->frozen);
+	image_put(t->image);
+	free(t->name);
+	free(t->domain);
+	free(t->path);
+	free(t->listeners);
+	free(t->ops);
+	free(t);
+}
