@@ -36,7 +36,7 @@ static bool peer_trusted(int fd)
 static int connect_told(bool gateway)
 {
 	struct socket_path path;
-	struct cassin_error_text err = { "" };
+	struct cassin_error_text err = {""};
 	if (socket_path_resolve(command_socket, &path, &err) < 0) {
 		command_failed("%s", err.text);
 		exit(EXIT_USAGE);
@@ -48,8 +48,8 @@ static int connect_told(bool gateway)
 		return -EPERM;
 	}
 	if (fd == -ENOENT || fd == -ECONNREFUSED)
-		command_failed("no daemon on %s: start one with: cassind%s%s &", path.api, command_socket ? " --socket " : "",
-			       command_socket ? command_socket : "");
+		command_failed("no daemon on %s: start one with: cassind%s%s &", path.api,
+			       command_socket ? " --socket " : "", command_socket ? command_socket : "");
 	else if (fd < 0)
 		command_failed("cannot connect to %s: %s", path.api, strerror(-fd));
 	return fd;
@@ -174,7 +174,7 @@ int client_request(struct client *c, const char *method, const char *target, con
 		   void (*piece)(void *opaque, const char *bytes, size_t len), void *opaque, struct response *out)
 {
 	char *head = NULL;
-	*out = (struct response){ 0 };
+	*out = (struct response){0};
 	c->response = out;
 	c->piece = piece;
 	c->opaque = opaque;
@@ -204,7 +204,8 @@ int client_told_error(const struct response *r, const char *subject)
 	if (text)
 		command_failed("%s%s%s", subject ? subject : "", subject ? ": " : "", text);
 	else
-		command_failed("%s%sthe daemon answered with status %u", subject ? subject : "", subject ? ": " : "", r->status);
+		command_failed("%s%sthe daemon answered with status %u", subject ? subject : "", subject ? ": " : "",
+			       r->status);
 	json_decref(o);
 	return EXIT_FAILED;
 }
@@ -223,10 +224,9 @@ json_t *client_json(struct client *c, const char *method, const char *target, co
 	return o;
 }
 
-char *client_guest_target(const char *name, const char *suffix)
+static char *target_of(const char *base, const char *name, const char *suffix)
 {
-	static const char base[] = "/v1/guests/";
-	char *target = malloc(sizeof base + 3 * strlen(name) + strlen(suffix)), *at = target;
+	char *target = malloc(strlen(base) + 3 * strlen(name) + strlen(suffix) + 1), *at = target;
 	if (!target)
 		return NULL;
 	at += sprintf(at, "%s", base);
@@ -237,4 +237,14 @@ char *client_guest_target(const char *name, const char *suffix)
 	}
 	strcpy(at, suffix);
 	return target;
+}
+
+char *client_guest_target(const char *name, const char *suffix)
+{
+	return target_of("/v1/guests/", name, suffix);
+}
+
+char *client_template_target(const char *name)
+{
+	return target_of("/v1/templates/", name, "");
 }

@@ -33,6 +33,8 @@ int client_told_error(const struct response *r, const char *subject);
 
 /* "/v1/guests/NAME" and suffix, with NAME percent-encoded; malloc'd. */
 char *client_guest_target(const char *name, const char *suffix);
+/* "/v1/templates/NAME", likewise. */
+char *client_template_target(const char *name);
 
 /* The gateway's socket, connected; -errno: told. */
 int client_gateway(void);

@@ -102,19 +102,20 @@ static void send_some(int fd, struct outgoing *o)
 
 static int pump(int fd)
 {
-	struct outgoing o = { .eof = false };
+	struct outgoing o = {.eof = false};
 	for (;;) {
 		bool sending = o.start < o.end;
 		struct pollfd watched[2] = {
-			{ .fd = fd, .events = (short)(POLLIN | (sending ? POLLOUT : 0)) },
-			{ .fd = sending || o.eof ? -1 : STDIN_FILENO, .events = POLLIN },
+			{.fd = fd, .events = (short)(POLLIN | (sending ? POLLOUT : 0))},
+			{.fd = sending || o.eof ? -1 : STDIN_FILENO, .events = POLLIN},
 		};
 		if (poll(watched, 2, -1) < 0 && errno != EINTR)
 			return command_failed("cannot wait for the connection: %s", strerror(errno));
 		if (watched[0].revents & ~POLLOUT) {
 			int result = receive(fd);
 			if (result <= 0)
-				return result == 0 ? EXIT_OK : command_failed("the connection broke: %s", strerror(-result));
+				return result == 0 ? EXIT_OK
+						   : command_failed("the connection broke: %s", strerror(-result));
 		}
 		if (watched[0].revents & POLLOUT)
 			send_some(fd, &o);
@@ -129,7 +130,7 @@ static int pump(int fd)
 
 static int run(int argc, char **argv)
 {
-	static const struct option longs[] = { COMMON_OPTIONS, { 0 } };
+	static const struct option longs[] = {COMMON_OPTIONS, {0}};
 	int option;
 	while ((option = getopt_long(argc, argv, "h", longs, NULL)) != -1)
 		command_option(&cmd_connect, option == 'h' ? OPTION_HELP : option);
@@ -149,4 +150,4 @@ static int run(int argc, char **argv)
 	return result;
 }
 
-const struct command cmd_connect = { "connect", "connect stdio to a guest's port", help, run };
+const struct command cmd_connect = {"connect", "connect stdio to a guest's port", help, run};

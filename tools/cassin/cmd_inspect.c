@@ -47,7 +47,7 @@ static void print_counters(const json_t *guest)
 	json_t *counters = json_object_get(guest, "counters"), *value;
 	const char *key;
 	char units[UNITS_MAX];
-	json_object_foreach(counters, key, value) {
+	json_object_foreach (counters, key, value) {
 		uint64_t n = (uint64_t)json_integer_value(value);
 		if (!strcmp(key, "virtual_ns"))
 			line("virtual time", units_time(units, n));
@@ -63,16 +63,20 @@ static void print_guest(const json_t *guest)
 	line("name", answer_text(guest, "name"));
 	line_number("id", answer_number(guest, "id"));
 	line("state", answer_text(guest, "state"));
+	line("parked", json_is_true(json_object_get(guest, "parked")) ? "yes" : "no");
 	line("ready", json_is_true(json_object_get(guest, "ready")) ? "yes" : "no");
 	line_number("exit code", answer_number(guest, "exit_code"));
 	line_number("restarts", answer_number(guest, "restarts"));
-	line("image", answer_text(guest, "image"));
+	bool clone = json_is_string(json_object_get(guest, "template"));
+	line(clone ? "template" : "image", answer_text(guest, clone ? "template" : "image"));
 	line("domain", answer_text(guest, "domain"));
 	line_number("cell", answer_number(guest, "cell"));
 	line_number("worker", answer_number(guest, "worker"));
 	snprintf(text, sizeof text, "%s of %s", units_size(used, answer_number(guest, "used_bytes")),
 		 units_size(quota, answer_number(guest, "memory_bytes")));
 	line("memory", text);
+	line_number("weight", answer_number(guest, "weight"));
+	line("cpu max", answer_text(guest, "cpu_max"));
 	print_times(guest);
 	print_counters(guest);
 	char *spec = json_dumps(json_object_get(guest, "spec"), JSON_INDENT(2));
@@ -109,8 +113,7 @@ static int show(struct client *client, const struct selection *s, bool json)
 static int run(int argc, char **argv)
 {
 	static const struct option longs[] = {
-		COMMON_OPTIONS, { "all", no_argument, NULL, 'a' }, { "json", no_argument, NULL, 'j' }, { 0 }
-	};
+		COMMON_OPTIONS, {"all", no_argument, NULL, 'a'}, {"json", no_argument, NULL, 'j'}, {0}};
 	bool all = false, json = false;
 	int option;
 	while ((option = getopt_long(argc, argv, "ah", longs, NULL)) != -1) {
@@ -135,4 +138,4 @@ static int run(int argc, char **argv)
 	return result;
 }
 
-const struct command cmd_inspect = { "inspect", "show all that is known of guests", help, run };
+const struct command cmd_inspect = {"inspect", "show all that is known of guests", help, run};

@@ -21,4 +21,4 @@ static int run(int argc, char **argv)
 	return select_and_request(&cmd_kill, argc, argv, "POST", "/kill");
 }
 
-const struct command cmd_kill = { "kill", "end guests at once", help, run };
+const struct command cmd_kill = {"kill", "end guests at once", help, run};

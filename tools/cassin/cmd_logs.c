@@ -46,7 +46,8 @@ static int print_log(struct client *client, const char *name, bool follow, bool 
 		printf("==> %s <==\n", name);
 	if (r.log_lost) {
 		fflush(stdout);
-		fprintf(stderr, "cassin: %s: the first %llu bytes are no longer kept\n", name, (unsigned long long)r.log_lost);
+		fprintf(stderr, "cassin: %s: the first %llu bytes are no longer kept\n", name,
+			(unsigned long long)r.log_lost);
 	}
 	if (r.len)
 		print_piece(NULL, r.body, r.len);
@@ -59,8 +60,7 @@ static int print_log(struct client *client, const char *name, bool follow, bool 
 static int run(int argc, char **argv)
 {
 	static const struct option longs[] = {
-		COMMON_OPTIONS, { "all", no_argument, NULL, 'a' }, { "follow", no_argument, NULL, 'f' }, { 0 }
-	};
+		COMMON_OPTIONS, {"all", no_argument, NULL, 'a'}, {"follow", no_argument, NULL, 'f'}, {0}};
 	bool all = false, follow = false;
 	int option;
 	while ((option = getopt_long(argc, argv, "afh", longs, NULL)) != -1) {
@@ -89,4 +89,4 @@ static int run(int argc, char **argv)
 	return result;
 }
 
-const struct command cmd_logs = { "logs", "print what guests wrote to their consoles", help, run };
+const struct command cmd_logs = {"logs", "print what guests wrote to their consoles", help, run};

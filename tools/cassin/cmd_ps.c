@@ -45,6 +45,8 @@ static void format_state(char *out, size_t size, const json_t *guest)
 	const char *state = answer_text(guest, "state");
 	if (!strcmp(state, "running") && !json_is_true(json_object_get(guest, "ready")))
 		snprintf(out, size, "booting");
+	else if (!strcmp(state, "running") && json_is_true(json_object_get(guest, "parked")))
+		snprintf(out, size, "parked");
 	else if (!strcmp(state, "exited") || !strcmp(state, "waiting"))
 		snprintf(out, size, "%s (%u)", state, (unsigned)answer_number(guest, "exit_code"));
 	else
@@ -56,7 +58,7 @@ static void format_ports(char *out, size_t size, const json_t *guest)
 	size_t i, len = 0;
 	json_t *port;
 	out[0] = '\0';
-	json_array_foreach(json_object_get(guest, "ports"), i, port) {
+	json_array_foreach (json_object_get(guest, "ports"), i, port) {
 		const char *host = answer_text(port, "host");
 		int n = snprintf(out + len, size - len, "%s%s->%u", i ? " " : "",
 				 !strncmp(host, "tcp:", 4) ? host + 4 : host, (unsigned)answer_number(port, "guest"));
@@ -68,13 +70,15 @@ static void format_ports(char *out, size_t size, const json_t *guest)
 
 static void print_table(const json_t *guests)
 {
-	static const char *const heads[] = { "NAME", "STATE", ">UPTIME", ">MEMORY", ">RESTARTS", "DOMAIN", "PORTS", NULL };
+	static const char *const heads[] = {"NAME",      "STATE",  ">UPTIME", ">MEMORY",
+					    ">RESTARTS", "DOMAIN", "PORTS",   NULL};
 	struct table t;
 	json_t *guest;
 	size_t i;
 	table_init(&t, heads);
-	json_array_foreach(guests, i, guest) {
-		char state[32], uptime[UNITS_MAX], used[UNITS_MAX], quota[UNITS_MAX], memory[2 * UNITS_MAX + 4], restarts[16];
+	json_array_foreach (guests, i, guest) {
+		char state[32], uptime[UNITS_MAX], used[UNITS_MAX], quota[UNITS_MAX], memory[2 * UNITS_MAX + 4],
+			restarts[16];
 		char ports[256];
 		uint64_t ns = answer_number(guest, "uptime_ns");
 		format_state(state, sizeof state, guest);
@@ -82,8 +86,9 @@ static void print_table(const json_t *guests)
 		snprintf(memory, sizeof memory, "%s / %s", units_size(used, answer_number(guest, "used_bytes")),
 			 units_size(quota, answer_number(guest, "memory_bytes")));
 		snprintf(restarts, sizeof restarts, "%u", (unsigned)answer_number(guest, "restarts"));
-		table_row(&t, (const char *const[]){ answer_text(guest, "name"), state, ns ? units_time(uptime, ns) : "-",
-						     memory, restarts, answer_text(guest, "domain"), ports });
+		table_row(&t,
+			  (const char *const[]){answer_text(guest, "name"), state, ns ? units_time(uptime, ns) : "-",
+						memory, restarts, answer_text(guest, "domain"), ports});
 	}
 	table_print(&t);
 }
@@ -91,8 +96,7 @@ static void print_table(const json_t *guests)
 static int run(int argc, char **argv)
 {
 	static const struct option longs[] = {
-		COMMON_OPTIONS, { "quiet", no_argument, NULL, 'q' }, { "json", no_argument, NULL, 'j' }, { 0 }
-	};
+		COMMON_OPTIONS, {"quiet", no_argument, NULL, 'q'}, {"json", no_argument, NULL, 'j'}, {0}};
 	bool quiet = false, json = false;
 	int option;
 	while ((option = getopt_long(argc, argv, "hq", longs, NULL)) != -1) {
@@ -117,10 +121,10 @@ static int run(int argc, char **argv)
 	else if (!quiet)
 		print_table(guests);
 	else
-		json_array_foreach(guests, i, guest)
+		json_array_foreach (guests, i, guest)
 			puts(answer_text(guest, "name"));
 	json_decref(list);
 	return EXIT_OK;
 }
 
-const struct command cmd_ps = { "ps", "list guests", help, run };
+const struct command cmd_ps = {"ps", "list guests", help, run};

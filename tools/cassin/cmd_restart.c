@@ -20,4 +20,4 @@ static int run(int argc, char **argv)
 	return select_and_request(&cmd_restart, argc, argv, "POST", "/restart");
 }
 
-const struct command cmd_restart = { "restart", "end guests if they run, and start them anew", help, run };
+const struct command cmd_restart = {"restart", "end guests if they run, and start them anew", help, run};

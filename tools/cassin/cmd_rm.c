@@ -20,4 +20,4 @@ static int run(int argc, char **argv)
 	return select_and_request(&cmd_rm, argc, argv, "DELETE", "");
 }
 
-const struct command cmd_rm = { "rm", "end guests and forget them", help, run };
+const struct command cmd_rm = {"rm", "end guests and forget them", help, run};

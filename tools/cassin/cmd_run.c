@@ -14,8 +14,7 @@ static const char help[] =
 	"\n"
 	"  -p HOST:GUEST       the guest's port GUEST is on the host's port HOST, at 127.0.0.1;\n"
 	"                      also ADDR:HOST:GUEST and unix:PATH:GUEST\n"
-	"  --name NAME         the guest's name (default: the image's base name)\n"
-	SPEC_OPTIONS_HELP
+	"  --name NAME         the guest's name (default: the image's base name)\n" SPEC_OPTIONS_HELP
 	"  --workers N         host threads that run the guest (default 1)\n"
 	"\n"
 	"Options end at IMAGE: what follows it is the guest's. Ctrl-C asks the guest to end and\n"
@@ -32,10 +31,9 @@ static const char help[] =
 static int run(int argc, char **argv)
 {
 	static const struct option longs[] = {
-		COMMON_OPTIONS, SPEC_OPTIONS, { "workers", required_argument, NULL, 'w' }, { 0 }
-	};
-	struct spec_options o = { 0 };
-	struct cassin_error_text err = { "" };
+		COMMON_OPTIONS, SPEC_OPTIONS, {"workers", required_argument, NULL, 'w'}, {0}};
+	struct spec_options o = {0};
+	struct cassin_error_text err = {""};
 	struct guest_spec spec;
 	unsigned long workers = 1;
 	char *end = "";
@@ -53,6 +51,8 @@ static int run(int argc, char **argv)
 	if (optind == argc && !o.spec)
 		command_usage(&cmd_run, "name an image, or a spec with --spec");
 	int result = spec_options_apply(&o, argv + optind, &spec, NULL, NULL, &err);
+	if (result == 0 && spec.template)
+		result = error_set(&err, -EINVAL, "template: there are none without a daemon; use cassin spawn");
 	if (result == 0)
 		result = foreground_run(&spec, (unsigned)workers);
 	else
@@ -61,4 +61,4 @@ static int run(int argc, char **argv)
 	return result;
 }
 
-const struct command cmd_run = { "run", "run one guest in the foreground, without a daemon", help, run };
+const struct command cmd_run = {"run", "run one guest in the foreground, without a daemon", help, run};

@@ -14,6 +14,7 @@
 static const char help[] =
 	"Usage: cassin spawn [OPTION]... IMAGE [ARG...]\n"
 	"       cassin spawn [OPTION]... --spec FILE\n"
+	"       cassin spawn [OPTION]... --template TEMPLATE\n"
 	"Starts guests in the daemon, and returns when all of them run (or have ended with 0).\n"
 	"Says which did not, and why.\n"
 	"\n"
@@ -21,10 +22,12 @@ static const char help[] =
 	"  -p BASE+:GUEST      guest i's port GUEST is on the host's port BASE+i\n"
 	"  -p [ADDR:]HOST:GUEST, -p unix:PATH:GUEST\n"
 	"                      for a single guest\n"
-	"  --name NAME         the name, or its beginning (default: the image's base name)\n"
-	SPEC_OPTIONS_HELP
+	"  --name NAME         the name, or its beginning (default: the image's base name)\n" SPEC_OPTIONS_HELP
+	"  --template NAME     clones of this template; see cassin help template\n"
 	"  --atomic            all or nothing: if one fails, none remains\n"
-	"  --wait SECONDS      how long to wait for them to run (default 30)\n"
+	"  --wait              wait until there is room for them, when there is none, and\n"
+	"                      behind those who wait already; else they are refused\n"
+	"  --timeout SECONDS   how long to wait for them to run, once started (default 30)\n"
 	"  --json              one JSON document: the daemon's summary\n"
 	"  --socket PATH       the daemon's socket\n"
 	"\n"
@@ -33,13 +36,14 @@ static const char help[] =
 	"Examples:\n"
 	"  cassin spawn -n 500 -p 8000+:80 build/examples/http.elf\n"
 	"  cassin spawn -p 6379:6379 --name db --memory 64M --restart always build/examples/kv.elf\n"
-	"  cassin spawn --spec web.json\n";
+	"  cassin spawn --spec web.json\n"
+	"  cassin spawn -n 1000 --template web\n";
 
 struct spawn {
 	struct spec_options guest;
 	unsigned count; /* 0: no -n */
-	unsigned wait_s;
-	bool atomic, json;
+	unsigned timeout_s;
+	bool atomic, wait, json;
 	struct progress progress;
 	char *line; /* of the daemon's report, not yet whole */
 	size_t len;
@@ -52,16 +56,18 @@ static json_t *bases_json(const struct guest_port *bases, size_t n)
 {
 	json_t *list = json_array();
 	for (size_t i = 0; i < n; i++)
-		json_array_append_new(list, json_pack("{s:s, s:i}", "host", bases[i].host, "guest", (int)bases[i].guest));
+		json_array_append_new(list,
+				      json_pack("{s:s, s:i}", "host", bases[i].host, "guest", (int)bases[i].guest));
 	return list;
 }
 
-static char *request_text(const struct spawn *s, const struct guest_spec *spec, const struct guest_port *bases, size_t n)
+static char *request_text(const struct spawn *s, const struct guest_spec *spec, const struct guest_port *bases,
+			  size_t n)
 {
 	char *text = spec_format(spec);
-	json_t *o = json_pack("{s:s, s:o, s:o, s:b, s:I}", "name_prefix", spec->name, "spec",
+	json_t *o = json_pack("{s:s, s:o, s:o, s:b, s:b, s:I}", "name_prefix", spec->name, "spec",
 			      text ? json_loads(text, 0, NULL) : NULL, "port_base", bases_json(bases, n), "atomic",
-			      (int)s->atomic, "wait_ms", (json_int_t)s->wait_s * 1000);
+			      (int)s->atomic, "wait", (int)s->wait, "wait_ms", (json_int_t)s->timeout_s * 1000);
 	if (o && s->count)
 		json_object_set_new(o, "count", json_integer(s->count));
 	free(text);
@@ -72,14 +78,15 @@ static char *request_text(const struct spawn *s, const struct guest_spec *spec, 
 
 static int request_make(const struct spawn *s, char **operands, char **body)
 {
-	struct cassin_error_text err = { "no memory" };
+	struct cassin_error_text err = {"no memory"};
 	struct guest_spec spec;
 	struct guest_port *bases = NULL;
 	size_t nbases = 0;
 	*body = NULL;
 	int result = spec_options_apply(&s->guest, operands, &spec, &bases, &nbases, &err);
 	if (result == 0 && s->count > 1 && spec.nports)
-		result = error_set(&err, -EINVAL, "-p: %u guests cannot share a host port: write BASE+:GUEST", s->count);
+		result = error_set(&err, -EINVAL, "-p: %u guests cannot share a host port: write BASE+:GUEST",
+				   s->count);
 	if (result == 0)
 		*body = request_text(s, &spec, bases, nbases);
 	free(bases);
@@ -96,8 +103,14 @@ static void take_line(struct spawn *s, json_t *report)
 		return;
 	}
 	unsigned count = (unsigned)answer_number(report, "count"), spawned = (unsigned)answer_number(report, "spawned");
-	unsigned settled = (unsigned)answer_number(report, "settled"), failed = (unsigned)answer_number(report, "failed");
-	if (spawned + failed < count)
+	unsigned settled = (unsigned)answer_number(report, "settled"),
+		 failed = (unsigned)answer_number(report, "failed");
+	unsigned waiting = (unsigned)answer_number(report, "waiting");
+	char what[48];
+	snprintf(what, sizeof what, "spawned, %u waiting", waiting);
+	if (waiting)
+		progress_show(&s->progress, spawned, failed, count, what);
+	else if (spawned + failed < count)
 		progress_show(&s->progress, spawned, failed, count, "spawned");
 	else
 		progress_show(&s->progress, settled, failed, count, "running");
@@ -130,7 +143,8 @@ static void print_failures(const json_t *failed)
 	while (first < n) {
 		const json_t *guest = json_array_get(failed, first);
 		size_t last = first;
-		while (last + 1 < n && !strcmp(answer_text(guest, "error"), answer_text(json_array_get(failed, last + 1), "error")))
+		while (last + 1 < n &&
+		       !strcmp(answer_text(guest, "error"), answer_text(json_array_get(failed, last + 1), "error")))
 			last++;
 		if (last == first)
 			command_failed("%s: %s", answer_text(guest, "name"), answer_text(guest, "error"));
@@ -144,7 +158,8 @@ static void print_failures(const json_t *failed)
 
 static void print_summary(const json_t *summary)
 {
-	unsigned running = (unsigned)answer_number(summary, "running"), ended = (unsigned)answer_number(summary, "ended");
+	unsigned running = (unsigned)answer_number(summary, "running"),
+		 ended = (unsigned)answer_number(summary, "ended");
 	unsigned booting = (unsigned)answer_number(summary, "booting"), all = running + ended + booting;
 	uint64_t elapsed = answer_number(summary, "elapsed_ns");
 	char total[UNITS_MAX], each[UNITS_MAX];
@@ -189,14 +204,16 @@ static unsigned number(const char *option, const char *text, unsigned long least
 
 static void parse(struct spawn *s, int argc, char **argv)
 {
-	enum { ATOMIC = OPTION_OWN, WAIT, JSON };
+	enum { ATOMIC = OPTION_OWN, WAIT, TIMEOUT, JSON };
 	static const struct option longs[] = {
 		COMMON_OPTIONS,
 		SPEC_OPTIONS,
-		{ "atomic", no_argument, NULL, ATOMIC },
-		{ "wait", required_argument, NULL, WAIT },
-		{ "json", no_argument, NULL, JSON },
-		{ 0 },
+		{"template", required_argument, NULL, OPTION_TEMPLATE},
+		{"atomic", no_argument, NULL, ATOMIC},
+		{"wait", no_argument, NULL, WAIT},
+		{"timeout", required_argument, NULL, TIMEOUT},
+		{"json", no_argument, NULL, JSON},
+		{0},
 	};
 	int option;
 	while ((option = getopt_long(argc, argv, "+hn:p:", longs, NULL)) != -1) {
@@ -205,7 +222,9 @@ static void parse(struct spawn *s, int argc, char **argv)
 		if (option == 'n')
 			s->count = number("-n", optarg, 1, 100000);
 		else if (option == WAIT)
-			s->wait_s = number("--wait", optarg, 0, 600);
+			s->wait = true;
+		else if (option == TIMEOUT)
+			s->timeout_s = number("--timeout", optarg, 0, 600);
 		else if (option == ATOMIC)
 			s->atomic = true;
 		else if (option == JSON)
@@ -213,13 +232,13 @@ static void parse(struct spawn *s, int argc, char **argv)
 		else
 			command_option(&cmd_spawn, option == 'h' ? OPTION_HELP : option);
 	}
-	if (optind == argc && !s->guest.spec)
-		command_usage(&cmd_spawn, "name an image, or a spec with --spec");
+	if (optind == argc && !s->guest.spec && !s->guest.template)
+		command_usage(&cmd_spawn, "name an image, a spec with --spec or a template with --template");
 }
 
 static int run(int argc, char **argv)
 {
-	struct spawn s = { .wait_s = 30 };
+	struct spawn s = {.timeout_s = 30};
 	struct response r;
 	char *body;
 	parse(&s, argc, argv);
@@ -241,4 +260,4 @@ static int run(int argc, char **argv)
 	return result;
 }
 
-const struct command cmd_spawn = { "spawn", "start guests in the daemon", help, run };
+const struct command cmd_spawn = {"spawn", "start guests in the daemon", help, run};

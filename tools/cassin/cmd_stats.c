@@ -28,7 +28,7 @@ static void print_totals(const json_t *stats)
 	json_t *value;
 	const char *key;
 	char units[UNITS_MAX];
-	json_object_foreach((json_t *)stats, key, value) {
+	json_object_foreach ((json_t *)stats, key, value) {
 		uint64_t n = (uint64_t)json_integer_value(value);
 		size_t len = strlen(key);
 		if (!json_is_integer(value))
@@ -44,24 +44,24 @@ static void print_totals(const json_t *stats)
 
 static void print_guests(const json_t *guests)
 {
-	static const char *const heads[] = { "NAME",	    ">VIRTUAL", ">EXITS",  ">HYPERCALLS", ">FAULTS",
-					     ">OPERATIONS", ">ACCEPTED", ">IN",	   ">OUT",	  ">MEMORY", NULL };
-	static const char *const plain[] = { "exits", "hypercalls", "faults", "operations", "accepted" };
+	static const char *const heads[] = {"NAME",      ">VIRTUAL", ">EXITS", ">HYPERCALLS", ">FAULTS", ">OPERATIONS",
+					    ">ACCEPTED", ">IN",      ">OUT",   ">MEMORY",     NULL};
+	static const char *const plain[] = {"exits", "hypercalls", "faults", "operations", "accepted"};
 	struct table t;
 	json_t *guest;
 	size_t i;
 	table_init(&t, heads);
-	json_array_foreach(guests, i, guest) {
+	json_array_foreach (guests, i, guest) {
 		json_t *n = json_object_get(guest, "counters");
 		char virtual[UNITS_MAX], numbers[5][24], in[UNITS_MAX], out[UNITS_MAX], memory[UNITS_MAX];
 		for (size_t k = 0; k < 5; k++)
 			snprintf(numbers[k], sizeof numbers[k], "%llu", (unsigned long long)answer_number(n, plain[k]));
-		table_row(&t, (const char *const[]){
-				      answer_text(guest, "name"), units_time(virtual, answer_number(n, "virtual_ns")),
-				      numbers[0], numbers[1], numbers[2], numbers[3], numbers[4],
-				      units_size(in, answer_number(n, "bytes_in")),
-				      units_size(out, answer_number(n, "bytes_out")),
-				      units_size(memory, answer_number(guest, "used_bytes")) });
+		table_row(&t, (const char *const[]){answer_text(guest, "name"),
+						    units_time(virtual, answer_number(n, "virtual_ns")), numbers[0],
+						    numbers[1], numbers[2], numbers[3], numbers[4],
+						    units_size(in, answer_number(n, "bytes_in")),
+						    units_size(out, answer_number(n, "bytes_out")),
+						    units_size(memory, answer_number(guest, "used_bytes"))});
 	}
 	table_print(&t);
 }
@@ -103,8 +103,7 @@ static int per_guest(struct client *client, const struct selection *s, bool json
 static int run(int argc, char **argv)
 {
 	static const struct option longs[] = {
-		COMMON_OPTIONS, { "all", no_argument, NULL, 'a' }, { "json", no_argument, NULL, 'j' }, { 0 }
-	};
+		COMMON_OPTIONS, {"all", no_argument, NULL, 'a'}, {"json", no_argument, NULL, 'j'}, {0}};
 	bool all = false, json = false;
 	int option;
 	while ((option = getopt_long(argc, argv, "ah", longs, NULL)) != -1) {
@@ -118,7 +117,7 @@ static int run(int argc, char **argv)
 	struct client *client = client_open();
 	if (!client)
 		return EXIT_FAILED;
-	struct selection s = { 0 };
+	struct selection s = {0};
 	bool whole = !all && optind == argc;
 	int result = whole ? totals(client, json) : selection_make(&s, client, argv + optind, argc - optind, all);
 	if (!whole && result == 0)
@@ -128,4 +127,4 @@ static int run(int argc, char **argv)
 	return result;
 }
 
-const struct command cmd_stats = { "stats", "show what the daemon and its guests have done", help, run };
+const struct command cmd_stats = {"stats", "show what the daemon and its guests have done", help, run};

@@ -92,10 +92,10 @@ static void parse(struct stopping *how, int argc, char **argv)
 {
 	static const struct option longs[] = {
 		COMMON_OPTIONS,
-		{ "all", no_argument, NULL, 'a' },
-		{ "grace", required_argument, NULL, 't' },
-		{ "no-wait", no_argument, NULL, OPTION_OWN },
-		{ 0 },
+		{"all", no_argument, NULL, 'a'},
+		{"grace", required_argument, NULL, 't'},
+		{"no-wait", no_argument, NULL, OPTION_OWN},
+		{0},
 	};
 	int option;
 	while ((option = getopt_long(argc, argv, "aht:", longs, NULL)) != -1) {
@@ -118,7 +118,7 @@ static void parse(struct stopping *how, int argc, char **argv)
 
 static int run(int argc, char **argv)
 {
-	struct stopping how = { .grace = "5" };
+	struct stopping how = {.grace = "5"};
 	parse(&how, argc, argv);
 	struct client *client = client_open();
 	if (!client)
@@ -132,4 +132,4 @@ static int run(int argc, char **argv)
 	return result;
 }
 
-const struct command cmd_stop = { "stop", "ask guests to end", help, run };
+const struct command cmd_stop = {"stop", "ask guests to end", help, run};

@@ -38,7 +38,7 @@ static json_t *daemon_version(void)
 
 static int run(int argc, char **argv)
 {
-	static const struct option longs[] = { COMMON_OPTIONS, { "json", no_argument, NULL, 'j' }, { 0 } };
+	static const struct option longs[] = {COMMON_OPTIONS, {"json", no_argument, NULL, 'j'}, {0}};
 	bool json = false;
 	int option;
 	while ((option = getopt_long(argc, argv, "h", longs, NULL)) != -1) {
@@ -64,4 +64,4 @@ static int run(int argc, char **argv)
 	return EXIT_OK;
 }
 
-const struct command cmd_version = { "version", "print the versions of program and daemon", help, run };
+const struct command cmd_version = {"version", "print the versions of program and daemon", help, run};

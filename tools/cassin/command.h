@@ -23,11 +23,15 @@ struct command {
 };
 
 extern const struct command cmd_run, cmd_spawn, cmd_ps, cmd_inspect, cmd_logs, cmd_stop, cmd_kill, cmd_restart, cmd_rm,
-	cmd_stats, cmd_connect, cmd_version;
+	cmd_stats, cmd_top, cmd_connect, cmd_density, cmd_template, cmd_version;
 
 /* What every subcommand takes. */
 enum { OPTION_SOCKET = 1000, OPTION_HELP, OPTION_OWN };
-#define COMMON_OPTIONS { "socket", required_argument, NULL, OPTION_SOCKET }, { "help", no_argument, NULL, OPTION_HELP }
+#define COMMON_OPTIONS                                                                                                 \
+	{"socket", required_argument, NULL, OPTION_SOCKET},                                                            \
+	{                                                                                                              \
+		"help", no_argument, NULL, OPTION_HELP                                                                 \
+	}
 
 /* Deals with the options above; for what is no option, tells and ends with EXIT_USAGE. */
 void command_option(const struct command *c, int option);

@@ -54,7 +54,7 @@ static void on_console(void *opaque, uint64_t id, const char *bytes, size_t len)
 			bytes += n;
 			len -= (size_t)n;
 		} else if (errno == EAGAIN) {
-			struct pollfd out = { .fd = STDOUT_FILENO, .events = POLLOUT };
+			struct pollfd out = {.fd = STDOUT_FILENO, .events = POLLOUT};
 			poll(&out, 1, -1);
 		} else if (errno != EINTR) {
 			atomic_store(&f->output_broken, true);
@@ -156,9 +156,9 @@ static int attend(struct foreground *f)
 	while (!look(f, &code)) {
 		bool waiting = f->input_len || (f->input_ended && !f->end_told);
 		struct pollfd watched[3] = {
-			{ .fd = f->changed, .events = POLLIN },
-			{ .fd = f->signals, .events = POLLIN },
-			{ .fd = waiting || f->input_ended ? -1 : STDIN_FILENO, .events = POLLIN },
+			{.fd = f->changed, .events = POLLIN},
+			{.fd = f->signals, .events = POLLIN},
+			{.fd = waiting || f->input_ended ? -1 : STDIN_FILENO, .events = POLLIN},
 		};
 		uint64_t rung;
 		poll(watched, 3, waiting ? INPUT_RETRY_MS : -1);
@@ -195,11 +195,9 @@ static int descriptors_open(struct foreground *f)
 
 int foreground_run(const struct guest_spec *spec, unsigned workers)
 {
-	struct foreground f = { .id = 0 };
-	struct engine_options options = {
-		.workers = workers, .notify = on_notify, .opaque = &f, .console = on_console
-	};
-	struct cassin_error_text err = { "" };
+	struct foreground f = {.id = 0};
+	struct engine_options options = {.workers = workers, .notify = on_notify, .opaque = &f, .console = on_console};
+	struct cassin_error_text err = {""};
 	int result = descriptors_open(&f);
 	if (result < 0)
 		error_set(&err, result, "cannot watch for signals: %s", strerror(-result));

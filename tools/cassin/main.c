@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* cassin: finds the subcommand. */
+#include <errno.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -9,8 +10,8 @@
 #include "command.h"
 
 static const struct command *const commands[] = {
-	&cmd_run,  &cmd_spawn,	 &cmd_ps, &cmd_inspect, &cmd_logs,    &cmd_stop,
-	&cmd_kill, &cmd_restart, &cmd_rm, &cmd_stats,	&cmd_connect, &cmd_version,
+	&cmd_run, &cmd_spawn, &cmd_ps,  &cmd_inspect, &cmd_logs,    &cmd_stop,     &cmd_kill,    &cmd_restart,
+	&cmd_rm,  &cmd_stats, &cmd_top, &cmd_connect, &cmd_density, &cmd_template, &cmd_version,
 };
 
 const char *command_socket;
@@ -87,18 +88,30 @@ static int help(const char *name)
 	return name && !c ? EXIT_USAGE : EXIT_OK;
 }
 
+/* Output that could not be written is no success. A reader that has seen enough is no news, though. */
+static int finish(int result)
+{
+	errno = 0;
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return result;
+	if (errno != EPIPE)
+		command_failed("cannot write to standard output: %s", strerror(errno ? errno : EIO));
+	return result ? result : EXIT_FAILED;
+}
+
 int main(int argc, char **argv)
 {
-	static const struct option longs[] = { COMMON_OPTIONS, { "version", no_argument, NULL, 'V' }, { 0 } };
+	static const struct option longs[] = {COMMON_OPTIONS, {"version", no_argument, NULL, 'V'}, {0}};
 	int option;
 	signal(SIGPIPE, SIG_IGN);
 	while ((option = getopt_long(argc, argv, "+hV", longs, NULL)) != -1) {
 		if (option == OPTION_SOCKET) {
 			command_socket = optarg;
 		} else if (option == 'h' || option == OPTION_HELP) {
-			return help(NULL);
+			return finish(help(NULL));
 		} else if (option == 'V') {
-			return cmd_version.run(1, argv);
+			optind = 0;
+			return finish(cmd_version.run(1, argv));
 		} else {
 			fputs("Try: cassin help\n", stderr);
 			return EXIT_USAGE;
@@ -111,10 +124,10 @@ int main(int argc, char **argv)
 	char **rest = argv + optind;
 	int nrest = argc - optind;
 	if (!strcmp(rest[0], "help"))
-		return help(nrest > 1 ? rest[1] : NULL);
+		return finish(help(nrest > 1 ? rest[1] : NULL));
 	const struct command *c = command_find(rest[0]);
 	if (!c)
 		return help(rest[0]);
 	optind = 0;
-	return c->run(nrest, rest);
+	return finish(c->run(nrest, rest));
 }

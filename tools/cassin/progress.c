@@ -18,7 +18,7 @@ static uint64_t now(void)
 void progress_start(struct progress *p)
 {
 	struct winsize size;
-	*p = (struct progress){ .shown = isatty(STDERR_FILENO), .started = now(), .width = 20 };
+	*p = (struct progress){.shown = isatty(STDERR_FILENO), .started = now(), .width = 20};
 	if (p->shown && ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 60)
 		p->width = size.ws_col - 50u < BAR_MAX ? size.ws_col - 50u : BAR_MAX;
 }

@@ -33,7 +33,7 @@ static int add_matches(struct selection *s, json_t *guests, const char *pattern)
 	bool matched = false;
 	json_t *guest;
 	size_t i;
-	json_array_foreach(guests, i, guest) {
+	json_array_foreach (guests, i, guest) {
 		const char *name = json_string_value(json_object_get(guest, "name"));
 		if (!name || fnmatch(pattern, name, 0))
 			continue;
@@ -48,7 +48,7 @@ int selection_make(struct selection *s, struct client *c, char **patterns, int n
 {
 	bool globs = all;
 	int result = 0;
-	*s = (struct selection){ 0 };
+	*s = (struct selection){0};
 	for (int i = 0; i < npatterns; i++)
 		globs |= is_glob(patterns[i]);
 	json_t *list = globs ? client_json(c, "GET", "/v1/guests", NULL) : NULL;
@@ -74,7 +74,7 @@ void selection_free(struct selection *s)
 	for (size_t i = 0; i < s->count; i++)
 		free(s->names[i]);
 	free(s->names);
-	*s = (struct selection){ 0 };
+	*s = (struct selection){0};
 }
 
 static int request_each(struct client *client, const struct selection *s, const char *method, const char *suffix)
@@ -99,7 +99,7 @@ static int request_each(struct client *client, const struct selection *s, const 
 
 int select_and_request(const struct command *c, int argc, char **argv, const char *method, const char *suffix)
 {
-	static const struct option longs[] = { COMMON_OPTIONS, { "all", no_argument, NULL, 'a' }, { 0 } };
+	static const struct option longs[] = {COMMON_OPTIONS, {"all", no_argument, NULL, 'a'}, {0}};
 	bool all = false;
 	int option;
 	while ((option = getopt_long(argc, argv, "ah", longs, NULL)) != -1) {

@@ -27,6 +27,15 @@ bool spec_options_take(const struct command *c, struct spec_options *o, int opti
 	case OPTION_DOMAIN:
 		o->domain = value;
 		return true;
+	case OPTION_WEIGHT:
+		o->weight = value;
+		return true;
+	case OPTION_CPU_MAX:
+		o->cpu_max = value;
+		return true;
+	case OPTION_TEMPLATE:
+		o->template = value;
+		return true;
 	case OPTION_ISOLATION:
 		o->isolation = value;
 		return true;
@@ -58,8 +67,8 @@ static int set_isolation(struct guest_spec *spec, const char *text, struct cassi
 
 static int set_restart(struct guest_spec *spec, const char *text, struct cassin_error_text *err)
 {
-	static const char *const names[] = { "no", "on-failure", "always" };
-	static const enum guest_restart values[] = { RESTART_NO, RESTART_ON_FAILURE, RESTART_ALWAYS };
+	static const char *const names[] = {"no", "on-failure", "always"};
+	static const enum guest_restart values[] = {RESTART_NO, RESTART_ON_FAILURE, RESTART_ALWAYS};
 	size_t len = strcspn(text, ":");
 	for (size_t i = 0; i < 3; i++) {
 		if (strlen(names[i]) != len || memcmp(names[i], text, len) != 0)
@@ -79,6 +88,26 @@ static int set_memory(struct guest_spec *spec, const char *text, struct cassin_e
 {
 	if (size_parse(text, &spec->memory) < 0)
 		return error_set(err, -EINVAL, "--memory %s: must be a size such as 512K or 64M", text);
+	if (spec->template)
+		return error_set(err, -EINVAL, "--memory %s: a clone has its template's", text);
+	return 0;
+}
+
+static int set_weight(struct guest_spec *spec, const char *text, struct cassin_error_text *err)
+{
+	char *end;
+	unsigned long n = strtoul(text, &end, 10);
+	if (*text < '0' || *text > '9' || *end || n < 1 || n > CASSIN_WEIGHT_MAX)
+		return error_set(err, -EINVAL, "--weight %s: must be a number from 1 to %u", text, CASSIN_WEIGHT_MAX);
+	spec->weight = (unsigned)n;
+	return 0;
+}
+
+static int set_cpu_max(struct guest_spec *spec, const char *text, struct cassin_error_text *err)
+{
+	if (cpu_max_parse(text, &spec->cpu_quota_us, &spec->cpu_period_us) < 0)
+		return error_set(err, -EINVAL, "--cpu-max %s: must be microseconds, \"QUOTA PERIOD\" or \"max PERIOD\"",
+				 text);
 	return 0;
 }
 
@@ -122,7 +151,7 @@ static int take_ports(const struct spec_options *o, struct guest_spec *spec, str
 		      struct cassin_error_text *err)
 {
 	for (size_t i = 0; i < o->nports; i++) {
-		struct guest_port port = { .guest = 0 };
+		struct guest_port port = {.guest = 0};
 		char text[2 * CASSIN_ENDPOINT_MAX];
 		if (strlen(o->ports[i]) >= sizeof text)
 			return error_set(err, -EINVAL, "-p %.40s...: too long", o->ports[i]);
@@ -134,8 +163,8 @@ static int take_ports(const struct spec_options *o, struct guest_spec *spec, str
 		if (result == 0)
 			result = make_absolute(&port, err);
 		if (result == 0)
-			result = base ? add_port(bases, nbases, &port, err) :
-					add_port(&spec->ports, &spec->nports, &port, err);
+			result = base ? add_port(bases, nbases, &port, err)
+				      : add_port(&spec->ports, &spec->nports, &port, err);
 		if (result < 0)
 			return result;
 	}
@@ -144,6 +173,11 @@ static int take_ports(const struct spec_options *o, struct guest_spec *spec, str
 
 static int take_image(struct guest_spec *spec, char **operands, struct cassin_error_text *err)
 {
+	if (operands[0] && spec->template)
+		return error_set(err, -EINVAL, "%s: a clone of \"%s\" has its template's image and arguments",
+				 operands[0], spec->template);
+	if (spec->template)
+		return 0;
 	if (!operands[0] && !spec->image)
 		return error_set(err, -EINVAL, "name an image, or a spec that does");
 	if (!operands[0])
@@ -171,9 +205,11 @@ static int take_image(struct guest_spec *spec, char **operands, struct cassin_er
 static int take_name(struct guest_spec *spec, struct cassin_error_text *err)
 {
 	char name[CASSIN_NAME_MAX + 1];
-	const char *base = strrchr(spec->image, '/');
 	if (spec->name)
 		return 0;
+	if (spec->template)
+		return set_text(&spec->name, spec->template, err);
+	const char *base = strrchr(spec->image, '/');
 	snprintf(name, sizeof name, "%s", base ? base + 1 : spec->image);
 	size_t len = strlen(name);
 	if (len > 4 && !strcmp(name + len - 4, ".elf"))
@@ -187,14 +223,20 @@ static int take_options(const struct spec_options *o, struct guest_spec *spec, s
 {
 	int result = 0;
 	if (o->name && !name_valid(o->name))
-		return error_set(err, -EINVAL, "--name %.80s: must be letters, digits, '.', '_' and '-', at most %d", o->name,
-				 CASSIN_NAME_MAX);
+		return error_set(err, -EINVAL, "--name %.80s: must be letters, digits, '.', '_' and '-', at most %d",
+				 o->name, CASSIN_NAME_MAX);
 	if (o->name)
 		result = set_text(&spec->name, o->name, err);
 	if (result == 0 && o->domain)
 		result = set_text(&spec->domain, o->domain, err);
+	if (result == 0 && o->template)
+		result = set_text(&spec->template, o->template, err);
 	if (result == 0 && o->memory)
 		result = set_memory(spec, o->memory, err);
+	if (result == 0 && o->weight)
+		result = set_weight(spec, o->weight, err);
+	if (result == 0 && o->cpu_max)
+		result = set_cpu_max(spec, o->cpu_max, err);
 	if (result == 0 && o->isolation)
 		result = set_isolation(spec, o->isolation, err);
 	if (result == 0 && o->restart)
@@ -202,18 +244,21 @@ static int take_options(const struct spec_options *o, struct guest_spec *spec, s
 	return result;
 }
 
-int spec_options_apply(const struct spec_options *o, char **operands, struct guest_spec *spec, struct guest_port **bases,
-		       size_t *nbases, struct cassin_error_text *err)
+int spec_options_apply(const struct spec_options *o, char **operands, struct guest_spec *spec,
+		       struct guest_port **bases, size_t *nbases, struct cassin_error_text *err)
 {
 	spec_init(spec);
-	int result = o->spec ? spec_load(spec, o->spec, err) : 0;
+	/* The file is told of the template before, so that it refuses what a clone cannot have of its own. */
+	int result = o->template ? set_text(&spec->template, o->template, err) : 0;
+	if (result == 0 && o->spec)
+		result = spec_load(spec, o->spec, err);
 	if (result == 0)
 		result = take_options(o, spec, err);
 	if (result == 0)
 		result = take_ports(o, spec, bases, nbases, err);
 	if (result == 0)
 		result = take_image(spec, operands, err);
-	if (result == 0 && spec->image[0] != '/') {
+	if (result == 0 && spec->image && spec->image[0] != '/') {
 		char *absolute = realpath(spec->image, NULL);
 		if (!absolute)
 			return error_set(err, -errno, "cannot find the image %s: %s", spec->image, strerror(errno));

@@ -9,7 +9,7 @@
 
 void table_init(struct table *t, const char *const *heads)
 {
-	*t = (struct table){ 0 };
+	*t = (struct table){0};
 	while (heads[t->ncolumns] && t->ncolumns < TABLE_COLUMNS) {
 		t->heads[t->ncolumns] = heads[t->ncolumns];
 		t->ncolumns++;

@@ -5,7 +5,7 @@
 
 const char *units_size(char out[UNITS_MAX], uint64_t bytes)
 {
-	static const char *const units[] = { "KiB", "MiB", "GiB", "TiB" };
+	static const char *const units[] = {"KiB", "MiB", "GiB", "TiB"};
 	if (bytes < 1024) {
 		snprintf(out, UNITS_MAX, "%u B", (unsigned)bytes);
 		return out;

@@ -8,6 +8,7 @@
 #include "api.h"
 #include "guest_json.h"
 #include "reply.h"
+#include "waiting.h"
 
 #define GRACE_MS_DEFAULT 5000
 #define GRACE_MS_MAX 3600000
@@ -39,8 +40,15 @@ unsigned api_status_of(int error)
 	case EACCES:
 	case EISDIR:
 	case EADDRNOTAVAIL:
+	case E2BIG:  /* the memory does not hold the image */
+	case ECHILD: /* these three: the guest does not become a template */
+	case ETIMEDOUT:
+	case EBUSY:
 		return 422;
+	case ENOSYS:
+		return 501;
 	case ENOMEM:
+	case EAGAIN: /* the limit of guests */
 	case ENOSPC:
 	case EMFILE:
 	case ENFILE:
@@ -195,7 +203,10 @@ static int call_kill(struct guest_work *w)
 
 static int call_restart(struct guest_work *w)
 {
-	return engine_guest_restart(w->connection->daemon->engine, w->id, &w->err);
+	int result = engine_guest_restart(w->connection->daemon->engine, w->id, &w->err);
+	if (result == -ENOENT)
+		w->err.text[0] = '\0'; /* removed meanwhile: told as such */
+	return result;
 }
 
 static int call_remove(struct guest_work *w)
@@ -221,6 +232,12 @@ void api_guest_restart(struct connection *c, const struct target *t)
 
 void api_guest_remove(struct connection *c, const struct target *t)
 {
+	uint64_t id;
+	if (engine_guest_find(c->daemon->engine, t->segments[2], &id) < 0 &&
+	    waiting_cancel(c->daemon, t->segments[2])) {
+		reply_json(c, 200, json_pack("{s:i}", "id", 0));
+		return;
+	}
 	work_on_guest(c, t, call_remove);
 }
 
@@ -236,6 +253,8 @@ void api_guests_create(struct connection *c, const struct target *t)
 		result = error_set(&w->err, -EINVAL, "request: \"image\": must be an absolute path");
 	if (result == 0)
 		result = spec_check(&w->spec, "request", &w->err);
+	if (result == 0 && waiting_short(c->daemon))
+		result = error_set(&w->err, -EAGAIN, WAITING_SHORT_TEXT);
 	if (result < 0) {
 		reply_error(c, api_status_of(result), "%s", w->err.text);
 		spec_free(&w->spec);

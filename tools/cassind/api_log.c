@@ -39,8 +39,8 @@ static void on_gone(struct connection *c)
 static void tell_loss(struct follower *f, uint64_t lost)
 {
 	char line[96];
-	int len = snprintf(line, sizeof line, "%s[cassin: %llu bytes of console output lost]\n", f->mid_line ? "\n" : "",
-			   (unsigned long long)lost);
+	int len = snprintf(line, sizeof line, "%s[cassin: %llu bytes of console output lost]\n",
+			   f->mid_line ? "\n" : "", (unsigned long long)lost);
 	stream_piece(f->connection, line, (size_t)len);
 	f->mid_line = false;
 }
@@ -89,7 +89,8 @@ static void follow(struct connection *c, uint64_t id, uint64_t offset)
 		reply_error(c, 507, "no memory for the request");
 		return;
 	}
-	*f = (struct follower){ .connection = c, .id = id, .offset = offset, .next = d->followers, .link = &d->followers };
+	*f = (struct follower){
+		.connection = c, .id = id, .offset = offset, .next = d->followers, .link = &d->followers};
 	if (f->next)
 		f->next->link = &f->next;
 	d->followers = f;
@@ -119,8 +120,8 @@ static void reply_kept(struct connection *c, uint64_t id, uint64_t offset)
 			break;
 		len += (size_t)n;
 	}
-	snprintf(headers, sizeof headers, "Cassin-Log-Next: %llu\r\nCassin-Log-Lost: %llu\r\n", (unsigned long long)offset,
-		 (unsigned long long)lost);
+	snprintf(headers, sizeof headers, "Cassin-Log-Next: %llu\r\nCassin-Log-Lost: %llu\r\n",
+		 (unsigned long long)offset, (unsigned long long)lost);
 	reply_body(c, 200, "text/plain; charset=utf-8", headers, text, len);
 }
 

@@ -2,9 +2,11 @@
 /*
  * POST /v1/spawn: a batch. Guests are spawned in chunks on the thread pool, and between chunks the loop tells the
  * client how far it is. Then it waits until each is ready or has ended. A batch belongs to the pool while a chunk
- * is there, and to the loop otherwise; `abandoned` alone is for both.
+ * is there, and to the loop otherwise; `abandoned` and `cancelled` alone are for both. One that is to wait for room has a
+ * place in the queue (waiting.h) until the last of its guests is spawned.
  */
 #include <errno.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,11 +14,14 @@
 #include "api.h"
 #include "batch.h"
 #include "reply.h"
+#include "waiting.h"
 
 #define CHUNK_NS UINT64_C(50000000)
 #define WAIT_POLL_MS 10
 #define TELL_NS UINT64_C(100000000)
 #define TELL_BACKLOG (64u << 10)
+#define HEARTBEAT_MS 250 /* while it waits for room: a client that has gone shows when it is written to */
+#define HOPELESS_TRIES 5 /* without room while nothing runs whose end could make some */
 
 struct spawned {
 	uint64_t id;
@@ -33,22 +38,36 @@ struct spawning {
 	struct spawned *guests; /* nguests of them */
 	unsigned next, nguests, ended, running, booting, unsettled;
 	json_t *failed;
+	unsigned *failed_at; /* index of each of them */
 	unsigned nfailed;
 	bool rolled_back;
 	atomic_bool abandoned;
+	struct waiter waiter;
+	bool queued, tried; /* it has a place in the queue; has been its head */
+	bool full;          /* the last try found no room */
+	unsigned hopeless;
+	atomic_bool *cancelled; /* while they waited */
+	unsigned ncancelled;
 	uint64_t started, spawned_at, told;
+	unsigned told_next;
+	bool told_full;
 };
 
 static void chunk_queue(struct spawning *s);
 
+/* Guests fail in any order; they are told in their own. */
 static void fail(struct spawning *s, unsigned index, const char *why)
 {
 	char name[CASSIN_NAME_MAX + 1];
+	size_t at = s->nfailed++;
 	batch_name(&s->batch, index, name);
+	for (; at && s->failed_at[at - 1] > index; at--)
+		s->failed_at[at] = s->failed_at[at - 1];
+	s->failed_at[at] = index;
 	json_t *text = json_string(why);
-	json_array_append_new(s->failed, json_pack("{s:s, s:o}", "name", name, "error",
-						   text ? text : json_string("(unprintable)")));
-	s->nfailed++;
+	json_array_insert_new(
+		s->failed, at,
+		json_pack("{s:s, s:o}", "name", name, "error", text ? text : json_string("(unprintable)")));
 }
 
 static void tell(struct spawning *s)
@@ -57,17 +76,27 @@ static void tell(struct spawning *s)
 	if (!c || c->backlog > TELL_BACKLOG)
 		return;
 	s->told = daemon_now();
-	stream_json(c, json_pack("{s:s, s:i, s:i, s:i, s:i}", "event", "progress", "count", (int)s->batch.count, "spawned",
-				 (int)s->nguests, "settled", (int)(s->nguests - s->unsettled), "failed", (int)s->nfailed));
+	s->told_next = s->next;
+	s->told_full = s->full;
+	unsigned waiting = s->queued && (s->full || !s->tried) ? s->batch.count - s->next : 0;
+	stream_json(c, json_pack("{s:s, s:i, s:i, s:i, s:i, s:i}", "event", "progress", "count", (int)s->batch.count,
+				 "spawned", (int)s->nguests, "settled", (int)(s->nguests - s->unsettled), "failed",
+				 (int)s->nfailed, "waiting", (int)waiting));
+}
+
+static void spawning_free(struct spawning *s)
+{
+	batch_free(&s->batch);
+	json_decref(s->failed);
+	free(s->failed_at);
+	free(s->cancelled);
+	free(s->guests);
+	free(s);
 }
 
 static void on_timer_closed(uv_handle_t *handle)
 {
-	struct spawning *s = handle->data;
-	batch_free(&s->batch);
-	json_decref(s->failed);
-	free(s->guests);
-	free(s);
+	spawning_free(handle->data);
 }
 
 static void finish(struct spawning *s)
@@ -75,23 +104,15 @@ static void finish(struct spawning *s)
 	struct connection *c = s->connection;
 	if (c) {
 		stream_json(c, json_pack("{s:s, s:i, s:i, s:i, s:i, s:O, s:b, s:I, s:I}", "event", "done", "count",
-					 (int)s->batch.count, "running", (int)s->running, "ended", (int)s->ended, "booting",
-					 (int)s->booting, "failed", s->failed, "rolled_back", (int)s->rolled_back, "spawn_ns",
-					 (json_int_t)(s->spawned_at - s->started), "elapsed_ns",
-					 (json_int_t)(daemon_now() - s->started)));
+					 (int)s->batch.count, "running", (int)s->running, "ended", (int)s->ended,
+					 "booting", (int)s->booting, "failed", s->failed, "rolled_back",
+					 (int)s->rolled_back, "spawn_ns", (json_int_t)(s->spawned_at - s->started),
+					 "elapsed_ns", (json_int_t)(daemon_now() - s->started)));
 		c->on_gone = NULL;
 		stream_end(c);
 		connection_release(c);
 	}
 	uv_close((uv_handle_t *)&s->timer, on_timer_closed);
-}
-
-static void on_gone(struct connection *c)
-{
-	struct spawning *s = c->user;
-	s->connection = NULL;
-	atomic_store(&s->abandoned, true);
-	connection_release(c);
 }
 
 /* ---- All or nothing ---- */
@@ -124,14 +145,15 @@ static void conclude(struct spawning *s)
 
 /* ---- Waiting ---- */
 
+/* Of the report only why; who is told already. */
 static void settle_crash(struct spawning *s, const struct spawned *g)
 {
-	char *report = engine_guest_report(s->daemon->engine, g->id), text[256];
+	char *report = engine_guest_report(s->daemon->engine, g->id);
 	if (report)
 		report[strcspn(report, "\n")] = '\0';
-	snprintf(text, sizeof text, "crashed: %s", report ? report : "no report");
+	const char *why = report ? strstr(report, "crashed: ") : NULL;
+	fail(s, g->index, why ? why : "crashed");
 	free(report);
-	fail(s, g->index, text);
 }
 
 /* True: this guest's fate is known, and counted. */
@@ -150,7 +172,8 @@ static bool settle(struct spawning *s, const struct spawned *g, bool last_call)
 		s->booting += last_call && !status.ready;
 		return status.ready || last_call;
 	case GUEST_WAITING:
-		snprintf(text, sizeof text, "keeps failing: exit code %d, %u restarts", status.exit_code, status.restarts);
+		snprintf(text, sizeof text, "keeps failing: exit code %d, %u restarts", status.exit_code,
+			 status.restarts);
 		s->ended += status.exit_code == 0;
 		if (status.exit_code && last_call)
 			fail(s, g->index, text);
@@ -197,8 +220,39 @@ static void on_wait(uv_timer_t *timer)
 
 static bool chunk_over(const struct spawning *s, uint64_t since)
 {
-	return s->next == s->batch.count || (s->batch.atomic && s->nfailed) || atomic_load(&s->abandoned) ||
+	return s->full || s->next == s->batch.count || (s->batch.atomic && s->nfailed) || atomic_load(&s->abandoned) ||
 	       atomic_load(&s->daemon->stopping) || daemon_now() - since >= CHUNK_NS;
+}
+
+/* There is no room for the next guest now, but there may be later. */
+static bool must_wait(struct spawning *s, int result)
+{
+	struct engine_stats stats;
+	if (!s->queued || (result != -ENOMEM && result != -EAGAIN))
+		return false;
+	engine_stats(s->daemon->engine, &stats);
+	s->hopeless = stats.running ? 0 : s->hopeless + 1;
+	return s->hopeless < HOPELESS_TRIES;
+}
+
+static void spawn_next(struct spawning *s)
+{
+	struct cassin_error_text err = {"no memory for the spec"};
+	struct guest_spec spec;
+	uint64_t id;
+	int result = batch_spec(&s->batch, s->next, &spec);
+	if (result == 0) {
+		result = daemon_guest_spawn(s->daemon, &spec, &id, &err);
+		batch_spec_free(&spec);
+	}
+	s->full = must_wait(s, result);
+	if (s->full)
+		return;
+	if (result == 0)
+		s->guests[s->nguests++] = (struct spawned){.id = id, .index = s->next};
+	else
+		fail(s, s->next, err.text);
+	s->next++;
 }
 
 static void chunk_run(uv_work_t *work)
@@ -206,33 +260,21 @@ static void chunk_run(uv_work_t *work)
 	struct spawning *s = work->data;
 	uint64_t since = daemon_now();
 	do {
-		struct cassin_error_text err = { "no memory for the spec" };
-		struct guest_spec spec;
-		uint64_t id;
-		int result = batch_spec(&s->batch, s->next, &spec);
-		if (result == 0) {
-			result = daemon_guest_spawn(s->daemon, &spec, &id, &err);
-			batch_spec_free(&spec);
-		}
-		if (result == 0)
-			s->guests[s->nguests++] = (struct spawned){ .id = id, .index = s->next };
+		s->full = false;
+		if (s->cancelled && atomic_load(&s->cancelled[s->next]))
+			fail(s, s->next++, "removed while it waited");
 		else
-			fail(s, s->next, err.text);
-		s->next++;
+			spawn_next(s);
 	} while (!chunk_over(s, since));
 }
 
-static void chunk_done(uv_work_t *work, int status)
+/* No more of them will be spawned. */
+static void spawning_over(struct spawning *s, bool stopped)
 {
-	struct spawning *s = work->data;
-	bool stopped = atomic_load(&s->abandoned) || atomic_load(&s->daemon->stopping) || (s->batch.atomic && s->nfailed);
-	(void)status;
-	s->unsettled = s->nguests;
-	tell(s);
-	if (s->next < s->batch.count && !stopped) {
-		chunk_queue(s);
-		return;
-	}
+	if (s->queued)
+		waiting_leave(s->daemon, &s->waiter);
+	s->queued = false;
+	uv_timer_stop(&s->timer);
 	s->spawned_at = daemon_now();
 	if (stopped)
 		conclude(s);
@@ -240,9 +282,83 @@ static void chunk_done(uv_work_t *work, int status)
 		uv_timer_start(&s->timer, on_wait, 0, WAIT_POLL_MS);
 }
 
+static void chunk_done(uv_work_t *work, int status)
+{
+	struct spawning *s = work->data;
+	bool stopped = atomic_load(&s->abandoned) || atomic_load(&s->daemon->stopping) ||
+		       (s->batch.atomic && s->nfailed);
+	(void)status;
+	s->unsettled = s->nguests;
+	if (s->next != s->told_next || s->full != s->told_full)
+		tell(s);
+	if (stopped || s->next == s->batch.count)
+		spawning_over(s, stopped);
+	else if (s->full)
+		waiting_tried(s->daemon, &s->waiter);
+	else
+		chunk_queue(s);
+}
+
 static void chunk_queue(struct spawning *s)
 {
 	uv_queue_work(&s->daemon->loop, &s->work, chunk_run, chunk_done);
+}
+
+static void on_gone(struct connection *c)
+{
+	struct spawning *s = c->user;
+	s->connection = NULL;
+	atomic_store(&s->abandoned, true);
+	if (s->queued && !s->waiter.busy)
+		spawning_over(s, true);
+	connection_release(c);
+}
+
+/* ---- In the queue ---- */
+
+static struct spawning *spawning_of(struct waiter *w)
+{
+	return (struct spawning *)(void *)((char *)w - offsetof(struct spawning, waiter));
+}
+
+static void on_turn(struct waiter *w)
+{
+	struct spawning *s = spawning_of(w);
+	s->tried = true;
+	chunk_queue(s);
+}
+
+static bool cancel(struct waiter *w, const char *name)
+{
+	struct spawning *s = spawning_of(w);
+	int i = batch_find(&s->batch, name);
+	if (i < 0 || atomic_load(&s->cancelled[i]) || (!w->busy && (unsigned)i < s->next))
+		return false;
+	atomic_store(&s->cancelled[i], true);
+	if (w->busy || ++s->ncancelled < s->batch.count - s->next)
+		return true;
+	while (s->next < s->batch.count)
+		fail(s, s->next++, "removed while it waited");
+	spawning_over(s, s->batch.atomic);
+	return true;
+}
+
+static void on_heartbeat(uv_timer_t *timer)
+{
+	struct spawning *s = timer->data;
+	if (!s->waiter.busy)
+		tell(s);
+}
+
+static void join(struct spawning *s)
+{
+	s->waiter.try = on_turn;
+	s->waiter.cancel = cancel;
+	s->queued = true;
+	uv_timer_start(&s->timer, on_heartbeat, HEARTBEAT_MS, HEARTBEAT_MS);
+	waiting_join(s->daemon, &s->waiter);
+	if (!s->waiter.busy)
+		tell(s);
 }
 
 static int spawning_new(struct spawning **out, const struct request *r, struct cassin_error_text *err)
@@ -256,24 +372,27 @@ static int spawning_new(struct spawning **out, const struct request *r, struct c
 		return result;
 	}
 	s->guests = calloc(s->batch.count, sizeof *s->guests);
+	s->cancelled = s->batch.wait ? calloc(s->batch.count, sizeof *s->cancelled) : NULL;
+	s->failed_at = calloc(s->batch.count, sizeof *s->failed_at);
 	s->failed = json_array();
-	if (s->guests && s->failed) {
+	if (s->guests && s->failed_at && s->failed && (s->cancelled || !s->batch.wait)) {
 		*out = s;
 		return 0;
 	}
-	batch_free(&s->batch);
-	json_decref(s->failed);
-	free(s->guests);
-	free(s);
+	spawning_free(s);
 	return error_set(err, -ENOMEM, "no memory for the request");
 }
 
 void api_spawn(struct connection *c, const struct target *t)
 {
-	struct cassin_error_text err = { "" };
-	struct spawning *s;
+	struct cassin_error_text err = {""};
+	struct spawning *s = NULL;
 	(void)t;
 	int result = spawning_new(&s, &c->request, &err);
+	if (result == 0 && !s->batch.wait && waiting_short(c->daemon)) {
+		spawning_free(s);
+		result = error_set(&err, -EAGAIN, WAITING_SHORT_TEXT);
+	}
 	if (result < 0) {
 		reply_error(c, api_status_of(result), "%s", err.text);
 		return;
@@ -287,5 +406,8 @@ void api_spawn(struct connection *c, const struct target *t)
 	c->user = s;
 	c->on_gone = on_gone;
 	stream_begin(c, "application/x-ndjson", "");
-	chunk_queue(s);
+	if (s->batch.wait)
+		join(s);
+	else
+		chunk_queue(s);
 }

@@ -9,15 +9,25 @@
 #include "guest_json.h"
 #include "reply.h"
 
+static uint64_t count_templates(struct daemon *d)
+{
+	struct template_status *all = NULL;
+	int n = engine_template_list(d->engine, &all);
+	free(all);
+	return n > 0 ? (uint64_t)n : 0;
+}
+
 void api_stats(struct connection *c, const struct target *t)
 {
 	struct daemon *d = c->daemon;
 	struct engine_stats s;
 	(void)t;
 	engine_stats(d->engine, &s);
-	json_t *o = json_pack("{s:i, s:i}", "workers", (int)s.workers, "cells", (int)s.cells);
+	json_t *o = json_pack("{s:i, s:i, s:I}", "workers", (int)s.workers, "cells", (int)s.cells, "templates",
+			      (json_int_t)count_templates(d));
 	for (size_t i = 0; i < engine_figures_count; i++)
-		json_object_set_new(o, engine_figures[i].name, json_integer((json_int_t)figure_of(&engine_figures[i], &s)));
+		json_object_set_new(o, engine_figures[i].name,
+				    json_integer((json_int_t)figure_of(&engine_figures[i], &s)));
 	json_object_set_new(o, "api",
 			    json_pack("{s:i, s:I, s:I, s:I}", "connections", (int)d->nconnections, "requests",
 				      (json_int_t)d->requests, "errors", (json_int_t)d->errors, "gateway_connections",
@@ -52,6 +62,7 @@ static void metrics_totals(struct daemon *d, FILE *out)
 	fprintf(out, "cassin_build_info{version=\"%s\"} 1\n", CASSIN_VERSION);
 	metric(out, "cassin_workers", "Host threads that run guests", false, s.workers);
 	metric(out, "cassin_cells", "KVM virtual machines", false, s.cells);
+	metric(out, "cassin_templates", "Templates", false, count_templates(d));
 	for (size_t i = 0; i < engine_figures_count; i++) {
 		const struct figure *f = &engine_figures[i];
 		char name[96];
@@ -61,7 +72,8 @@ static void metrics_totals(struct daemon *d, FILE *out)
 	metric(out, "cassin_api_connections", "Open API connections", false, d->nconnections);
 	metric(out, "cassin_api_requests_total", "API requests answered", true, d->requests);
 	metric(out, "cassin_api_errors_total", "API requests answered with an error", true, d->errors);
-	metric(out, "cassin_gateway_connections_total", "Streams handed over by the gateway", true, d->gateway_connects);
+	metric(out, "cassin_gateway_connections_total", "Streams handed over by the gateway", true,
+	       d->gateway_connects);
 }
 
 /* A family's samples must stand together, so the guests' state is read once and written figure by figure. */

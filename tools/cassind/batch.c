@@ -17,6 +17,14 @@ static int take_number(const json_t *value, const char *key, json_int_t least, j
 	return 0;
 }
 
+static int take_flag(const json_t *value, const char *key, bool *out, struct cassin_error_text *err)
+{
+	if (!json_is_boolean(value))
+		return error_set(err, -EINVAL, "request: \"%s\": must be true or false", key);
+	*out = json_is_true(value);
+	return 0;
+}
+
 static int take_spec(struct batch *b, const json_t *value, struct cassin_error_text *err)
 {
 	char *text = json_is_object(value) ? json_dumps(value, JSON_COMPACT) : NULL;
@@ -31,7 +39,8 @@ static int take_prefix(struct batch *b, const json_t *value, struct cassin_error
 {
 	const char *text = json_string_value(value);
 	if (!text || !name_valid(text))
-		return error_set(err, -EINVAL, "request: \"name_prefix\": must be letters, digits, '.', '_' and '-', at most %d",
+		return error_set(err, -EINVAL,
+				 "request: \"name_prefix\": must be letters, digits, '.', '_' and '-', at most %d",
 				 CASSIN_NAME_MAX);
 	snprintf(b->prefix, sizeof b->prefix, "%s", text);
 	return 0;
@@ -55,7 +64,8 @@ static int take_bases(struct batch *b, const json_t *value, struct cassin_error_
 {
 	size_t n = json_array_size(value);
 	if (!json_is_array(value) || n > CASSIN_PORTS_MAX)
-		return error_set(err, -EINVAL, "request: \"port_base\": must be an array of at most %d", CASSIN_PORTS_MAX);
+		return error_set(err, -EINVAL, "request: \"port_base\": must be an array of at most %d",
+				 CASSIN_PORTS_MAX);
 	b->bases = calloc(n ? n : 1, sizeof *b->bases);
 	if (!b->bases)
 		return error_set(err, -ENOMEM, "no memory for the request");
@@ -81,12 +91,11 @@ static int take(struct batch *b, const char *key, const json_t *value, struct ca
 	}
 	if (!strcmp(key, "wait_ms"))
 		return take_number(value, key, 0, BATCH_WAIT_MS_MAX, &b->wait_ms, err);
-	if (strcmp(key, "atomic") != 0)
-		return error_set(err, -EINVAL, "request: \"%.80s\": unknown key", key);
-	if (!json_is_boolean(value))
-		return error_set(err, -EINVAL, "request: \"atomic\": must be true or false");
-	b->atomic = json_is_true(value);
-	return 0;
+	if (!strcmp(key, "atomic"))
+		return take_flag(value, key, &b->atomic, err);
+	if (!strcmp(key, "wait"))
+		return take_flag(value, key, &b->wait, err);
+	return error_set(err, -EINVAL, "request: \"%.80s\": unknown key", key);
 }
 
 static unsigned long base_port(const struct guest_port *base)
@@ -96,9 +105,9 @@ static unsigned long base_port(const struct guest_port *base)
 
 static int check(struct batch *b, struct cassin_error_text *err)
 {
-	if (!b->spec.image)
+	if (!b->spec.image && !b->spec.template)
 		return error_set(err, -EINVAL, "request: \"spec\": \"image\": is missing");
-	if (b->spec.image[0] != '/')
+	if (b->spec.image && b->spec.image[0] != '/')
 		return error_set(err, -EINVAL, "request: \"spec\": \"image\": must be an absolute path");
 	if (!b->prefix[0] && b->spec.name)
 		snprintf(b->prefix, sizeof b->prefix, "%s", b->spec.name);
@@ -106,16 +115,19 @@ static int check(struct batch *b, struct cassin_error_text *err)
 		return error_set(err, -EINVAL, "request: \"name_prefix\": is missing");
 	int longest = b->numbered ? snprintf(NULL, 0, "%s-%u", b->prefix, b->count - 1) : 0;
 	if (longest > CASSIN_NAME_MAX)
-		return error_set(err, -EINVAL, "request: \"name_prefix\": too long: the last name would have %d letters, at most %d",
+		return error_set(err, -EINVAL,
+				 "request: \"name_prefix\": too long: the last name would have %d letters, at most %d",
 				 longest, CASSIN_NAME_MAX);
 	if (b->count > 1 && b->spec.nports)
-		return error_set(err, -EINVAL, "request: \"spec\": \"ports\": %u guests cannot share a host port; use port_base",
+		return error_set(err, -EINVAL,
+				 "request: \"spec\": \"ports\": %u guests cannot share a host port; use port_base",
 				 b->count);
 	if (b->spec.nports + b->nbases > CASSIN_PORTS_MAX)
 		return error_set(err, -EINVAL, "request: more than %d ports", CASSIN_PORTS_MAX);
 	for (size_t i = 0; i < b->nbases; i++)
 		if (base_port(&b->bases[i]) + b->count - 1 > 65535)
-			return error_set(err, -EINVAL, "request: \"port_base\": port %lu of the last guest is above 65535",
+			return error_set(err, -EINVAL,
+					 "request: \"port_base\": port %lu of the last guest is above 65535",
 					 base_port(&b->bases[i]) + b->count - 1);
 	return 0;
 }
@@ -137,7 +149,7 @@ int batch_parse(struct batch *b, const char *json, size_t len, struct cassin_err
 	json_error_t where;
 	json_t *root = json_loadb(json ? json : "", len, JSON_REJECT_DUPLICATES, &where), *value;
 	const char *key;
-	*b = (struct batch){ .count = 1, .wait_ms = BATCH_WAIT_MS_DEFAULT };
+	*b = (struct batch){.count = 1, .wait_ms = BATCH_WAIT_MS_DEFAULT};
 	spec_init(&b->spec);
 	int result = 0;
 	if (!root)
@@ -145,7 +157,7 @@ int batch_parse(struct batch *b, const char *json, size_t len, struct cassin_err
 	else if (!json_is_object(root))
 		result = error_set(err, -EINVAL, "request: must be an object");
 	else
-		json_object_foreach(root, key, value)
+		json_object_foreach (root, key, value)
 			if (result == 0)
 				result = take(b, key, value, err);
 	json_decref(root);
@@ -174,6 +186,19 @@ void batch_name(const struct batch *b, unsigned i, char *out)
 		snprintf(name, sizeof name, "%s", b->prefix);
 	memcpy(out, name, CASSIN_NAME_MAX);
 	out[CASSIN_NAME_MAX] = '\0';
+}
+
+int batch_find(const struct batch *b, const char *name)
+{
+	char same[CASSIN_NAME_MAX + 1];
+	size_t len = strlen(b->prefix);
+	if (strncmp(name, b->prefix, len) != 0)
+		return -ENOENT;
+	unsigned long i = b->numbered && name[len] ? strtoul(name + len + 1, NULL, 10) : 0;
+	if (i >= b->count)
+		return -ENOENT;
+	batch_name(b, (unsigned)i, same);
+	return strcmp(name, same) ? -ENOENT : (int)i;
 }
 
 int batch_spec(const struct batch *b, unsigned i, struct guest_spec *out)

@@ -195,7 +195,7 @@ void connection_send(struct connection *c, char *bytes, size_t len)
 		connection_close(c);
 		return;
 	}
-	*s = (struct sending){ .bytes = bytes, .len = len };
+	*s = (struct sending){.bytes = bytes, .len = len};
 	s->write.data = c;
 	uv_buf_t buf = uv_buf_init(bytes, (unsigned)len);
 	if (uv_write(&s->write, (uv_stream_t *)&c->pipe, &buf, 1, on_written) < 0) {

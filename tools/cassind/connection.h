@@ -26,7 +26,7 @@ struct request {
 };
 
 enum connection_phase {
-	CONNECTION_IDLE,      /* no byte of a request yet */
+	CONNECTION_IDLE, /* no byte of a request yet */
 	CONNECTION_RECEIVING,
 	CONNECTION_ANSWERING,
 	CONNECTION_LINGERING, /* the last answer is out; waits for the client to close */
@@ -52,9 +52,9 @@ struct connection {
 	bool field_ended, expects_continue;
 
 	bool head, keep_alive, chunked;
-	bool answered;    /* nothing will be added to the answer */
-	bool ends_on_eof; /* a client that ends its sending side ends this answer */
-	size_t backlog;   /* bytes not yet taken by the client */
+	bool answered;                         /* nothing will be added to the answer */
+	bool ends_on_eof;                      /* a client that ends its sending side ends this answer */
+	size_t backlog;                        /* bytes not yet taken by the client */
 	void (*on_gone)(struct connection *c); /* the client went away before the answer was complete */
 	void *user;                            /* of whoever answers */
 };

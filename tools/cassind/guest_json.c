@@ -4,8 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define COUNTER(field, text) { #field, text, offsetof(struct guest_counters, field), true }
-#define GAUGE(field, text) { #field, text, offsetof(struct guest_counters, field), false }
+#define COUNTER(field, text)                                                                                           \
+	{                                                                                                              \
+#field, text, offsetof(struct guest_counters, field), true                                             \
+	}
+#define GAUGE(field, text)                                                                                             \
+	{                                                                                                              \
+#field, text, offsetof(struct guest_counters, field), false                                            \
+	}
 
 const struct figure guest_figures[] = {
 	COUNTER(exits, "Exits from the virtual machine"),
@@ -25,12 +31,21 @@ const size_t guest_figures_count = sizeof guest_figures / sizeof *guest_figures;
 
 #undef COUNTER
 #undef GAUGE
-#define COUNTER(field, text) { #field, text, offsetof(struct engine_stats, field), true }
-#define GAUGE(field, text) { #field, text, offsetof(struct engine_stats, field), false }
+#define COUNTER(field, text)                                                                                           \
+	{                                                                                                              \
+#field, text, offsetof(struct engine_stats, field), true                                               \
+	}
+#define GAUGE(field, text)                                                                                             \
+	{                                                                                                              \
+#field, text, offsetof(struct engine_stats, field), false                                              \
+	}
 
 const struct figure engine_figures[] = {
 	GAUGE(guests, "Guests listed"),
 	GAUGE(running, "Guests that are starting or running"),
+	GAUGE(parked, "Running guests whose memory is folded up"),
+	COUNTER(parkings, "Times that a guest was parked"),
+	GAUGE(swap_bytes, "Bytes of parked memory in the swap file"),
 	GAUGE(pool_frames, "4 KiB frames that guests may use"),
 	GAUGE(used_frames, "4 KiB frames in use"),
 	GAUGE(image_frames, "4 KiB frames of shared image pages"),
@@ -61,7 +76,8 @@ static json_t *counters_json(const struct guest_counters *counters)
 {
 	json_t *o = json_object();
 	for (size_t i = 0; i < guest_figures_count; i++)
-		json_object_set_new(o, guest_figures[i].name, json_integer((json_int_t)figure_of(&guest_figures[i], counters)));
+		json_object_set_new(o, guest_figures[i].name,
+				    json_integer((json_int_t)figure_of(&guest_figures[i], counters)));
 	return o;
 }
 
@@ -84,7 +100,12 @@ static void add_spec(json_t *o, const struct guest_spec *spec, bool whole)
 	for (size_t i = 0; i < spec->nports; i++)
 		json_array_append_new(ports, json_pack("{s:s, s:i}", "host", spec->ports[i].host, "guest",
 						       (int)spec->ports[i].guest));
-	json_object_set_new(o, "image", json_string(spec->image));
+	char cpu_max[CPU_MAX_TEXT];
+	cpu_max_format(spec->cpu_quota_us, spec->cpu_period_us, cpu_max);
+	json_object_set_new(o, "image", spec->image ? json_string(spec->image) : json_null());
+	json_object_set_new(o, "template", spec->template ? json_string(spec->template) : json_null());
+	json_object_set_new(o, "weight", json_integer(spec->weight));
+	json_object_set_new(o, "cpu_max", json_string(cpu_max));
 	json_object_set_new(o, "isolation", json_string(spec->isolation == ISOLATION_VM ? "vm" : "cell"));
 	json_object_set_new(o, "restart", json_string(restart_name(spec->restart)));
 	json_object_set_new(o, "ports", ports);
@@ -101,14 +122,15 @@ json_t *guest_json(struct daemon *d, uint64_t id, bool with_spec)
 	if (engine_guest_status(d->engine, id, &s) < 0)
 		return NULL;
 	const struct guest_counters *n = &s.counters;
-	json_t *o = json_pack("{s:I, s:s, s:s, s:s, s:b, s:i, s:i, s:i, s:i, s:I, s:I, s:I, s:I}", "id", (json_int_t)s.id,
-			      "name", s.name, "domain", s.domain, "state", guest_state_name(s.state), "ready", (int)s.ready,
-			      "exit_code", s.exit_code, "restarts", (int)s.restarts, "cell", (int)s.cell, "worker",
-			      (int)s.worker, "memory_bytes", (json_int_t)s.memory_bytes, "used_bytes",
-			      (json_int_t)((n->frames + n->table_frames) * 4096), "started_ns", (json_int_t)s.started_ns,
-			      "uptime_ns", (json_int_t)s.uptime_ns);
+	json_t *o = json_pack("{s:I, s:s, s:s, s:s, s:b, s:i, s:i, s:i, s:i, s:I, s:I, s:I, s:I}", "id",
+			      (json_int_t)s.id, "name", s.name, "domain", s.domain, "state", guest_state_name(s.state),
+			      "ready", (int)s.ready, "exit_code", s.exit_code, "restarts", (int)s.restarts, "cell",
+			      (int)s.cell, "worker", (int)s.worker, "memory_bytes", (json_int_t)s.memory_bytes,
+			      "used_bytes", (json_int_t)((n->frames + n->table_frames) * 4096), "started_ns",
+			      (json_int_t)s.started_ns, "uptime_ns", (json_int_t)s.uptime_ns);
 	if (!o)
 		return NULL;
+	json_object_set_new(o, "parked", json_boolean(s.parked));
 	json_object_set_new(o, "counters", counters_json(n));
 	pthread_rwlock_rdlock(&d->specs);
 	const struct guest_spec *spec = engine_guest_spec(d->engine, id);

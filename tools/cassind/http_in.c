@@ -53,6 +53,8 @@ static int on_headers(http_parser *p)
 	c->request.method = p->method == HTTP_HEAD ? HTTP_GET : p->method;
 	c->head = p->method == HTTP_HEAD;
 	p->upgrade = 0;
+	if (p->http_major != 1)
+		return refuse(c, 400);
 	if (p->content_length != UINT64_MAX && p->content_length > REQUEST_BODY_MAX)
 		return refuse(c, 413);
 	if (c->expects_continue)
@@ -112,6 +114,9 @@ static void refuse_parsed(struct connection *c, enum http_errno why)
 		reply_refuse(c, 413, "the request's body is longer than %u KiB", REQUEST_BODY_MAX >> 10);
 	else if (c->refusal == 414)
 		reply_refuse(c, 414, "the request's target is longer than %u bytes", REQUEST_TARGET_MAX);
+	else if (c->refusal == 400)
+		reply_refuse(c, 400, "malformed request: HTTP/1.0 and HTTP/1.1 are understood, HTTP/%u.%u is not",
+			     c->parser.http_major, c->parser.http_minor);
 	else if (c->refusal)
 		reply_refuse(c, c->refusal, "no memory for the request");
 	else

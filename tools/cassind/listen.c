@@ -61,7 +61,7 @@ static int listen_at(const char *path, struct cassin_error_text *err)
 	int result = stale_clear(path, err);
 	if (result < 0)
 		return result;
-	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	struct sockaddr_un addr = {.sun_family = AF_UNIX};
 	memcpy(addr.sun_path, path, strlen(path) + 1);
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)

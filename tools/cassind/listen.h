@@ -8,7 +8,7 @@
 struct listeners {
 	struct socket_path path;
 	char lock_path[SOCKET_PATH_SIZE + sizeof ".lock"];
-	int lock; /* held while the daemon lives */
+	int lock;         /* held while the daemon lives */
 	int api, gateway; /* listening, non-blocking, mode 0600 */
 };
 

@@ -7,7 +7,7 @@
 
 void log_line(enum log_level level, const char *format, ...)
 {
-	static const char *const names[] = { "info", "warn", "error" };
+	static const char *const names[] = {"info", "warn", "error"};
 	char text[1024], when[32];
 	struct timespec now;
 	struct tm utc;

@@ -11,10 +11,12 @@
 
 #include "connection.h"
 #include "gateway.h"
+#include "kept.h"
 #include "listen.h"
 #include "log.h"
 #include "options.h"
 #include "state.h"
+#include "waiting.h"
 
 #define EXIT_CANNOT_START 3
 
@@ -38,7 +40,10 @@ static void on_changed(uv_async_t *async)
 	uint64_t id;
 	while ((id = engine_changed_next(d->engine))) {
 		struct guest_status s;
-		if (engine_guest_status(d->engine, id, &s) < 0)
+		bool gone = engine_guest_status(d->engine, id, &s) < 0;
+		if (gone || (s.state != GUEST_STARTING && s.state != GUEST_RUNNING))
+			waiting_changed(d);
+		if (gone)
 			continue;
 		if (s.state == GUEST_CRASHED)
 			log_warn("guest %s crashed", s.name);
@@ -60,6 +65,7 @@ static void stop(struct daemon *d, const char *why)
 	gateway_stop(d);
 	while (d->connections)
 		connection_close(d->connections);
+	waiting_stop(d);
 	uv_close((uv_handle_t *)&d->follow, NULL);
 }
 
@@ -85,15 +91,14 @@ static void raise_descriptors(void)
 	}
 }
 
-static void respawn(void *opaque, const struct guest_spec *spec)
+/* A signal that comes before the loop attends to it must wait, or it would leave the sockets behind. */
+static void hold_signals(int how)
 {
-	struct daemon *d = opaque;
-	struct cassin_error_text err = { "" };
-	uint64_t id;
-	if (engine_guest_spawn(d->engine, spec, &id, &err) < 0)
-		log_error("cannot start the kept guest %s: %s", spec->name, err.text);
-	else
-		log_info("started the kept guest %s", spec->name);
+	sigset_t ends;
+	sigemptyset(&ends);
+	sigaddset(&ends, SIGTERM);
+	sigaddset(&ends, SIGINT);
+	pthread_sigmask(how, &ends, NULL);
 }
 
 /* Everything on the loop; the descriptors of *l become the loop's. */
@@ -101,6 +106,7 @@ static int loop_start(struct daemon *d, struct listeners *l)
 {
 	uv_pipe_init(&d->loop, &d->api, 0);
 	uv_timer_init(&d->loop, &d->follow);
+	waiting_init(d);
 	uv_signal_init(&d->loop, &d->terminate);
 	uv_signal_init(&d->loop, &d->interrupt);
 	d->api.data = d->terminate.data = d->interrupt.data = d;
@@ -113,6 +119,7 @@ static int loop_start(struct daemon *d, struct listeners *l)
 		result = uv_signal_start(&d->terminate, on_signal, SIGTERM);
 	if (result == 0)
 		result = uv_signal_start(&d->interrupt, on_signal, SIGINT);
+	hold_signals(SIG_UNBLOCK);
 	return result;
 }
 
@@ -128,10 +135,14 @@ static void tell_ready(const struct options *o, const struct listeners *l)
 
 static int serve(struct daemon *d, const struct options *o, struct listeners *l)
 {
-	struct cassin_error_text err = { "" };
-	struct engine_options options = {
-		.workers = o->workers, .pool_bytes = o->pool_bytes, .notify = on_notify, .opaque = d
-	};
+	struct cassin_error_text err = {""};
+	struct engine_options options = {.workers = o->workers,
+					 .pool_bytes = o->pool_bytes,
+					 .park_after_ns = o->park_s * UINT64_C(1000000000),
+					 .swap_path = o->swap,
+					 .swap_bytes = o->swap_bytes,
+					 .notify = on_notify,
+					 .opaque = d};
 	uv_loop_init(&d->loop);
 	uv_async_init(&d->loop, &d->changed, on_changed);
 	uv_unref((uv_handle_t *)&d->changed);
@@ -140,7 +151,7 @@ static int serve(struct daemon *d, const struct options *o, struct listeners *l)
 	if (result < 0)
 		return cannot_start(&err);
 	if (d->state)
-		state_each(d->state, respawn, d);
+		kept_start(d);
 	result = loop_start(d, l);
 	if (result < 0) {
 		error_set(&err, result, "cannot start the event loop: %s", uv_strerror(result));
@@ -160,11 +171,12 @@ static int serve(struct daemon *d, const struct options *o, struct listeners *l)
 int main(int argc, char **argv)
 {
 	static struct daemon d;
-	struct cassin_error_text err = { "" };
+	struct cassin_error_text err = {""};
 	struct options options;
 	struct listeners listeners;
 	options_parse(&options, argc, argv);
 	signal(SIGPIPE, SIG_IGN);
+	hold_signals(SIG_BLOCK);
 	setenv("UV_THREADPOOL_SIZE", "16", 1);
 	raise_descriptors();
 	int result = socket_path_resolve(options.socket, &listeners.path, &err);
@@ -173,6 +185,8 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	pthread_rwlock_init(&d.specs, NULL);
+	pthread_mutex_init(&d.admission, NULL);
+	d.max_guests = options.max_guests;
 	if (options.state && state_open(&d.state, options.state, &err) < 0)
 		return cannot_start(&err);
 	if (listeners_open(&listeners, &err) < 0)

@@ -17,11 +17,18 @@ static const char help[] =
 	"  --socket PATH   the API's socket; the gateway is at PATH.gw\n"
 	"                  (default: $CASSIN_SOCKET, $XDG_RUNTIME_DIR/cassin.sock,\n"
 	"                  /run/cassin.sock for root, /tmp/cassin-UID.sock)\n"
-	"  --state DIR     keep guests with the restart policy \"always\" here,\n"
-	"                  and start them again with the daemon\n"
+	"  --state DIR     keep templates and guests with the restart policy \"always\"\n"
+	"                  here, and start them again with the daemon\n"
 	"  --workers N     host threads that run guests (default: one per CPU)\n"
 	"  --pool SIZE     memory that all guests together may touch, such as 8G\n"
 	"                  (default: three quarters of what is available)\n"
+	"  --max-guests N  no more guests run at once; further ones are refused, or wait\n"
+	"                  with cassin spawn --wait\n"
+	"  --park SECONDS  fold up the memory of guests that have waited for so long;\n"
+	"                  they wake when something comes for them (default: never)\n"
+	"  --swap FILE     move the memory of parked guests to this file; it is removed at\n"
+	"                  the end\n"
+	"  --swap-size SIZE  its greatest size (default: 16G; it grows as needed)\n"
 	"  --ready-fd N    write one byte to descriptor N when the socket answers\n"
 	"  --version       print the version\n"
 	"  --help          print this text\n"
@@ -51,15 +58,23 @@ static unsigned number(const char *option, const char *text, unsigned long most,
 
 void options_parse(struct options *o, int argc, char **argv)
 {
-	enum { SOCKET = 256, STATE, WORKERS, POOL, READY, VERSION, HELP };
+	enum { SOCKET = 256, STATE, WORKERS, POOL, MAX_GUESTS, PARK, SWAP, SWAP_SIZE, READY, VERSION, HELP };
 	static const struct option longs[] = {
-		{ "socket", required_argument, NULL, SOCKET },	 { "state", required_argument, NULL, STATE },
-		{ "workers", required_argument, NULL, WORKERS }, { "pool", required_argument, NULL, POOL },
-		{ "ready-fd", required_argument, NULL, READY },	 { "version", no_argument, NULL, VERSION },
-		{ "help", no_argument, NULL, HELP },		 { 0 },
+		{"socket", required_argument, NULL, SOCKET},
+		{"state", required_argument, NULL, STATE},
+		{"workers", required_argument, NULL, WORKERS},
+		{"pool", required_argument, NULL, POOL},
+		{"max-guests", required_argument, NULL, MAX_GUESTS},
+		{"park", required_argument, NULL, PARK},
+		{"swap", required_argument, NULL, SWAP},
+		{"swap-size", required_argument, NULL, SWAP_SIZE},
+		{"ready-fd", required_argument, NULL, READY},
+		{"version", no_argument, NULL, VERSION},
+		{"help", no_argument, NULL, HELP},
+		{0},
 	};
 	int option;
-	*o = (struct options){ .ready_fd = -1 };
+	*o = (struct options){.ready_fd = -1};
 	while ((option = getopt_long(argc, argv, "h", longs, NULL)) != -1) {
 		switch (option) {
 		case SOCKET:
@@ -74,6 +89,21 @@ void options_parse(struct options *o, int argc, char **argv)
 		case POOL:
 			if (size_parse(optarg, &o->pool_bytes) < 0 || !o->pool_bytes)
 				usage_error("--pool", optarg, "a size such as 512M or 8G");
+			break;
+		case MAX_GUESTS:
+			o->max_guests = number("--max-guests", optarg, 1u << 30, "a number from 1 to 1073741824");
+			if (!o->max_guests)
+				usage_error("--max-guests", optarg, "a number from 1 to 1073741824");
+			break;
+		case PARK:
+			o->park_s = number("--park", optarg, 1u << 30, "a number of seconds");
+			break;
+		case SWAP:
+			o->swap = optarg;
+			break;
+		case SWAP_SIZE:
+			if (size_parse(optarg, &o->swap_bytes) < 0 || !o->swap_bytes)
+				usage_error("--swap-size", optarg, "a size such as 512M or 8G");
 			break;
 		case READY:
 			o->ready_fd = (int)number("--ready-fd", optarg, 1u << 20, "a descriptor's number");

@@ -9,7 +9,11 @@ struct options {
 	const char *socket, *state;
 	unsigned workers;
 	uint64_t pool_bytes;
-	int ready_fd; /* -1: none */
+	unsigned max_guests; /* 0: no limit */
+	unsigned park_s;     /* 0: never */
+	const char *swap;    /* NULL: none */
+	uint64_t swap_bytes; /* 0: the engine's own choice */
+	int ready_fd;        /* -1: none */
 };
 
 /* Returns only when the daemon is to run: --help, --version and mistakes end the process. */

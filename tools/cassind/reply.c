@@ -11,8 +11,8 @@
 static const char *reason(unsigned status)
 {
 	switch (status) {
-#define REASON(number, name, text) \
-	case number: \
+#define REASON(number, name, text)                                                                                     \
+	case number:                                                                                                   \
 		return #text;
 		HTTP_STATUS_MAP(REASON)
 #undef REASON
@@ -42,8 +42,8 @@ void reply_body(struct connection *c, unsigned status, const char *type, const c
 		return;
 	}
 	int head = snprintf(bytes, HEAD_MAX,
-			    "HTTP/1.1 %u %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\nConnection: %s\r\n%s\r\n", status,
-			    reason(status), type, len, c->keep_alive ? "keep-alive" : "close", headers);
+			    "HTTP/1.1 %u %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\nConnection: %s\r\n%s\r\n",
+			    status, reason(status), type, len, c->keep_alive ? "keep-alive" : "close", headers);
 	size_t all = (size_t)head;
 	if (!c->head && len) {
 		memcpy(bytes + all, body, len);

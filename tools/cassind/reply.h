@@ -10,11 +10,9 @@
 /* One JSON document; `body` is taken over. */
 void reply_json(struct connection *c, unsigned status, json_t *body);
 /* {"error": "..."} */
-void reply_error(struct connection *c, unsigned status, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
+void reply_error(struct connection *c, unsigned status, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* The same for a request that could not be read to its end: the connection closes after it. */
-void reply_refuse(struct connection *c, unsigned status, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
+void reply_refuse(struct connection *c, unsigned status, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* A document of any type; body is malloc'd and taken over; headers are whole lines with their CR LF, or "". */
 void reply_body(struct connection *c, unsigned status, const char *type, const char *headers, char *body, size_t len);
 /* The interim answer that lets a waiting client send its body. */

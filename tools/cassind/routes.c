@@ -14,19 +14,22 @@ struct route {
 };
 
 static const struct route routes[] = {
-	{ HTTP_GET, { "v1", "guests" }, api_guests_list },
-	{ HTTP_POST, { "v1", "guests" }, api_guests_create },
-	{ HTTP_GET, { "v1", "guests", "*" }, api_guest_show },
-	{ HTTP_DELETE, { "v1", "guests", "*" }, api_guest_remove },
-	{ HTTP_POST, { "v1", "guests", "*", "stop" }, api_guest_stop },
-	{ HTTP_POST, { "v1", "guests", "*", "kill" }, api_guest_kill },
-	{ HTTP_POST, { "v1", "guests", "*", "restart" }, api_guest_restart },
-	{ HTTP_GET, { "v1", "guests", "*", "log" }, api_guest_log },
-	{ HTTP_GET, { "v1", "guests", "*", "report" }, api_guest_report },
-	{ HTTP_POST, { "v1", "spawn" }, api_spawn },
-	{ HTTP_GET, { "v1", "stats" }, api_stats },
-	{ HTTP_GET, { "v1", "version" }, api_version },
-	{ HTTP_GET, { "metrics" }, api_metrics },
+	{HTTP_GET, {"v1", "guests"}, api_guests_list},
+	{HTTP_POST, {"v1", "guests"}, api_guests_create},
+	{HTTP_GET, {"v1", "guests", "*"}, api_guest_show},
+	{HTTP_DELETE, {"v1", "guests", "*"}, api_guest_remove},
+	{HTTP_POST, {"v1", "guests", "*", "stop"}, api_guest_stop},
+	{HTTP_POST, {"v1", "guests", "*", "kill"}, api_guest_kill},
+	{HTTP_POST, {"v1", "guests", "*", "restart"}, api_guest_restart},
+	{HTTP_GET, {"v1", "guests", "*", "log"}, api_guest_log},
+	{HTTP_GET, {"v1", "guests", "*", "report"}, api_guest_report},
+	{HTTP_GET, {"v1", "templates"}, api_templates_list},
+	{HTTP_POST, {"v1", "templates"}, api_templates_create},
+	{HTTP_DELETE, {"v1", "templates", "*"}, api_template_remove},
+	{HTTP_POST, {"v1", "spawn"}, api_spawn},
+	{HTTP_GET, {"v1", "stats"}, api_stats},
+	{HTTP_GET, {"v1", "version"}, api_version},
+	{HTTP_GET, {"metrics"}, api_metrics},
 };
 
 static bool matches(const struct route *r, const struct target *t)

@@ -13,7 +13,7 @@
 
 #include "log.h"
 
-#define SUFFIX ".json"
+static const char *const suffixes[] = {[STATE_GUEST] = ".json", [STATE_TEMPLATE] = ".template"};
 
 struct state {
 	char *folder;
@@ -71,11 +71,11 @@ static int write_all(int fd, const char *text, size_t len)
 	return fsync(fd) < 0 ? -errno : 0;
 }
 
-int state_keep(struct state *s, const struct guest_spec *spec, struct cassin_error_text *err)
+int state_keep(struct state *s, enum state_kind kind, const struct guest_spec *spec, struct cassin_error_text *err)
 {
 	char temporary[CASSIN_NAME_MAX + 16], name[CASSIN_NAME_MAX + 16];
-	snprintf(temporary, sizeof temporary, ".%s.tmp", spec->name);
-	snprintf(name, sizeof name, "%s" SUFFIX, spec->name);
+	snprintf(temporary, sizeof temporary, ".%s%s", spec->name, suffixes[kind]);
+	snprintf(name, sizeof name, "%s%s", spec->name, suffixes[kind]);
 	char *text = spec_format(spec);
 	int fd = openat(s->fd, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 	int result = !text ? -ENOMEM : fd < 0 ? -errno : write_all(fd, text, strlen(text));
@@ -93,26 +93,36 @@ int state_keep(struct state *s, const struct guest_spec *spec, struct cassin_err
 	return 0;
 }
 
-void state_forget(struct state *s, const char *name)
+void state_forget(struct state *s, enum state_kind kind, const char *name)
 {
 	char file[CASSIN_NAME_MAX + 16];
-	snprintf(file, sizeof file, "%s" SUFFIX, name);
+	snprintf(file, sizeof file, "%s%s", name, suffixes[kind]);
 	unlinkat(s->fd, file, 0);
 }
 
-static int is_spec(const struct dirent *entry)
+static bool has_suffix(const char *file, const char *suffix)
 {
-	size_t len = strlen(entry->d_name);
-	return entry->d_name[0] != '.' && len > strlen(SUFFIX) && !strcmp(entry->d_name + len - strlen(SUFFIX), SUFFIX);
+	size_t len = strlen(file), end = strlen(suffix);
+	return file[0] != '.' && len > end && !strcmp(file + len - end, suffix);
 }
 
-static void give(struct state *s, const char *file, void (*each)(void *opaque, const struct guest_spec *spec),
-		 void *opaque)
+static int is_guest(const struct dirent *entry)
 {
-	struct cassin_error_text err = { "" };
+	return has_suffix(entry->d_name, suffixes[STATE_GUEST]);
+}
+
+static int is_template(const struct dirent *entry)
+{
+	return has_suffix(entry->d_name, suffixes[STATE_TEMPLATE]);
+}
+
+static void give(struct state *s, enum state_kind kind, const char *file,
+		 void (*each)(void *opaque, const struct guest_spec *spec), void *opaque)
+{
+	struct cassin_error_text err = {""};
 	struct guest_spec spec;
 	char path[4096];
-	size_t len = strlen(file) - strlen(SUFFIX);
+	size_t len = strlen(file) - strlen(suffixes[kind]);
 	snprintf(path, sizeof path, "%s/%s", s->folder, file);
 	spec_init(&spec);
 	if (spec_load(&spec, path, &err) < 0 || spec_check(&spec, path, &err) < 0)
@@ -124,16 +134,17 @@ static void give(struct state *s, const char *file, void (*each)(void *opaque, c
 	spec_free(&spec);
 }
 
-void state_each(struct state *s, void (*each)(void *opaque, const struct guest_spec *spec), void *opaque)
+void state_each(struct state *s, enum state_kind kind, void (*each)(void *opaque, const struct guest_spec *spec),
+		void *opaque)
 {
 	struct dirent **entries;
-	int n = scandir(s->folder, &entries, is_spec, alphasort);
+	int n = scandir(s->folder, &entries, kind == STATE_GUEST ? is_guest : is_template, alphasort);
 	if (n < 0) {
 		log_error("cannot list the state folder %s: %s", s->folder, strerror(errno));
 		return;
 	}
 	for (int i = 0; i < n; i++) {
-		give(s, entries[i]->d_name, each, opaque);
+		give(s, kind, entries[i]->d_name, each, opaque);
 		free(entries[i]);
 	}
 	free(entries);

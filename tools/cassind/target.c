@@ -56,7 +56,7 @@ static int queries_parse(struct target *t, char *text)
 
 int target_parse(struct target *t, char *text)
 {
-	*t = (struct target){ 0 };
+	*t = (struct target){0};
 	char *fragment = strchr(text, '#');
 	if (fragment)
 		*fragment = '\0';

@@ -34,8 +34,8 @@ int socket_path_resolve(const char *given, struct socket_path *out, struct cassi
 	if (!len)
 		return error_set(err, -EINVAL, "the socket's path is empty");
 	if (len > most)
-		return error_set(err, -ENAMETOOLONG, "socket path too long: %zu bytes, at most %zu: %.80s...", len, most,
-				 path);
+		return error_set(err, -ENAMETOOLONG, "socket path too long: %zu bytes, at most %zu: %.80s...", len,
+				 most, path);
 	memcpy(out->api, path, len + 1);
 	memcpy(out->gateway, path, len);
 	memcpy(out->gateway + len, ".gw", sizeof ".gw");
@@ -44,7 +44,7 @@ int socket_path_resolve(const char *given, struct socket_path *out, struct cassi
 
 int socket_path_connect(const char *path)
 {
-	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	struct sockaddr_un addr = {.sun_family = AF_UNIX};
 	memcpy(addr.sun_path, path, strlen(path) + 1);
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
