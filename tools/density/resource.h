@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/* Programs, guests and scenarios that belong to the lab: beside this program, or where it is installed. */
+#ifndef DENSITY_RESOURCE_H
+#define DENSITY_RESOURCE_H
+
+/* Paths that are found are absolute and malloc'd; NULL: there is none. */
+
+/* "cassind", "cassin-load". */
+char *resource_program(const char *name);
+/* A guest's image. `folder`, if not NULL, is looked in first. */
+char *resource_guest(const char *name, const char *folder);
+/* A scenario by its name, or by the path of its file. */
+char *resource_scenario(const char *name);
+/* The folder of shipped scenarios. */
+char *resource_scenarios(void);
+/* A program of the baselines; `command` begins with its name. The command with its path, ready for a shell. */
+char *resource_baseline(const char *command);
+
+#endif
