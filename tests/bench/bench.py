@@ -1,0 +1,170 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Measures speed and size of what lies in BUILD and prints a table.
+
+Each figure is a size, or a ratio to something measured beside it in the same run. Exit status: 0 when all figures
+could be measured, 1 when one could not (with --strict also when one misses its limit).
+"""
+
+import argparse
+import glob
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+
+import figures
+import scale
+import services
+
+# key: what, unit, sense of the limit, limit
+KEYS = {
+    "spawn_vs_process": ("spawn and exit of hello, over a process's", "", "<=", 0.5),
+    "hello_kib": ("host memory of an idle minimal guest", "KiB", "<=", 48),
+    "http_kib": ("host memory of an idle http guest", "KiB", "<=", 128),
+    "hypercall_vs_raw": ("null hypercall, over a bare KVM exit", "", "<=", 1.15),
+    "switch_vs_hypercall": ("switch among 1,000 guests, over a null hypercall", "", "<=", 1.9),
+    "batch64_per_op": ("one of 64 operations, over a single one", "", "<=", 0.06),
+    "compute_vs_native": ("computing speed in a guest, over a process's", "", ">=", 0.97),
+    "exits_per_request": ("exits for an HTTP request", "", "<=", 1.1),
+    "http_flatness": ("requests/s over 1,000 guests, over 10 guests", "", ">=", 0.75),
+    "idle_cpu": ("CPU share used by 1,000 idle guests", "", "<=", 0.01),
+    "clone_us_vs_process": ("clone's spawn to its first answer, over a process's", "", "<=", 0.35),
+    "clone_kib": ("host memory of an idle clone of http, of 10,000", "KiB", "<=", 64),
+    "fairness": ("error of CPU shares, 32 hogs, two workers", "", "<=", 0.05),
+    "echo_under_hogs_slices": ("p99 of an echo beside 32 hogs, in slices", "", "<=", 2),
+    "spawn_rate": ("clones per second, over processes", "", ">=", 4),
+    "switch_10k": ("switch among 10,000 guests, over 100 guests", "", "<=", 1.25),
+    "flat_10k": ("requests/s over 10,000 guests, over 100 guests", "", ">=", 0.8),
+    "live_http": ("http clones up at once, each asked by name", "", ">=", 10000),
+}
+
+# Large: with --full only.
+FULL_KEYS = {
+    "live_http_100k": ("http clones up at once, each asked by name", "", ">=", 100000),
+    "idle_cpu_100k": ("CPU share used by 100,000 idle guests", "", "<=", 0.02),
+}
+ALL_KEYS = {**KEYS, **FULL_KEYS}
+
+# What is measured together.
+GROUPS = [
+    (figures.spawn, ["spawn_vs_process"]),
+    (figures.calls, ["hypercall_vs_raw", "switch_vs_hypercall", "batch64_per_op"]),
+    (figures.compute, ["compute_vs_native"]),
+    (services.idle_minimal, ["hello_kib"]),
+    (services.idle_http, ["http_kib", "idle_cpu"]),
+    (services.exits, ["exits_per_request"]),
+    (services.flatness, ["http_flatness"]),
+    (scale.clone, ["clone_us_vs_process"]),
+    (scale.clone_memory, ["clone_kib", "live_http"]),
+    (scale.hogs, ["fairness", "echo_under_hogs_slices"]),
+    (scale.spawn_rate, ["spawn_rate"]),
+    (scale.switches, ["switch_10k"]),
+    (scale.flat, ["flat_10k"]),
+    (scale.full_house, ["live_http_100k", "idle_cpu_100k"]),
+]
+
+
+class Progress:
+    def __init__(self):
+        self.terminal = sys.stderr.isatty()
+
+    def __call__(self, text):
+        if self.terminal:
+            print(f"\r\033[K{text} ...", end="", file=sys.stderr, flush=True)
+        else:
+            print(f"bench: {text}", file=sys.stderr, flush=True)
+
+    def end(self):
+        if self.terminal:
+            print("\r\033[K", end="", file=sys.stderr, flush=True)
+
+
+def host():
+    cpu = "unknown"
+    with open("/proc/cpuinfo") as file:
+        for line in file:
+            if line.startswith("model name"):
+                cpu = line.split(":", 1)[1].strip()
+                break
+    modules = sorted(os.path.basename(path) for path in glob.glob("/sys/module/kvm_*"))
+    return {"kernel": platform.release(), "kvm": modules, "cpu": cpu, "cpus": os.cpu_count(),
+            "memory_kib": services.meminfo()["MemTotal"], "load": os.getloadavg()[0],
+            "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
+
+
+def parse_args():
+    parser = argparse.ArgumentParser(description="Measures speed and size and prints a table.")
+    parser.add_argument("build", metavar="BUILD", help="the build directory")
+    parser.add_argument("--json", metavar="FILE", help="write the figures, with details, to FILE")
+    parser.add_argument("--only", metavar="KEY,...", help="measure these only: " + ", ".join(ALL_KEYS))
+    parser.add_argument("--quick", action="store_true", help="fewer rounds")
+    parser.add_argument("--full", action="store_true", help="also with 100,000 guests: 8 GiB of memory")
+    parser.add_argument("--strict", action="store_true", help="exit status 1 when a limit is missed")
+    args = parser.parse_args()
+    args.keys = args.only.split(",") if args.only else list(ALL_KEYS if args.full else KEYS)
+    for key in args.keys:
+        if key not in ALL_KEYS:
+            parser.error(f"--only: no such figure: {key}")
+    return args
+
+
+def complete(key, figure):
+    what, unit, sense, limit = ALL_KEYS[key]
+    value = figure["value"]
+    met = value <= limit if sense == "<=" else value >= limit
+    return {"what": what, "unit": unit, "sense": sense, "limit": limit, "met": met, **figure, "value": round(value, 5)}
+
+
+def measure(args, progress):
+    context = figures.Context(os.path.abspath(args.build), args.quick, progress)
+    found, errors = {}, {}
+    for function, keys in GROUPS:
+        wanted = [key for key in keys if key in args.keys]
+        if not wanted:
+            continue
+        try:
+            got = function(context)
+            found.update({key: complete(key, got[key]) for key in wanted})
+        except (OSError, RuntimeError, ValueError, KeyError, subprocess.SubprocessError) as error:
+            errors.update({key: f"{type(error).__name__}: {error}" for key in wanted})
+    progress.end()
+    return {key: found[key] for key in ALL_KEYS if key in found}, errors
+
+
+def table(found, errors):
+    print(f"{'key':<22} {'what':<51} {'figure':>10}  {'must be':<8} {'met':<4} spread")
+    for key, (what, unit, sense, limit) in ALL_KEYS.items():
+        if key in found:
+            figure = found[key]
+            form = "d" if isinstance(figure["value"], int) else ".4g"
+            value = f"{figure['value']:{form}}" + (f" {unit}" if unit else "")
+            met = "yes" if figure["met"] else "NO"
+            low_high = figure.get("spread")
+            text = f"{low_high[0]:.4g} to {low_high[1]:.4g}" if low_high else ""
+            note = figure.get("note", "")
+            print(f"{key:<22} {what:<51} {value:>10}  {sense} {limit:<5} {met:<4} {text}{'; ' if note else ''}{note}")
+        elif key in errors:
+            print(f"{key:<22} {what:<51} {'-':>10}  {sense} {limit:<5} {'?':<4} not measured: {errors[key]}")
+
+
+def main():
+    args = parse_args()
+    progress = Progress()
+    about = host()
+    print(f"{about['cpu']}, {about['cpus']} CPUs, Linux {about['kernel']}, {' '.join(about['kvm'])}, "
+          f"load {about['load']:.1f}")
+    found, errors = measure(args, progress)
+    table(found, errors)
+    if args.json:
+        with open(args.json, "w") as file:
+            json.dump({"figures": found, "errors": errors, "host": about}, file, indent=1)
+            file.write("\n")
+    missed = any(not figure["met"] for figure in found.values())
+    return 1 if errors or (args.strict and missed) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

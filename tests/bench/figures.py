@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: MIT
+"""The figures that the measuring programs give: each alternates what is measured with what it is compared with."""
+
+import json
+import os
+import statistics
+import subprocess
+
+PATIENCE_S = 900
+BLOCK = 50  # as in spawn.c
+
+
+class Context:
+    def __init__(self, build, quick, progress):
+        self.build = build
+        self.quick = quick
+        self.progress = progress
+
+    def path(self, *parts):
+        return os.path.join(self.build, *parts)
+
+    def bench(self, name):
+        return self.path("tests", "bench", name)
+
+    def run(self, name, *args):
+        """Runs a measuring program and returns what it prints."""
+        command = [self.bench(name)] + [str(arg) for arg in args]
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=PATIENCE_S)
+        if done.returncode:
+            why = done.stderr.decode("utf-8", "replace").strip() or f"{name}: exit status {done.returncode}"
+            raise RuntimeError(why)
+        return json.loads(done.stdout)
+
+
+def spread(values):
+    """Tenth and ninetieth percentile."""
+    ordered = sorted(values)
+    last = len(ordered) - 1
+    return [round(ordered[round(last * share)], 4) for share in (0.1, 0.9)]
+
+
+def ratio(over, under, **detail):
+    """The median of ratios of neighbours, with their spread."""
+    ratios = [a / b for a, b in zip(over, under)]
+    return {"value": statistics.median(ratios), "spread": spread(ratios), "rounds": len(ratios), **detail}
+
+
+def spawn(context):
+    context.progress("spawning 1,000 guests and processes")
+    got = context.run("bench-spawn", context.path("examples", "hello.elf"), context.bench("hello-process"),
+                      200 if context.quick else 1000)
+    medians = {name: statistics.median(values) for name, values in got.items()}
+    of_block = {name: [statistics.median(values[i:i + BLOCK]) for i in range(0, len(values), BLOCK)]
+                for name, values in got.items()}
+    return {"spawn_vs_process": {
+        "value": medians["guest_us"] / medians["process_us"], **medians, "rounds": len(got["guest_us"]),
+        "spread": spread([a / b for a, b in zip(of_block["guest_us"], of_block["process_us"])]),
+        "guest_us_spread": spread(got["guest_us"]), "process_us_spread": spread(got["process_us"])}}
+
+
+def calls(context):
+    context.progress("hypercalls, batches and switches between 1,000 guests")
+    rounds = 3 if context.quick else 10
+    got = context.run("bench-calls", context.bench("bench-calls.elf"), rounds, 1000)
+    times = {name: statistics.median(values) for name, values in got.items() if name.endswith("_ns")}
+    null = got["null_ns"]
+    passes = len(null) // rounds
+    null_of_round = [statistics.median(null[i * passes:(i + 1) * passes]) for i in range(rounds)]
+    return {
+        "hypercall_vs_raw": ratio(null, got["raw_ns"], raw_ns=times["raw_ns"], null_ns=times["null_ns"]),
+        "switch_vs_hypercall": ratio(got["switch_ns"], null_of_round, switch_ns=times["switch_ns"],
+                                     null_ns=times["null_ns"], calls_per_switch=got["calls_per_switch"]),
+        "batch64_per_op": ratio([ns / 64 for ns in got["enter64_ns"]], got["enter1_ns"],
+                                enter1_ns=times["enter1_ns"], enter64_ns=times["enter64_ns"]),
+    }
+
+
+def compute(context):
+    context.progress("computing in a guest and in a process")
+    got = context.run("bench-compute", context.bench("bench-compute.elf"), 7 if context.quick else 25, 400)
+    return {"compute_vs_native": ratio(got["process_ns"], got["guest_ns"],
+                                       process_ns=statistics.median(got["process_ns"]),
+                                       guest_ns=statistics.median(got["guest_ns"]))}

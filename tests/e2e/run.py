@@ -1,0 +1,150 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""End-to-end tests through the real binaries: run.py BUILD [GLOB...], as TAP.
+
+Every function test_* of tests/e2e/test_*.py runs in a process of its own, with a temporary folder, a range of host
+ports and a time limit. A GLOB picks tests by "file::name" or by name ("test_run*", "*crash*").
+"""
+
+import concurrent.futures
+import fnmatch
+import importlib
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+JOBS = 3
+SECONDS = 60
+PORT_FIRST = 11000
+PORTS_EACH = 120
+PORT_ROOMS = 175
+
+
+def discover():
+    """"file::name" of every test, in the order of the files' names and then of the source."""
+    found = []
+    for file in sorted(os.listdir(HERE)):
+        if file.startswith("test_") and file.endswith(".py"):
+            with open(os.path.join(HERE, file), encoding="utf-8") as source:
+                names = re.findall(r"^def (test_\w+)\(", source.read(), re.MULTILINE)
+            found += [f"{file[:-3]}::{name}" for name in names]
+    return found
+
+
+def chosen(tests, globs):
+    if not globs:
+        return tests
+    return [t for t in tests if any(fnmatch.fnmatch(t, g) or fnmatch.fnmatch(t.split("::")[1], g) for g in globs)]
+
+
+def child(build, test, folder, first_port):
+    """Runs one test in this process. What it prints is shown if it fails."""
+    import cassin_test
+    module, name = test.split("::")
+    t = cassin_test.Test(build, folder, int(first_port), PORTS_EACH)
+    status = 0
+    try:
+        getattr(importlib.import_module(module), name)(t)
+    except cassin_test.Failed as failure:
+        print(f"{failure}")
+        for frame in traceback.extract_tb(failure.__traceback__):
+            if os.path.basename(frame.filename).startswith("test_"):
+                print(f"  at {os.path.basename(frame.filename)}:{frame.lineno}: {frame.line}")
+        status = 1
+    except Exception:  # pylint: disable=broad-exception-caught
+        print(traceback.format_exc())
+        status = 1
+    finally:
+        ended_badly = t.end()
+    if ended_badly and not status:
+        print(ended_badly)
+        status = 1
+    if status:
+        t.explain()
+    sys.stdout.flush()
+    os._exit(status)
+
+
+def seconds_of(test):
+    """A test that needs more than the usual time says so on the line above it: # seconds: N."""
+    module, name = test.split("::")
+    with open(os.path.join(HERE, f"{module}.py"), encoding="utf-8") as source:
+        found = re.search(rf"^# seconds: (\d+)\ndef {name}\(", source.read(), re.MULTILINE)
+    return int(found.group(1)) if found else SECONDS
+
+
+def first_port(index):
+    """Each test has ports of its own, below those that the kernel gives to clients; two runs seldom have the same."""
+    return PORT_FIRST + (os.getpid() * 37 + index) % PORT_ROOMS * PORTS_EACH
+
+
+def run_one(build, test, first_port):
+    """Returns whether it passed, what it printed, and how long it took."""
+    folder = tempfile.mkdtemp(prefix="cassin-e2e-")
+    began = time.monotonic()
+    limit = seconds_of(test)
+    process = subprocess.Popen(
+        [sys.executable, os.path.abspath(__file__), "--child", build, test, folder, str(first_port)],
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
+    try:
+        output, _ = process.communicate(timeout=limit)
+        passed = process.returncode == 0
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        output, _ = process.communicate()
+        output += f"\ndid not end within {limit} s\n".encode()
+        passed = False
+        for name in sorted(os.listdir(folder)):
+            if name.endswith((".log", ".commands")):
+                with open(os.path.join(folder, name), "rb") as log:
+                    output += f"--- {name}\n".encode() + log.read()[-6000:]
+    finally:
+        try:
+            os.killpg(process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        shutil.rmtree(folder, ignore_errors=True)
+    return passed, output.decode(errors="replace"), time.monotonic() - began
+
+
+def run_all(build, tests):
+    print("TAP version 13")
+    print(f"1..{len(tests)}", flush=True)
+    failed = 0
+    with concurrent.futures.ThreadPoolExecutor(JOBS) as pool:
+        runs = [pool.submit(run_one, build, test, first_port(i)) for i, test in enumerate(tests)]
+        for i, (test, run) in enumerate(zip(tests, runs)):
+            passed, output, took = run.result()
+            name = test.replace("::test_", ": ").removeprefix("test_").replace("_", " ")
+            print(f"{'ok' if passed else 'not ok'} {i + 1} - {name}")
+            if not passed:
+                failed += 1
+                print(f"# {test} in {took:.1f} s")
+                print("\n".join(f"# {line}" for line in output.splitlines()))
+            sys.stdout.flush()
+    return failed
+
+
+def main():
+    sys.path.insert(0, HERE)
+    sys.dont_write_bytecode = True
+    if len(sys.argv) > 1 and sys.argv[1] == "--child":
+        child(*sys.argv[2:])
+    if len(sys.argv) < 2:
+        sys.exit("usage: run.py BUILD [GLOB...]")
+    build = os.path.abspath(sys.argv[1])
+    tests = chosen(discover(), sys.argv[2:])
+    if not tests:
+        sys.exit("run.py: no test has such a name")
+    sys.exit(1 if run_all(build, tests) else 0)
+
+
+if __name__ == "__main__":
+    main()

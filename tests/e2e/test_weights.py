@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: MIT
+"""Shares of the CPU: weights while others want it, caps always."""
+
+import time
+
+from cassin_test import contains, equal, holds, http_get, one_line
+
+SECONDS = 3
+
+
+def hogs(t, daemon, *options):
+    """A hog for each set of options: hog-0, hog-1, ..."""
+    for i, own in enumerate(options):
+        daemon.cassin("spawn", "--name", f"hog-{i}", *own, t.guest("hog"), "spin", code=0)
+
+
+def run_times(daemon, count, seconds=SECONDS):
+    """Virtual seconds of each hog, and how long was watched."""
+    def look():
+        return [daemon.guest(f"hog-{i}")["counters"]["virtual_ns"] for i in range(count)]
+
+    began, before = time.monotonic(), look()
+    time.sleep(seconds)
+    after, took = look(), time.monotonic() - began
+    return [(b - a) / 1e9 for a, b in zip(before, after)], took
+
+
+def near(got, want, part, what):
+    holds(abs(got - want) <= part * want, f"{what}: {got:.3f}, not {want:.3f} within {part:.0%}")
+
+
+def test_a_worker_is_shared_by_weight(t):
+    daemon = t.daemon("--workers", "1")
+    hogs(t, daemon, ["--weight", "100"], ["--weight", "300"], ["--weight", "600"])
+    times, _ = run_times(daemon, 3)
+    for i, share in enumerate((0.1, 0.3, 0.6)):
+        near(times[i] / sum(times), share, 0.1, f"share of hog-{i}")
+
+
+def test_equal_weights_share_equally_whatever_they_are(t):
+    daemon = t.daemon("--workers", "1")
+    hogs(t, daemon, ["--weight", "10000"], ["--weight", "10000"])
+    times, _ = run_times(daemon, 2)
+    near(times[0] / sum(times), 0.5, 0.1, "share of the first")
+
+
+def test_one_alone_has_it_all_whatever_its_weight(t):
+    daemon = t.daemon("--workers", "1")
+    hogs(t, daemon, ["--weight", "1"])
+    times, took = run_times(daemon, 1)
+    holds(times[0] > 0.5 * took, f"it ran for {times[0]:.2f} s of {took:.2f} s")
+
+
+def test_a_cap_holds_with_nobody_else_there(t):
+    daemon = t.daemon("--workers", "1")
+    hogs(t, daemon, ["--cpu-max", "20000 100000"])
+    times, took = run_times(daemon, 1)
+    near(times[0] / took, 0.2, 0.15, "share of a CPU")
+
+
+def test_what_a_cap_leaves_goes_to_others(t):
+    daemon = t.daemon("--workers", "1")
+    hogs(t, daemon, ["--cpu-max", "1000 10000", "--weight", "10000"], [])
+    times, took = run_times(daemon, 2)
+    near(times[0] / took, 0.1, 0.2, "share of the capped one")
+    holds(times[1] > 3 * times[0], f"the other ran for {times[1]:.2f} s beside {times[0]:.2f} s")
+
+
+def test_a_capped_guest_still_answers(t):
+    daemon = t.daemon("--workers", "1")
+    port = t.ports()
+    daemon.cassin("spawn", "--name", "web", "--cpu-max", "5000 50000", "-p", f"{port}:80", t.guest("http"), code=0)
+    hogs(t, daemon, [], [])
+    for _ in range(20):
+        equal(http_get(port, "/status", seconds=5).json()["name"], "web", "name")
+
+
+def test_a_capped_guest_can_be_stopped_killed_and_restarted(t):
+    daemon = t.daemon("--workers", "1")
+    hogs(t, daemon, ["--cpu-max", "1000 1000000"], ["--cpu-max", "1000 1000000"])
+    time.sleep(0.3)
+    daemon.cassin("stop", "-t", "1", "hog-0", code=0)
+    daemon.cassin("restart", "hog-1", code=0)
+    daemon.cassin("kill", "hog-1", code=0)
+    equal({g["state"] for g in daemon.guests()}, {"killed"}, "states")
+
+
+def test_a_light_guest_that_sleeps_answers_beside_heavy_hogs(t):
+    daemon = t.daemon("--workers", "1")
+    port = t.ports()
+    daemon.cassin("spawn", "--name", "web", "--weight", "10", "-p", f"{port}:80", t.guest("http"), code=0)
+    hogs(t, daemon, *[["--weight", "100"]] * 4)
+    times = []
+    for _ in range(30):
+        began = time.monotonic()
+        equal(http_get(port, "/status").status, 200, "status")
+        times.append(time.monotonic() - began)
+    holds(sorted(times)[15] < 0.5, f"the median answer took {sorted(times)[15]:.3f} s")
+
+
+def test_restarts_keep_weight_and_cap(t):
+    daemon = t.daemon("--workers", "1")
+    hogs(t, daemon, ["--cpu-max", "20000 100000", "--weight", "50"])
+    daemon.cassin("restart", "hog-0", code=0)
+    guest = daemon.guest("hog-0")
+    equal((guest["weight"], guest["cpu_max"]), (50, "20000 100000"), "guest")
+    times, took = run_times(daemon, 1, 2)
+    near(times[0] / took, 0.2, 0.2, "share of a CPU")
+
+
+def test_they_are_shown(t):
+    daemon = t.daemon()
+    daemon.cassin("spawn", "--name", "a", "--weight", "250", "--cpu-max", "max 50000", t.guest("life"), "sleep", code=0)
+    daemon.cassin("spawn", "--name", "b", t.guest("life"), "sleep", code=0)
+    guest = daemon.guest("a")
+    equal((guest["weight"], guest["cpu_max"], guest["spec"]["weight"], guest["spec"]["cpu_max"]),
+          (250, "max 50000", 250, "max 50000"), "guest")
+    equal((daemon.guest("b")["weight"], daemon.guest("b")["cpu_max"]), (100, "max 100000"), "defaults")
+    contains(daemon.cassin("inspect", "a", code=0).out, "weight         250\n", "cpu max        max 50000\n")
+
+
+def test_what_cannot_be_is_refused(t):
+    daemon = t.daemon()
+    image = t.guest("hello")
+    for key, values in (("weight", (0, 10001, -1, "100", 1.5)),
+                        ("cpu_max", ("0", "999", "max 999", "max 1000001", "64001 1000", "5 5 5", "half", "", 50000))):
+        for value in values:
+            answer = daemon.request("POST", "/v1/guests", {"name": "x", "image": image, key: value}, status=400)
+            contains(answer.json()["error"], key)
+    for options in (["--weight", "0"], ["--weight", "ten"], ["--cpu-max", "half"]):
+        one_line(daemon.cassin("spawn", *options, image, code=1).err, " ".join(options))
+        one_line(t.cassin("run", *options, image, code=125).err, " ".join(options))
+    one_line(daemon.cassin("spawn", "--cpu-max", "999", image, code=1).err, "cpu_max")
+    equal(daemon.guests(), [], "guests")

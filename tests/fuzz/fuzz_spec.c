@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/* Any text as a spec. What is accepted must come back the same from its own text. */
+#include "fuzz.h"
+
+#include <cassin/spec.h>
+
+static void check_round_trip(const struct guest_spec *s)
+{
+	struct cassin_error_text err = {{0}};
+	struct guest_spec again;
+	char *text = spec_format(s), *same;
+	MUST(text);
+	spec_init(&again);
+	MUST(spec_parse(&again, text, strlen(text), "again", &err) == 0);
+	same = spec_format(&again);
+	MUST(same && strcmp(text, same) == 0);
+	free(same);
+	free(text);
+	spec_free(&again);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct cassin_error_text err = {{0}};
+	struct guest_spec spec, copy;
+	spec_init(&spec);
+	int r = spec_parse(&spec, (const char *)data, size, "fuzz", &err);
+	MUST(r <= 0 && (r != 0) == (err.text[0] != 0));
+	if (!r && spec_check(&spec, "fuzz", &err) == 0) {
+		check_round_trip(&spec);
+		MUST(spec_copy(&copy, &spec) == 0);
+		MUST(spec_check(&copy, "copy", &err) == 0);
+		spec_free(&copy);
+	}
+	spec_free(&spec);
+	return 0;
+}

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: MIT */
+/* guest-tests: runs the tests, each in a process of its own, and prints TAP. */
+#include <fcntl.h>
+#include <fnmatch.h>
+#include <getopt.h>
+#include <libgen.h>
+#include <limits.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "runner.h"
+
+#define SECONDS_DEFAULT 20u
+#define TESTS_MOST 512u
+
+static const struct test *const lists[] = {tests_calls,   tests_faults, tests_memory, tests_processor, tests_life,
+					   tests_streams, tests_crowd,  tests_moves,  tests_park};
+
+static uint64_t pool_bytes;
+static bool own_machine; /* the tests may change it */
+
+static const char usage_text[] =
+	"usage: guest-tests [-l] [-v] [--dir DIR] [--pool SIZE] [--own-machine] [NAME-GLOB...]\n"
+	"  -l           list the tests\n"
+	"  -v           show crash reports\n"
+	"  --dir DIR    where the guests' ELF files are (default: beside this program)\n"
+	"  --pool SIZE  memory for guests of each test (default 256M)\n"
+	"  --own-machine  also tests that change the machine: its clock is set\n"
+	"CASSIN_TEST_SLOW=N multiplies all time limits.\n";
+
+static size_t select_tests(const struct test **out, char **globs)
+{
+	size_t n = 0;
+	for (size_t l = 0; l < sizeof lists / sizeof *lists; l++) {
+		for (const struct test *t = lists[l]; t->name && n < TESTS_MOST; t++) {
+			bool wanted = !*globs;
+			for (char **g = globs; *g && !wanted; g++)
+				wanted = !fnmatch(*g, t->name, 0);
+			if (wanted && (own_machine || !t->own_machine))
+				out[n++] = t;
+		}
+	}
+	return n;
+}
+
+/* In the test's own process: an engine, one guest to know what an empty cell holds, the test, the balance. */
+static _Noreturn void run_here(struct world *w, const struct test *t)
+{
+	struct cassin_error_text err = {0};
+	struct engine_options options = {
+		.workers = t->workers ? t->workers : 2,
+		.pool_bytes = t->pool ? t->pool : pool_bytes,
+	};
+	int r = engine_create(&w->e, &options, &err);
+	if (r)
+		fail("engine: %s (%s)", err.text, strerror(-r));
+	expect_exit(w, spawn(w, "first", "hello", NULL), 0, 0);
+	expect_balance(w);
+	struct engine_stats before = stats_of(w);
+	t->run(w, t);
+	if (w->e) {
+		expect_balance(w);
+		EXPECT_IS(stats_of(w).workers, before.workers);
+		engine_destroy(w->e);
+	}
+	fflush(stdout);
+	exit(0);
+}
+
+static int wait_for(pid_t pid, uint64_t limit_ns)
+{
+	uint64_t end = now_ns() + limit_ns;
+	int status;
+	for (;;) {
+		pid_t r = waitpid(pid, &status, WNOHANG);
+		if (r == pid)
+			return status;
+		if (now_ns() > end) {
+			kill(pid, SIGKILL);
+			waitpid(pid, &status, 0);
+			return -1;
+		}
+		sleep_ms(2);
+	}
+}
+
+static bool run_test(struct world *w, const struct test *t, size_t number)
+{
+	fflush(stdout);
+	uint64_t start = now_ns(), limit = (t->seconds ? t->seconds : SECONDS_DEFAULT) + 5;
+	pid_t pid = fork();
+	if (pid < 0) {
+		perror("fork");
+		exit(2);
+	}
+	if (!pid)
+		run_here(w, t);
+	int status = wait_for(pid, limit * w->slow * 1000 * MS);
+	bool ok = status == 0;
+	if (status == -1)
+		printf("# no end after %llu s\n", (unsigned long long)limit * w->slow);
+	else if (WIFSIGNALED(status))
+		printf("# the engine died of signal %d\n", WTERMSIG(status));
+	printf("%s %zu - %s # %.2f s\n", ok ? "ok" : "not ok", number, t->name, (double)(now_ns() - start) / 1e9);
+	return ok;
+}
+
+static const char *own_dir(void)
+{
+	static char path[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", path, sizeof path - 1);
+	return n > 0 ? dirname(path) : ".";
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option longs[] = {{"dir", required_argument, NULL, 'd'},
+					      {"pool", required_argument, NULL, 'p'},
+					      {"own-machine", no_argument, NULL, 'o'},
+					      {"help", no_argument, NULL, 'h'},
+					      {0}};
+	static const struct test *tests[TESTS_MOST];
+	const char *slow = getenv("CASSIN_TEST_SLOW");
+	struct world w = {.dir = own_dir(), .slow = slow && atoi(slow) > 0 ? (unsigned)atoi(slow) : 1};
+	bool list = false;
+	pool_bytes = POOL_DEFAULT;
+	signal(SIGPIPE, SIG_IGN);
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	for (int c; (c = getopt_long(argc, argv, "lvh", longs, NULL)) != -1;) {
+		if (c == 'l') {
+			list = true;
+		} else if (c == 'v') {
+			w.verbose = true;
+		} else if (c == 'o') {
+			own_machine = true;
+		} else if (c == 'd') {
+			w.dir = optarg;
+		} else if (c != 'p' || size_parse(optarg, &pool_bytes)) {
+			fputs(usage_text, c == 'h' ? stdout : stderr);
+			return c == 'h' ? 0 : 2;
+		}
+	}
+	size_t n = select_tests(tests, argv + optind), failed = 0;
+	if (!list)
+		printf("1..%zu\n", n);
+	for (size_t i = 0; i < n; i++) {
+		if (list)
+			puts(tests[i]->name);
+		else
+			failed += !run_test(&w, tests[i], i + 1);
+	}
+	if (failed)
+		printf("# %zu of %zu failed\n", failed, n);
+	return !n || failed ? 1 : 0;
+}

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The guest tests' runner. Each test runs in a process of its own with an engine of its own, so that a test that hangs
+ * or brings the engine down costs one line of the result and no more.
+ */
+#ifndef RUNNER_H
+#define RUNNER_H
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cassin/engine.h>
+
+#define MS UINT64_C(1000000)
+#define POOL_DEFAULT (UINT64_C(256) << 20)
+
+struct test;
+
+struct world {
+	struct engine *e;
+	const char *dir; /* where the ELF files are */
+	unsigned slow;   /* factor of all time limits */
+	bool verbose;
+	uint64_t cell_frames; /* of an empty cell */
+};
+
+struct test {
+	const char *name; /* GROUP.WHAT */
+	void (*run)(struct world *w, const struct test *t);
+	/* For the common kinds below. */
+	const char *image; /* without ".elf" */
+	const char *args;  /* separated by spaces; NULL: none */
+	const char *says;  /* texts to find, separated by '|' */
+	/* NULL or 0: the defaults. */
+	unsigned workers; /* 2 */
+	unsigned seconds; /* 20 */
+	uint64_t pool;    /* POOL_DEFAULT */
+	bool own_machine; /* it changes the machine: only with --own-machine */
+};
+
+/* The tests, by subject; each list ends with a NULL name. */
+extern const struct test tests_calls[], tests_faults[], tests_memory[], tests_processor[], tests_life[],
+	tests_streams[], tests_crowd[], tests_moves[], tests_park[];
+
+/* Common kinds: the guest ends with 0 (and its console says `says`); or crashes (and its report says so). After a
+ * crash another guest must run as if nothing had been. */
+void passes(struct world *w, const struct test *t);
+void crashes(struct world *w, const struct test *t);
+
+/* ---- For tests of other kinds. All of them end the test with a message when something fails. ---- */
+
+_Noreturn void fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
+#define EXPECT(cond)                                                                                                   \
+	do {                                                                                                           \
+		if (!(cond))                                                                                           \
+			fail("%s:%d: %s does not hold", __FILE_NAME__, __LINE__, #cond);                               \
+	} while (0)
+#define EXPECT_IS(expr, want)                                                                                          \
+	do {                                                                                                           \
+		long long is_ = (long long)(expr), want_ = (long long)(want);                                          \
+		if (is_ != want_)                                                                                      \
+			fail("%s:%d: %s is %lld, not %lld", __FILE_NAME__, __LINE__, #expr, is_, want_);               \
+	} while (0)
+
+/* A spec with this name, image and arguments (separated by spaces; NULL: none); spec_free() it. */
+struct guest_spec spec_of(struct world *w, const char *name, const char *image, const char *args);
+/* Spawns and frees the spec. */
+uint64_t spawn_spec(struct world *w, struct guest_spec *s);
+uint64_t spawn(struct world *w, const char *name, const char *image, const char *args);
+
+struct guest_status status_of(struct world *w, uint64_t id);
+/* Waits for a state or a line of the console, for ten seconds at most. */
+struct guest_status await_state(struct world *w, uint64_t id, enum guest_state state);
+void await_text(struct world *w, uint64_t id, const char *text);
+/* What the console keeps, terminated; the next call overwrites it. */
+const char *console_of(struct world *w, uint64_t id);
+/* Waits for the end, whichever it is; for `patience` seconds at most. */
+struct guest_status await_end(struct world *w, uint64_t id, unsigned patience);
+/* Waits for the end and expects it to be this one; for `patience` seconds at most (0: ten). */
+void expect_exit(struct world *w, uint64_t id, int code, unsigned patience);
+void expect_crash(struct world *w, uint64_t id, const char *says);
+/* Each of the texts in `says` (separated by '|') is in `text`. */
+void expect_says(const char *where, const char *text, const char *says);
+
+/* Removes all guests and expects all frames of theirs to be back. */
+void expect_balance(struct world *w);
+struct engine_stats stats_of(struct world *w);
+uint64_t now_ns(void);
+void sleep_ms(uint64_t ms);
+
+#endif

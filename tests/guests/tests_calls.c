@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+/* Boot, calls, pointers, rings. */
+#include "runner.h"
+
+#define PASS(image_, what)                                                                                             \
+	{                                                                                                              \
+		.name = image_ "." what, .run = passes, .image = image_, .args = what                                  \
+	}
+#define CRASH(image_, what, text)                                                                                      \
+	{                                                                                                              \
+		.name = image_ "." what, .run = crashes, .image = image_, .args = what, .says = text                   \
+	}
+
+/* The guest gets input once it says that its read is pending. */
+static void with_input(struct world *w, const struct test *t)
+{
+	uint64_t id = spawn(w, "g", t->image, t->args);
+	await_text(w, id, t->says);
+	EXPECT_IS(engine_guest_input(w->e, id, "some input\n", 11), 11);
+	expect_exit(w, id, 0, 0);
+}
+
+static void names_and_arguments(struct world *w, const struct test *t)
+{
+	struct guest_spec s = spec_of(w, "a-name.with_all-3", t->image, "one two three");
+	free(s.args[1]);
+	s.args[1] = strdup("");
+	uint64_t id = spawn_spec(w, &s);
+	expect_exit(w, id, 0, 0);
+	expect_says("the console", console_of(w, id), "hello, I am a-name.with_all-3 [|] [one] [] [three] [end]");
+	EXPECT(engine_guest_spec(w->e, id));
+	EXPECT_IS(engine_guest_spec(w->e, id)->nargs, 3);
+	uint64_t found;
+	EXPECT_IS(engine_guest_find(w->e, "a-name.with_all-3", &found), 0);
+	EXPECT_IS(found, id);
+	EXPECT_IS(engine_guest_find(w->e, "nobody", &found), -ENOENT);
+}
+
+const struct test tests_calls[] = {
+	{.name = "boot.names-and-arguments", .run = names_and_arguments, .image = "hello"},
+	{.name = "boot.static-pie", .run = names_and_arguments, .image = "hello-pie"},
+	PASS("hypercall", "bad-number"),
+	PASS("hypercall", "registers"),
+	PASS("hypercall", "log"),
+	PASS("hypercall", "info"),
+	PASS("hypercall", "tls"),
+	PASS("hypercall", "enter"),
+	PASS("hypercall", "random"),
+	PASS("hypercall", "time"),
+	PASS("hypercall", "reserved"),
+	PASS("hypercall", "skip-success"),
+	PASS("hypercall", "null-segments"),
+	PASS("hypercall", "without-stack"),
+	PASS("pointers", "calls"),
+	PASS("pointers", "paging-calls"),
+	PASS("pointers", "operations"),
+	{.name = "pointers.console-read-unmapped",
+	 .run = with_input,
+	 .image = "pointers",
+	 .args = "console-read-unmapped",
+	 .says = "pending"},
+	{.name = "pointers.entry-rewritten",
+	 .run = with_input,
+	 .image = "pointers",
+	 .args = "entry-rewritten",
+	 .says = "pending"},
+	PASS("pointers", "recv-unmapped"),
+	PASS("pointers", "recv-protected"),
+	PASS("pointers", "recv-remapped"),
+	PASS("pointers", "send-unmapped"),
+	PASS("rings", "sizes"),
+	PASS("rings", "indices"),
+	PASS("rings", "not-its-own"),
+	PASS("rings", "wrap"),
+	PASS("rings", "busy"),
+	PASS("rings", "again"),
+	PASS("rings", "overlap"),
+	PASS("rings", "unmapped-ring"),
+	PASS("rings", "unmapped-submissions"),
+	CRASH("rings", "unmapped-completions", "completion ring unmapped"),
+	{.name = "rings.unmapped-completions-later",
+	 .run = crashes,
+	 .image = "rings",
+	 .args = "unmapped-completions later",
+	 .says = "completion ring unmapped"},
+	CRASH("rings", "read-only-completions", "completion ring unmapped"),
+	{0},
+};

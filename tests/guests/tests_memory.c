@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: MIT */
+/* Pages: mapped, copied, recycled, refused. */
+#include "runner.h"
+
+#define PASS(image_, what)                                                                                             \
+	{                                                                                                              \
+		.name = image_ "." what, .run = passes, .image = image_, .args = what                                  \
+	}
+#define CRASH(image_, what, text)                                                                                      \
+	{                                                                                                              \
+		.name = image_ "." what, .run = crashes, .image = image_, .args = what, .says = text                   \
+	}
+
+/* Guests one after the other get each other's frames and roots; each must find zero and its image as it was. */
+static void recycling(struct world *w, const struct test *t)
+{
+	(void)t;
+	for (int i = 0; i < 150; i++) {
+		char name[32];
+		snprintf(name, sizeof name, "g%d", i);
+		uint64_t a = spawn(w, name, "memory", i % 3 ? "zero 256" : "copy-on-write 1");
+		uint64_t b = spawn(w, "b", "memory", i % 2 ? "zero 512" : "copy-on-write 1");
+		if (i % 10 == 9) {
+			EXPECT_IS(engine_guest_kill(w->e, a), 0);
+		} else {
+			expect_exit(w, a, 0, 0);
+		}
+		expect_exit(w, b, 0, 0);
+		EXPECT_IS(engine_guest_remove(w->e, a), 0);
+		EXPECT_IS(engine_guest_remove(w->e, b), 0);
+	}
+}
+
+/* Many table frames die and come back: the cell is flushed on the way, under running guests. */
+static void recycling_through_flushes(struct world *w, const struct test *t)
+{
+	(void)t;
+	uint64_t flushes = stats_of(w).flushes;
+	uint64_t near = spawn(w, "near", "paging", "remap 3000");
+	for (int i = 0; i < 60 && stats_of(w).flushes < flushes + 2; i++) {
+		uint64_t ids[8];
+		for (int k = 0; k < 8; k++) {
+			char name[32];
+			snprintf(name, sizeof name, "g%d", k);
+			ids[k] = spawn(w, name, "paging", k % 2 ? "spaces" : "many");
+		}
+		for (int k = 0; k < 8; k++) {
+			expect_exit(w, ids[k], 0, 30);
+			EXPECT_IS(engine_guest_remove(w->e, ids[k]), 0);
+		}
+	}
+	EXPECT(stats_of(w).flushes > flushes);
+	expect_exit(w, near, 0, 60);
+}
+
+static void copies_of_their_own(struct world *w, const struct test *t)
+{
+	uint64_t ids[6];
+	(void)t;
+	for (int i = 0; i < 6; i++) {
+		char name[32];
+		snprintf(name, sizeof name, "g%d", i);
+		ids[i] = spawn(w, name, "memory", "copy-on-write 300");
+	}
+	for (int i = 0; i < 6; i++)
+		expect_exit(w, ids[i], 0, 0);
+}
+
+/* One guest eats the pool; it ends, its neighbour goes on, and the memory is there again. */
+static void pool_exhausted(struct world *w, const struct test *t)
+{
+	(void)t;
+	uint64_t near = spawn(w, "near", "life", "read");
+	await_text(w, near, "reading");
+	for (int i = 0; i < 2; i++) {
+		struct guest_spec s = spec_of(w, "eater", "memory", "eat");
+		s.memory = UINT64_C(64) << 20;
+		uint64_t id = spawn_spec(w, &s);
+		expect_crash(w, id, "pool exhausted");
+		EXPECT_IS(engine_guest_input(w->e, near, "x\n", 2), 2);
+		EXPECT_IS(engine_guest_remove(w->e, id), 0);
+	}
+	EXPECT_IS(engine_guest_input(w->e, near, "", 0), 0);
+	expect_exit(w, near, 0, 0);
+	expect_says("the console", console_of(w, near), "read: x|end of input");
+	expect_exit(w, spawn(w, "after", "memory", "zero 4096"), 0, 0);
+}
+
+/* No memory for one more guest: its spawn is refused, with the reason, and what runs is not touched. */
+static void spawn_refused(struct world *w, const struct test *t)
+{
+	struct guest_spec s = spec_of(w, "eater", "memory", "eat 30000 stay");
+	struct cassin_error_text err = {0};
+	uint64_t ids[4096], n = 0;
+	int r = 0;
+	(void)t;
+	s.memory = UINT64_C(64) << 20;
+	uint64_t eater = spawn_spec(w, &s);
+	await_text(w, eater, "full");
+	while (!r && n < sizeof ids / sizeof *ids) {
+		char name[32];
+		snprintf(name, sizeof name, "g%llu", (unsigned long long)n);
+		s = spec_of(w, name, "life", "sleep");
+		r = engine_guest_spawn(w->e, &s, &ids[n], &err);
+		spec_free(&s);
+		if (!r)
+			await_text(w, ids[n++], "sleeping");
+	}
+	EXPECT_IS(r, -ENOMEM);
+	expect_says("the error", err.text, "pool|exhausted");
+	EXPECT_IS(status_of(w, eater).state, GUEST_RUNNING);
+	for (uint64_t i = 0; i < n; i++)
+		EXPECT_IS(status_of(w, ids[i]).state, GUEST_RUNNING);
+	EXPECT_IS(engine_guest_kill(w->e, eater), 0);
+	expect_exit(w, spawn(w, "after", "hello", NULL), 0, 0);
+}
+
+static void smallest(struct world *w, const struct test *t)
+{
+	struct cassin_error_text err = {0};
+	uint64_t id;
+	(void)t;
+	struct guest_spec s = spec_of(w, "small", "hello", NULL);
+	s.memory = UINT64_C(160) << 10;
+	id = spawn_spec(w, &s);
+	expect_exit(w, id, 0, 0);
+	s = spec_of(w, "too-small", "pointers", NULL);
+	s.memory = CASSIN_MEMORY_MIN;
+	int r = engine_guest_spawn(w->e, &s, &id, &err);
+	EXPECT(r < 0);
+	expect_says("the error", err.text, "memory");
+	spec_free(&s);
+}
+
+/* Six pages of stack and heap less, and a guest that wants them all. */
+static void quota(struct world *w, const struct test *t)
+{
+	struct guest_spec s = spec_of(w, "g", "memory", "eat");
+	(void)t;
+	s.memory = UINT64_C(4) << 20;
+	uint64_t id = spawn_spec(w, &s);
+	expect_exit(w, id, 0, 0);
+	s = spec_of(w, "h", "memory", "eat 4096");
+	s.memory = UINT64_C(4) << 20;
+	id = spawn_spec(w, &s);
+	expect_crash(w, id, "page fault: write to|not mapped");
+}
+
+const struct test tests_memory[] = {
+	PASS("memory", "zero"),
+	PASS("memory", "copy-on-write"),
+	PASS("memory", "hypervisor-write"),
+	PASS("memory", "allocate"),
+	{.name = "memory.copies-of-their-own", .run = copies_of_their_own},
+	CRASH("memory", "tables", "quota exhausted"),
+	{.name = "memory.quota", .run = quota},
+	{.name = "memory.smallest", .run = smallest},
+	{.name = "memory.pool-exhausted", .run = pool_exhausted, .pool = UINT64_C(32) << 20},
+	{.name = "memory.spawn-refused", .run = spawn_refused, .pool = UINT64_C(32) << 20},
+	{.name = "memory.recycling", .run = recycling, .seconds = 40},
+	{.name = "memory.recycling-one-worker", .run = recycling, .seconds = 40, .workers = 1},
+	{.name = "memory.recycling-through-flushes", .run = recycling_through_flushes, .seconds = 60},
+	PASS("paging", "codes"),
+	PASS("paging", "aliases"),
+	PASS("paging", "image-aliases"),
+	CRASH("paging", "unmapped-read", "page fault: read of"),
+	CRASH("paging", "unmapped-write", "page fault: write to"),
+	CRASH("paging", "protected-write", "page fault: write to"),
+	CRASH("paging", "protected-data", "page fault: write to"),
+	PASS("paging", "writable-constant"),
+	CRASH("paging", "executed-after-write", "page fault: write to"),
+	PASS("paging", "remap"),
+	PASS("paging", "reprotect"),
+	PASS("paging", "many"),
+	CRASH("paging", "many-write", "page fault: write to"),
+	CRASH("paging", "many-read", "page fault: read of"),
+	PASS("paging", "spaces"),
+	PASS("paging", "without-info"),
+	{0},
+};

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+/* Properties that must hold while guests are preempted at any instruction and moved from worker to worker. */
+#include "runner.h"
+
+static void three(struct world *w, const struct test *t)
+{
+	uint64_t guests[3];
+	for (int i = 0; i < 3; i++) {
+		char name[32];
+		snprintf(name, sizeof name, "g%d", i);
+		guests[i] = spawn(w, name, t->image, t->args);
+	}
+	for (int i = 0; i < 3; i++)
+		expect_exit(w, guests[i], 0, t->seconds);
+	for (int i = 0; i < 3; i++)
+		EXPECT_IS(engine_guest_remove(w->e, guests[i]), 0);
+}
+
+/* Three guests under test on two workers that are idle now and then, so that somebody moves; again until
+ * somebody did. */
+static void moving(struct world *w, const struct test *t)
+{
+	uint64_t others[2];
+	for (int i = 0; i < 2; i++) {
+		char name[32];
+		snprintf(name, sizeof name, "napper%d", i);
+		others[i] = spawn(w, name, "hog", "nap");
+	}
+	for (int rounds = 0; rounds < 10 && (!rounds || !stats_of(w).moves); rounds++)
+		three(w, t);
+	EXPECT(stats_of(w).moves > 0);
+	EXPECT(stats_of(w).preemptions > 0);
+	for (int i = 0; i < 2; i++) {
+		EXPECT_IS(status_of(w, others[i]).state, GUEST_RUNNING);
+		EXPECT_IS(engine_guest_kill(w->e, others[i]), 0);
+	}
+}
+
+/* Hogs on both workers; nobody is ever idle. */
+static void among_hogs(struct world *w, const struct test *t)
+{
+	uint64_t hogs[3], guests[2];
+	for (int i = 0; i < 3; i++) {
+		char name[32];
+		snprintf(name, sizeof name, "hog%d", i);
+		hogs[i] = spawn(w, name, "hog", i ? "fault" : "spin");
+	}
+	guests[0] = spawn(w, "a", t->image, t->args);
+	guests[1] = spawn(w, "b", t->image, t->args);
+	for (int i = 0; i < 2; i++)
+		expect_exit(w, guests[i], 0, t->seconds);
+	for (int i = 0; i < 3; i++) {
+		EXPECT_IS(status_of(w, hogs[i]).state, GUEST_RUNNING);
+		EXPECT_IS(engine_guest_kill(w->e, hogs[i]), 0);
+	}
+}
+
+#define BOTH(what, image_, args_)                                                                                      \
+	{.name = "moves." what, .run = moving, .image = image_, .args = args_, .seconds = 30},                         \
+	{                                                                                                              \
+		.name = "hogs." what, .run = among_hogs, .image = image_, .args = args_, .seconds = 30                 \
+	}
+
+const struct test tests_moves[] = {
+	BOTH("remap", "paging", "remap 300"),
+	BOTH("reprotect", "paging", "reprotect"),
+	BOTH("many", "paging", "many"),
+	BOTH("copy-on-write", "memory", "copy-on-write 500"),
+	BOTH("zero", "memory", "zero 2048"),
+	BOTH("registers", "hog", "registers 200"),
+	BOTH("vectors", "vectors", "keep 200 99"),
+	BOTH("tls", "hypercall", "tls"),
+	BOTH("monotonic", "clock", "monotonic 500"),
+	BOTH("timers", "clock", "timers"),
+	{0},
+};

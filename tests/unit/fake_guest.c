@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MIT */
+#include "fake_guest.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct fake_guest *fake_guest_new(void)
+{
+	struct fake_guest *f = aligned_alloc(PAGE_SIZE, (sizeof *f + PAGE_SIZE - 1) / PAGE_SIZE * PAGE_SIZE);
+	if (!f)
+		abort();
+	memset(f, 0, sizeof *f);
+	f->limit = FAKE_BASE + FAKE_SIZE;
+	atomic_init(&f->guest.worker, &f->worker);
+	console_init(&f->guest.console);
+	return f;
+}
+
+void fake_guest_free(struct fake_guest *f)
+{
+	op_drop_all(&f->guest);
+	deadlines_destroy(&f->worker.deadlines);
+	console_destroy(&f->guest.console);
+	free(f);
+}
+
+void *fake_at(struct fake_guest *f, uint64_t va)
+{
+	return f->bytes + (va - FAKE_BASE);
+}
+
+static struct fake_guest *of_memory(struct memory *m)
+{
+	return (struct fake_guest *)((char *)m - offsetof(struct guest, memory));
+}
+
+int memory_check(struct memory *m, gva_t va, size_t len, bool write)
+{
+	struct fake_guest *f = of_memory(m);
+	(void)write;
+	if (!len)
+		return 0;
+	return va.v >= FAKE_BASE && va.v < f->limit && len <= f->limit - va.v ? 0 : -EFAULT;
+}
+
+int memory_copyin(struct memory *m, void *to, gva_t from, size_t len)
+{
+	int r = memory_check(m, from, len, false);
+	if (!r)
+		memcpy(to, fake_at(of_memory(m), from.v), len);
+	return r;
+}
+
+int memory_copyout(struct memory *m, gva_t to, const void *from, size_t len)
+{
+	int r = memory_check(m, to, len, true);
+	if (!r)
+		memcpy(fake_at(of_memory(m), to.v), from, len);
+	return r;
+}
+
+int memory_span(struct memory *m, gva_t va, size_t len, bool write, struct iovec *iov, int max)
+{
+	int n = 0, r = memory_check(m, va, len, write);
+	for (uint64_t at = va.v; !r && len && n < max; n++) {
+		size_t room = PAGE_SIZE - at % PAGE_SIZE;
+		iov[n] = (struct iovec){fake_at(of_memory(m), at), len < room ? len : room};
+		at += iov[n].iov_len;
+		len -= iov[n].iov_len;
+	}
+	return r ? r : n;
+}
+
+void guest_wake(struct guest *g)
+{
+	((struct fake_guest *)g)->wakes++;
+}
+
+void guest_print(struct guest *g, const char *bytes, size_t len)
+{
+	console_write(&g->console, bytes, len);
+}
+
+int worker_deadline(struct worker *w, struct deadline *d, uint64_t when)
+{
+	return deadlines_set(&w->deadlines, d, when);
+}
+
+uint64_t monotonic_ns(void)
+{
+	return 1000;
+}
+
+static int32_t refuse(struct guest *g, const struct cassin_sqe *sqe)
+{
+	(void)g;
+	(void)sqe;
+	return -ENOSYS;
+}
+
+#define REFUSED(name)                                                                                                  \
+	int32_t name(struct guest *g, const struct cassin_sqe *sqe)                                                    \
+	{                                                                                                              \
+		return refuse(g, sqe);                                                                                 \
+	}
+REFUSED(stream_listen)
+REFUSED(stream_accept)
+REFUSED(stream_connect)
+REFUSED(stream_recv)
+REFUSED(stream_send)
+REFUSED(stream_shutdown)
+REFUSED(stream_close)
