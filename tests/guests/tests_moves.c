@@ -16,8 +16,8 @@ static void three(struct world *w, const struct test *t)
 		EXPECT_IS(engine_guest_remove(w->e, guests[i]), 0);
 }
 
-/* Three guests under test on two workers that are idle now and then, so that somebody moves; again until
- * somebody did. */
+/* Three guests under test on two workers that are idle now and then, so that somebody moves; again until somebody
+ * did. On a busy host that may take a while. */
 static void moving(struct world *w, const struct test *t)
 {
 	uint64_t others[2];
@@ -26,8 +26,10 @@ static void moving(struct world *w, const struct test *t)
 		snprintf(name, sizeof name, "napper%d", i);
 		others[i] = spawn(w, name, "hog", "nap");
 	}
-	for (int rounds = 0; rounds < 10 && (!rounds || !stats_of(w).moves); rounds++)
+	uint64_t until = now_ns() + t->seconds * 500 * MS;
+	do
 		three(w, t);
+	while (!(stats_of(w).moves && stats_of(w).preemptions) && now_ns() < until);
 	EXPECT(stats_of(w).moves > 0);
 	EXPECT(stats_of(w).preemptions > 0);
 	for (int i = 0; i < 2; i++) {
