@@ -58,7 +58,7 @@ static int furnish(struct engine *e, struct guest *g, struct cassin_error_text *
 	r = engine_cell_take(e, &g->spec, &g->cell, err);
 	if (r)
 		return r;
-	g->cell_number = g->cell->number;
+	atomic_store(&g->cell_number, g->cell->number);
 	r = guest_begin(g, err);
 	if (r) {
 		engine_cell_leave(e, g->cell);

@@ -240,14 +240,16 @@ int engine_guest_list(struct engine *e, uint64_t **ids)
 	return *ids ? n : -ENOMEM;
 }
 
-const struct guest_spec *engine_guest_spec(struct engine *e, uint64_t id)
+int engine_guest_spec(struct engine *e, uint64_t id, struct guest_spec *out)
 {
 	struct guest *g = engine_guest_get(e, id);
-	if (!g)
-		return NULL;
-	const struct guest_spec *spec = &g->spec;
+	if (!g) {
+		spec_init(out);
+		return -ENOENT;
+	}
+	int r = spec_copy(out, &g->spec);
 	guest_put(g);
-	return spec;
+	return r;
 }
 
 char *engine_guest_report(struct engine *e, uint64_t id)
@@ -303,7 +305,7 @@ int engine_guest_status(struct engine *e, uint64_t id, struct guest_status *out)
 		.exit_code = g->exit_code,
 		.restarts = g->restarts,
 		.parked = atomic_load(&g->parked),
-		.cell = g->cell ? g->cell_number : 0,
+		.cell = atomic_load(&g->cell_number),
 		.worker = guest_worker(g) ? guest_worker(g)->number : 0,
 		.memory_bytes = g->spec.memory,
 		.started_ns = g->started_real,

@@ -51,6 +51,7 @@ struct guest {
 	_Atomic(struct worker *) worker; /* changed only under the old worker's eyes and the new one's inbox lock */
 	atomic_bool parked;              /* its memory is folded up, and it has not run since */
 	struct guest_atomics count;      /* any thread may read */
+	atomic_uint cell_number;
 	atomic_uint_fast64_t held_bytes; /* host memory on its account, for streams */
 
 	/* Under engine->lock. */
@@ -63,8 +64,7 @@ struct guest {
 	struct guest *changed_next, *id_next, *name_next, *list_next, *list_prev;
 
 	/* The incarnation; its worker's only. */
-	struct cell *cell; /* from spawn to removal */
-	unsigned cell_number;
+	struct cell *cell;    /* from spawn to removal */
 	uint64_t incarnation; /* unique in the process; a new one after every move, too: which vCPU state is its own */
 	enum run_state run;
 	struct share share; /* of the CPU */

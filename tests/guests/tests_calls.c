@@ -28,8 +28,11 @@ static void names_and_arguments(struct world *w, const struct test *t)
 	uint64_t id = spawn_spec(w, &s);
 	expect_exit(w, id, 0, 0);
 	expect_says("the console", console_of(w, id), "hello, I am a-name.with_all-3 [|] [one] [] [three] [end]");
-	EXPECT(engine_guest_spec(w->e, id));
-	EXPECT_IS(engine_guest_spec(w->e, id)->nargs, 3);
+	struct guest_spec copy;
+	EXPECT_IS(engine_guest_spec(w->e, id, &copy), 0);
+	EXPECT_IS(copy.nargs, 3);
+	spec_free(&copy);
+	EXPECT_IS(engine_guest_spec(w->e, id + 1000, &copy), -ENOENT);
 	uint64_t found;
 	EXPECT_IS(engine_guest_find(w->e, "a-name.with_all-3", &found), 0);
 	EXPECT_IS(found, id);

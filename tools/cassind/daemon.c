@@ -36,29 +36,26 @@ static int spawn_within_limit(struct daemon *d, const struct guest_spec *spec, u
 
 int daemon_guest_spawn(struct daemon *d, const struct guest_spec *spec, uint64_t *id, struct cassin_error_text *err)
 {
+	if (!d->state || spec->restart != RESTART_ALWAYS)
+		return spawn_within_limit(d, spec, id, err);
+	pthread_mutex_lock(&d->keeping); /* or it could be removed, and forgotten, before it is kept */
 	int result = spawn_within_limit(d, spec, id, err);
-	if (result < 0 || !d->state || spec->restart != RESTART_ALWAYS)
-		return result;
-	result = state_keep(d->state, STATE_GUEST, spec, err);
-	if (result < 0)
-		daemon_guest_remove(d, *id);
-	return result;
+	int kept = result < 0 ? result : state_keep(d->state, STATE_GUEST, spec, err);
+	pthread_mutex_unlock(&d->keeping);
+	if (result == 0 && kept < 0)
+		engine_guest_remove(d->engine, *id);
+	return kept;
 }
 
 int daemon_guest_remove(struct daemon *d, uint64_t id)
 {
 	struct guest_status s;
+	pthread_mutex_lock(&d->keeping); /* while it is there, nobody else has its name */
 	int result = engine_guest_status(d->engine, id, &s);
-	if (result < 0)
-		return result;
-	/* The killing takes its time; only the forgetting needs the lock. */
-	engine_guest_kill(d->engine, id);
-	pthread_rwlock_wrlock(&d->specs);
-	result = engine_guest_remove(d->engine, id);
 	if (result == 0 && d->state)
 		state_forget(d->state, STATE_GUEST, s.name);
-	pthread_rwlock_unlock(&d->specs);
-	return result;
+	pthread_mutex_unlock(&d->keeping);
+	return result < 0 ? result : engine_guest_remove(d->engine, id);
 }
 
 int daemon_template_create(struct daemon *d, const struct guest_spec *spec, uint64_t timeout_ns,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the daemon's parts share. Everything here belongs to the loop's thread, but `engine`, `specs`, `admission` and
+ * What the daemon's parts share. Everything here belongs to the loop's thread, but `engine`, `keeping`, `admission` and
  * `state`, which thread-pool work uses too, and `max_guests` and `stopping`, which it reads.
  */
 #ifndef DAEMON_H
@@ -25,8 +25,7 @@ struct waiter;
 struct daemon {
 	uv_loop_t loop;
 	struct engine *engine;
-	/* Held for reading while a result of engine_guest_spec() is in use, for writing while a guest is removed. */
-	pthread_rwlock_t specs;
+	pthread_mutex_t keeping;   /* held while a guest's name and its kept spec change together */
 	pthread_mutex_t admission; /* held while a guest is counted and spawned; only with a limit */
 	unsigned max_guests;       /* that run at once; 0: no limit */
 	struct state *state;       /* NULL: nothing is kept */

@@ -132,10 +132,12 @@ json_t *guest_json(struct daemon *d, uint64_t id, bool with_spec)
 		return NULL;
 	json_object_set_new(o, "parked", json_boolean(s.parked));
 	json_object_set_new(o, "counters", counters_json(n));
-	pthread_rwlock_rdlock(&d->specs);
-	const struct guest_spec *spec = engine_guest_spec(d->engine, id);
-	if (spec)
-		add_spec(o, spec, with_spec);
-	pthread_rwlock_unlock(&d->specs);
+	struct guest_spec spec;
+	if (engine_guest_spec(d->engine, id, &spec) < 0) {
+		json_decref(o);
+		return NULL;
+	}
+	add_spec(o, &spec, with_spec);
+	spec_free(&spec);
 	return o;
 }

@@ -184,7 +184,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "cassind: %s\n", err.text);
 		return 2;
 	}
-	pthread_rwlock_init(&d.specs, NULL);
+	pthread_mutex_init(&d.keeping, NULL);
 	pthread_mutex_init(&d.admission, NULL);
 	d.max_guests = options.max_guests;
 	if (options.state && state_open(&d.state, options.state, &err) < 0)

@@ -123,8 +123,8 @@ int engine_template_list(struct engine *e, struct template_status **out);
 /* Lookups. -ENOENT. */
 int engine_guest_find(struct engine *e, const char *name, uint64_t *id);
 int engine_guest_status(struct engine *e, uint64_t id, struct guest_status *out);
-/* The spec it was spawned with; valid until the guest is removed. NULL: no such guest. */
-const struct guest_spec *engine_guest_spec(struct engine *e, uint64_t id);
+/* A copy of the spec it was spawned with; the caller frees it (spec_free). -ENOENT, -ENOMEM; *out is empty then. */
+int engine_guest_spec(struct engine *e, uint64_t id, struct guest_spec *out);
 /* Ids of all guests in the order of their spawn; *ids is malloc'd, the caller frees it. Returns the count or
  * -ENOMEM. */
 int engine_guest_list(struct engine *e, uint64_t **ids);
