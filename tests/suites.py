@@ -5,19 +5,45 @@
 The last line is "N passed, M failed"; the exit status is 0 only if M is 0. ./x test calls this.
 """
 
+import concurrent.futures
+import itertools
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+from dataclasses import dataclass, field
 
 import tap
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+EMULATED = not os.path.exists("/dev/kvm")
+SLOWER = 5  # by how much the emulated machine is, at most, in what has a time limit
+LANES = 2   # emulated machines at a time; each keeps one CPU busy
+E2E_PARTS = 4
+MACHINE_MEMORY = "8G"
 SANITIZERS = {
-    "ASAN_OPTIONS": "abort_on_error=1:detect_stack_use_after_return=1:log_path=build-asan/report",
-    "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1:log_path=build-asan/report",
+    "asan": {"ASAN_OPTIONS": "abort_on_error=1:detect_stack_use_after_return=1:log_path=build-asan/report",
+             "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1:log_path=build-asan/report"},
+    "tsan": {"TSAN_OPTIONS": "history_size=5:log_path=build-tsan/report"},
 }
+# What several threads do at once: the daemon, and all of the engine by the guest tests.
+TSAN_E2E = ["test_api::*", "test_admission::*", "test_spawn::*", "test_weights::*"]
+
+
+@dataclass
+class Step:
+    """A program that prints TAP; `apart`: it runs in a machine of its own, and may run beside another such."""
+    command: list
+    seconds: int
+    env: dict = field(default_factory=dict)
+    apart: bool = False
+
+    def __str__(self):
+        words = self.command[self.command.index("--") + 1:] if self.apart else self.command
+        where = " (kvm-amd)" if self.apart else ""
+        return " ".join([os.path.basename(words[0])] + [os.path.relpath(w) if w.startswith("/") else w for w in words[1:]]) + where
 
 
 def programs(folder):
@@ -31,44 +57,78 @@ def programs(folder):
     return found or [folder]
 
 
-def unit(build, env=None):
+machines = itertools.count(1)
+
+
+def in_machine(options, build, command, seconds, env):
+    """A step on stock kvm_amd, in a machine that QEMU emulates."""
+    more = [word for name, value in env.items() for word in ("--env", f"{name}={value}")]
+    return Step(["tests/kvm-amd/run", "--name", f"machine-{next(machines)}", "--seconds", str(seconds - 30), *options, *more, build,
+                 "--", *command], seconds, apart=True)
+
+
+def on_kvm(build, command, seconds, slow=1, **env):
+    """A step that needs KVM: here, or in the emulated machine if this host has none. `slow` multiplies its time limits."""
+    if not EMULATED:
+        return Step(command, seconds, {**env, "CASSIN_TEST_SLOW": str(slow)})
+    return in_machine(["--host-files", "--memory", MACHINE_MEMORY, "--keep", os.path.abspath(build)], build,
+                      [sys.executable if command[0] == sys.executable else os.path.abspath(command[0]), *command[1:]],
+                      SLOWER * seconds, {**env, "CASSIN_TEST_SLOW": str(slow * SLOWER)})
+
+
+def unit(build="build", env=None):
     for path in programs(f"{build}/tests/unit"):
-        yield [path, "--tap"], 180, env
+        yield Step([path, "--tap"], 180, env or {})
 
 
-def guests(build, env=None, seconds=300):
-    yield [f"{build}/tests/guests/guest-tests"], seconds, env
+def guests():
+    if not EMULATED:  # else they are what the suite kvm-amd runs
+        yield on_kvm("build", ["build/tests/guests/guest-tests"], 300)
+    else:
+        yield kvm_amd_step()
 
 
 def e2e():
-    yield [sys.executable, "tests/e2e/run.py", "build"], 600, None
+    for part in range(E2E_PARTS if EMULATED else 1):
+        split = ["--part", f"{part + 1}/{E2E_PARTS}"] if EMULATED else []
+        yield on_kvm("build", [sys.executable, "tests/e2e/run.py", *split, "build"], 600)
 
 
 def asan():
-    yield from unit("build-asan", SANITIZERS)
-    yield from guests("build-asan", {**SANITIZERS, "CASSIN_TEST_SLOW": "3"}, 600)
+    yield from unit("build-asan", SANITIZERS["asan"])
+    yield on_kvm("build-asan", ["build-asan/tests/guests/guest-tests"], 600, 3, **SANITIZERS["asan"])
+
+
+def tsan():
+    yield on_kvm("build-tsan", ["build-tsan/tests/guests/guest-tests"], 600, 5, **SANITIZERS["tsan"])
+    yield on_kvm("build-tsan", [sys.executable, "tests/e2e/run.py", "build-tsan", *TSAN_E2E], 600, 5, **SANITIZERS["tsan"])
 
 
 def fuzz():
-    yield [sys.executable, "tests/fuzzers.py", "build-fuzz", "10"], 300, None
+    yield Step([sys.executable, "tests/fuzzers.py", "build-fuzz", "10"], 300)
+
+
+def kvm_amd_step():
+    return in_machine(["--dir", "tests/guests", "--dir", "examples"], "build", ["tests/guests/guest-tests", "--own-machine"], 900,
+                      {"CASSIN_TEST_SLOW": str(SLOWER)})
 
 
 def kvm_amd():
-    yield ["tests/kvm-amd/run", "--dir", "tests/guests", "--dir", "examples", "--env", "CASSIN_TEST_SLOW=5", "build", "--",
-           "tests/guests/guest-tests", "--own-machine"], 900, None
+    yield kvm_amd_step()
 
 
 def lint():
-    yield [sys.executable, "tests/lint/run"], 120, None
-    yield [sys.executable, "tests/docs/check_abi.py"], 120, None
+    yield Step([sys.executable, "tests/lint/run"], 120)
+    yield Step([sys.executable, "tests/docs/check_abi.py"], 120)
 
 
 # Name, the variant of ./x build that it needs (None: none), its programs.
 SUITES = {
-    "unit": ("", lambda: unit("build")),
-    "guests": ("", lambda: guests("build")),
+    "unit": ("", unit),
+    "guests": ("", guests),
     "e2e": ("", e2e),
     "asan": ("asan", asan),
+    "tsan": ("tsan", tsan),
     "fuzz": ("fuzz", fuzz),
     "kvm-amd": ("", kvm_amd),
     "lint": (None, lint),
@@ -84,52 +144,91 @@ def build(variant, done):
     return done[variant]
 
 
-def forget_reports():
-    for name in os.listdir("build-asan") if os.path.isdir("build-asan") else []:
-        if name.startswith("report."):
-            os.unlink(os.path.join("build-asan", name))
+def reports(name):
+    """What a sanitizer has written down in a suite's build folder."""
+    folder = f"build-{name}"
+    names = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+    return [os.path.join(folder, name) for name in names if name.startswith("report.")]
 
 
-def show_reports():
-    names = sorted(os.listdir("build-asan")) if os.path.isdir("build-asan") else []
-    for name in [name for name in names if name.startswith("report.")][:10]:
-        with open(os.path.join("build-asan", name), encoding="utf-8", errors="replace") as report:
+def show_reports(name):
+    for path in reports(name)[:10]:
+        with open(path, encoding="utf-8", errors="replace") as report:
             print(report.read()[:8000])
 
 
-def run_suite(name, built):
-    """Returns how many tests passed and the lines of those that failed."""
-    variant, steps = SUITES[name]
-    if variant is not None and not build(variant, built):
-        return 0, [f"{name}: the build failed"]
-    passed, failed = 0, []
-    if name == "asan":
-        forget_reports()
-    for command, seconds, env in steps():
-        print(f"== {name}: {' '.join([os.path.basename(command[0])] + command[1:])}", flush=True)
-        began = time.monotonic()
-        tally = tap.run(command, seconds, env)
-        passed += tally.passed
-        where = f"{name}/{os.path.basename(command[0])}" if name in ("unit", "asan") else name
-        failed += [f"{where}: {text}" for text in tally.failed]
-        print(f"# {name}: {tally.passed} passed, {len(tally.failed)} failed, {time.monotonic() - began:.1f} s",
-              flush=True)
-    if name == "asan" and failed:
-        show_reports()
-    return passed, failed
+class Outcome:
+    """What a suite has come to; `failed` holds a line for each failure."""
+
+    def __init__(self, name):
+        self.name, self.passed, self.failed = name, 0, []
+
+    def add(self, step, tally, seconds):
+        self.passed += tally.passed
+        where = f"{self.name}/{os.path.basename(step.command[0])}" if self.name in ("unit", "asan") and not step.apart else self.name
+        self.failed += [f"{where}: {text}" for text in tally.failed]
+        print(f"# {self.name}: {tally.passed} passed, {len(tally.failed)} failed, {seconds:.1f} s", flush=True)
+
+
+def run_step(step, write):
+    began = time.monotonic()
+    tally = tap.run(step.command, step.seconds, step.env, write)
+    return tally, time.monotonic() - began
+
+
+def run_apart(step, said):
+    """Beside others: the output is kept until it is this step's turn to be shown; meanwhile its failures are."""
+    kept = []
+
+    def write(text):
+        kept.append(text)
+        if text.startswith("not ok"):
+            with said:
+                print(f"# {step}: {text.rstrip()}", flush=True)
+    return (kept, *run_step(step, write))
+
+
+def run_all(suites, built):
+    """Runs the suites that could be built. Those steps that run in machines of their own go side by side, first to last."""
+    outcomes = {name: Outcome(name) for name in suites}
+    plan = []
+    for name in suites:
+        variant, steps = SUITES[name]
+        if variant is not None and not build(variant, built):
+            outcomes[name].failed.append(f"{name}: the build failed")
+            continue
+        for path in reports(name):
+            os.unlink(path)
+        plan += [(name, step) for step in steps()]
+    for name, step in plan:
+        if not step.apart:
+            print(f"== {name}: {step}", flush=True)
+            outcomes[name].add(step, *run_step(step, tap.show))
+    said = threading.Lock()
+    with concurrent.futures.ThreadPoolExecutor(LANES) as lanes:
+        apart = [(name, step, lanes.submit(run_apart, step, said)) for name, step in plan if step.apart]
+        for name, step, run in apart:
+            kept, tally, seconds = run.result()
+            with said:
+                print(f"== {name}: {step}\n{''.join(kept)}", end="")
+                outcomes[name].add(step, tally, seconds)
+    return outcomes
 
 
 def main():
     os.chdir(os.path.dirname(HERE))
-    built, passed, failed = {}, 0, []
     names = sys.argv[1:] or list(SUITES)
     for name in names:
         if name not in SUITES:
             sys.exit(f"suites: no such suite: {name} ({', '.join(SUITES)})")
+    if EMULATED and "guests" in names and "kvm-amd" in names:
+        names.remove("guests")  # the same tests in the same machine
+    outcomes = run_all(names, {})
     for name in names:
-        more, bad = run_suite(name, built)
-        passed += more
-        failed += bad
+        if outcomes[name].failed:
+            show_reports(name)
+    passed = sum(outcome.passed for outcome in outcomes.values())
+    failed = [text for outcome in outcomes.values() for text in outcome.failed]
     if failed:
         print("== failed")
         for text in failed:

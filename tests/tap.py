@@ -62,8 +62,14 @@ def kill_group(process):
         pass
 
 
-def run(command, seconds, env=None):
-    """Runs a command in a process group of its own, which does not outlive it. Returns its Tally."""
+def show(text):
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
+def run(command, seconds, env=None, write=show):
+    """Runs a command in a process group of its own, which does not outlive it. Returns its Tally; gives the lines of its
+    output to `write` as they come."""
     tally = Tally()
     try:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, start_new_session=True,
@@ -74,8 +80,7 @@ def run(command, seconds, env=None):
 
     def read():
         for text in process.stdout:
-            sys.stdout.write(text)
-            sys.stdout.flush()
+            write(text)
             tally.line(text.rstrip())
 
     reader = threading.Thread(target=read, daemon=True)

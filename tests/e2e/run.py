@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""End-to-end tests through the real binaries: run.py BUILD [GLOB...], as TAP.
+"""End-to-end tests through the real binaries: run.py [--part I/N] BUILD [GLOB...], as TAP.
 
 Every function test_* of tests/e2e/test_*.py runs in a process of its own, with a temporary folder, a range of host
 ports and a time limit. A GLOB picks tests by "file::name" or by name ("test_run*", "*crash*").
 """
 
+import argparse
 import concurrent.futures
 import fnmatch
 import importlib
@@ -22,6 +23,7 @@ import traceback
 HERE = os.path.dirname(os.path.abspath(__file__))
 JOBS = 3
 SECONDS = 60
+SLOW = int(os.environ.get("CASSIN_TEST_SLOW", "1"))  # multiplies time limits
 PORT_FIRST = 11000
 PORTS_EACH = 120
 PORT_ROOMS = 175
@@ -77,7 +79,7 @@ def seconds_of(test):
     module, name = test.split("::")
     with open(os.path.join(HERE, f"{module}.py"), encoding="utf-8") as source:
         found = re.search(rf"^# seconds: (\d+)\ndef {name}\(", source.read(), re.MULTILINE)
-    return int(found.group(1)) if found else SECONDS
+    return SLOW * (int(found.group(1)) if found else SECONDS)
 
 
 def first_port(index):
@@ -132,15 +134,26 @@ def run_all(build, tests):
     return failed
 
 
+def part(text):
+    """"2/4" is the second quarter of the tests."""
+    which, _, parts = text.partition("/")
+    if not (which.isdigit() and parts.isdigit() and 1 <= int(which) <= int(parts)):
+        raise argparse.ArgumentTypeError("must be I/N with 1 <= I <= N")
+    return int(which), int(parts)
+
+
 def main():
     sys.path.insert(0, HERE)
     sys.dont_write_bytecode = True
     if len(sys.argv) > 1 and sys.argv[1] == "--child":
         child(*sys.argv[2:])
-    if len(sys.argv) < 2:
-        sys.exit("usage: run.py BUILD [GLOB...]")
-    build = os.path.abspath(sys.argv[1])
-    tests = chosen(discover(), sys.argv[2:])
+    parser = argparse.ArgumentParser(usage="run.py [--part I/N] BUILD [GLOB...]")
+    parser.add_argument("--part", type=part, default=(1, 1))
+    parser.add_argument("build", type=os.path.abspath)
+    parser.add_argument("globs", nargs="*")
+    options = parser.parse_args()
+    which, parts = options.part
+    build, tests = options.build, chosen(discover(), options.globs)[which - 1::parts]
     if not tests:
         sys.exit("run.py: no test has such a name")
     sys.exit(1 if run_all(build, tests) else 0)

@@ -38,9 +38,9 @@ def libraries(program):
     return re.findall(r"(/\S+) \(0x", done.stdout)
 
 
-def make(target, kernel, command, environment, files, folders):
+def make(target, kernel, command, environment, files, folders, kept):
     """Writes the cpio archive `target` for a machine that runs `command`, with "NAME=VALUE"s in its environment, in the
-    present directory."""
+    present directory. `kept` are the host's folders that it may write to, if it sees the host's files."""
     with tempfile.TemporaryDirectory(dir=os.path.dirname(target)) as root:
         put(root, os.path.join(HERE, "init"), "/init")
         os.chmod(os.path.join(root, "init"), 0o755)
@@ -54,6 +54,8 @@ def make(target, kernel, command, environment, files, folders):
             put_folder(root, folder)
         here = os.getcwd()
         os.makedirs(os.path.join(root, here.lstrip("/")), exist_ok=True)
+        with open(os.path.join(root, "kept"), "w", encoding="utf-8") as list_of_kept:
+            list_of_kept.writelines(f"{folder}\n" for folder in kept)
         with open(os.path.join(root, "run-program"), "w", encoding="utf-8") as script:
             script.write(f"cd {shlex.quote(here)} && exec env {shlex.join(environment + command)}\n")
         names = subprocess.run(["find", ".", "-print0"], cwd=root, stdout=subprocess.PIPE, check=True).stdout

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Fetches Debian's cloud kernel and its KVM modules, once, without installing them."""
 
+import fcntl
 import glob
 import os
 import re
@@ -10,6 +11,7 @@ import tempfile
 
 METAPACKAGE = "linux-image-cloud-amd64"
 WANTED = ["kvm", "kvm-amd"]
+FOR_FILES = ["virtio-pci", "virtiofs", "overlay"]  # a machine that sees this host's files
 
 
 def say(text):
@@ -82,7 +84,7 @@ def unpack(package, tree, kernel):
     subprocess.run(["dpkg-deb", "-x", package, tree], check=True)
     shutil.copy(glob.glob(os.path.join(tree, "boot", "vmlinuz-*"))[0], os.path.join(kernel, "vmlinuz"))
     files, order = module_files(tree), []
-    load_order(files, WANTED, order)
+    load_order(files, WANTED + FOR_FILES, order)
     for name in order:
         with open(os.path.join(kernel, f"{name}.ko"), "wb") as out:
             out.write(module_bytes(files[name]))
@@ -90,12 +92,28 @@ def unpack(package, tree, kernel):
         out.writelines(f"{name}.ko\n" for name in order)
 
 
+def is_complete(kernel):
+    """Whether the folder has all that is wanted: what an older version of this script left may have less."""
+    try:
+        with open(os.path.join(kernel, "order"), encoding="utf-8") as order:
+            names = order.read().split()
+    except OSError:
+        return False
+    return all(f"{name.replace('-', '_')}.ko" in names for name in WANTED + FOR_FILES)
+
+
 def fetch(cache):
     """Returns a folder with vmlinuz, *.ko and order; asks the network only if it is not there yet."""
     kernel = os.path.join(cache, "kernel")
-    if os.path.exists(os.path.join(kernel, "order")):
-        return kernel
     os.makedirs(cache, exist_ok=True)
+    with open(os.path.join(cache, "lock"), "w", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # another machine may be about to start
+        if not is_complete(kernel):
+            fetch_into(kernel, cache)
+    return kernel
+
+
+def fetch_into(kernel, cache):
     with tempfile.TemporaryDirectory(dir=cache) as work:
         package = download(work)
         if not package:
@@ -105,4 +123,3 @@ def fetch(cache):
         unpack(package, os.path.join(work, "tree"), ready)
         shutil.rmtree(kernel, ignore_errors=True)
         os.rename(ready, kernel)
-    return kernel
