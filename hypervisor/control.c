@@ -210,6 +210,7 @@ static void end_now(struct guest *g)
 		break;
 	case RUN_BLOCKED:
 	case RUN_ON_CPU:
+	case RUN_MOVING: /* no call finds it so */
 		break;
 	}
 	guest_end(g, END_KILL, 0);

@@ -27,6 +27,7 @@ enum run_state {
 	RUN_RUNNABLE, /* in its worker's run queue */
 	RUN_ON_CPU,
 	RUN_BLOCKED, /* in enter, waiting for completions or its deadline */
+	RUN_MOVING,  /* on its way to another worker: calls wait until it is there */
 };
 
 enum end_kind { END_EXIT, END_CRASH, END_KILL };

@@ -132,6 +132,7 @@ static bool move(struct worker *w, struct guest *g, struct worker *to)
 	deadlines_clear(&w->deadlines, &g->timer);
 	deadlines_clear(&w->deadlines, &g->park);
 	g->incarnation = incarnation_next(); /* what this worker's vCPU holds is no longer its state */
+	g->run = RUN_MOVING;
 	c->guest = g;
 	c->message.fn = on_arrival;
 	atomic_fetch_sub(&w->guests, 1);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Properties that must hold while guests are preempted at any instruction and moved from worker to worker. */
+#include <pthread.h>
+
 #include "runner.h"
 
 static void three(struct world *w, const struct test *t)
@@ -57,6 +59,59 @@ static void among_hogs(struct world *w, const struct test *t)
 	}
 }
 
+/* ---- Calls to guests that are on their way ---- */
+
+#define HOGS 7
+#define CALLERS 8
+#define CALLING_MS 3000u
+
+struct caller {
+	struct world *world;
+	const uint64_t *ids;
+	unsigned seed;
+	uint64_t until;
+	int failed; /* of the last call that had to succeed and did not */
+};
+
+static void *call_again_and_again(void *opaque)
+{
+	struct caller *c = opaque;
+	struct cassin_error_text err;
+	while (now_ns() < c->until && !c->failed) {
+		uint64_t id = c->ids[(unsigned)rand_r(&c->seed) % HOGS];
+		int r = rand_r(&c->seed) % 3 ? engine_guest_restart(c->world->e, id, &err)
+					     : engine_guest_kill(c->world->e, id);
+		if (r)
+			c->failed = r;
+	}
+	return NULL;
+}
+
+/* A call that was posted while a guest was elsewhere, and lies in the inbox of the worker that it comes back to, must not
+ * find it before it has arrived. */
+static void called_on_the_way(struct world *w, const struct test *t)
+{
+	uint64_t ids[HOGS];
+	pthread_t threads[CALLERS];
+	struct caller callers[CALLERS];
+	(void)t;
+	for (unsigned i = 0; i < HOGS; i++) {
+		char name[32];
+		snprintf(name, sizeof name, "hog%u", i);
+		ids[i] = spawn(w, name, "hog", "spin");
+	}
+	for (unsigned i = 0; i < CALLERS; i++) {
+		callers[i] = (struct caller){.world = w, .ids = ids, .seed = i, .until = now_ns() + CALLING_MS * MS};
+		EXPECT_IS(pthread_create(&threads[i], NULL, call_again_and_again, &callers[i]), 0);
+	}
+	for (unsigned i = 0; i < CALLERS; i++)
+		pthread_join(threads[i], NULL);
+	for (unsigned i = 0; i < CALLERS; i++)
+		EXPECT_IS(callers[i].failed, 0);
+	EXPECT(stats_of(w).moves > 0);
+	expect_balance(w);
+}
+
 #define BOTH(what, image_, args_)                                                                                      \
 	{.name = "moves." what, .run = moving, .image = image_, .args = args_, .seconds = 30},                         \
 	{                                                                                                              \
@@ -74,5 +129,6 @@ const struct test tests_moves[] = {
 	BOTH("tls", "hypercall", "tls"),
 	BOTH("monotonic", "clock", "monotonic 500"),
 	BOTH("timers", "clock", "timers"),
+	{.name = "moves.called-on-the-way", .run = called_on_the_way, .workers = 4, .seconds = 30},
 	{0},
 };
