@@ -65,7 +65,7 @@ def child(build, test, folder, first_port):
         status = 1
     finally:
         ended_badly = t.end()
-    if ended_badly and not status:
+    if ended_badly:
         print(ended_badly)
         status = 1
     if status:

@@ -63,7 +63,7 @@ def test_it_waits_until_the_guests_are_ready(t):
 def test_the_wait_is_bounded(t):
     daemon = t.daemon()
     began = time.monotonic()
-    result = daemon.cassin("spawn", "--timeout", 0, "-n", 2, t.guest("hog"), "spin", code=0)
+    result = daemon.cassin("spawn", "--timeout", 0, "-n", 2, "--cpu-max", "1000 100000", t.guest("hog"), "spin", code=0)
     contains(result.out, "2 still booting")
     holds(time.monotonic() - began < 15, "it did not wait")
     contains(daemon.cassin("ps", code=0).out, "booting")
