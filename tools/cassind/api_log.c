@@ -17,6 +17,7 @@ struct follower {
 	struct connection *connection;
 	uint64_t id, offset;
 	bool mid_line;
+	bool advancing, gone; /* sending may find that the client has gone */
 };
 
 static void follower_drop(struct follower *f)
@@ -33,7 +34,11 @@ static void follower_drop(struct follower *f)
 
 static void on_gone(struct connection *c)
 {
-	follower_drop(c->user);
+	struct follower *f = c->user;
+	if (f->advancing)
+		f->gone = true;
+	else
+		follower_drop(f);
 }
 
 static void tell_loss(struct follower *f, uint64_t lost)
@@ -53,7 +58,7 @@ static bool follower_advance(struct follower *f)
 	if (engine_guest_status(e, f->id, &s) < 0)
 		return false;
 	bool ended = s.state == GUEST_EXITED || s.state == GUEST_CRASHED || s.state == GUEST_KILLED;
-	while (f->connection->backlog < FOLLOW_BACKLOG) {
+	while (!f->gone && f->connection->backlog < FOLLOW_BACKLOG) {
 		char piece[FOLLOW_PIECE];
 		uint64_t lost = 0;
 		long n = engine_guest_log(e, f->id, &f->offset, piece, sizeof piece, &lost);
@@ -73,9 +78,14 @@ static void on_follow(uv_timer_t *timer)
 	for (struct follower *f = d->followers, *next; f; f = next) {
 		struct connection *c = f->connection;
 		next = f->next;
-		if (!follower_advance(f)) {
-			stream_end(c);
+		f->advancing = true;
+		bool more = follower_advance(f);
+		f->advancing = false;
+		if (f->gone) {
+			follower_drop(f);
+		} else if (!more) {
 			c->on_gone = NULL;
+			stream_end(c);
 			follower_drop(f);
 		}
 	}

@@ -103,12 +103,12 @@ static void finish(struct spawning *s)
 {
 	struct connection *c = s->connection;
 	if (c) {
+		c->on_gone = NULL; /* sending may find that it has gone */
 		stream_json(c, json_pack("{s:s, s:i, s:i, s:i, s:i, s:O, s:b, s:I, s:I}", "event", "done", "count",
 					 (int)s->batch.count, "running", (int)s->running, "ended", (int)s->ended,
 					 "booting", (int)s->booting, "failed", s->failed, "rolled_back",
 					 (int)s->rolled_back, "spawn_ns", (json_int_t)(s->spawned_at - s->started),
 					 "elapsed_ns", (json_int_t)(daemon_now() - s->started)));
-		c->on_gone = NULL;
 		stream_end(c);
 		connection_release(c);
 	}
