@@ -54,8 +54,9 @@ def make(target, kernel, command, environment, files, folders, kept):
             put_folder(root, folder)
         here = os.getcwd()
         os.makedirs(os.path.join(root, here.lstrip("/")), exist_ok=True)
-        with open(os.path.join(root, "kept"), "w", encoding="utf-8") as list_of_kept:
-            list_of_kept.writelines(f"{folder}\n" for folder in kept)
+        for name, lines in (("kept", kept), ("here", [here])):
+            with open(os.path.join(root, name), "w", encoding="utf-8") as out:
+                out.writelines(f"{line}\n" for line in lines)
         with open(os.path.join(root, "run-program"), "w", encoding="utf-8") as script:
             script.write(f"cd {shlex.quote(here)} && exec env {shlex.join(environment + command)}\n")
         names = subprocess.run(["find", ".", "-print0"], cwd=root, stdout=subprocess.PIPE, check=True).stdout
