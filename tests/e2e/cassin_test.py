@@ -12,6 +12,8 @@ import subprocess
 import threading
 import time
 
+SLOW = int(os.environ.get("CASSIN_TEST_SLOW", "1"))  # multiplies how long is waited for what must come
+
 
 class Failed(Exception):
     """A property does not hold."""
@@ -42,13 +44,13 @@ def one_line(text, *parts):
 
 def wait_until(condition, what, seconds=20):
     """Polls until the condition is true; returns its value."""
-    until = time.monotonic() + seconds
+    until = time.monotonic() + seconds * SLOW
     while True:
         value = condition()
         if value:
             return value
         if time.monotonic() > until:
-            raise Failed(f"not within {seconds} s: {what}")
+            raise Failed(f"not within {seconds * SLOW} s: {what}")
         time.sleep(0.03)
 
 
@@ -126,6 +128,16 @@ def parse_answer(data):
     return Answer(int(lines[0].split()[1]), headers, body)
 
 
+class Process(subprocess.Popen):
+    """A program that runs beside the test."""
+
+    def wait(self, timeout=None):
+        return super().wait(timeout and timeout * SLOW)
+
+    def communicate(self, input=None, timeout=None):  # pylint: disable=redefined-builtin
+        return super().communicate(input, timeout and timeout * SLOW)
+
+
 class Daemon:
     """A cassind of the test's own."""
 
@@ -167,7 +179,7 @@ class Daemon:
 
     def connect(self, seconds=20, suffix=""):
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        connection.settimeout(seconds)
+        connection.settimeout(seconds * SLOW)
         connection.connect(self.socket + suffix)
         return connection
 
@@ -207,17 +219,17 @@ class Daemon:
         try:
             return wait_until(look, state, seconds)
         except Failed as failure:
-            raise Failed(f"{name} is {self.guest(name)['state']}, not {state}, after {seconds} s") from failure
+            raise Failed(f"{name} is {self.guest(name)['state']}, not {state}, after {seconds * SLOW} s") from failure
 
     def end(self, number=signal.SIGTERM, seconds=20):
         """Signals it and returns its exit status."""
         self.process.send_signal(number)
         try:
-            return self.process.wait(seconds)
+            return self.process.wait(seconds * SLOW)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
-            raise Failed(f"cassind did not end within {seconds} s of signal {number}") from None
+            raise Failed(f"cassind did not end within {seconds * SLOW} s of signal {number}") from None
 
 
 class Test:
@@ -272,9 +284,9 @@ class Test:
         self.note(command)
         try:
             done = subprocess.run(command, input=text.encode() if isinstance(text, str) else text, capture_output=True,
-                                  timeout=seconds, env=self.environment(env), check=False, cwd=self.folder, **how)
+                                  timeout=seconds * SLOW, env=self.environment(env), check=False, cwd=self.folder, **how)
         except subprocess.TimeoutExpired as late:
-            raise Failed(f"did not end within {seconds} s: {shlex.join(command)}: {late.stdout!r} {late.stderr!r}") from late
+            raise Failed(f"did not end within {seconds * SLOW} s: {shlex.join(command)}: {late.stdout!r} {late.stderr!r}") from late
         result = Result(done.returncode, done.stdout, done.stderr)
         self.note([f"   -> {result.code}", result.err[:300]])
         if code is not None and result.code != code:
@@ -289,7 +301,7 @@ class Test:
         """Starts a program that runs beside the test."""
         command = [str(word) for word in command]
         self.note(command + ["&"])
-        process = subprocess.Popen(command, env=self.environment(how.pop("env", None)), cwd=self.folder, **how)
+        process = Process(command, env=self.environment(how.pop("env", None)), cwd=self.folder, **how)
         self.processes.append(process)
         return process
 
@@ -350,7 +362,7 @@ def port_free(port):
 
 def http_get(port, target, seconds=20, method="GET", extra=""):
     """A request over TCP on a connection of its own."""
-    with socket.create_connection(("127.0.0.1", port), timeout=seconds) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=seconds * SLOW) as connection:
         connection.sendall(f"{method} {target} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n{extra}\r\n".encode())
         return parse_answer(receive(connection))
 

@@ -22,7 +22,7 @@ import traceback
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SECONDS = 60
-SLOW = int(os.environ.get("CASSIN_TEST_SLOW", "1"))  # multiplies time limits
+SLOW = int(os.environ.get("CASSIN_TEST_SLOW", "1"))  # multiplies time limits, as in cassin_test.py
 JOBS = 3 if SLOW == 1 else 2
 PORT_FIRST = 11000
 PORTS_EACH = 120
