@@ -13,7 +13,7 @@ static bool in_range(uint64_t va, size_t len)
 	return va >= CASSIN_VA_MIN && va < CASSIN_VA_END && len <= CASSIN_VA_END - va;
 }
 
-int memory_check(struct memory *m, gva_t va, size_t len, bool write)
+static int check(struct memory *m, unsigned space, gva_t va, size_t len, bool write)
 {
 	const unsigned want = write ? CASSIN_WRITE : CASSIN_READ;
 	if (!len)
@@ -24,18 +24,23 @@ int memory_check(struct memory *m, gva_t va, size_t len, bool write)
 	if (r)
 		return r;
 	for (uint64_t at = page_down(va.v); at < va.v + len; at += PAGE_SIZE) {
-		struct mapping map = mapping_of(m, 0, at, space_entry(m, 0, at, false));
+		struct mapping map = mapping_of(m, space, at, space_entry(m, space, at, false));
 		if (!map.mapped || !(map.rights & want))
 			return -EFAULT;
 	}
 	return 0;
 }
 
+int memory_check(struct memory *m, gva_t va, size_t len, bool write)
+{
+	return check(m, 0, va, len, write);
+}
+
 /* The host's view of va, and how many bytes of `len` it is good for. */
-static int piece(struct memory *m, uint64_t va, size_t len, bool write, struct iovec *out)
+static int piece(struct memory *m, unsigned space, uint64_t va, size_t len, bool write, struct iovec *out)
 {
 	frame_t f;
-	int r = memory_touch(m, 0, va, write ? CASSIN_WRITE : CASSIN_READ, &f);
+	int r = memory_touch(m, space, va, write ? CASSIN_WRITE : CASSIN_READ, &f);
 	if (r)
 		return r;
 	size_t offset = va % PAGE_SIZE, room = PAGE_SIZE - offset;
@@ -50,7 +55,7 @@ int memory_span(struct memory *m, gva_t va, size_t len, bool write, struct iovec
 	if (r)
 		return r;
 	for (uint64_t at = va.v; len && n < max; n++) {
-		r = piece(m, at, len, write, &iov[n]);
+		r = piece(m, 0, at, len, write, &iov[n]);
 		if (r)
 			return r;
 		at += iov[n].iov_len;
@@ -59,12 +64,12 @@ int memory_span(struct memory *m, gva_t va, size_t len, bool write, struct iovec
 	return n;
 }
 
-static int copy(struct memory *m, uint64_t va, unsigned char *host, size_t len, bool write)
+static int copy(struct memory *m, unsigned space, uint64_t va, unsigned char *host, size_t len, bool write)
 {
-	int r = va % PAGE_SIZE + len > PAGE_SIZE ? memory_check(m, gva(va), len, write) : 0;
+	int r = va % PAGE_SIZE + len > PAGE_SIZE ? check(m, space, gva(va), len, write) : 0;
 	while (!r && len) {
 		struct iovec p;
-		r = piece(m, va, len, write, &p);
+		r = piece(m, space, va, len, write, &p);
 		if (r)
 			break;
 		if (write)
@@ -80,10 +85,15 @@ static int copy(struct memory *m, uint64_t va, unsigned char *host, size_t len, 
 
 int memory_copyin(struct memory *m, void *to, gva_t from, size_t len)
 {
-	return copy(m, from.v, to, len, false);
+	return copy(m, 0, from.v, to, len, false);
+}
+
+int memory_copyin_from(struct memory *m, unsigned space, void *to, gva_t from, size_t len)
+{
+	return copy(m, space, from.v, to, len, false);
 }
 
 int memory_copyout(struct memory *m, gva_t to, const void *from, size_t len)
 {
-	return copy(m, to.v, (unsigned char *)from, len, true);
+	return copy(m, 0, to.v, (unsigned char *)from, len, true);
 }

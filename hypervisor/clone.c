@@ -50,6 +50,8 @@ static int freeze_state(struct guest *g, struct template *t)
 	t->boot = g->boot;
 	t->boot_name = g->boot_name;
 	t->ring = g->ring;
+	t->upcalls = g->upcalls;
+	t->upcalls.pending &= ~(uint64_t)CASSIN_EVENT_STOP;
 	t->blocked = g->run == RUN_BLOCKED;
 	t->wait_count = g->wait_count;
 	t->wake_at = deadline_pending(&g->wake) ? g->wake.when : CASSIN_FOREVER;
@@ -105,6 +107,7 @@ int template_begin(struct guest *g)
 	g->boot = t->boot;
 	g->boot_name = t->boot_name;
 	g->ring = t->ring;
+	g->upcalls = t->upcalls;
 	int r = write_own(g);
 	for (size_t i = 0; !r && i < t->nlisteners; i++) {
 		struct stream *s = listener_new(g, t->listeners[i].port);
@@ -121,6 +124,7 @@ void template_resume(struct guest *g)
 {
 	const struct template *t = g->template;
 	struct worker *w = guest_worker(g);
+	upcall_resume(g);
 	for (size_t i = 0; i < t->nops; i++) {
 		int32_t result = op_start(g, &t->ops[i]);
 		if (result != OP_PENDING && !(result >= 0 && t->ops[i].flags & CASSIN_SQE_SKIP_SUCCESS))

@@ -10,6 +10,8 @@
 #include "park.h"
 #include "vcpu.h"
 
+#define VECTOR_GP 13u
+#define VECTOR_PF 14u
 #define BOOT_MOST_NS UINT64_C(100000000)     /* a guest that computes for so long counts as booted */
 #define BOOT_LONGEST_NS UINT64_C(2000000000) /* and one that has not waited for anything in this time */
 #define LONE_SLICE_NS UINT64_C(20000000)     /* a turn while nobody else wants the CPU */
@@ -41,16 +43,78 @@ static const char *vector_name(uint64_t vector)
 	return vector < MONITOR_VECTORS && names[vector] ? names[vector] : "unexpected exception";
 }
 
+/* ---- User mode ---- */
+
+static uint64_t right_of(uint64_t error)
+{
+	return error & PF_FETCH ? CASSIN_EXEC : error & PF_WRITE ? CASSIN_WRITE : CASSIN_READ;
+}
+
+/* An exception in user code is its kernel's business. */
+static enum turn user_exception(struct guest *g, const struct vcpu_exception *x)
+{
+	struct user_end end = {.vector = x->vector, .error = x->error};
+	if (x->vector == VECTOR_PF) {
+		end.error = right_of(x->error);
+		end.address = x->address;
+	}
+	user_leave(g, CASSIN_USER_FAULT, &end);
+	return TURN_ON;
+}
+
+/* Whatever KVM could not go on from, too: to the guest it is a protection fault. */
+static enum turn user_broken(struct vcpu *v, struct guest *g)
+{
+	static const struct vcpu_exception x = {.vector = VECTOR_GP};
+	int r = vcpu_recover(v, g);
+	if (!r)
+		return user_exception(g, &x);
+	guest_crash(g, "the vCPU cannot be taken back: %s", strerror(-r));
+	return TURN_END;
+}
+
+/* What has come for g takes effect before it runs on: the end of a user's run, an upcall. False: its own end. */
+static bool settle(struct guest *g)
+{
+	if (g->upcalls.timer || g->upcalls.pending || g->user.space) {
+		uint64_t now = monotonic_ns();
+		upcall_look(g, now);
+		uint64_t events = upcall_due(g);
+		if (!g->doomed)
+			user_settle(g, now, events);
+		if (!g->doomed && events)
+			upcall_deliver(g, events);
+	}
+	if (g->doomed)
+		guest_crash(g, "%s", g->doomed);
+	return !g->doomed;
+}
+
+/* When g wants to be looked at, at the latest. */
+static uint64_t next_moment(const struct guest *g)
+{
+	uint64_t timer = g->upcalls.timer ? g->upcalls.timer : CASSIN_FOREVER;
+	return g->user.space && g->user.deadline < timer ? g->user.deadline : timer;
+}
+
+/* ---- Exits ---- */
+
 static enum turn page_fault(struct vcpu *v, struct guest *g, const struct vcpu_exception *x)
 {
 	struct memory *m = &g->memory;
 	bool current = v->generation == m->generation;
-	int r = memory_fault(m, 0, gva(x->address), x->error);
+	int r = memory_fault(m, g->user.space, gva(x->address), x->error);
 	if (current && !m->ncommits && !m->flush)
 		v->generation = m->generation; /* see memory_fault() */
 	atomic_fetch_add_explicit(&g->count.faults, 1, memory_order_relaxed);
 	if (!r)
 		return TURN_ON;
+	if (g->user.space && r == -EFAULT)
+		return user_exception(g, x);
+	if (g->user.space) {
+		user_leave(g, r, NULL);
+		return TURN_ON;
+	}
 	const char *how = x->error & PF_FETCH ? "execution of" : x->error & PF_WRITE ? "write to" : "read of";
 	if (r == -ENOMEM)
 		guest_crash(g, "%s: %s 0x%llx found no memory",
@@ -82,19 +146,29 @@ static enum turn after_exit(struct vcpu *v, struct guest *g, enum vcpu_exit exit
 {
 	switch (exit) {
 	case VCPU_HYPERCALL:
+		if (g->user.space) {
+			user_leave(g, CASSIN_USER_CALL, NULL);
+			return TURN_ON;
+		}
 		atomic_fetch_add_explicit(&guest_worker(g)->hypercalls, 1, memory_order_relaxed);
 		return after_call(g);
 	case VCPU_INTERRUPTED:
 		return TURN_AGAIN;
 	case VCPU_EXCEPTION:
-		if (x->vector == 14)
+		if (x->vector == VECTOR_PF)
 			return page_fault(v, g, x);
+		if (g->user.space)
+			return user_exception(g, x);
 		guest_crash(g, "%s", vector_name(x->vector));
 		return TURN_END;
 	case VCPU_BAD_IO:
+		if (g->user.space)
+			return user_broken(v, g);
 		guest_crash(g, "forbidden port or form of in/out (only `out %%al, $0x%x` is a hypercall)", CASSIN_PORT);
 		return TURN_END;
 	case VCPU_BROKEN:
+		if (g->user.space)
+			return user_broken(v, g);
 		break;
 	}
 	guest_crash(g, "stopped by KVM (exit reason %llu)", (unsigned long long)x->error);
@@ -107,6 +181,8 @@ static enum turn run_turn(struct worker *w, struct vcpu *v, struct guest *g)
 {
 	for (;;) {
 		uint64_t commits = 0;
+		if (!settle(g))
+			return TURN_END;
 		if (v->generation != g->memory.generation || v->incarnation != g->incarnation || g->memory.ncommits ||
 		    g->memory.flush || v->unsaved) {
 			int r = vcpu_load(v, g, &commits);
@@ -145,10 +221,13 @@ static void turn_begin(struct worker *w, struct guest *g)
 		watcher_arm(&w->engine->watcher, w);
 	if (slice < SLICE_NS || !w->slice_armed)
 		worker_slice(w, slice);
+	if (g->upcalls.entry || g->upcalls.timer || g->user.space)
+		worker_attend(w, next_moment(g));
 	struct cassin_info_page *info = memory_info(&g->memory);
 	if (info) {
 		info->virtual_ns = g->virtual_ns;
 		info->dispatched_at = now;
+		info->pending = g->upcalls.pending;
 	}
 	if (!atomic_load_explicit(&g->cell->busy, memory_order_relaxed))
 		atomic_store_explicit(&g->cell->busy, true, memory_order_relaxed);
@@ -228,8 +307,6 @@ void worker_dispatch(struct worker *w, struct guest *g)
 						 : "the swap file does not give its parked memory back");
 	else if (r)
 		guest_crash(g, "cannot make a vCPU: %s", strerror(-r));
-	else if (g->doomed)
-		guest_crash(g, "%s", g->doomed);
 	else
 		t = run_turn(w, v, g);
 	turn_end(w, g);

@@ -152,6 +152,8 @@ int guest_begin(struct guest *g, struct cassin_error_text *err)
 	g->virtual_ns = 0;
 	g->hog = g->stopping = false;
 	g->doomed = NULL;
+	g->user.space = 0;
+	g->upcalls = (struct upcalls){0};
 	if (g->template) {
 		r = template_begin(g);
 		if (r) {
@@ -190,6 +192,7 @@ static void release(struct guest *g, struct worker *w)
 	deadlines_clear(&w->deadlines, &g->wake);
 	deadlines_clear(&w->deadlines, &g->throttle);
 	deadlines_clear(&w->deadlines, &g->park);
+	deadlines_clear(&w->deadlines, &g->upcall_timer);
 	guest_unparked(g);
 	deadlines_clear(&w->deadlines, &g->timer);
 	g->timer_on = false;

@@ -18,6 +18,8 @@
 #include "op.h"
 #include "ring.h"
 #include "streams.h"
+#include "upcall.h"
+#include "user.h"
 #include "worker.h"
 
 struct engine;
@@ -73,8 +75,11 @@ struct guest {
 	struct deadline throttle; /* until its next period */
 	struct deadline park;     /* when to look whether it has waited long enough */
 	struct memory memory;
-	struct kvm_regs regs;
-	uint64_t fs_base;
+	struct kvm_regs regs; /* of the code that is to run: its own, or a user's */
+	uint64_t fs_base;     /* likewise */
+	struct user_run user;
+	struct upcalls upcalls;
+	struct deadline upcall_timer;
 	uint64_t boot, boot_name; /* addresses of its boot record and of its name */
 	void *xstate;             /* extended state of a guest that was preempted; NULL: initial */
 	uint64_t virtual_ns;
@@ -139,7 +144,8 @@ void guest_crash(struct guest *g, const char *format, ...) __attribute__((format
 uint64_t incarnation_next(void);
 /* Virtual time now. */
 uint64_t guest_virtual(const struct guest *g, uint64_t now);
-/* Makes a guest wait for `count` unread completions, for its deadline at most. True: there is nothing to wait for. */
+/* Makes a guest wait for `count` unread completions or an upcall, for its deadline at most. True: there is nothing to wait
+ * for. */
 bool guest_wait(struct guest *g, uint32_t count, uint64_t deadline);
 /* Puts a new incarnation on its worker: runnable, or waiting as its template was. Its owner's thread. */
 void guest_start(struct guest *g);
@@ -151,7 +157,7 @@ void guest_park_later(struct guest *g);
 void guest_unparked(struct guest *g);
 /* Freezes a guest that g->freeze asks for; it ends then. */
 void guest_freeze(struct guest *g);
-/* Wakes a blocked guest: its wait is over (ring_post, its deadline) or it is doomed. */
+/* Wakes a blocked guest: its wait is over (ring_post, its deadline, an upcall) or it is doomed. */
 void guest_wake(struct guest *g);
 
 /* What a hypercall leaves the guest to do. */

@@ -31,10 +31,8 @@ static enum hypercall_next call_enter(struct guest *g)
 	answer(g, n);
 	if (n < 0)
 		return NEXT_RUN;
-	if (g->doomed) {
-		guest_crash(g, "%s", g->doomed);
-		return NEXT_CRASH;
-	}
+	if (g->doomed)
+		return NEXT_RUN; /* to its end */
 	if (!g->ring.cq_entries) { /* no ring: a plain sleep */
 		if (deadline == CASSIN_FOREVER)
 			return answer(g, -EINVAL);
@@ -42,6 +40,8 @@ static enum hypercall_next call_enter(struct guest *g)
 		return NEXT_RUN;
 	}
 	if (deadline <= monotonic_ns() || (!least && g->ring.cq_entries))
+		return NEXT_RUN;
+	if (upcall_before_wait(g))
 		return NEXT_RUN;
 	g->wait_count = least ? (uint32_t)least : UINT32_MAX;
 	g->wait_until = deadline;
@@ -113,7 +113,6 @@ static enum hypercall_next call_tls_set(struct guest *g)
 	if (g->regs.rdi >= CASSIN_VA_END)
 		return answer(g, -EINVAL);
 	g->fs_base = g->regs.rdi;
-	g->incarnation = incarnation_next(); /* the vCPU has the old base */
 	return answer(g, 0);
 }
 
@@ -170,6 +169,32 @@ static enum hypercall_next call_time(struct guest *g)
 	}
 }
 
+static enum hypercall_next call_user_run(struct guest *g)
+{
+	const struct kvm_regs *r = &g->regs;
+	int err = user_enter(g, r->rdi, gva(r->rsi), r->rdx);
+	return err ? answer(g, err) : NEXT_RUN;
+}
+
+static enum hypercall_next call_upcall_set(struct guest *g)
+{
+	const struct kvm_regs *r = &g->regs;
+	const struct upcalls wanted = {
+		.entry = r->rdi,
+		.stack = r->rsi,
+		.stack_size = r->rdx,
+		.mask = gva(r->r10),
+		.timer = r->r8,
+	};
+	return answer(g, upcall_set(g, &wanted));
+}
+
+static enum hypercall_next call_upcall_return(struct guest *g)
+{
+	int err = upcall_return(g, gva(g->regs.rdi), g->regs.rsi);
+	return err ? answer(g, err) : NEXT_RUN;
+}
+
 static const call_fn calls[] = {
 	[CASSIN_CALL_NULL] = call_null,
 	[CASSIN_CALL_ENTER] = call_enter,
@@ -186,6 +211,9 @@ static const call_fn calls[] = {
 	[CASSIN_CALL_SPACE_CREATE] = call_space_create,
 	[CASSIN_CALL_SPACE_DESTROY] = call_space_destroy,
 	[CASSIN_CALL_TIME] = call_time,
+	[CASSIN_CALL_USER_RUN] = call_user_run,
+	[CASSIN_CALL_UPCALL_SET] = call_upcall_set,
+	[CASSIN_CALL_UPCALL_RETURN] = call_upcall_return,
 };
 
 enum hypercall_next hypercall(struct guest *g)

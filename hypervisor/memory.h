@@ -97,6 +97,7 @@ const char *memory_describe(struct memory *m, uint64_t va);
 
 /* Copies between the hypervisor and space 0. All or nothing is *checked* first. -EFAULT, -ENOMEM. */
 int memory_copyin(struct memory *m, void *to, gva_t from, size_t len);
+int memory_copyin_from(struct memory *m, unsigned space, void *to, gva_t from, size_t len); /* of another space */
 int memory_copyout(struct memory *m, gva_t to, const void *from, size_t len);
 /* Translates [va, va+len) of space 0 for reading, or for writing by the host (copy-on-write is broken first).
  * Fills at most `max` pieces, may cover less than len then. Returns the number of pieces (0 for len 0), -EFAULT,

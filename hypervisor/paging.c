@@ -140,5 +140,6 @@ int memory_space_destroy(struct memory *m, unsigned space)
 		return -EBUSY;
 	space_free(m, m->root[space]);
 	m->root[space] = FRAME_NONE;
+	m->generation = generation_next(); /* a vCPU that has run in it must not know its root again */
 	return 0;
 }

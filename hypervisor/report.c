@@ -58,6 +58,7 @@ void guest_crash(struct guest *g, const char *format, ...)
 {
 	char *text = NULL;
 	size_t size;
+	user_drop(g); /* the crash is the guest's own */
 	FILE *out = open_memstream(&text, &size);
 	if (!out)
 		return;

@@ -40,6 +40,8 @@ static int read_indices(struct guest *g, uint32_t *ready)
 	if (*ready > r->sq_entries || shared.cq_head - r->cq_head > ring_unread(r))
 		return -EINVAL;
 	r->cq_head = shared.cq_head;
+	if (!ring_unread(r))
+		upcall_lower(g, CASSIN_EVENT_COMPLETION);
 	return 0;
 }
 
@@ -100,6 +102,7 @@ void ring_post(struct guest *g, uint64_t user_data, int32_t result)
 		guest_wake(g);
 		return;
 	}
+	upcall_raise(g, CASSIN_EVENT_COMPLETION);
 	if (g->run == RUN_BLOCKED && ring_unread(r) >= g->wait_count)
 		guest_wake(g);
 }

@@ -85,7 +85,7 @@ bool guest_wait(struct guest *g, uint32_t count, uint64_t deadline)
 {
 	g->run = RUN_BLOCKED;
 	g->wait_count = count;
-	if (g->doomed || ring_unread(&g->ring) >= count)
+	if (g->doomed || ring_unread(&g->ring) >= count || upcall_ends_wait(g))
 		return true;
 	g->wake.fire = wake_fire;
 	return deadline != CASSIN_FOREVER && worker_deadline(guest_worker(g), &g->wake, deadline);
@@ -114,6 +114,7 @@ static void on_arrival(struct worker *w, struct message *m)
 	}
 	if (g->timer_on)
 		worker_deadline(w, &g->timer, g->timer.when);
+	upcall_resume(g);
 	worker_enqueue(w, g, SHARE_RAN);
 }
 
@@ -131,6 +132,7 @@ static bool move(struct worker *w, struct guest *g, struct worker *to)
 		deadlines_clear(&w->deadlines, &op->deadline);
 	deadlines_clear(&w->deadlines, &g->timer);
 	deadlines_clear(&w->deadlines, &g->park);
+	deadlines_clear(&w->deadlines, &g->upcall_timer);
 	g->incarnation = incarnation_next(); /* what this worker's vCPU holds is no longer its state */
 	g->run = RUN_MOVING;
 	c->guest = g;

@@ -11,6 +11,7 @@
 
 #include "frozen.h"
 #include "ring.h"
+#include "upcall.h"
 
 struct engine;
 struct guest;
@@ -31,6 +32,7 @@ struct template
 	struct kvm_regs regs;
 	uint64_t fs_base, boot, boot_name;
 	struct ring ring;
+	struct upcalls upcalls;
 	bool blocked; /* in enter, rather than behind its ready call */
 	uint32_t wait_count;
 	uint64_t wake_at; /* UINT64_MAX: never */

@@ -11,11 +11,11 @@
 
 #include "guest.h"
 #include "pagetable.h"
+#include "registers.h"
 
 #define CR0_PROTECTED UINT64_C(0x80010033) /* PG WP NE ET MP PE; no AM, so that AC means nothing */
 #define CR4_GUEST UINT64_C(0x40620)        /* OSXSAVE OSXMMEXCPT OSFXSR PAE */
 #define EFER_GUEST UINT64_C(0xd00)         /* NXE LMA LME; no SCE: syscall is an invalid opcode */
-#define RFLAGS_KEPT UINT64_C(0xcd5)        /* status flags and DF */
 #define RFLAGS_SET UINT64_C(0x3002)        /* IOPL 3; see DESIGN: needed besides the I/O bitmap */
 #define XSTATE_PKRU UINT64_C(0x200)
 #define OUT_SIZE 2u        /* bytes of `out %al, imm8` */
@@ -236,7 +236,7 @@ int vcpu_save_extended(struct vcpu *v)
 int vcpu_load(struct vcpu *v, struct guest *g, uint64_t *commits)
 {
 	struct memory *m = &g->memory;
-	uint64_t cr3 = frame_gpa(m->root[0]).v;
+	uint64_t cr3 = frame_gpa(m->root[g->user.space]).v;
 	if (m->ncommits || m->flush || (v->generation != m->generation && v->cr3 == cr3)) {
 		int r = commit_all(v, m, commits);
 		if (r)
@@ -263,16 +263,16 @@ int vcpu_load(struct vcpu *v, struct guest *g, uint64_t *commits)
 static void give_registers(struct vcpu *v, struct guest *g)
 {
 	struct kvm_sync_regs *s = &v->run->s.regs;
-	uint64_t cr3 = frame_gpa(g->memory.root[0]).v;
+	uint64_t cr3 = frame_gpa(g->memory.root[g->user.space]).v;
 	finish_out(v, g->regs.rip);
 	s->regs = g->regs;
 	s->regs.rflags = (g->regs.rflags & RFLAGS_KEPT) | RFLAGS_SET;
 	v->run->kvm_dirty_regs = KVM_SYNC_X86_REGS;
-	if (v->user_loaded && v->cr3 == cr3)
+	if (v->user_loaded && v->cr3 == cr3 && v->fs_base == g->fs_base)
 		return;
 	s->sregs = v->user;
 	s->sregs.cr3 = v->cr3 = cr3;
-	s->sregs.fs.base = g->fs_base;
+	s->sregs.fs.base = v->fs_base = g->fs_base;
 	v->run->kvm_dirty_regs |= KVM_SYNC_X86_SREGS;
 	v->user_loaded = true;
 }
@@ -329,7 +329,7 @@ static enum vcpu_exit take_io(struct vcpu *v, struct guest *g, struct vcpu_excep
 		g->regs.rip += OUT_SIZE;
 	unsigned char opcode[OUT_SIZE];
 	if (run->io.port != CASSIN_PORT || run->io.direction != KVM_EXIT_IO_OUT || run->io.size != 1 ||
-	    run->io.count != 1 || memory_copyin(&g->memory, opcode, gva(g->regs.rip - OUT_SIZE), sizeof opcode) ||
+	    run->io.count != 1 || memory_copyin_from(&g->memory, g->user.space, opcode, gva(g->regs.rip - OUT_SIZE), sizeof opcode) ||
 	    opcode[0] != 0xe6 || opcode[1] != CASSIN_PORT)
 		return VCPU_BAD_IO;
 	return VCPU_HYPERCALL;
@@ -358,7 +358,8 @@ enum vcpu_exit vcpu_run(struct vcpu *v, struct guest *g, struct worker *w, struc
 	}
 	if (v->run->exit_reason == KVM_EXIT_IO)
 		return take_io(v, g, x);
-	g->regs = v->run->s.regs.regs;
+	if (v->run->s.regs.regs.rip < MONITOR_VA)
+		g->regs = v->run->s.regs.regs;
 	x->error = v->run->exit_reason;
 	return VCPU_BROKEN;
 }
@@ -378,6 +379,14 @@ void vcpu_reset(struct vcpu *v)
 	v->generation = v->incarnation = v->out_rip = 0;
 	v->unsaved = NULL;
 	v->user_loaded = false;
+}
+
+int vcpu_recover(struct vcpu *v, struct guest *g)
+{
+	v->unsaved = g;
+	int r = vcpu_save_extended(v);
+	vcpu_reset(v);
+	return r;
 }
 
 /* Ring 3 may write PKRU on a KVM that leaves the host's CR4.PKE standing, and an image without that component leaves it as

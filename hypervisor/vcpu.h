@@ -23,7 +23,8 @@ struct vcpu {
 	uint64_t generation;   /* of the memory whose translations it may hold */
 	uint64_t incarnation;  /* of the guest whose extended state it holds */
 	struct guest *unsaved; /* was interrupted; its extended state is on the vCPU only */
-	bool user_loaded;      /* KVM holds ring-3 segments and that guest's fs base */
+	uint64_t fs_base;      /* last given to KVM */
+	bool user_loaded;      /* KVM holds ring-3 segments */
 	uint64_t out_rip;      /* where an unfinished `out` stands, on KVMs that leave RIP at it; else 0 */
 };
 
@@ -32,7 +33,7 @@ enum vcpu_exit {
 	VCPU_EXCEPTION,   /* *x tells; g->regs are the guest's */
 	VCPU_INTERRUPTED, /* a kick; the guest can be put aside */
 	VCPU_BAD_IO,      /* another port, width or direction */
-	VCPU_BROKEN,      /* anything else: x->error is the KVM exit reason */
+	VCPU_BROKEN,      /* anything else: x->error is the KVM exit reason; g->regs are not newer than the guest's last */
 };
 
 struct vcpu_exception {
@@ -52,6 +53,8 @@ enum vcpu_exit vcpu_run(struct vcpu *v, struct guest *g, struct worker *w, struc
 int vcpu_save_extended(struct vcpu *v);
 /* After VCPU_BROKEN: back to a known state. */
 void vcpu_reset(struct vcpu *v);
+/* The same where g, which was on it, is to run on: its extended state is kept. -ENOMEM. */
+int vcpu_recover(struct vcpu *v, struct guest *g);
 /* Sets k->rip_at_out and k->tsc_direct by running the probe, mapped at `probe` under the monitor's root. */
 int vcpu_probe(struct cell *c, struct kvm *k, uint64_t probe, struct cassin_error_text *err);
 

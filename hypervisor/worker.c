@@ -43,6 +43,19 @@ void worker_slice(struct worker *w, uint64_t ns)
 	slice_set(w, ns);
 }
 
+void worker_attend(struct worker *w, uint64_t until)
+{
+	uint64_t now = monotonic_ns();
+	if (until < w->slice_end && until > now) {
+		w->slice_end = until;
+		slice_set(w, until - now);
+	}
+	if (!w->watched) {
+		w->watched = true;
+		watcher_arm(&w->engine->watcher, w);
+	}
+}
+
 /* The kick: from the slice timer, or from another thread. A kick between the last check and KVM_RUN is not lost: the run
  * page then says immediate_exit. */
 static void on_kick(int sig, siginfo_t *info, void *context)

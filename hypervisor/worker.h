@@ -77,6 +77,9 @@ void worker_kick(struct worker *w);
 void worker_running(struct worker *w, struct vcpu *v);
 /* Arms the slice timer for the turn that has begun. */
 void worker_slice(struct worker *w, uint64_t ns);
+/* The guest on the CPU is waiting for something while it computes: its turn ends at `until` at the latest (CASSIN_FOREVER: as it
+ * would; what has passed is the caller's business), and at once when the loop has something to do. */
+void worker_attend(struct worker *w, uint64_t until);
 /* Gives g a turn. It was taken from the queue; dispatch.c. */
 void worker_dispatch(struct worker *w, struct guest *g);
 /* Makes a guest runnable; one whose cap is used up waits for its next period first. Owner's thread, as all of these. */

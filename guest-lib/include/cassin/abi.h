@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #define CASSIN_ABI_MAJOR 1
-#define CASSIN_ABI_MINOR 0
+#define CASSIN_ABI_MINOR 1
 
 /* The door: `out %al, $0xca` from ring 3. Call number in rax, arguments in rdi rsi rdx r10 r8 r9,
  * result in rax: 0 or more on success, a negated CASSIN_E* code on failure. */
@@ -48,10 +48,10 @@ enum cassin_call {
 	CASSIN_CALL_SPACE_CREATE = 12,  /* () -> space number */
 	CASSIN_CALL_SPACE_DESTROY = 13, /* (space) -> 0 */
 	CASSIN_CALL_TIME = 14,          /* (clock) -> nanoseconds; for hosts without an invariant TSC */
-	/* Numbers 15 to 17 are reserved for user_run, upcall_set and upcall_return: -CASSIN_ENOSYS in 1.0. */
-	CASSIN_CALL_USER_RUN = 15,
-	CASSIN_CALL_UPCALL_SET = 16,
-	CASSIN_CALL_UPCALL_RETURN = 17,
+	/* Since 1.1; -CASSIN_ENOSYS in 1.0. */
+	CASSIN_CALL_USER_RUN = 15,      /* (space, frame, deadline_ns) -> enum cassin_user_reason */
+	CASSIN_CALL_UPCALL_SET = 16,    /* (entry, stack, stack_size, mask, timer_ns) -> 0 */
+	CASSIN_CALL_UPCALL_RETURN = 17, /* (frame, timer_ns) does not return, but with an error */
 };
 
 /* ---- Errors (results are negated; the numbers are Linux's) ---- */
@@ -168,7 +168,65 @@ struct cassin_info_page {
 	uint32_t abi_minor;
 	uint64_t virtual_ns;    /* virtual time when last dispatched */
 	uint64_t dispatched_at; /* monotonic ns of that moment */
-	uint64_t pending;       /* reserved for virtual interrupts: 0 */
+	uint64_t pending;       /* CASSIN_EVENT_* that wait; since 1.1, else 0 */
+};
+
+/* ---- Events, upcalls and user mode, since 1.1 ---- */
+#define CASSIN_EVENT_COMPLETION 1u /* a completion was posted */
+#define CASSIN_EVENT_TIMER 2u      /* the timer has passed */
+#define CASSIN_EVENT_STOP 4u       /* the guest is asked to end */
+#define CASSIN_EVENT_ALL 7u
+
+#define CASSIN_UPCALL_STACK_MIN 512u /* bytes */
+#define CASSIN_RED_ZONE 128u         /* bytes below the stack pointer that an upcall leaves alone */
+
+/* All that code in ring 3 has, but vector state. */
+struct cassin_registers {
+	uint64_t rax;
+	uint64_t rbx;
+	uint64_t rcx;
+	uint64_t rdx;
+	uint64_t rsi;
+	uint64_t rdi;
+	uint64_t rbp;
+	uint64_t rsp;
+	uint64_t r8;
+	uint64_t r9;
+	uint64_t r10;
+	uint64_t r11;
+	uint64_t r12;
+	uint64_t r13;
+	uint64_t r14;
+	uint64_t r15;
+	uint64_t rip;
+	uint64_t rflags;
+	uint64_t fs_base;
+};
+
+/* What an upcall leaves on the upcall stack, and what upcall_return takes. */
+struct cassin_upcall_frame {
+	struct cassin_registers regs;
+	uint64_t mask;   /* as it was */
+	uint64_t events; /* that are delivered; ignored by upcall_return */
+	uint64_t rsv;    /* 0 */
+};
+
+/* Why user_run returns. */
+enum cassin_user_reason {
+	CASSIN_USER_CALL = 0,     /* it executed the hypercall instruction */
+	CASSIN_USER_FAULT = 1,    /* vector, error and address tell */
+	CASSIN_USER_DEADLINE = 2, /* the deadline has passed */
+	CASSIN_USER_EVENT = 3,    /* `events` tells, or an upcall comes */
+};
+
+struct cassin_user_frame {
+	struct cassin_registers regs; /* in and out */
+	uint64_t wake;                /* in: CASSIN_EVENT_* that end the run */
+	uint64_t events;              /* out: those of them that ended it, else 0 */
+	uint64_t vector;              /* out: the exception of a FAULT, else 0 */
+	uint64_t error;               /* out: page fault: the right that lacked; else the processor's error code */
+	uint64_t address;             /* out: of a page fault */
+	uint64_t rsv[2];              /* 0 */
 };
 
 /* ---- Boot: rdi at the entry point holds the address of this; rsp is 16-byte aligned ---- */
@@ -233,6 +291,36 @@ CASSIN_SIZE(cassin_info_page, 32);
 CASSIN_AT(cassin_info_page, virtual_ns, 8);
 CASSIN_AT(cassin_info_page, dispatched_at, 16);
 CASSIN_AT(cassin_info_page, pending, 24);
+CASSIN_SIZE(cassin_registers, 152);
+CASSIN_AT(cassin_registers, rbx, 8);
+CASSIN_AT(cassin_registers, rcx, 16);
+CASSIN_AT(cassin_registers, rdx, 24);
+CASSIN_AT(cassin_registers, rsi, 32);
+CASSIN_AT(cassin_registers, rdi, 40);
+CASSIN_AT(cassin_registers, rbp, 48);
+CASSIN_AT(cassin_registers, rsp, 56);
+CASSIN_AT(cassin_registers, r8, 64);
+CASSIN_AT(cassin_registers, r9, 72);
+CASSIN_AT(cassin_registers, r10, 80);
+CASSIN_AT(cassin_registers, r11, 88);
+CASSIN_AT(cassin_registers, r12, 96);
+CASSIN_AT(cassin_registers, r13, 104);
+CASSIN_AT(cassin_registers, r14, 112);
+CASSIN_AT(cassin_registers, r15, 120);
+CASSIN_AT(cassin_registers, rip, 128);
+CASSIN_AT(cassin_registers, rflags, 136);
+CASSIN_AT(cassin_registers, fs_base, 144);
+CASSIN_SIZE(cassin_upcall_frame, 176);
+CASSIN_AT(cassin_upcall_frame, mask, 152);
+CASSIN_AT(cassin_upcall_frame, events, 160);
+CASSIN_AT(cassin_upcall_frame, rsv, 168);
+CASSIN_SIZE(cassin_user_frame, 208);
+CASSIN_AT(cassin_user_frame, wake, 152);
+CASSIN_AT(cassin_user_frame, events, 160);
+CASSIN_AT(cassin_user_frame, vector, 168);
+CASSIN_AT(cassin_user_frame, error, 176);
+CASSIN_AT(cassin_user_frame, address, 184);
+CASSIN_AT(cassin_user_frame, rsv, 192);
 CASSIN_SIZE(cassin_boot, 128);
 CASSIN_AT(cassin_boot, argc, 12);
 CASSIN_AT(cassin_boot, argv, 16);
