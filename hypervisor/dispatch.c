@@ -79,6 +79,7 @@ static bool settle(struct guest *g)
 	if (g->upcalls.timer || g->upcalls.pending || g->user.space) {
 		uint64_t now = monotonic_ns();
 		upcall_look(g, now);
+		upcall_show(g); /* it may have touched the page only now */
 		uint64_t events = upcall_due(g);
 		if (!g->doomed)
 			user_settle(g, now, events);

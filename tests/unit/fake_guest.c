@@ -72,6 +72,17 @@ int memory_span(struct memory *m, gva_t va, size_t len, bool write, struct iovec
 	return r ? r : n;
 }
 
+struct cassin_info_page *memory_info(struct memory *m)
+{
+	return &of_memory(m)->info;
+}
+
+void worker_attend(struct worker *w, uint64_t until)
+{
+	(void)w;
+	(void)until;
+}
+
 void guest_wake(struct guest *g)
 {
 	((struct fake_guest *)g)->wakes++;

@@ -16,6 +16,7 @@ struct fake_guest {
 	struct worker worker;
 	uint64_t limit; /* addresses from here on are not mapped */
 	unsigned wakes; /* guest_wake() calls */
+	struct cassin_info_page info;
 	_Alignas(PAGE_SIZE) unsigned char bytes[FAKE_SIZE];
 };
 

@@ -13,5 +13,7 @@
 #include <cassin/guest/ring.h>
 #include <cassin/guest/stream.h>
 #include <cassin/guest/string.h>
+#include <cassin/guest/upcall.h>
+#include <cassin/guest/user.h>
 
 #endif

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+/* User mode and upcalls. */
+#include "runner.h"
+
+#define PASS(image_, what)                                                                                             \
+	{                                                                                                              \
+		.name = image_ "." what, .run = passes, .image = image_, .args = what                                  \
+	}
+
+#define CRASH(image_, what, text)                                                                                      \
+	{                                                                                                              \
+		.name = image_ "." what, .run = crashes, .image = image_, .args = what, .says = text                   \
+	}
+
+/* A stop reaches a guest that computes. */
+static void stopped(struct world *w, const struct test *t)
+{
+	uint64_t id = spawn(w, "g", t->image, t->args);
+	await_text(w, id, "spinning");
+	EXPECT_IS(engine_guest_stop(w->e, id, 5000 * MS), 0);
+	expect_exit(w, id, 0, 0);
+	expect_says("the console", console_of(w, id), "stopped");
+}
+
+/* A timer's upcall wakes a guest that is folded up. */
+static void parked(struct world *w, const struct test *t)
+{
+	uint64_t id = spawn(w, "g", t->image, t->args);
+	int r;
+	await_text(w, id, "waiting");
+	while ((r = engine_guest_park(w->e, id)) == -EBUSY)
+		sleep_ms(2);
+	EXPECT_IS(r, 0);
+	EXPECT(status_of(w, id).parked);
+	expect_exit(w, id, 0, 0);
+}
+
+const struct test tests_user[] = {
+	PASS("user", "calls"),
+	PASS("user", "direct"),
+	PASS("user", "registers"),
+	PASS("user", "fs-base"),
+	PASS("user", "segments"),
+	PASS("user", "exits"),
+	PASS("user", "refused"),
+	PASS("user", "privileged-flags"),
+	PASS("user", "frame-places"),
+	PASS("user-faults", "faults"),
+	PASS("user-faults", "fault-again"),
+	PASS("user-faults", "empty"),
+	PASS("user-faults", "demand-zero"),
+	PASS("user-faults", "image-page"),
+	PASS("user-time", "deadline"),
+	PASS("user-time", "turns"),
+	PASS("user-time", "control-words"),
+	PASS("user-time", "wakes"),
+	PASS("user-spaces", "isolated"),
+	PASS("user-spaces", "live"),
+	PASS("user-spaces", "kernel-live"),
+	PASS("user-spaces", "recycled"),
+	PASS("upcall", "timer"),
+	PASS("upcall", "completion"),
+	PASS("upcall", "ends-wait"),
+	PASS("upcall", "masked"),
+	PASS("upcall", "withdrawn"),
+	PASS("upcall", "off"),
+	{.name = "upcall.stop", .run = stopped, .image = "upcall", .args = "stop"},
+	{.name = "upcall.parked", .run = parked, .image = "upcall", .args = "wait"},
+	PASS("upcall", "keep"),
+	PASS("upcall", "nested"),
+	PASS("upcall", "storm"),
+	PASS("upcall", "over-user"),
+	PASS("upcall", "refused"),
+	PASS("upcall", "bad-return"),
+	PASS("upcall", "made-up"),
+	CRASH("upcall", "stack-unmapped", "upcall stack or mask unmapped"),
+	CRASH("upcall", "stack-read-only", "upcall stack or mask unmapped"),
+	CRASH("upcall", "stack-overflow", "upcall stack overflow"),
+	CRASH("upcall", "mask-unmapped", "upcall mask unmapped"),
+	CRASH("upcall", "mask-unmapped-wait", "upcall mask unmapped"),
+	CRASH("upcall", "entry-unmapped", "page fault: execution of 0x600000"),
+	{0},
+};

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT */
+/* Spaces: apart from each other, changed while they are alive, made and destroyed. */
+#include "user.h"
+
+CASSIN_NEEDS_1_1;
+
+CODE(count, "1: inc %rbx\n" CALL "jmp 1b");
+CODE(spin, "1: incq 0x500000\njmp 1b");
+
+static void isolated(int argc, char **argv)
+{
+	struct user a, b;
+	(void)argc;
+	(void)argv;
+	USER_MAKE(&a, 0, spin);
+	USER_MAKE(&b, 1, spin);
+	user_data(&b)[0] = UINT64_C(1) << 40;
+	for (int i = 0; i < 6; i++) {
+		CHECK_IS(user_go(&a, cassin_now() + 2 * MS), CASSIN_USER_DEADLINE);
+		CHECK_IS(user_go(&b, cassin_now() + 2 * MS), CASSIN_USER_DEADLINE);
+	}
+	CHECK(user_data(&a)[0] < UINT64_C(1) << 40);
+	CHECK(user_data(&b)[0] > UINT64_C(1) << 40);
+	user_end(&a);
+	user_end(&b);
+}
+
+CODE(read_write, "1: mov 0x600000, %rax\n2: mov %rbx, 0x600000\n" CALL "jmp 1b");
+
+static void run_until_call(struct user *u)
+{
+	int64_t r;
+	while ((r = user_go(u, cassin_now() + 2 * MS)) == CASSIN_USER_DEADLINE) {
+	}
+	CHECK_IS(r, CASSIN_USER_CALL);
+}
+
+static void expect_fault(struct user *u, uint64_t error)
+{
+	int64_t r;
+	while ((r = user_go(u, cassin_now() + 2 * MS)) == CASSIN_USER_DEADLINE) {
+	}
+	CHECK_IS(r, CASSIN_USER_FAULT);
+	CHECK_IS(u->frame.vector, 14);
+	CHECK_IS(u->frame.error, error);
+	CHECK_IS(u->frame.address, 0x600000);
+}
+
+/* Live pages of a space are taken, changed and exchanged between runs; the user reads and writes through what was there. */
+static void live(int argc, char **argv)
+{
+	struct user u;
+	uint64_t rounds = argument(argc, argv, 40);
+	void *at = (void *)0x600000;
+	USER_MAKE(&u, 0, read_write);
+	for (uint64_t n = 0; n < rounds; n++) {
+		unsigned i = 20 + (unsigned)(n % 8);
+		*(volatile uint64_t *)spare(i) = 1000 + n;
+		CHECK_IS(cassin_map(u.space, at, spare_page(i), 1, RW), 0);
+		u.frame.regs.rip = USER_CODE;
+		u.frame.regs.rbx = 5000 + n;
+		run_until_call(&u);
+		CHECK_IS(u.frame.regs.rax, 1000 + n);
+		CHECK_IS(*(volatile uint64_t *)spare(i), 5000 + n);
+		for (volatile unsigned wait = 0; wait < 20000; wait++) {
+		}
+		CHECK_IS(cassin_protect(u.space, at, 1, CASSIN_READ), 0);
+		u.frame.regs.rbx = 1;
+		expect_fault(&u, CASSIN_WRITE);
+		CHECK_IS(u.frame.regs.rax, 5000 + n);
+		CHECK_IS(*(volatile uint64_t *)spare(i), 5000 + n);
+		CHECK_IS(cassin_unmap(u.space, at, 1), 0);
+		u.frame.regs.rip = USER_CODE;
+		expect_fault(&u, CASSIN_READ);
+		if (n % 16 == 7)
+			cassin_call0(CASSIN_CALL_YIELD);
+	}
+	user_end(&u);
+}
+
+/* The kernel changes its own mappings while users run in between; it must see them too. */
+static void kernel_live(int argc, char **argv)
+{
+	struct user u;
+	uint64_t rounds = argument(argc, argv, 40);
+	volatile uint64_t *window = (volatile void *)ELSEWHERE;
+	USER_MAKE(&u, 0, count);
+	for (uint64_t n = 0; n < rounds; n++) {
+		unsigned i = 20 + (unsigned)(n % 8);
+		*(volatile uint64_t *)spare(i) = n;
+		CHECK_IS(cassin_map(0, (void *)(uint64_t)ELSEWHERE, spare_page(i), 1, RW), 0);
+		CHECK_IS(*window, n);
+		run_until_call(&u);
+		CHECK_IS(*window, n);
+		CHECK_IS(cassin_unmap(0, (void *)(uint64_t)ELSEWHERE, 1), 0);
+		run_until_call(&u);
+	}
+	user_end(&u);
+}
+
+/* Spaces come and go, with one number and other pages. */
+static void recycled(int argc, char **argv)
+{
+	struct user u;
+	uint64_t rounds = argument(argc, argv, 100);
+	for (uint64_t n = 0; n < rounds; n++) {
+		USER_MAKE(&u, (unsigned)(n % 5), read_write);
+		CHECK_IS(u.space, 1);
+		CHECK_IS(cassin_map(u.space, (void *)0x600000, spare_page(100 + (unsigned)(n % 7)), 1, RW), 0);
+		*(volatile uint64_t *)spare(100 + (unsigned)(n % 7)) = n;
+		u.frame.regs.rbx = n;
+		run_until_call(&u);
+		CHECK_IS(u.frame.regs.rax, n);
+		user_end(&u);
+		CHECK_IS(user_go(&u, CASSIN_FOREVER), -CASSIN_EINVAL); /* it is gone */
+	}
+}
+
+static const struct property all[] = {
+	{"isolated", isolated},
+	{"live", live},
+	{"kernel-live", kernel_live},
+	{"recycled", recycled},
+};
+PROPERTIES(all)
