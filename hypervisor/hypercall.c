@@ -24,8 +24,9 @@ static enum hypercall_next call_null(struct guest *g)
 
 static enum hypercall_next call_enter(struct guest *g)
 {
-	uint64_t submit = g->regs.rdi, least = g->regs.rsi, deadline = g->regs.rdx;
-	if (least > g->ring.cq_entries)
+	uint64_t submit = g->regs.rdi, least = (uint32_t)g->regs.rsi, deadline = g->regs.rdx;
+	uint64_t wake = g->regs.rsi >> CASSIN_WAKE_SHIFT;
+	if (least > g->ring.cq_entries || wake & ~(uint64_t)CASSIN_EVENT_ALL)
 		return answer(g, -EINVAL);
 	int n = ring_submit(g, submit);
 	answer(g, n);
@@ -41,7 +42,7 @@ static enum hypercall_next call_enter(struct guest *g)
 	}
 	if (deadline <= monotonic_ns() || (!least && g->ring.cq_entries))
 		return NEXT_RUN;
-	if (upcall_before_wait(g))
+	if (upcall_before_wait(g, wake))
 		return NEXT_RUN;
 	g->wait_count = least ? (uint32_t)least : UINT32_MAX;
 	g->wait_until = deadline;

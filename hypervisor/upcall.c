@@ -39,7 +39,7 @@ void upcall_lower(struct guest *g, uint64_t events)
 
 bool upcall_ends_wait(const struct guest *g)
 {
-	return g->upcalls.entry && g->upcalls.pending & ~g->upcalls.wait_mask;
+	return g->upcalls.pending & g->upcalls.wait_for;
 }
 
 /* Reads the guest's word; dooms it when that cannot be. */
@@ -51,9 +51,13 @@ static int mask_read(struct guest *g, uint64_t *mask)
 	return r;
 }
 
-bool upcall_before_wait(struct guest *g)
+bool upcall_before_wait(struct guest *g, uint64_t wake)
 {
-	return g->upcalls.entry && (mask_read(g, &g->upcalls.wait_mask) || upcall_ends_wait(g));
+	uint64_t mask = UINT64_MAX;
+	if (g->upcalls.entry && mask_read(g, &mask))
+		return true;
+	g->upcalls.wait_for = ~mask | wake;
+	return upcall_ends_wait(g);
 }
 
 /* ---- The timer ---- */
@@ -80,7 +84,7 @@ void upcall_resume(struct guest *g)
 		worker_deadline(guest_worker(g), &g->upcall_timer, g->upcalls.timer);
 }
 
-/* As the calls' `timer` has it: 0 leaves it alone, CASSIN_FOREVER turns it off. */
+/* As the calls' `timer` has it: 0 leaves it alone, CASSIN_FOREVER turns it off. What it has raised before is withdrawn. */
 static int timer_set(struct guest *g, uint64_t when)
 {
 	struct worker *w = guest_worker(g);
@@ -89,6 +93,7 @@ static int timer_set(struct guest *g, uint64_t when)
 	if (when == CASSIN_FOREVER) {
 		deadlines_clear(&w->deadlines, &g->upcall_timer);
 		g->upcalls.timer = 0;
+		upcall_lower(g, CASSIN_EVENT_TIMER);
 		return 0;
 	}
 	g->upcall_timer.fire = timer_fire;
@@ -96,6 +101,7 @@ static int timer_set(struct guest *g, uint64_t when)
 	if (r)
 		return r;
 	g->upcalls.timer = when;
+	upcall_lower(g, CASSIN_EVENT_TIMER);
 	worker_attend(w, when);
 	return 0;
 }

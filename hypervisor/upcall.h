@@ -16,7 +16,7 @@ struct upcalls {
 	uint64_t entry;             /* 0: no upcalls */
 	uint64_t stack, stack_size; /* lowest address, bytes */
 	gva_t mask;                 /* the guest's word: events that it does not want now */
-	uint64_t wait_mask;         /* that word as it was when the guest blocked */
+	uint64_t wait_for;          /* while the guest blocks: events that end its wait */
 	uint64_t timer;             /* when the timer event comes, monotonic ns; 0: off */
 };
 
@@ -35,8 +35,9 @@ uint64_t upcall_due(struct guest *g);
 /* Interrupts the guest's own code: puts its registers on the upcall stack and lets it go on at the entry, with everything
  * masked. Dooms it when stack or mask cannot be written, or the stack is full. */
 void upcall_deliver(struct guest *g, uint64_t events);
-/* The guest is about to block: remembers its mask. True: it must not, as an upcall is due, or it is doomed now. */
-bool upcall_before_wait(struct guest *g);
+/* The guest is about to block, until an upcall is due or one of the events `wake` has come at the latest. True: it must not, as
+ * that is so, or it is doomed now. */
+bool upcall_before_wait(struct guest *g, uint64_t wake);
 /* Whether an event ends the wait of a guest that blocks. */
 bool upcall_ends_wait(const struct guest *g);
 /* Raises the timer event if it is due and its deadline has not fired yet. */

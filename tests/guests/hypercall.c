@@ -149,7 +149,7 @@ static void enters(int argc, char **argv)
 	CHECK_IS(cassin_enter(0, 1, before + 20 * MS), 0);
 	CHECK(cassin_now() >= before + 20 * MS);
 	CHECK_IS(cassin_enter(0, 17, CASSIN_NOW), -CASSIN_EINVAL);
-	CHECK_IS(cassin_enter(0, UINT64_C(1) << 32, CASSIN_NOW), -CASSIN_EINVAL);
+	CHECK_IS(cassin_enter(0, UINT64_C(8) << CASSIN_WAKE_SHIFT, CASSIN_NOW), -CASSIN_EINVAL);
 }
 
 static void randomises(int argc, char **argv)

@@ -35,6 +35,39 @@ static void parked(struct world *w, const struct test *t)
 	expect_exit(w, id, 0, 0);
 }
 
+/* Clones have their template's upcalls: entry, stack, mask, and the timer that was armed. */
+static void cloned(struct world *w, const struct test *t)
+{
+	struct guest_spec s = spec_of(w, "t", t->image, t->args);
+	struct cassin_error_text err = {0};
+	EXPECT_IS(engine_template_create(w->e, &s, 50 * 1000 * MS, &err), 0);
+	spec_free(&s);
+	for (int i = 0; i < 2; i++) {
+		s = spec_of(w, i ? "b" : "a", t->image, NULL);
+		free(s.image);
+		s.image = NULL;
+		s.template = strdup("t");
+		expect_exit(w, spawn_spec(w, &s), 0, 0);
+	}
+	EXPECT_IS(engine_template_remove(w->e, "t"), 0);
+}
+
+/* Who has other spaces is neither folded up nor made a template. */
+static void not_folded(struct world *w, const struct test *t)
+{
+	uint64_t id = spawn(w, "g", t->image, t->args);
+	await_text(w, id, "waiting");
+	for (int i = 0; i < 20; i++) {
+		EXPECT_IS(engine_guest_park(w->e, id), -EBUSY);
+		sleep_ms(2);
+	}
+	expect_exit(w, id, 0, 0);
+	struct guest_spec s = spec_of(w, "t", t->image, t->args);
+	struct cassin_error_text err = {0};
+	EXPECT_IS(engine_template_create(w->e, &s, 50 * 1000 * MS, &err), -EBUSY);
+	spec_free(&s);
+}
+
 const struct test tests_user[] = {
 	PASS("user", "calls"),
 	PASS("user", "direct"),
@@ -45,6 +78,7 @@ const struct test tests_user[] = {
 	PASS("user", "refused"),
 	PASS("user", "privileged-flags"),
 	PASS("user", "frame-places"),
+	{.name = "user.not-folded", .run = not_folded, .image = "user-spaces", .args = "hold"},
 	PASS("user-faults", "faults"),
 	PASS("user-faults", "fault-again"),
 	PASS("user-faults", "empty"),
@@ -61,11 +95,13 @@ const struct test tests_user[] = {
 	PASS("upcall", "timer"),
 	PASS("upcall", "completion"),
 	PASS("upcall", "ends-wait"),
+	PASS("upcall", "wakes"),
 	PASS("upcall", "masked"),
 	PASS("upcall", "withdrawn"),
 	PASS("upcall", "off"),
 	{.name = "upcall.stop", .run = stopped, .image = "upcall", .args = "stop"},
 	{.name = "upcall.parked", .run = parked, .image = "upcall", .args = "wait"},
+	{.name = "upcall.cloned", .run = cloned, .image = "upcall", .args = "wait"},
 	PASS("upcall", "keep"),
 	PASS("upcall", "nested"),
 	PASS("upcall", "storm"),

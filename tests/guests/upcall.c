@@ -25,6 +25,12 @@ static void start(cassin_upcall_fn fn, uint64_t timer)
 	CHECK_IS(cassin_upcall_set(fn, stack, sizeof stack, timer), 0);
 }
 
+/* Ends at once when one of these waits, masked or not. */
+static int64_t enter_waking(uint64_t events, uint64_t deadline)
+{
+	return cassin_enter(0, events << CASSIN_WAKE_SHIFT, deadline);
+}
+
 /* Without an operation, which would be an event itself. */
 static void nap(uint64_t ns)
 {
@@ -92,6 +98,26 @@ static void ends_wait(int argc, char **argv)
 	CHECK_IS(seen, CASSIN_EVENT_TIMER);
 }
 
+/* A masked event ends a wait that names it, and waits on: nothing is lost between the guest's last look and its wait. */
+static void wakes(int argc, char **argv)
+{
+	(void)argc;
+	(void)argv;
+	for (int handler = 0; handler < 2; handler++) {
+		start(handler ? notes : NULL, cassin_now() + 10 * MS);
+		for (int i = 0; i < 3; i++) {
+			CHECK_IS(enter_waking(CASSIN_EVENT_ALL, cassin_now() + 1000 * SECOND), 0);
+			CHECK_IS(cassin_upcall_pending(), CASSIN_EVENT_TIMER);
+		}
+		uint64_t when = cassin_now() + 10 * MS;
+		CHECK_IS(enter_waking(CASSIN_EVENT_STOP, when), 0); /* not named */
+		CHECK(cassin_now() + MS / 10 >= when);
+		start(NULL, CASSIN_FOREVER); /* set anew, the timer has not fired */
+		CHECK_IS(cassin_upcall_pending(), 0);
+	}
+	CHECK_IS(upcalls, 0);
+}
+
 /* What is masked waits, is shown in the info page, and comes when it is unmasked; many are one. */
 static void masked(int argc, char **argv)
 {
@@ -154,10 +180,11 @@ static void waits(int argc, char **argv)
 	(void)argc;
 	(void)argv;
 	start(notes, cassin_now() + 600 * MS);
-	cassin_upcall_mask = 0;
 	cassin_ready();
 	cassin_print("waiting\n");
-	CHECK_IS(cassin_enter(0, 0, cassin_now() + 1000 * SECOND), 0);
+	CHECK_IS(enter_waking(CASSIN_EVENT_TIMER, cassin_now() + 1000 * SECOND), 0);
+	CHECK_IS(upcalls, 0);
+	cassin_upcall_unmask(0);
 	CHECK_IS(upcalls, 1);
 	CHECK_IS(seen, CASSIN_EVENT_TIMER);
 }
@@ -441,6 +468,7 @@ static const struct property all[] = {
 	{"timer", timer},
 	{"completion", completion},
 	{"ends-wait", ends_wait},
+	{"wakes", wakes},
 	{"masked", masked},
 	{"withdrawn", withdrawn},
 	{"off", off},

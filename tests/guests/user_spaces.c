@@ -116,10 +116,25 @@ static void recycled(int argc, char **argv)
 	}
 }
 
+/* The runner tries to fold it up meanwhile. */
+static void hold(int argc, char **argv)
+{
+	struct user u;
+	(void)argc;
+	(void)argv;
+	USER_MAKE(&u, 0, count);
+	cassin_print("waiting\n");
+	cassin_ready();
+	cassin_sleep_until(cassin_now() + 300 * MS);
+	run_until_call(&u);
+	user_end(&u);
+}
+
 static const struct property all[] = {
 	{"isolated", isolated},
 	{"live", live},
 	{"kernel-live", kernel_live},
 	{"recycled", recycled},
+	{"hold", hold},
 };
 PROPERTIES(all)

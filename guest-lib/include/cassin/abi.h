@@ -176,6 +176,7 @@ struct cassin_info_page {
 #define CASSIN_EVENT_TIMER 2u      /* the timer has passed */
 #define CASSIN_EVENT_STOP 4u       /* the guest is asked to end */
 #define CASSIN_EVENT_ALL 7u
+#define CASSIN_WAKE_SHIFT 32 /* in enter's min_complete: events from here on end the wait, masked or not */
 
 #define CASSIN_UPCALL_STACK_MIN 512u /* bytes */
 #define CASSIN_RED_ZONE 128u         /* bytes below the stack pointer that an upcall leaves alone */
