@@ -47,6 +47,14 @@ Test(image, a_good_guest_is_accepted)
 	image_put(m);
 }
 
+Test(image, one_that_needs_an_older_minor_version_is_accepted)
+{
+	struct elf e;
+	elf_init(&e);
+	e.note.abi = (struct cassin_note_abi){CASSIN_ABI_MAJOR, 0};
+	image_put(parse(&e));
+}
+
 Test(image, segments_are_sorted_by_address)
 {
 	struct elf e;

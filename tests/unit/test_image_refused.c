@@ -382,9 +382,9 @@ Test(image_refused, another_major_version)
 	struct elf e;
 	elf_init(&e);
 	e.note.abi = (struct cassin_note_abi){2, 0};
-	refuse(&e, "guest: needs ABI 2.0; this hypervisor has 1.0");
+	refuse(&e, "guest: needs ABI 2.0; this hypervisor has 1.1");
 	e.note.abi = (struct cassin_note_abi){0, 0};
-	refuse(&e, "guest: needs ABI 0.0; this hypervisor has 1.0");
+	refuse(&e, "guest: needs ABI 0.0; this hypervisor has 1.1");
 }
 
 Test(image_refused, a_newer_minor_version)
@@ -392,7 +392,7 @@ Test(image_refused, a_newer_minor_version)
 	struct elf e;
 	elf_init(&e);
 	e.note.abi = (struct cassin_note_abi){CASSIN_ABI_MAJOR, CASSIN_ABI_MINOR + 1};
-	refuse(&e, "guest: needs ABI 1.1; this hypervisor has 1.0");
+	refuse(&e, "guest: needs ABI 1.2; this hypervisor has 1.1");
 }
 
 /* ---- Files ---- */

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A hostile guest, its upcalls and its users, without KVM. The input is a list of steps: writes into its memory (frames, mask
+ * and stack share it), the three calls, events, time, what ends a run, unmapping. Whatever it does, the registers that
+ * a processor would get are such as may be given to one.
+ */
+#include "fuzz.h"
+
+#include "fake_guest.h"
+#include "registers.h"
+
+#define STEPS_MOST 300u
+#define SPACES_MADE 4u
+
+struct input {
+	const uint8_t *at;
+	size_t left;
+};
+
+static uint64_t take(struct input *in, size_t n)
+{
+	uint64_t v = 0;
+	n = n < in->left ? n : in->left;
+	if (n)
+		memcpy(&v, in->at, n);
+	in->at += n;
+	in->left -= n;
+	return v;
+}
+
+/* An address, mostly of the guest's memory. */
+static uint64_t take_address(struct input *in)
+{
+	uint64_t v = take(in, 2);
+	return v == 0xffff ? take(in, 8) : FAKE_BASE + v;
+}
+
+static void poke(struct fake_guest *f, struct input *in)
+{
+	size_t at = (size_t)take(in, 2), n = (size_t)take(in, 1);
+	n = n < in->left ? n : in->left;
+	n = n < FAKE_SIZE - at ? n : FAKE_SIZE - at;
+	if (n)
+		memcpy(f->bytes + at, in->at, n);
+	in->at += n;
+	in->left -= n;
+}
+
+static void set(struct guest *g, struct input *in)
+{
+	struct upcalls wanted = {.entry = take_address(in), .stack = take_address(in), .stack_size = take(in, 2)};
+	wanted.mask = gva(take_address(in) & ~UINT64_C(7));
+	wanted.timer = take(in, 2);
+	upcall_set(g, &wanted);
+}
+
+static void settle(struct guest *g, uint64_t now)
+{
+	upcall_look(g, now);
+	uint64_t events = upcall_due(g);
+	if (!g->doomed)
+		user_settle(g, now, events);
+	MUST(g->doomed || !events || !g->user.space);
+	if (!g->doomed && events)
+		upcall_deliver(g, events);
+}
+
+/* What ends a run from within. */
+static void leave(struct guest *g, struct input *in)
+{
+	const struct user_end end = {.vector = take(in, 1), .address = take(in, 8)};
+	if (g->user.space)
+		user_leave(g, (int64_t)take(in, 1) % 4, &end);
+}
+
+static void step(struct fake_guest *f, struct input *in)
+{
+	struct guest *g = &f->guest;
+	uint64_t what = take(in, 1) % 9;
+	if (what < 4 && g->user.space) /* the guest's own code does not run */
+		return;
+	switch (what) {
+	case 0:
+		set(g, in);
+		break;
+	case 1:
+		upcall_return(g, gva(take_address(in)), take(in, 2));
+		break;
+	case 2:
+		user_enter(g, take(in, 1), gva(take_address(in)), take(in, 2));
+		break;
+	case 3:
+		upcall_before_wait(g, take(in, 1));
+		break;
+	case 4:
+		upcall_raise(g, take(in, 1) & CASSIN_EVENT_ALL);
+		break;
+	case 5:
+		settle(g, take(in, 2));
+		break;
+	case 6:
+		leave(g, in);
+		break;
+	case 7:
+		poke(f, in);
+		break;
+	default:
+		f->limit = FAKE_BASE + take(in, 2);
+	}
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct input in = {data, size};
+	struct fake_guest *f = fake_guest_new();
+	struct guest *g = &f->guest;
+	for (unsigned s = 0; s < SPACES_MADE; s++)
+		g->memory.root[s] = 1 + s;
+	for (unsigned i = 0; in.left && i < STEPS_MOST && !g->doomed; i++) {
+		step(f, &in);
+		MUST(g->regs.rip < CASSIN_VA_END && g->regs.rsp <= CASSIN_VA_END && g->fs_base < CASSIN_VA_END);
+		MUST(!(g->regs.rflags & ~(RFLAGS_KEPT | 2)));
+		MUST(g->user.space < SPACES_MADE);
+		MUST(f->info.pending == g->upcalls.pending && !(g->upcalls.pending & ~(uint64_t)CASSIN_EVENT_ALL));
+	}
+	fake_guest_free(f);
+	return 0;
+}
