@@ -14,7 +14,8 @@ int cassin_upcall_set(cassin_upcall_fn fn, void *stack, uint64_t size, uint64_t 
 	cassin_vectors_find();
 	if (fn)
 		cassin_upcall_handler = fn;
-	return (int)cassin_call(CASSIN_CALL_UPCALL_SET, entry, (uint64_t)stack, size, (uint64_t)&cassin_upcall_mask, timer);
+	return (int)cassin_call(CASSIN_CALL_UPCALL_SET, entry, (uint64_t)stack, size, (uint64_t)&cassin_upcall_mask,
+				timer);
 }
 
 uint64_t cassin_upcall_pending(void)

@@ -33,7 +33,7 @@ static enum hypercall_next call_enter(struct guest *g)
 	if (n < 0)
 		return NEXT_RUN;
 	if (g->doomed)
-		return NEXT_RUN; /* to its end */
+		return NEXT_RUN;   /* to its end */
 	if (!g->ring.cq_entries) { /* no ring: a plain sleep */
 		if (deadline == CASSIN_FOREVER)
 			return answer(g, -EINVAL);

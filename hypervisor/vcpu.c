@@ -329,7 +329,8 @@ static enum vcpu_exit take_io(struct vcpu *v, struct guest *g, struct vcpu_excep
 		g->regs.rip += OUT_SIZE;
 	unsigned char opcode[OUT_SIZE];
 	if (run->io.port != CASSIN_PORT || run->io.direction != KVM_EXIT_IO_OUT || run->io.size != 1 ||
-	    run->io.count != 1 || memory_copyin_from(&g->memory, g->user.space, opcode, gva(g->regs.rip - OUT_SIZE), sizeof opcode) ||
+	    run->io.count != 1 ||
+	    memory_copyin_from(&g->memory, g->user.space, opcode, gva(g->regs.rip - OUT_SIZE), sizeof opcode) ||
 	    opcode[0] != 0xe6 || opcode[1] != CASSIN_PORT)
 		return VCPU_BAD_IO;
 	return VCPU_HYPERCALL;

@@ -33,7 +33,7 @@ enum vcpu_exit {
 	VCPU_EXCEPTION,   /* *x tells; g->regs are the guest's */
 	VCPU_INTERRUPTED, /* a kick; the guest can be put aside */
 	VCPU_BAD_IO,      /* another port, width or direction */
-	VCPU_BROKEN,      /* anything else: x->error is the KVM exit reason; g->regs are not newer than the guest's last */
+	VCPU_BROKEN, /* anything else: x->error is the KVM exit reason; g->regs are not newer than the guest's last */
 };
 
 struct vcpu_exception {

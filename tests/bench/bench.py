@@ -27,6 +27,8 @@ KEYS = {
     "hypercall_vs_raw": ("null hypercall, over a bare KVM exit", "", "<=", 1.15),
     "switch_vs_hypercall": ("switch among 1,000 guests, over a null hypercall", "", "<=", 1.9),
     "batch64_per_op": ("one of 64 operations, over a single one", "", "<=", 0.06),
+    "user_roundtrip_exits": ("exits for a system call of user code", "", "<=", 2),
+    "map_batch_per_page": ("one of 512 pages mapped at once, over a single one", "", "<=", 0.05),
     "compute_vs_native": ("computing speed in a guest, over a process's", "", ">=", 0.97),
     "exits_per_request": ("exits for an HTTP request", "", "<=", 1.1),
     "http_flatness": ("requests/s over 1,000 guests, over 10 guests", "", ">=", 0.75),
@@ -52,6 +54,7 @@ ALL_KEYS = {**KEYS, **FULL_KEYS}
 GROUPS = [
     (figures.spawn, ["spawn_vs_process"]),
     (figures.calls, ["hypercall_vs_raw", "switch_vs_hypercall", "batch64_per_op"]),
+    (figures.paging, ["user_roundtrip_exits", "map_batch_per_page"]),
     (figures.compute, ["compute_vs_native"]),
     (services.idle_minimal, ["hello_kib"]),
     (services.idle_http, ["http_kib", "idle_cpu"]),

@@ -75,6 +75,17 @@ def calls(context):
     }
 
 
+def paging(context):
+    context.progress("system calls of user code, and mapping")
+    got = context.run("bench-paging", context.bench("bench-paging.elf"), 3 if context.quick else 10)
+    exits = [count / 1000 for count in got["exits_per_1000"]]
+    times = {name: statistics.median(got[name]) for name in ("map1_ns", "map_many_ns")}
+    return {
+        "user_roundtrip_exits": {"value": statistics.median(exits), "spread": spread(exits), "rounds": len(exits)},
+        "map_batch_per_page": ratio([ns / got["pages"] for ns in got["map_many_ns"]], got["map1_ns"], **times),
+    }
+
+
 def compute(context):
     context.progress("computing in a guest and in a process")
     got = context.run("bench-compute", context.bench("bench-compute.elf"), 7 if context.quick else 25, 400)

@@ -394,16 +394,16 @@ static void made_up(int argc, char **argv)
 	(void)argc;
 	(void)argv;
 	start(notes, 0);
-	__asm__ volatile("lea 1f(%%rip), %%rax\n\tmov %%rax, %[rip]\n\tmov %%rsp, %[rsp]\n\tmov %%rbp, %[rbp]\n\t"
-			 "movq $0x1234, %[rbx]\n\tmovq $-1, %[flags]\n\tmovq $6, %[mask]\n\t"
-			 "mov %[call], %%eax\n\tlea %[f], %%rdi\n\txor %%esi, %%esi\n\tout %%al, $0xca\n\tud2\n"
-			 "1:\tcld\n\tcmp $0x1234, %%rbx\n\tsete %[passed]"
-			 : [rip] "+m"(f.regs.rip), [rsp] "+m"(f.regs.rsp), [rbp] "+m"(f.regs.rbp),
-			   [rbx] "+m"(f.regs.rbx), [flags] "+m"(f.regs.rflags), [mask] "+m"(f.mask), [f] "+m"(f),
-			   [passed] "+m"(passed)
-			 : [call] "i"(CASSIN_CALL_UPCALL_RETURN)
-			 : "rax", "rbx", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13", "r14",
-			   "r15", "cc", "memory");
+	__asm__ volatile(
+		"lea 1f(%%rip), %%rax\n\tmov %%rax, %[rip]\n\tmov %%rsp, %[rsp]\n\tmov %%rbp, %[rbp]\n\t"
+		"movq $0x1234, %[rbx]\n\tmovq $-1, %[flags]\n\tmovq $6, %[mask]\n\t"
+		"mov %[call], %%eax\n\tlea %[f], %%rdi\n\txor %%esi, %%esi\n\tout %%al, $0xca\n\tud2\n"
+		"1:\tcld\n\tcmp $0x1234, %%rbx\n\tsete %[passed]"
+		: [rip] "+m"(f.regs.rip), [rsp] "+m"(f.regs.rsp), [rbp] "+m"(f.regs.rbp), [rbx] "+m"(f.regs.rbx),
+		  [flags] "+m"(f.regs.rflags), [mask] "+m"(f.mask), [f] "+m"(f), [passed] "+m"(passed)
+		: [call] "i"(CASSIN_CALL_UPCALL_RETURN)
+		: "rax", "rbx", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "cc",
+		  "memory");
 	CHECK_IS(passed, 1);
 	CHECK_IS(cassin_upcall_mask, 6);
 }

@@ -44,9 +44,7 @@ static void direct(int argc, char **argv)
 	user_end(&u);
 }
 
-CODE(turn_registers,
-     "not %rax; not %rbx; not %rcx; not %rdx; not %rsi; not %rdi; not %rbp; not %rsp; not %r8; not %r9; not %r10\n"
-     "not %r11; not %r12; not %r13; not %r14; not %r15\n" CALL);
+CODE(turn_registers, ".irp r, rax,rbx,rcx,rdx,rsi,rdi,rbp,rsp,r8,r9,r10,r11,r12,r13,r14,r15\nnot %\\r\n.endr\n" CALL);
 
 /* All sixteen go there and come back, flags and fs base too; the kernel's own are as they were. */
 static void registers(int argc, char **argv)

@@ -43,7 +43,10 @@ CODE(stack_gone, "mov $0x600000, %esp\npush %rax");
 CODE(wild_stack_call, "mov $0x8000001000, %rsp\n" CALL);
 
 #define ANY UINT64_MAX
-#define FAULT(name, ...) {name, name##_end, __VA_ARGS__}
+#define FAULT(name, ...)                                                                                               \
+	{                                                                                                              \
+		name, name##_end, __VA_ARGS__                                                                          \
+	}
 static const struct fault all_faults[] = {
 	FAULT(read_null, 14, CASSIN_READ, 0),
 	FAULT(read_nothing, 14, CASSIN_READ, 0x600000),
@@ -146,8 +149,7 @@ static void empty(int argc, char **argv)
 	CHECK_IS(cassin_space_destroy((uint64_t)space), 0);
 }
 
-CODE(touch_all, "mov $0x700000, %rdi\n1: cmpq $0, (%rdi)\njne 2f\nmovq $7, (%rdi)\nadd $4096, %rdi\n"
-		"cmp $0x740000, %rdi\njne 1b\n2: " CALL);
+CODE(touch_all, "1: cmpq $0, (%rdi)\njne 2f\nmovq $7, (%rdi)\nadd $4096, %rdi\ncmp %rsi, %rdi\njne 1b\n2: " CALL);
 
 /* Pages that were never touched: the hypervisor's business, silently. */
 static void demand_zero(int argc, char **argv)
@@ -157,6 +159,8 @@ static void demand_zero(int argc, char **argv)
 	(void)argv;
 	USER_MAKE(&u, 0, touch_all);
 	CHECK_IS(cassin_map(u.space, (void *)0x700000, spare_page(100), 64, RW), 0);
+	u.frame.regs.rdi = 0x700000;
+	u.frame.regs.rsi = 0x740000;
 	CHECK_IS(user_go(&u, CASSIN_FOREVER), CASSIN_USER_CALL);
 	CHECK_IS(u.frame.regs.rdi, 0x740000);
 	for (unsigned i = 0; i < 64; i++)
@@ -187,10 +191,7 @@ static void image_page(int argc, char **argv)
 }
 
 static const struct property all[] = {
-	{"faults", faults},
-	{"fault-again", fault_again},
-	{"empty", empty},
-	{"demand-zero", demand_zero},
-	{"image-page", image_page},
+	{"faults", faults},           {"fault-again", fault_again}, {"empty", empty},
+	{"demand-zero", demand_zero}, {"image-page", image_page},
 };
 PROPERTIES(all)

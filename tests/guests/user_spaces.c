@@ -131,10 +131,6 @@ static void hold(int argc, char **argv)
 }
 
 static const struct property all[] = {
-	{"isolated", isolated},
-	{"live", live},
-	{"kernel-live", kernel_live},
-	{"recycled", recycled},
-	{"hold", hold},
+	{"isolated", isolated}, {"live", live}, {"kernel-live", kernel_live}, {"recycled", recycled}, {"hold", hold},
 };
 PROPERTIES(all)

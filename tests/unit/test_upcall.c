@@ -26,8 +26,7 @@ static struct fake_guest *guest(void)
 static struct fake_guest *guest_with_upcalls(void)
 {
 	struct fake_guest *f = guest();
-	const struct upcalls wanted = {
-		.entry = ENTRY, .stack = STACK, .stack_size = STACK_SIZE, .mask = gva(MASK)};
+	const struct upcalls wanted = {.entry = ENTRY, .stack = STACK, .stack_size = STACK_SIZE, .mask = gva(MASK)};
 	cr_assert_eq(upcall_set(&f->guest, &wanted), 0);
 	return f;
 }
@@ -186,7 +185,8 @@ Test(upcall, a_refused_return_changes_nothing)
 static struct cassin_user_frame *user_frame(struct fake_guest *f)
 {
 	struct cassin_user_frame *frame = fake_at(f, FRAME);
-	*frame = (struct cassin_user_frame){.regs = {.rip = 0x10, .rsp = 0x20, .rax = 9, .rflags = UINT64_MAX, .fs_base = 7}};
+	*frame = (struct cassin_user_frame){
+		.regs = {.rip = 0x10, .rsp = 0x20, .rax = 9, .rflags = UINT64_MAX, .fs_base = 7}};
 	return frame;
 }
 
