@@ -68,6 +68,15 @@ static void not_folded(struct world *w, const struct test *t)
 	spec_free(&s);
 }
 
+/* A quota that exceeds the pool. */
+static void eats_the_pool(struct world *w, const struct test *t)
+{
+	struct guest_spec s = spec_of(w, "g", t->image, t->args);
+	s.memory = UINT64_C(64) << 20;
+	expect_exit(w, spawn_spec(w, &s), 0, 0);
+	expect_exit(w, spawn(w, "after", "hello", NULL), 0, 0);
+}
+
 const struct test tests_user[] = {
 	PASS("user", "calls"),
 	PASS("user", "direct"),
@@ -92,6 +101,12 @@ const struct test tests_user[] = {
 	PASS("user-spaces", "live"),
 	PASS("user-spaces", "kernel-live"),
 	PASS("user-spaces", "recycled"),
+	PASS("user-spaces", "refused"),
+	{.name = "user-spaces.no-memory",
+	 .run = eats_the_pool,
+	 .image = "user-spaces",
+	 .args = "no-memory",
+	 .pool = UINT64_C(8) << 20},
 	PASS("upcall", "timer"),
 	PASS("upcall", "completion"),
 	PASS("upcall", "ends-wait"),

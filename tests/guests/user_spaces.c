@@ -116,6 +116,56 @@ static void recycled(int argc, char **argv)
 	}
 }
 
+/* What `map` refuses for a space of users; nothing of it is there afterwards. */
+static void refused(int argc, char **argv)
+{
+	struct user u;
+	void *at = (void *)0x600000;
+	(void)argc;
+	(void)argv;
+	USER_MAKE(&u, 0, read_write);
+	CHECK_IS(cassin_map(u.space, (void *)USER_DATA, spare_page(20), 1, RW), -CASSIN_EEXIST);
+	CHECK_IS(cassin_map(u.space, (void *)(USER_DATA - CASSIN_PAGE_SIZE), spare_page(20), 2, RW), -CASSIN_EEXIST);
+	CHECK_IS(cassin_map(u.space, at, cassin_boot->pages, 1, RW), -CASSIN_EINVAL);
+	CHECK_IS(cassin_map(u.space, at, cassin_boot->pages - 1, 2, RW), -CASSIN_EINVAL);
+	CHECK_IS(cassin_map(u.space, at, UINT64_MAX, 2, RW), -CASSIN_EINVAL);
+	CHECK_IS(cassin_map(u.space, at, spare_page(20), 1, RW | CASSIN_EXEC), -CASSIN_EINVAL);
+	CHECK_IS(cassin_map(u.space, at, spare_page(20), 1, CASSIN_WRITE), -CASSIN_EINVAL);
+	CHECK_IS(cassin_map(u.space, (void *)CASSIN_VA_END, spare_page(20), 1, RW), -CASSIN_EINVAL);
+	CHECK_IS(cassin_map(u.space, (void *)(CASSIN_VA_END - CASSIN_PAGE_SIZE), spare_page(20), 2, RW),
+		 -CASSIN_EINVAL);
+	CHECK_IS(cassin_map(u.space, (void *)0, spare_page(20), 1, RW), -CASSIN_EINVAL);
+	CHECK_IS(cassin_protect(u.space, (void *)USER_DATA, 1, RW | CASSIN_EXEC), -CASSIN_EINVAL);
+	expect_fault(&u, CASSIN_READ);
+	user_end(&u);
+}
+
+CODE(eat, "1: movq $7, (%rdi)\nadd $4096, %rdi\ncmp %rsi, %rdi\njne 1b\n" CALL);
+
+/* The host's pool ends under a user: its kernel is told, and lives. */
+static void no_memory(int argc, char **argv)
+{
+	struct user u;
+	uint64_t left = cassin_boot->pages - spare_page(100), n;
+	int64_t r;
+	(void)argc;
+	(void)argv;
+	USER_MAKE(&u, 0, eat);
+	for (uint64_t i = 0; i < left; i += n) {
+		n = left - i < 4096 ? left - i : 4096;
+		void *at = (void *)(0x1000000 + i * CASSIN_PAGE_SIZE);
+		CHECK_IS(cassin_map(u.space, at, spare_page(100 + (unsigned)i), n, RW), 0);
+	}
+	u.frame.regs.rdi = 0x1000000;
+	u.frame.regs.rsi = 0x1000000 + left * CASSIN_PAGE_SIZE;
+	while ((r = user_go(&u, cassin_now() + 2 * MS)) == CASSIN_USER_DEADLINE) {
+	}
+	CHECK_IS(r, -CASSIN_ENOMEM);
+	CHECK(u.frame.regs.rdi > 0x1000000 && u.frame.regs.rdi < u.frame.regs.rsi);
+	CHECK_IS(user_go(&u, CASSIN_FOREVER), -CASSIN_ENOMEM); /* again, for as long as it is so */
+	user_end(&u);
+}
+
 /* The runner tries to fold it up meanwhile. */
 static void hold(int argc, char **argv)
 {
@@ -131,6 +181,8 @@ static void hold(int argc, char **argv)
 }
 
 static const struct property all[] = {
-	{"isolated", isolated}, {"live", live}, {"kernel-live", kernel_live}, {"recycled", recycled}, {"hold", hold},
+	{"isolated", isolated}, {"live", live},       {"kernel-live", kernel_live},
+	{"recycled", recycled}, {"refused", refused}, {"no-memory", no_memory},
+	{"hold", hold},
 };
 PROPERTIES(all)
