@@ -83,6 +83,22 @@ static int copy(struct memory *m, unsigned space, uint64_t va, unsigned char *ho
 	return r;
 }
 
+int memory_poke(struct memory *m, gva_t to, const void *from, size_t len)
+{
+	const unsigned char *bytes = from;
+	for (size_t done = 0; done < len;) {
+		uint64_t va = to.v + done;
+		size_t room = PAGE_SIZE - va % PAGE_SIZE, take = len - done < room ? len - done : room;
+		frame_t f;
+		int r = memory_own(m, va, &f);
+		if (r)
+			return r;
+		memcpy((unsigned char *)cell_frame(m->cell, f) + va % PAGE_SIZE, bytes + done, take);
+		done += take;
+	}
+	return 0;
+}
+
 int memory_copyin(struct memory *m, void *to, gva_t from, size_t len)
 {
 	return copy(m, 0, from.v, to, len, false);

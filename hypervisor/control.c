@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* What the outside does to guests: spawn, kill, stop, restart, remove, feed, connect. Never on a worker's thread. */
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "ask.h"
+#include "debug.h"
 #include "engine.h"
 #include "guest.h"
 #include "template.h"
@@ -17,7 +20,10 @@
 static void on_start(struct guest *g, struct guest_call *c)
 {
 	free(c);
-	guest_start(g);
+	if (g->debugger)
+		debug_hold(g, SIGTRAP);
+	else
+		guest_start(g);
 }
 
 /* The worker with the fewest guests. */
@@ -99,7 +105,7 @@ static int origin(struct engine *e, const struct guest_spec *spec, struct image 
 	return 0;
 }
 
-int engine_spawn(struct engine *e, const struct guest_spec *spec, bool freeze, struct guest **out,
+int engine_spawn(struct engine *e, const struct guest_spec *spec, bool freeze, struct debugger *d, struct guest **out,
 		 struct cassin_error_text *err)
 {
 	struct image *image;
@@ -130,6 +136,12 @@ int engine_spawn(struct engine *e, const struct guest_spec *spec, bool freeze, s
 		guest_put(g);
 		return r;
 	}
+	if (d) {
+		atomic_fetch_add(&g->refs, 1);
+		d->guest = g;
+		d->spawned = true;
+		g->debugger = d;
+	}
 	atomic_fetch_add(&g->refs, 1);
 	*out = g;
 	launch(e, g, c);
@@ -139,7 +151,7 @@ int engine_spawn(struct engine *e, const struct guest_spec *spec, bool freeze, s
 int engine_guest_spawn(struct engine *e, const struct guest_spec *spec, uint64_t *id, struct cassin_error_text *err)
 {
 	struct guest *g;
-	int r = engine_spawn(e, spec, false, &g, err);
+	int r = engine_spawn(e, spec, false, NULL, &g, err);
 	if (r)
 		return r;
 	*id = g->id;
@@ -149,45 +161,13 @@ int engine_guest_spawn(struct engine *e, const struct guest_spec *spec, uint64_t
 
 /* ---- Calls that wait for the owner ---- */
 
-struct waiting_call {
-	struct guest_call call;
-	struct engine *engine;
-	bool done;
-	int result;
+struct control_call {
+	struct waiting_call wait;
 	int fd;
 	uint16_t port;
 	bool forget;
 	struct cassin_error_text error;
 };
-
-static void answer(struct waiting_call *w, int result)
-{
-	pthread_mutex_lock(&w->engine->lock);
-	w->result = result;
-	w->done = true;
-	pthread_cond_broadcast(&w->engine->ended);
-	pthread_mutex_unlock(&w->engine->lock);
-}
-
-static int ask(struct engine *e, struct guest *g, struct waiting_call *w,
-	       void (*fn)(struct guest *g, struct guest_call *c))
-{
-	w->engine = e;
-	w->done = false;
-	pthread_mutex_lock(&e->lock);
-	while (!guest_worker(g) && !g->removed) /* a spawn of it is under way */
-		pthread_cond_wait(&e->ended, &e->lock);
-	bool dismissed = !guest_worker(g);
-	pthread_mutex_unlock(&e->lock);
-	if (dismissed)
-		return -ENOENT;
-	guest_post(g, &w->call, fn);
-	pthread_mutex_lock(&e->lock);
-	while (!w->done)
-		pthread_cond_wait(&e->ended, &e->lock);
-	pthread_mutex_unlock(&e->lock);
-	return w->result;
-}
 
 /* Ends the incarnation, or the wait for the next one. On the owner's thread. */
 static void end_now(struct guest *g)
@@ -209,6 +189,7 @@ static void end_now(struct guest *g)
 		worker_dequeue(w, g);
 		break;
 	case RUN_BLOCKED:
+	case RUN_STOPPED:
 	case RUN_ON_CPU:
 	case RUN_MOVING: /* no call finds it so */
 		break;
@@ -218,11 +199,11 @@ static void end_now(struct guest *g)
 
 static void on_kill(struct guest *g, struct guest_call *c)
 {
-	struct waiting_call *w = (struct waiting_call *)c;
+	struct control_call *w = (struct control_call *)c;
 	end_now(g);
 	if (w->forget)
 		atomic_fetch_sub(&guest_worker(g)->guests, 1);
-	answer(w, 0);
+	ask_answer(&w->wait, 0);
 }
 
 int engine_guest_kill(struct engine *e, uint64_t id)
@@ -230,8 +211,8 @@ int engine_guest_kill(struct engine *e, uint64_t id)
 	struct guest *g = engine_guest_get(e, id);
 	if (!g)
 		return -ENOENT;
-	struct waiting_call w = {.fd = -1};
-	int r = ask(e, g, &w, on_kill);
+	struct control_call w = {.fd = -1};
+	int r = ask(e, g, &w.wait, on_kill);
 	guest_put(g);
 	return r;
 }
@@ -248,8 +229,8 @@ int engine_guest_remove(struct engine *e, uint64_t id)
 	atomic_fetch_add(&g->refs, 1);
 	pthread_mutex_unlock(&e->lock);
 
-	struct waiting_call w = {.fd = -1, .forget = true};
-	ask(e, g, &w, on_kill);
+	struct control_call w = {.fd = -1, .forget = true};
+	ask(e, g, &w.wait, on_kill);
 	pthread_mutex_lock(&e->lock);
 	registry_remove(&e->registry, g);
 	engine_changed_locked(e, g);
@@ -264,17 +245,17 @@ int engine_guest_remove(struct engine *e, uint64_t id)
 
 static void on_restart(struct guest *g, struct guest_call *c)
 {
-	struct waiting_call *w = (struct waiting_call *)c;
+	struct control_call *w = (struct control_call *)c;
 	pthread_mutex_lock(&g->engine->lock);
 	bool removed = g->removed;
 	pthread_mutex_unlock(&g->engine->lock);
 	if (removed) { /* meanwhile: it must not come to life again */
-		answer(w, -ENOENT);
+		ask_answer(&w->wait, -ENOENT);
 		return;
 	}
 	end_now(g);
 	g->restart_row = 0;
-	answer(w, guest_restart_now(g, &w->error));
+	ask_answer(&w->wait, guest_restart_now(g, &w->error));
 }
 
 int engine_guest_restart(struct engine *e, uint64_t id, struct cassin_error_text *err)
@@ -282,8 +263,8 @@ int engine_guest_restart(struct engine *e, uint64_t id, struct cassin_error_text
 	struct guest *g = engine_guest_get(e, id);
 	if (!g)
 		return error_set(err, -ENOENT, "no such guest");
-	struct waiting_call w = {.fd = -1};
-	int r = ask(e, g, &w, on_restart);
+	struct control_call w = {.fd = -1};
+	int r = ask(e, g, &w.wait, on_restart);
 	if (r)
 		error_set(err, r, "%s", r == -ENOENT ? "no such guest" : w.error.text);
 	guest_put(g);
@@ -292,7 +273,7 @@ int engine_guest_restart(struct engine *e, uint64_t id, struct cassin_error_text
 
 static void on_park(struct guest *g, struct guest_call *c)
 {
-	answer((struct waiting_call *)c, guest_park(g));
+	ask_answer((struct waiting_call *)c, guest_park(g));
 }
 
 int engine_guest_park(struct engine *e, uint64_t id)
@@ -300,8 +281,8 @@ int engine_guest_park(struct engine *e, uint64_t id)
 	struct guest *g = engine_guest_get(e, id);
 	if (!g)
 		return -ENOENT;
-	struct waiting_call w = {.fd = -1};
-	int r = ask(e, g, &w, on_park);
+	struct control_call w = {.fd = -1};
+	int r = ask(e, g, &w.wait, on_park);
 	guest_put(g);
 	return r;
 }
@@ -380,8 +361,8 @@ long engine_guest_input(struct engine *e, uint64_t id, const char *buf, size_t l
 
 static void on_connect(struct guest *g, struct guest_call *c)
 {
-	struct waiting_call *w = (struct waiting_call *)c;
-	answer(w, g->run == RUN_NONE ? -ENOTCONN : streams_adopt(g, w->port, w->fd));
+	struct control_call *w = (struct control_call *)c;
+	ask_answer(&w->wait, g->run == RUN_NONE ? -ENOTCONN : streams_adopt(g, w->port, w->fd));
 }
 
 /* Whether a guest that refuses now may still come to listen. */
@@ -400,8 +381,8 @@ int engine_guest_connect(struct engine *e, uint64_t id, uint16_t port, int fd)
 	uint64_t end = monotonic_ns() + CONNECT_PATIENCE_NS;
 	while (g) {
 		bool soon = may_listen_soon(e, id);
-		struct waiting_call w = {.fd = fd, .port = port};
-		r = ask(e, g, &w, on_connect);
+		struct control_call w = {.fd = fd, .port = port};
+		r = ask(e, g, &w.wait, on_connect);
 		if (!r || !soon || monotonic_ns() > end)
 			break;
 		usleep(CONNECT_RETRY_US);

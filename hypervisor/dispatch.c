@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "debug.h"
 #include "engine.h"
 #include "guest.h"
 #include "pagetable.h"
@@ -18,7 +19,7 @@
 
 /* ---- One turn ---- */
 
-enum turn { TURN_ON, TURN_AGAIN, TURN_YIELD, TURN_BLOCK, TURN_END };
+enum turn { TURN_ON, TURN_AGAIN, TURN_YIELD, TURN_BLOCK, TURN_STOP, TURN_END };
 
 static const char *vector_name(uint64_t vector)
 {
@@ -129,6 +130,11 @@ static enum turn page_fault(struct vcpu *v, struct guest *g, const struct vcpu_e
 
 static enum turn after_call(struct guest *g)
 {
+	if (g->user.space) {
+		user_leave(g, CASSIN_USER_CALL, NULL);
+		return TURN_ON;
+	}
+	atomic_fetch_add_explicit(&guest_worker(g)->hypercalls, 1, memory_order_relaxed);
 	switch (hypercall(g)) {
 	case NEXT_RUN:
 		return TURN_ON;
@@ -143,19 +149,28 @@ static enum turn after_call(struct guest *g)
 	return TURN_END;
 }
 
+/* An exception of a debugged guest. False: it is not the debugger's. */
+static bool debugged(struct guest *g, const struct vcpu_exception *x, enum turn *out)
+{
+	enum debug_answer answer = debug_exception(g, x);
+	*out = answer == DEBUG_HOLD ? TURN_STOP : TURN_ON;
+	return answer != DEBUG_NOT_MINE;
+}
+
 static enum turn after_exit(struct vcpu *v, struct guest *g, enum vcpu_exit exit, const struct vcpu_exception *x)
 {
+	enum turn t;
 	switch (exit) {
 	case VCPU_HYPERCALL:
-		if (g->user.space) {
-			user_leave(g, CASSIN_USER_CALL, NULL);
-			return TURN_ON;
-		}
-		atomic_fetch_add_explicit(&guest_worker(g)->hypercalls, 1, memory_order_relaxed);
-		return after_call(g);
+		if (g->trap)
+			debug_called(g, v);
+		t = after_call(g);
+		return g->debugger && t != TURN_END && debug_after_call(g, t == TURN_BLOCK) ? TURN_STOP : t;
 	case VCPU_INTERRUPTED:
 		return TURN_AGAIN;
 	case VCPU_EXCEPTION:
+		if (g->debugger && debugged(g, x, &t))
+			return t;
 		if (x->vector == VECTOR_PF)
 			return page_fault(v, g, x);
 		if (g->user.space)
@@ -163,6 +178,8 @@ static enum turn after_exit(struct vcpu *v, struct guest *g, enum vcpu_exit exit
 		guest_crash(g, "%s", vector_name(x->vector));
 		return TURN_END;
 	case VCPU_BAD_IO:
+		if (g->trap)
+			debug_called(g, v);
 		if (g->user.space)
 			return user_broken(v, g);
 		guest_crash(g, "forbidden port or form of in/out (only `out %%al, $0x%x` is a hypercall)", CASSIN_PORT);
@@ -285,9 +302,11 @@ static void block(struct worker *w, struct guest *g)
 	}
 }
 
-static void finish(struct guest *g)
+static void finish(struct vcpu *v, struct guest *g)
 {
-	if (g->crash)
+	if (g->crash && g->debugger)
+		debug_turn_over(g, v);
+	else if (g->crash)
 		guest_end(g, END_CRASH, 0);
 	else
 		guest_end(g, END_EXIT, g->exit_value);
@@ -308,6 +327,8 @@ void worker_dispatch(struct worker *w, struct guest *g)
 						 : "the swap file does not give its parked memory back");
 	else if (r)
 		guest_crash(g, "cannot make a vCPU: %s", strerror(-r));
+	else if (g->debugger && debug_due(g))
+		t = TURN_STOP;
 	else
 		t = run_turn(w, v, g);
 	turn_end(w, g);
@@ -323,8 +344,11 @@ void worker_dispatch(struct worker *w, struct guest *g)
 	case TURN_BLOCK:
 		block(w, g);
 		break;
+	case TURN_STOP:
+		debug_turn_over(g, v);
+		break;
 	case TURN_END:
-		finish(g);
+		finish(v, g);
 		break;
 	}
 }

@@ -12,6 +12,8 @@
 #include "watcher.h"
 #include "worker.h"
 
+struct debugger;
+
 struct engine {
 	struct engine_options options;
 	struct kvm kvm;
@@ -48,9 +50,9 @@ void engine_changed_locked(struct engine *e, struct guest *g);
 void engine_started_locked(struct engine *e, struct guest *g);
 /* It made the ready call, or blocked for the first time. Its owner's thread. */
 void engine_guest_ready(struct guest *g);
-/* Spawns; *g is a reference. With `freeze` it becomes a template when it makes its ready call (a clone: or when it first blocks),
+/* Spawns; *g is a reference. With a debugger (NULL: none) it is attached and the guest stopped before it begins. With `freeze` it becomes a template when it makes its ready call (a clone: or when it first blocks),
  * and ends. */
-int engine_spawn(struct engine *e, const struct guest_spec *spec, bool freeze, struct guest **g,
+int engine_spawn(struct engine *e, const struct guest_spec *spec, bool freeze, struct debugger *d, struct guest **g,
 		 struct cassin_error_text *err);
 /* An image by path, from the cache while the file is the same; a reference. */
 int engine_image(struct engine *e, const char *path, struct image **out, struct cassin_error_text *err);

@@ -139,7 +139,7 @@ int engine_template_create(struct engine *e, const struct guest_spec *spec, uint
 	pthread_mutex_unlock(&e->lock);
 	if (taken)
 		return error_set(err, -EEXIST, "%s: a template of that name exists", spec->name);
-	int r = engine_spawn(e, &boot, true, &g, err);
+	int r = engine_spawn(e, &boot, true, NULL, &g, err);
 	if (r)
 		return r;
 	if (!await_end(e, g, timeout_ns))

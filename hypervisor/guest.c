@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "debug.h"
 #include "engine.h"
 #include "template.h"
 #include "vcpu.h"
@@ -244,6 +245,8 @@ void guest_end(struct guest *g, enum end_kind kind, int code)
 	uint64_t ran = monotonic_ns() - g->started_mono;
 	char *report = g->crash;
 	g->crash = NULL;
+	if (g->debugger)
+		debug_ended(g, kind, code);
 	release(g, w);
 	bool again = wants_restart(g, kind, code, ran) && backoff(g, w);
 	if (!again)

@@ -22,12 +22,14 @@
 #include "user.h"
 #include "worker.h"
 
+struct debugger;
 struct engine;
 
 enum run_state {
 	RUN_NONE,     /* no incarnation */
 	RUN_RUNNABLE, /* in its worker's run queue */
 	RUN_ON_CPU,
+	RUN_STOPPED, /* by its debugger: in no queue, whatever it was in */
 	RUN_BLOCKED, /* in enter, waiting for completions or its deadline */
 	RUN_MOVING,  /* on its way to another worker: calls wait until it is there */
 };
@@ -80,8 +82,10 @@ struct guest {
 	struct user_run user;
 	struct upcalls upcalls;
 	struct deadline upcall_timer;
-	uint64_t boot, boot_name; /* addresses of its boot record and of its name */
-	void *xstate;             /* extended state of a guest that was preempted; NULL: initial */
+	uint64_t trap;             /* RFLAGS_TF while a debugger steps it, else 0 */
+	struct debugger *debugger; /* NULL: none */
+	uint64_t boot, boot_name;  /* addresses of its boot record and of its name */
+	void *xstate;              /* extended state of a guest that was preempted; NULL: initial */
 	uint64_t virtual_ns;
 	uint64_t dispatched_at;
 	struct ring ring;

@@ -205,6 +205,7 @@ static int image_check(struct image *image, struct cassin_error_text *err)
 		r = read_headers(&l);
 	if (!r)
 		r = check_layout(&l);
+	image->moved = l.bias;
 	if (!r)
 		image->symbols = symbols_read(image->bytes, image->size, l.bias);
 	return r;

@@ -36,6 +36,7 @@ struct image {
 	char *name; /* last component of the path */
 	uint64_t entry;
 	uint64_t low, high; /* page-aligned range of all segments */
+	uint64_t moved;     /* from the addresses in the file */
 	size_t nsegments;
 	struct image_segment segments[IMAGE_SEGMENTS_MAX]; /* by address */
 	unsigned char *bytes;                              /* the file */

@@ -241,6 +241,24 @@ int memory_touch(struct memory *m, unsigned space, uint64_t va, unsigned want, f
 	return 0;
 }
 
+int memory_own(struct memory *m, uint64_t va, frame_t *out)
+{
+	int err = memory_touch(m, 0, va, CASSIN_READ, out);
+	const struct region *r = err ? NULL : region_at(m, va);
+	if (!r)
+		return err;
+	if (r->frame)
+		return *out == *r->frame ? -EFAULT : 0;
+	uint64_t page = r->first + ((page_down(va) - r->va) >> PAGE_SHIFT);
+	if (!has_base(m, r, page) || *out != cell_image_shared(m->image, page))
+		return 0;
+	bool booting = m->booting;
+	m->booting = false; /* later instances will not want a copy of it */
+	err = page_own(m, page, out);
+	m->booting = booting;
+	return err;
+}
+
 int memory_fault(struct memory *m, unsigned space, gva_t va, uint64_t error)
 {
 	if (!(error & PF_USER) || error & (PF_RESERVED | PF_PKEY))

@@ -92,6 +92,10 @@ int memory_fault(struct memory *m, unsigned space, gva_t va, uint64_t error);
  * -ENOMEM. */
 int memory_touch(struct memory *m, unsigned space, uint64_t va, unsigned want, frame_t *out);
 
+/* Makes the page at va the guest's own, if it is one that guests share, whatever the guest's rights to it. Gives its frame.
+ * -EFAULT: it is the hypervisor's, or cannot be read; -ENOMEM. */
+int memory_own(struct memory *m, uint64_t va, frame_t *out);
+
 /* What lies at va, for a crash report: "not mapped", "the guard page below the stack", ... Static text. */
 const char *memory_describe(struct memory *m, uint64_t va);
 
@@ -99,6 +103,9 @@ const char *memory_describe(struct memory *m, uint64_t va);
 int memory_copyin(struct memory *m, void *to, gva_t from, size_t len);
 int memory_copyin_from(struct memory *m, unsigned space, void *to, gva_t from, size_t len); /* of another space */
 int memory_copyout(struct memory *m, gva_t to, const void *from, size_t len);
+/* Writes where the guest itself may only read, too: a debugger's breakpoint in its code. -EFAULT, -ENOMEM; what comes before
+ * the page that fails is written then. */
+int memory_poke(struct memory *m, gva_t to, const void *from, size_t len);
 /* Translates [va, va+len) of space 0 for reading, or for writing by the host (copy-on-write is broken first).
  * Fills at most `max` pieces, may cover less than len then. Returns the number of pieces (0 for len 0), -EFAULT,
  * -ENOMEM. The pieces are good until control goes back to the guest's own thread loop. */

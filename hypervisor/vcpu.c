@@ -266,7 +266,7 @@ static void give_registers(struct vcpu *v, struct guest *g)
 	uint64_t cr3 = frame_gpa(g->memory.root[g->user.space]).v;
 	finish_out(v, g->regs.rip);
 	s->regs = g->regs;
-	s->regs.rflags = (g->regs.rflags & RFLAGS_KEPT) | RFLAGS_SET;
+	s->regs.rflags = (g->regs.rflags & RFLAGS_KEPT) | RFLAGS_SET | g->trap;
 	v->run->kvm_dirty_regs = KVM_SYNC_X86_REGS;
 	if (v->user_loaded && v->cr3 == cr3 && v->fs_base == g->fs_base)
 		return;
