@@ -9,6 +9,7 @@
 #include "guest.h"
 #include "pagetable.h"
 #include "park.h"
+#include "trace.h"
 #include "vcpu.h"
 
 #define VECTOR_GP 13u
@@ -321,6 +322,8 @@ void worker_dispatch(struct worker *w, struct guest *g)
 	guest_unparked(g);
 	int folded = memory_unpark(&g->memory);
 	turn_begin(w, g);
+	if (g->trace)
+		trace_return(g);
 	enum turn t = TURN_END;
 	if (folded)
 		guest_crash(g, folded == -ENOMEM ? "pool exhausted: it was parked, and there is no memory to wake it"

@@ -9,6 +9,7 @@
 #include "debug.h"
 #include "engine.h"
 #include "template.h"
+#include "trace.h"
 #include "vcpu.h"
 
 #define CRASH_CODE (128 + 6)
@@ -238,6 +239,11 @@ static bool backoff(struct guest *g, struct worker *w)
 	return g->timer_on;
 }
 
+static int exit_code(enum end_kind kind, int code)
+{
+	return kind == END_EXIT ? code : kind == END_CRASH ? CRASH_CODE : KILL_CODE;
+}
+
 void guest_end(struct guest *g, enum end_kind kind, int code)
 {
 	struct worker *w = guest_worker(g);
@@ -247,6 +253,12 @@ void guest_end(struct guest *g, enum end_kind kind, int code)
 	g->crash = NULL;
 	if (g->debugger)
 		debug_ended(g, kind, code);
+	if (g->trace)
+		trace_end(g,
+			  kind == END_EXIT    ? TRACE_EXITED
+			  : kind == END_CRASH ? TRACE_CRASHED
+					      : TRACE_KILLED,
+			  exit_code(kind, code));
 	release(g, w);
 	bool again = wants_restart(g, kind, code, ran) && backoff(g, w);
 	if (!again)
@@ -254,7 +266,7 @@ void guest_end(struct guest *g, enum end_kind kind, int code)
 
 	pthread_mutex_lock(&e->lock);
 	g->ready = false;
-	g->exit_code = kind == END_EXIT ? code : kind == END_CRASH ? CRASH_CODE : KILL_CODE;
+	g->exit_code = exit_code(kind, code);
 	g->state = again               ? GUEST_WAITING
 		   : kind == END_EXIT  ? GUEST_EXITED
 		   : kind == END_CRASH ? GUEST_CRASHED

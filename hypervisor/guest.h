@@ -24,6 +24,7 @@
 
 struct debugger;
 struct engine;
+struct trace;
 
 enum run_state {
 	RUN_NONE,     /* no incarnation */
@@ -84,6 +85,7 @@ struct guest {
 	struct deadline upcall_timer;
 	uint64_t trap;             /* RFLAGS_TF while a debugger steps it, else 0 */
 	struct debugger *debugger; /* NULL: none */
+	struct trace *trace;       /* NULL: nobody traces it */
 	uint64_t boot, boot_name;  /* addresses of its boot record and of its name */
 	void *xstate;              /* extended state of a guest that was preempted; NULL: initial */
 	uint64_t virtual_ns;

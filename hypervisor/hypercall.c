@@ -6,6 +6,7 @@
 
 #include "engine.h"
 #include "guest.h"
+#include "trace.h"
 
 #define LOG_MOST 4096u
 
@@ -217,11 +218,28 @@ static const call_fn calls[] = {
 	[CASSIN_CALL_UPCALL_RETURN] = call_upcall_return,
 };
 
+static enum hypercall_next carry_out(struct guest *g, uint64_t number)
+{
+	if (number >= sizeof calls / sizeof *calls)
+		return answer(g, -ENOSYS);
+	return calls[number](g);
+}
+
+/* A wait's end is put down when the guest runs again. */
+static enum hypercall_next traced(struct guest *g, uint64_t number)
+{
+	trace_call(g, number);
+	enum hypercall_next next = carry_out(g, number);
+	if (next == NEXT_RUN || next == NEXT_YIELD)
+		trace_return(g);
+	return next;
+}
+
 enum hypercall_next hypercall(struct guest *g)
 {
 	uint64_t number = g->regs.rax;
 	atomic_fetch_add_explicit(&g->count.hypercalls, 1, memory_order_relaxed);
-	if (number >= sizeof calls / sizeof *calls)
-		return answer(g, -ENOSYS);
-	return calls[number](g);
+	if (__builtin_expect(g->trace != NULL, false))
+		return traced(g, number);
+	return carry_out(g, number);
 }

@@ -7,6 +7,7 @@
 #include <sys/random.h>
 
 #include "guest.h"
+#include "trace.h"
 
 #define RANDOM_CHUNK 4096u
 
@@ -18,6 +19,7 @@ struct op *op_new(struct guest *g, const struct cassin_sqe *sqe, void (*cancel)(
 	op->guest = g;
 	op->sqe = *sqe;
 	op->cancel = cancel;
+	op->began = g->trace ? monotonic_ns() : 0;
 	op->link = &g->ops;
 	op->next = g->ops;
 	if (op->next)
@@ -49,6 +51,8 @@ void op_complete(struct op *op, int32_t result)
 	struct guest *g = op->guest;
 	uint64_t user_data = op->sqe.user_data;
 	bool skip = result >= 0 && op->sqe.flags & CASSIN_SQE_SKIP_SUCCESS;
+	if (g->trace)
+		trace_complete(g, &op->sqe, result, op->began);
 	op_drop(op);
 	if (!skip)
 		ring_post(g, user_data, result);

@@ -26,6 +26,7 @@ struct op {
 	void (*cancel)(struct op *op); /* takes it out of its device; the caller completes it */
 	struct deadline deadline;      /* for the device: op_deadline(); it moves with the guest */
 	bool timed;                    /* the deadline is wanted */
+	uint64_t began;                /* monotonic ns, if its guest was traced then; else 0 */
 	void *device;                  /* for the device */
 	void *buffer;                  /* for the device: malloc'd, freed with the op */
 	uint32_t done, size;           /* for the device: progress */

@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "guest.h"
+#include "trace.h"
 
 static bool size_valid(uint64_t n, uint32_t most)
 {
@@ -60,7 +61,11 @@ static int submit_one(struct guest *g)
 	if (err)
 		return err;
 	r->sq_head++;
+	if (g->trace)
+		trace_submit(g, &sqe);
 	int32_t result = op_start(g, &sqe);
+	if (g->trace && result != OP_PENDING)
+		trace_complete(g, &sqe, result, 0);
 	if (result != OP_PENDING && !(result >= 0 && sqe.flags & CASSIN_SQE_SKIP_SUCCESS))
 		ring_post(g, sqe.user_data, result);
 	return 0;

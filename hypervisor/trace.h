@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/* What a traced guest does, put down on its owner's thread: g->trace, NULL for nearly all guests. All functions but the two of
+ * the reader need it. */
+#ifndef TRACE_H
+#define TRACE_H
+
+#include <pthread.h>
+
+#include <cassin/trace.h>
+
+struct cassin_sqe;
+struct guest;
+
+struct trace {
+	struct guest *guest; /* a reference */
+	pthread_mutex_t lock;
+	struct trace_record *records; /* a ring of TRACE_RECORDS_MAX */
+	uint32_t first, count;
+	uint64_t lost;
+
+	/* The owner's. */
+	bool in_call;
+	uint64_t number, called_ns;
+};
+
+struct trace *trace_new(void);
+void trace_free(struct trace *t);
+size_t trace_take(struct trace *t, struct trace_record *out, size_t most, uint64_t *lost);
+
+/* The guest's registers hold a call; or the wait in one. */
+void trace_call(struct guest *g, uint64_t number);
+/* The call that is under way, if there is one, is over, and its result in rax. */
+void trace_return(struct guest *g);
+void trace_submit(struct guest *g, const struct cassin_sqe *sqe);
+void trace_complete(struct guest *g, const struct cassin_sqe *sqe, int32_t result, uint64_t began);
+void trace_end(struct guest *g, enum trace_end how, int code);
+
+#endif
