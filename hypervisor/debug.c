@@ -8,9 +8,11 @@
 
 #include "engine.h"
 #include "guest.h"
+#include "pagetable.h"
 #include "vcpu.h"
 
 #define VECTOR_DEBUG 1u
+#define VECTOR_PAGE 14u
 
 struct debugger *debugger_new(void (*notify)(void *opaque), void *opaque)
 {
@@ -73,8 +75,12 @@ enum debug_answer debug_exception(struct guest *g, const struct vcpu_exception *
 		d->signal = SIGTRAP;
 		return d->step ? DEBUG_HOLD : DEBUG_GO_ON; /* TF that a stepped pushf has saved, and a popf restored */
 	}
-	if (g->user.space || x->vector != BREAKPOINT_VECTOR || !breakpoint_at(d, g->regs.rip))
+	if (g->user.space)
 		return DEBUG_NOT_MINE; /* breakpoints are in the guest's own code, not in its users' */
+	/* Where a debugger has a function return to, nothing may be executable: reaching it is what counts. */
+	bool fetch = x->vector == VECTOR_PAGE && x->error & PF_FETCH && x->error & PF_PRESENT;
+	if ((x->vector != BREAKPOINT_VECTOR && !fetch) || !breakpoint_at(d, g->regs.rip))
+		return DEBUG_NOT_MINE;
 	d->signal = SIGTRAP;
 	d->at_break = true;
 	return DEBUG_HOLD;
@@ -119,6 +125,7 @@ void debug_hold(struct guest *g, int signal)
 		d->waiting = true;
 		d->rip = g->regs.rip;
 	}
+	d->crash_rip = g->regs.rip;
 	if (v && v->unsaved == g)
 		vcpu_save_extended(v); /* without memory for it, it stays on the vCPU */
 	g->run = RUN_STOPPED;
@@ -152,10 +159,12 @@ int debug_resume(struct guest *g, bool step)
 	struct debugger *d = g->debugger;
 	if (g->run != RUN_STOPPED)
 		return -EBUSY;
-	if (g->crash) {
+	if (g->crash && g->regs.rip == d->crash_rip) {
 		guest_end(g, END_CRASH, 0);
 		return 0;
 	}
+	free(g->crash);
+	g->crash = NULL;
 	bool waits = d->waiting && g->regs.rip == d->rip;
 	d->due = step && waits;
 	d->step = step && !waits;

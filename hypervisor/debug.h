@@ -35,13 +35,14 @@ struct debugger {
 	struct debug_event event;
 	bool pending;
 
-	bool spawned;  /* the guest was stopped before it began */
-	bool waiting;  /* it was stopped in `enter`, ... */
-	uint64_t rip;  /* ... here */
-	bool step;     /* it is to stop behind one instruction, */
-	bool due;      /* or as soon as it would run */
-	int signal;    /* of the exception that is being answered */
-	bool at_break; /* it is a breakpoint's */
+	bool spawned;       /* the guest was stopped before it began */
+	bool waiting;       /* it was stopped in `enter`, ... */
+	uint64_t rip;       /* ... here */
+	uint64_t crash_rip; /* where it was stopped last, and has crashed if g->crash is there */
+	bool step;          /* it is to stop behind one instruction, */
+	bool due;           /* or as soon as it would run */
+	int signal;         /* of the exception that is being answered */
+	bool at_break;      /* it is a breakpoint's */
 	struct breakpoint *breakpoints;
 	unsigned nbreakpoints;
 };

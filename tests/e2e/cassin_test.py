@@ -267,10 +267,10 @@ class Test:
                 return path
         raise Failed(f"the build made no {name}.elf")
 
-    def compile(self, name, source):
+    def compile(self, name, source, *options):
         """Makes a guest of C source (after #include <cassin/guest.h>) the way a person would."""
         self.write(f"{name}.c", f"#include <cassin/guest.h>\n{source}\n")
-        self.run([os.path.join(self.build, "guest-lib", "cassin-cc"), "-O2", "-o", f"{name}.elf", f"{name}.c"], code=0)
+        self.run([os.path.join(self.build, "guest-lib", "cassin-cc"), "-O2", *options, "-o", f"{name}.elf", f"{name}.c"], code=0)
         return self.path(f"{name}.elf")
 
     def environment(self, more=None):

@@ -324,6 +324,44 @@ static void detaching_from_a_crash_ends_it(struct world *w, const struct test *t
 	expect_crash(w, s.guest, "invalid opcode");
 }
 
+/* A debugger that puts it elsewhere has repaired it. */
+static void crash_can_be_repaired(struct world *w, const struct test *t)
+{
+	struct session s;
+	(void)t;
+	spawn_stopped(w, &s, "g", "faults", "ud2");
+	expect_stop(w, &s, SIGTRAP);
+	resume(&s);
+	expect_stop(w, &s, SIGILL);
+	struct debug_registers r = registers(&s);
+	r.rip += 2; /* behind the ud2 */
+	EXPECT_IS(engine_debug_set_registers(s.d, &r), 0);
+	resume(&s);
+	EXPECT_IS(await_event(w, &s).kind, DEBUG_EXITED);
+	engine_debug_detach(s.d);
+	await_end(w, s.guest, 10);
+	EXPECT(!engine_guest_report(w->e, s.guest));
+}
+
+/* A function that a debugger calls returns to where nothing is executable. */
+static void breakpoint_need_not_be_in_code(struct world *w, const struct test *t)
+{
+	struct session s;
+	(void)t;
+	spawn_stopped(w, &s, "g", "life", "exit 7");
+	expect_stop(w, &s, SIGTRAP);
+	struct debug_registers before = registers(&s), r = before;
+	EXPECT_IS(engine_debug_breakpoint(s.d, r.general[7] - 256, true), 0);
+	r.rip = r.general[7] - 256;
+	EXPECT_IS(engine_debug_set_registers(s.d, &r), 0);
+	resume(&s);
+	EXPECT(expect_stop(w, &s, SIGTRAP).breakpoint);
+	EXPECT_IS(registers(&s).rip, r.rip);
+	EXPECT_IS(engine_debug_set_registers(s.d, &before), 0);
+	engine_debug_detach(s.d);
+	expect_exit(w, s.guest, 7, 0);
+}
+
 static void others_may_end_it(struct world *w, const struct test *t)
 {
 	struct cassin_error_text err;
@@ -427,6 +465,8 @@ const struct test tests_debug[] = {
 	DEBUG("a-deadline-that-passes-meanwhile-wakes", sleeper_wakes_in_time),
 	DEBUG("a-crash-stops-first", crash_stops_first),
 	DEBUG("detaching-from-a-crash-ends-it", detaching_from_a_crash_ends_it),
+	DEBUG("a-crash-can-be-repaired", crash_can_be_repaired),
+	DEBUG("a-breakpoint-need-not-be-in-code", breakpoint_need_not_be_in_code),
 	DEBUG("others-may-end-it", others_may_end_it),
 	DEBUG("what-it-must-not-reach", what_it_must_not_reach),
 	{.name = "debug.leaves-registers-alone",

@@ -15,6 +15,8 @@ static const char help[] =
 	"  -p HOST:GUEST       the guest's port GUEST is on the host's port HOST, at 127.0.0.1;\n"
 	"                      also ADDR:HOST:GUEST and unix:PATH:GUEST\n"
 	"  --name NAME         the guest's name (default: the image's base name)\n" SPEC_OPTIONS_HELP
+	"  --gdb PORT          stop before the first instruction and wait for GDB on this port of\n"
+	"                      127.0.0.1; 0: any that is free, which stderr tells\n"
 	"  --workers N         host threads that run the guest (default 1)\n"
 	"\n"
 	"Options end at IMAGE: what follows it is the guest's. Ctrl-C asks the guest to end and\n"
@@ -26,27 +28,41 @@ static const char help[] =
 	"Examples:\n"
 	"  cassin run build/examples/hello.elf\n"
 	"  cassin run -p 8080:80 build/examples/http.elf\n"
+	"  cassin run --gdb 1234 build/examples/kv.elf\n"
 	"  cassin run --memory 1M --isolation vm build/examples/clock.elf 10\n";
+
+static unsigned number_of(const char *option, const char *text, unsigned most)
+{
+	char *end;
+	unsigned long number = strtoul(text, &end, 10);
+	if (*text < '0' || *text > '9' || *end || number > most)
+		command_usage(&cmd_run, "%s %s: must be a number from 0 to %u", option, text, most);
+	return (unsigned)number;
+}
 
 static int run(int argc, char **argv)
 {
-	static const struct option longs[] = {
-		COMMON_OPTIONS, SPEC_OPTIONS, {"workers", required_argument, NULL, 'w'}, {0}};
+	static const struct option longs[] = {COMMON_OPTIONS,
+					      SPEC_OPTIONS,
+					      {"workers", required_argument, NULL, 'w'},
+					      {"gdb", required_argument, NULL, 'g'},
+					      {0}};
 	struct spec_options o = {0};
 	struct cassin_error_text err = {""};
 	struct guest_spec spec;
-	unsigned long workers = 1;
-	char *end = "";
+	struct foreground_options how = {.workers = 1};
 	int option;
 	while ((option = getopt_long(argc, argv, "+hp:", longs, NULL)) != -1) {
 		if (spec_options_take(&cmd_run, &o, option, optarg))
 			continue;
-		if (option == 'w')
-			workers = strtoul(optarg, &end, 10);
-		else
+		if (option == 'w') {
+			how.workers = number_of("--workers", optarg, 64);
+		} else if (option == 'g') {
+			how.gdb = true;
+			how.gdb_port = number_of("--gdb", optarg, 65535);
+		} else {
 			command_option(&cmd_run, option == 'h' ? OPTION_HELP : option);
-		if (option == 'w' && (*optarg < '0' || *optarg > '9' || *end || workers > 64))
-			command_usage(&cmd_run, "--workers %s: must be a number from 0 to 64", optarg);
+		}
 	}
 	if (optind == argc && !o.spec)
 		command_usage(&cmd_run, "name an image, or a spec with --spec");
@@ -54,7 +70,7 @@ static int run(int argc, char **argv)
 	if (result == 0 && spec.template)
 		result = error_set(&err, -EINVAL, "template: there are none without a daemon; use cassin spawn");
 	if (result == 0)
-		result = foreground_run(&spec, (unsigned)workers);
+		result = foreground_run(&spec, &how);
 	else
 		result = (command_failed("%s", err.text), EXIT_CANNOT_SPAWN);
 	spec_free(&spec);

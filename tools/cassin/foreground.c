@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "command.h"
+#include "gdb_port.h"
 
 #define STOP_GRACE_NS UINT64_C(2000000000)
 #define INPUT_RETRY_MS 10
@@ -28,6 +29,7 @@ struct foreground {
 	char input[4096];
 	size_t input_start, input_len;
 	bool input_ended, end_told;
+	struct gdb_port *gdb; /* NULL: it is not debugged */
 };
 
 /* ---- Called by the engine ---- */
@@ -193,10 +195,31 @@ static int descriptors_open(struct foreground *f)
 	return f->signals < 0 || f->changed < 0 ? -errno : 0;
 }
 
-int foreground_run(const struct guest_spec *spec, unsigned workers)
+/* Spawns it stopped, and says where its debugger may come. */
+static int spawn_debugged(struct foreground *f, const struct guest_spec *spec, const struct foreground_options *o,
+			  struct cassin_error_text *err)
+{
+	unsigned port = 0;
+	f->gdb = gdb_port_open(o->gdb_port, &port, err);
+	if (!f->gdb)
+		return -EADDRINUSE;
+	struct gdb_target *t = gdb_port_target(f->gdb);
+	t->engine = f->engine;
+	int result = engine_debug_spawn(f->engine, spec, &f->id, gdb_target_notify, t, &t->debugger, err);
+	t->guest = f->id;
+	if (result == 0 && (result = gdb_port_start(f->gdb)))
+		return error_set(err, result, "cannot start a thread: %s", strerror(-result));
+	if (result == 0)
+		fprintf(stderr, "cassin: %s waits for a debugger: gdb %s -ex 'target remote :%u'\n", spec->name,
+			spec->image, port);
+	return result;
+}
+
+int foreground_run(const struct guest_spec *spec, const struct foreground_options *o)
 {
 	struct foreground f = {.id = 0};
-	struct engine_options options = {.workers = workers, .notify = on_notify, .opaque = &f, .console = on_console};
+	struct engine_options options = {
+		.workers = o->workers, .notify = on_notify, .opaque = &f, .console = on_console};
 	struct cassin_error_text err = {""};
 	int result = descriptors_open(&f);
 	if (result < 0)
@@ -204,8 +227,9 @@ int foreground_run(const struct guest_spec *spec, unsigned workers)
 	else
 		result = engine_create(&f.engine, &options, &err);
 	if (result == 0) {
-		result = engine_guest_spawn(f.engine, spec, &f.id, &err);
+		result = o->gdb ? spawn_debugged(&f, spec, o, &err) : engine_guest_spawn(f.engine, spec, &f.id, &err);
 		int code = result == 0 ? attend(&f) : EXIT_CANNOT_SPAWN;
+		gdb_port_close(f.gdb);
 		engine_destroy(f.engine);
 		if (result == 0)
 			return code;

@@ -5,7 +5,13 @@
 
 #include <cassin/engine.h>
 
+struct foreground_options {
+	unsigned workers;
+	bool gdb; /* it waits for a debugger on this port */
+	unsigned gdb_port;
+};
+
 /* Returns the exit code that `cassin run` promises. What goes wrong is told on stderr. */
-int foreground_run(const struct guest_spec *spec, unsigned workers);
+int foreground_run(const struct guest_spec *spec, const struct foreground_options *o);
 
 #endif

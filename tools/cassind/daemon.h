@@ -14,6 +14,7 @@
 #include <cassin/engine.h>
 
 struct connection;
+struct debug_session;
 struct follower;
 struct gateway;
 struct state;
@@ -40,6 +41,10 @@ struct daemon {
 	unsigned nconnections;
 	uint64_t requests, errors; /* answered; of those, with a status of 400 or more */
 	uint64_t gateway_connects;
+
+	struct debug_session *debugging;
+	unsigned ndebugging;
+	int debug_quit; /* eventfd that ends all of them */
 
 	unsigned templates_booting;
 	struct {

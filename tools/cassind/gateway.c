@@ -9,6 +9,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "debug.h"
+
 #define PAUSE_MS 100 /* when the host has no more descriptors */
 
 struct gateway {
@@ -33,6 +35,7 @@ struct client {
 	size_t len;
 	uint64_t id;
 	uint16_t port;
+	bool debugs; /* the line asks for the guest's debugger */
 	int result;
 };
 
@@ -75,10 +78,15 @@ static void on_client_closed(uv_handle_t *handle)
 	struct client *c = handle->data;
 	if (--c->handles)
 		return;
-	if (c->complete)
-		uv_queue_work(&c->gateway->daemon->loop, &c->work, hand_over, handed_over);
-	else
+	if (c->debugs) {
+		debug_session_start(c->gateway->daemon, c->id, c->fd);
+		c->fd = -1;
 		client_free(c);
+	} else if (c->complete) {
+		uv_queue_work(&c->gateway->daemon->loop, &c->work, hand_over, handed_over);
+	} else {
+		client_free(c);
+	}
 }
 
 /* Takes the client out of the loop's hands. */
@@ -117,13 +125,14 @@ static void line_complete(struct client *c)
 	struct engine *e = c->gateway->daemon->engine;
 	struct guest_status s;
 	char *space = strchr(c->line, ' '), *end;
-	if (!space || space[1] < '1' || space[1] > '9') {
-		client_refuse(c, "the line must be: NAME PORT");
+	bool debugs = space && !strcmp(space, " gdb");
+	if (!debugs && (!space || space[1] < '1' || space[1] > '9')) {
+		client_refuse(c, "the line must be: NAME PORT, or: NAME gdb");
 		return;
 	}
 	*space = '\0';
-	unsigned long port = strtoul(space + 1, &end, 10);
-	if (*end || port > 65535) {
+	unsigned long port = debugs ? 0 : strtoul(space + 1, &end, 10);
+	if (!debugs && (*end || port > 65535)) {
 		client_refuse(c, "the port must be from 1 to 65535");
 		return;
 	}
@@ -136,6 +145,7 @@ static void line_complete(struct client *c)
 		return;
 	}
 	c->port = (uint16_t)port;
+	c->debugs = debugs;
 	c->complete = true;
 	client_leave(c);
 }

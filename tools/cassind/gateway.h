@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The gateway: one socket through which any guest's streams are reached by name and port. A client's line
- * "NAME PORT\n" is answered with "OK\n" or "ERR why\n"; after OK the socket itself is the guest's.
+ * "NAME PORT\n" is answered with "OK\n" or "ERR why\n"; after OK the socket itself is the guest's. With "gdb" for the port
+ * it is a debugger's.
  */
 #ifndef GATEWAY_H
 #define GATEWAY_H

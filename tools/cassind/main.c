@@ -6,10 +6,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include "connection.h"
+#include "debug.h"
 #include "gateway.h"
 #include "kept.h"
 #include "listen.h"
@@ -147,6 +149,7 @@ static int serve(struct daemon *d, const struct options *o, struct listeners *l)
 	uv_async_init(&d->loop, &d->changed, on_changed);
 	uv_unref((uv_handle_t *)&d->changed);
 	d->changed.data = d;
+	d->debug_quit = eventfd(0, EFD_CLOEXEC);
 	int result = engine_create(&d->engine, &options, &err);
 	if (result < 0)
 		return cannot_start(&err);
@@ -159,6 +162,7 @@ static int serve(struct daemon *d, const struct options *o, struct listeners *l)
 	}
 	tell_ready(o, l);
 	uv_run(&d->loop, UV_RUN_DEFAULT);
+	debug_sessions_end(d);
 	engine_destroy(d->engine);
 	uv_close((uv_handle_t *)&d->changed, NULL);
 	uv_run(&d->loop, UV_RUN_DEFAULT);

@@ -21,7 +21,7 @@ struct debugger;
 struct debug_event {
 	enum { DEBUG_STOPPED, DEBUG_EXITED, DEBUG_CRASHED, DEBUG_KILLED } kind;
 	/* DEBUG_STOPPED: why, in the words of signal(7): SIGTRAP (attached, a breakpoint, a step), SIGINT (asked to), SIGSEGV,
-	 * SIGILL, SIGFPE, SIGABRT (it has crashed, and ends when it is resumed). */
+	 * SIGILL, SIGFPE, SIGABRT (it has crashed, and ends when it is resumed, unless its rip was changed). */
 	int signal;
 	bool breakpoint; /* DEBUG_STOPPED: at one of its breakpoints */
 	int code;        /* DEBUG_EXITED */
