@@ -140,7 +140,7 @@ int engine_spawn(struct engine *e, const struct guest_spec *spec, bool freeze, s
 		atomic_fetch_add(&g->refs, 1);
 		d->guest = g;
 		d->spawned = true;
-		g->debugger = d;
+		debug_take(g, d);
 	}
 	atomic_fetch_add(&g->refs, 1);
 	*out = g;

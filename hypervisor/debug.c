@@ -129,6 +129,7 @@ void debug_hold(struct guest *g, int signal)
 	if (v && v->unsaved == g)
 		vcpu_save_extended(v); /* without memory for it, it stays on the vCPU */
 	g->run = RUN_STOPPED;
+	atomic_store(&g->stopped, true);
 	g->hog = false;
 	g->trap = 0;
 	tell(d, (struct debug_event){.kind = DEBUG_STOPPED, .signal = signal, .breakpoint = d->at_break});
@@ -165,6 +166,7 @@ int debug_resume(struct guest *g, bool step)
 	}
 	free(g->crash);
 	g->crash = NULL;
+	atomic_store(&g->stopped, false);
 	bool waits = d->waiting && g->regs.rip == d->rip;
 	d->due = step && waits;
 	d->step = step && !waits;
@@ -180,13 +182,26 @@ int debug_resume(struct guest *g, bool step)
 	return 0;
 }
 
+static void release(struct guest *g)
+{
+	g->debugger = NULL;
+	g->trap = 0;
+	atomic_store(&g->debugged, false);
+	atomic_store(&g->stopped, false);
+}
+
+void debug_take(struct guest *g, struct debugger *d)
+{
+	g->debugger = d;
+	atomic_store(&g->debugged, true);
+}
+
 void debug_ended(struct guest *g, enum end_kind kind, int code)
 {
 	struct debug_event how = {.code = code};
 	how.kind = kind == END_EXIT ? DEBUG_EXITED : kind == END_CRASH ? DEBUG_CRASHED : DEBUG_KILLED;
 	struct debugger *d = g->debugger;
-	g->debugger = NULL;
-	g->trap = 0;
+	release(g);
 	d->nbreakpoints = 0;
 	tell(d, how);
 }
@@ -198,6 +213,5 @@ void debug_detach(struct guest *g)
 		breakpoint_clear(g, d->breakpoints[0].va);
 	if (g->run == RUN_STOPPED)
 		debug_resume(g, false);
-	g->debugger = NULL;
-	g->trap = 0;
+	release(g);
 }

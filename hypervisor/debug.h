@@ -67,6 +67,8 @@ void debug_hold(struct guest *g, int signal);
 void debug_turn_over(struct guest *g, struct vcpu *v);
 /* It runs on. -EBUSY. */
 int debug_resume(struct guest *g, bool step);
+/* Attaches d. */
+void debug_take(struct guest *g, struct debugger *d);
 /* Its incarnation has ended, which detaches the debugger. */
 void debug_ended(struct guest *g, enum end_kind kind, int code);
 /* Takes the breakpoints out and lets it run. */

@@ -45,7 +45,7 @@ static void on_attach(struct guest *g, struct guest_call *call)
 	} else if (g->debugger || g->freeze) {
 		ask_answer(&c->wait, -EBUSY);
 	} else {
-		g->debugger = c->debugger;
+		debug_take(g, c->debugger);
 		debug_hold(g, SIGTRAP);
 		ask_answer(&c->wait, 0);
 	}

@@ -19,6 +19,7 @@ static void on_start(struct guest *g, struct guest_call *call)
 		return;
 	}
 	g->trace = c->trace;
+	atomic_store(&g->traced, true);
 	if (g->run == RUN_BLOCKED)
 		trace_call(g, CASSIN_CALL_ENTER);
 	ask_answer(&c->wait, 0);
@@ -50,6 +51,7 @@ static void on_stop(struct guest *g, struct guest_call *call)
 {
 	struct trace_ask *c = (struct trace_ask *)call;
 	g->trace = NULL;
+	atomic_store(&g->traced, false);
 	ask_answer(&c->wait, 0);
 }
 

@@ -119,7 +119,7 @@ def grows(daemon, name):
     wait_until(lambda: daemon.guest(name)["counters"]["virtual_ns"] > before, f"{name} computes")
 
 
-# seconds: 150
+# seconds: 180
 def test_a_guest_is_debugged_from_its_entry_to_its_end(t):
     image = t.compile("squares", SQUARES, *PRECISE)
     process, port = run_debugged(t, image, "word")
@@ -131,7 +131,7 @@ def test_a_guest_is_debugged_from_its_entry_to_its_end(t):
     contains(ends(process, 7), "total 125, word")
 
 
-# seconds: 150
+# seconds: 180
 def test_steps_calls_and_writes_of_gdb_work(t):
     image = t.compile("squares", SQUARES, *PRECISE)
     process, port = run_debugged(t, image)
@@ -144,7 +144,7 @@ def test_steps_calls_and_writes_of_gdb_work(t):
     ends(process, 137)
 
 
-# seconds: 150
+# seconds: 180
 def test_ctrl_c_stops_a_loop_and_detach_lets_it_go(t):
     image = t.compile("loop", LOOP, *PRECISE)
     process, port = run_debugged(t, image)
@@ -167,7 +167,7 @@ def test_ctrl_c_stops_a_loop_and_detach_lets_it_go(t):
     contains(ends(process, 3), "stopped")
 
 
-# seconds: 150
+# seconds: 180
 def test_a_position_independent_guest_has_its_symbols(t):
     image = t.compile("squares", SQUARES, *PRECISE, "-static-pie")
     process, port = run_debugged(t, image)
@@ -176,7 +176,7 @@ def test_a_position_independent_guest_has_its_symbols(t):
     ends(process, 7)
 
 
-# seconds: 150
+# seconds: 180
 def test_a_crash_stops_in_gdb_before_it_ends_the_guest(t):
     image = t.compile("bad", """
 static void store(volatile int *at)
@@ -197,7 +197,7 @@ int main(void)
     equal(process.returncode, 134, "exit code")
 
 
-# seconds: 150
+# seconds: 180
 def test_two_guests_of_the_daemon_are_debugged_at_once_while_a_third_runs(t):
     image = t.compile("loop", LOOP, *PRECISE)
     daemon = t.daemon()
@@ -207,6 +207,8 @@ def test_two_guests_of_the_daemon_are_debugged_at_once_while_a_third_runs(t):
     equal(answer, "OK\n", "the gateway's answer")
     contains(Client(first).ask("?"), "T05")
     stopped = daemon.guest("g-0")["counters"]["virtual_ns"]
+    contains(daemon.cassin("ps", "g-0", code=0).out, "stopped")
+    contains(daemon.cassin("inspect", "g-0", code=0).out, "attached, and has stopped it")
     out = gdb(t, image, f"{tool} g-1", "break turn", "continue", "backtrace", "print turns > 0", "detach").out
     contains(out, "Breakpoint 1, turn ()", "main ()", "= 1", "detached")
     grows(daemon, "g-1")

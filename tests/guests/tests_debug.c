@@ -240,6 +240,8 @@ static void waits_on_behind_the_stop(struct world *w, const struct test *t)
 	uint64_t id = spawn(w, "g", "life", "read");
 	(void)t;
 	await_text(w, id, "reading");
+	while (!status_of(w, id).ready)
+		sleep_ms(2);
 	attach(w, &s, id);
 	expect_stop(w, &s, SIGTRAP);
 	uint64_t at = registers(&s).rip;

@@ -70,6 +70,11 @@ void client_close(struct client *c)
 	free(c);
 }
 
+void client_interrupt(struct client *c)
+{
+	shutdown(c->fd, SHUT_RDWR);
+}
+
 int client_gateway(void)
 {
 	return connect_told(true);

@@ -21,6 +21,8 @@ struct response {
 /* Connects to the daemon; NULL: told. */
 struct client *client_open(void);
 void client_close(struct client *c);
+/* Ends the answer that is being received, as if the daemon had. From a signal handler, too. */
+void client_interrupt(struct client *c);
 
 /* Sends a request; body may be NULL. Pieces of a successful answer go to `piece` as they come; all of it, if piece is
  * NULL, and any error's body, is kept in *out. 0; -EIO: told. */

@@ -63,6 +63,10 @@ static void print_guest(const json_t *guest)
 	line("name", answer_text(guest, "name"));
 	line_number("id", answer_number(guest, "id"));
 	line("state", answer_text(guest, "state"));
+	line("debugger", json_is_true(json_object_get(guest, "stopped"))    ? "attached, and has stopped it"
+			 : json_is_true(json_object_get(guest, "debugged")) ? "attached"
+									    : "none");
+	line("traced", json_is_true(json_object_get(guest, "traced")) ? "yes" : "no");
 	line("parked", json_is_true(json_object_get(guest, "parked")) ? "yes" : "no");
 	line("ready", json_is_true(json_object_get(guest, "ready")) ? "yes" : "no");
 	line_number("exit code", answer_number(guest, "exit_code"));

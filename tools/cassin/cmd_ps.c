@@ -45,6 +45,8 @@ static void format_state(char *out, size_t size, const json_t *guest)
 	const char *state = answer_text(guest, "state");
 	if (!strcmp(state, "running") && !json_is_true(json_object_get(guest, "ready")))
 		snprintf(out, size, "booting");
+	else if (!strcmp(state, "running") && json_is_true(json_object_get(guest, "stopped")))
+		snprintf(out, size, "stopped");
 	else if (!strcmp(state, "running") && json_is_true(json_object_get(guest, "parked")))
 		snprintf(out, size, "parked");
 	else if (!strcmp(state, "exited") || !strcmp(state, "waiting"))

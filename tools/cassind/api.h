@@ -15,6 +15,7 @@ void api_guest_kill(struct connection *c, const struct target *t);
 void api_guest_restart(struct connection *c, const struct target *t);
 void api_guest_report(struct connection *c, const struct target *t);
 void api_guest_log(struct connection *c, const struct target *t);
+void api_guest_trace(struct connection *c, const struct target *t);
 void api_templates_list(struct connection *c, const struct target *t);
 void api_templates_create(struct connection *c, const struct target *t);
 void api_template_remove(struct connection *c, const struct target *t);

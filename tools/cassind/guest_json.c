@@ -131,6 +131,9 @@ json_t *guest_json(struct daemon *d, uint64_t id, bool with_spec)
 	if (!o)
 		return NULL;
 	json_object_set_new(o, "parked", json_boolean(s.parked));
+	json_object_set_new(o, "debugged", json_boolean(s.debugged));
+	json_object_set_new(o, "stopped", json_boolean(s.stopped));
+	json_object_set_new(o, "traced", json_boolean(s.traced));
 	json_object_set_new(o, "counters", counters_json(n));
 	struct guest_spec spec;
 	if (engine_guest_spec(d->engine, id, &spec) < 0) {

@@ -22,6 +22,7 @@ static const struct route routes[] = {
 	{HTTP_POST, {"v1", "guests", "*", "kill"}, api_guest_kill},
 	{HTTP_POST, {"v1", "guests", "*", "restart"}, api_guest_restart},
 	{HTTP_GET, {"v1", "guests", "*", "log"}, api_guest_log},
+	{HTTP_GET, {"v1", "guests", "*", "trace"}, api_guest_trace},
 	{HTTP_GET, {"v1", "guests", "*", "report"}, api_guest_report},
 	{HTTP_GET, {"v1", "templates"}, api_templates_list},
 	{HTTP_POST, {"v1", "templates"}, api_templates_create},

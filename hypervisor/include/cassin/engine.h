@@ -73,6 +73,8 @@ struct guest_status {
 	int exit_code; /* of the last end: exit code & 0xff; 128 + 6 for a crash, 128 + 9 when killed */
 	unsigned restarts;
 	bool parked;                    /* its memory is folded up until something comes for it */
+	bool debugged, stopped;         /* a debugger is attached to it; and has stopped it */
+	bool traced;                    /* somebody reads its trace */
 	unsigned cell;                  /* number of its cell */
 	unsigned worker;                /* where it is now */
 	uint64_t memory_bytes;          /* quota */

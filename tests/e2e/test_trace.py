@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: MIT
+"""Tracing guests: cassin trace and the API behind it."""
+
+import json
+import re
+import signal
+import subprocess
+import time
+
+from cassin_test import contains, equal, holds, http_get, one_line, wait_until
+
+
+def started(t, daemon, *args):
+    """Starts cassin trace; what it prints goes to a file. Waits until the guest is being traced."""
+    out = open(t.path("trace.out"), "wb+")
+    process = t.start([t.tool("cassin"), "--socket", daemon.socket, "trace", *args], stdin=subprocess.DEVNULL, stdout=out,
+                      stderr=subprocess.PIPE)
+    name = args[-1]
+    wait_until(lambda: daemon.guest(name)["traced"], "it is traced")
+    return process, lambda: open(t.path("trace.out"), encoding="utf-8").read()
+
+
+def finish(process, number=signal.SIGINT, code=0):
+    process.send_signal(number)
+    equal(process.wait(20), code, "exit code")
+
+
+def serve(t, daemon):
+    port = t.ports()
+    daemon.cassin("spawn", "--name", "web", "-p", f"{port}:80", t.guest("http"), code=0)
+    wait_until(lambda: http_get(port, "/status").status == 200, "it serves")
+    return port
+
+
+def test_a_request_is_seen_as_accept_recv_and_send(t):
+    daemon = t.daemon()
+    port = serve(t, daemon)
+    process, text = started(t, daemon, "web")
+    equal(http_get(port, "/status").status, 200, "status")
+    wait_until(lambda: "done send" in text() and "done close" in text(), "the answer is traced")
+    finish(process)
+    lines = text().splitlines()
+    for pattern in (r"\d\d:\d\d:\d\d\.\d{6} enter\(to_submit=\d+, min_complete=\d+, deadline=\w+\)( \.\.\.| = \d+ <\d+\.\d{6}>)$",
+                    r"\.\.\. enter = \d+ <\d+\.\d{6}>$", r"  done accept #0x[0-9a-f]+ = \d+ <\d+\.\d{6}>$",
+                    r'  done recv #0x[0-9a-f]+ = \d+ "GET /status HTTP/1\.1\\r\\n.*" <',
+                    r'  submit send\(handle=\d+, addr=0x[0-9a-f]+, len=\d+(, flags=\w+)?, "HTTP/1\.1 200 OK\\r\\n.*"\) #0x',
+                    r"  done send #0x[0-9a-f]+ = \d+ <"):
+        holds(any(re.search(pattern, line) for line in lines), f"{pattern} is in the trace: {lines}")
+    times = [line[:15] for line in lines if re.match(r"\d\d:", line)]
+    equal(times, sorted(times), "times")
+
+
+def test_totals_add_up(t):
+    daemon = t.daemon()
+    port = serve(t, daemon)
+    before = daemon.guest("web")["counters"]
+    process, text = started(t, daemon, "-c", "--json", "web")
+    for _ in range(5):
+        equal(http_get(port, "/status").status, 200, "status")
+    time.sleep(0.5)
+    finish(process)
+    after = daemon.guest("web")["counters"]
+    totals = json.loads(text())
+    equal(totals["lost"], 0, "lost")
+    operations, calls = totals["operations"], totals["calls"]
+    equal(sum(o["count"] for o in operations.values()), after["operations"] - before["operations"], "operations")
+    # The call in which it waited when the trace began was counted before.
+    equal(sum(c["count"] for c in calls.values()), after["hypercalls"] - before["hypercalls"] + 1, "calls")
+    equal(operations["send"]["count"], 5, "sends")
+    holds(operations["recv"]["count"] >= 5 and operations["accept"]["count"] >= 5, f"operations: {operations}")
+    holds(calls["enter"]["total_ns"] > 10**8, "waiting is the call's")
+    result = daemon.cassin("trace", "-c", "-t", 1, "web", code=0)
+    contains(result.out, "CALL", "OPERATION", "COUNT", "ERRORS", "enter")
+
+
+def test_json_lines_are_events_of_the_api(t):
+    daemon = t.daemon()
+    port = serve(t, daemon)
+    process, text = started(t, daemon, "--json", "web")
+    http_get(port, "/status")
+    wait_until(lambda: '"op":"send"' in text(), "the answer is traced")
+    daemon.cassin("kill", "web", code=0)
+    equal(process.wait(20), 0, "exit code")
+    events = [json.loads(line) for line in text().splitlines()]
+    equal(events[0]["event"], "call", "the first event")
+    equal((events[-1]["event"], events[-1]["how"], events[-1]["result"]), ("end", "killed", 137), "the last event")
+    for event in events:
+        holds({"event", "time_ns"} <= set(event), f"{event}")
+        if event["event"] in ("return", "complete"):
+            holds({"result", "took_ns"} <= set(event), f"{event}")
+    accepts = [e for e in events if e.get("op") == "accept" and e["event"] == "complete"]
+    holds(accepts and accepts[0]["result"] >= 0, "an accept")
+
+
+def test_errors_arguments_and_ends_have_their_names(t):
+    image = t.compile("asks", r'''
+int main(void)
+{
+	char byte;
+	cassin_read(&byte, 1);
+	cassin_map(0, (void *)0x10000000, cassin_boot->heap_page, 1, CASSIN_READ | CASSIN_WRITE);
+	cassin_map(0, (void *)0x10000000, cassin_boot->heap_page, 1, CASSIN_READ);
+	cassin_call(999, 1, 2, 3, 4, 5);
+	cassin_call(CASSIN_CALL_TIME, 77, 0, 0, 0, 0);
+	cassin_call(CASSIN_CALL_LOG, (uint64_t) "a \"quoted\"\n\x01", 12, 0, 0, 0);
+	*(volatile int *)0 = 1;
+	return 0;
+}
+''')
+    daemon = t.daemon()
+    daemon.cassin("spawn", "--name", "g", image, code=0)
+    wait_until(lambda: daemon.guest("g")["ready"], "it waits")
+    process, text = started(t, daemon, "g")
+    daemon.cassin("stop", "g")
+    equal(process.wait(20), 0, "exit code")
+    contains(text(), "map(space=0, va=0x10000000, page=", "count=1, rights=rw-) = 0 <", "rights=r--) = -17 EEXIST <",
+             "call-999() = -38 ENOSYS <", "time(clock=77) = -22 EINVAL <", r'len=12, "a \"quoted\"\n\x01") = 12 <',
+             "+++ crashed +++", "done console_read #0x")
+
+
+def test_a_trace_goes_on_behind_a_restart_and_has_one_reader(t):
+    daemon = t.daemon()
+    port = serve(t, daemon)
+    process, text = started(t, daemon, "web")
+    one_line(daemon.cassin("trace", "web", code=1).err, "web", "traced already")
+    daemon.cassin("restart", "web", code=0)
+    wait_until(lambda: "+++ killed +++" in text(), "the end of the first life")
+    http_get(port, "/status")
+    wait_until(lambda: "submit send" in text().partition("+++ killed +++")[2], "the second life")
+    finish(process, signal.SIGTERM)
+    # Nobody reads any more: there is room for another.
+    wait_until(lambda: daemon.cassin("trace", "-t", 1, "web").code == 0, "it can be traced again")
+    one_line(daemon.cassin("trace", "nobody", code=1).err, "nobody")
+    equal(daemon.request("HEAD", "/v1/guests/web/trace").status, 200, "HEAD")
+
+
+def test_a_reader_that_does_not_read_loses_records_and_nothing_else(t):
+    daemon = t.daemon()
+    daemon.cassin("spawn", "--name", "g", t.guest("hog"), "call", code=0)
+    with daemon.connect() as connection:
+        connection.sendall(b"GET /v1/guests/g/trace HTTP/1.1\r\nHost: x\r\n\r\n")
+        wait_until(lambda: daemon.guest("g")["traced"], "it is traced")
+        first = daemon.guest("g")["counters"]["hypercalls"]
+        wait_until(lambda: daemon.guest("g")["counters"]["hypercalls"] > first + 10000, "it goes on", 50)
+        data = b""
+        until = time.monotonic() + 30
+        while b'"lost"' not in data and time.monotonic() < until:
+            data = (data + connection.recv(65536))[-200000:]
+        contains(data, b'"event":"lost"')
+    daemon.cassin("kill", "g", code=0)
+
+
+def test_the_daemon_ends_while_guests_are_traced(t):
+    daemon = t.daemon()
+    serve(t, daemon)
+    process, _ = started(t, daemon, "web")
+    equal(daemon.end(), 0, "exit code")
+    equal(process.wait(20), 1, "exit code")
+    contains(process.stderr.read().decode(), "the daemon ended")

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+/* Records of a trace for the API: numbers have become names (docs/api.md). */
+#ifndef TRACE_JSON_H
+#define TRACE_JSON_H
+
+#include <jansson.h>
+
+#include <cassin/trace.h>
+
+/* A new reference; NULL: no memory. */
+json_t *trace_json(const struct trace_record *r);
+
+#endif
