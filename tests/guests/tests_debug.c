@@ -452,6 +452,33 @@ static void leaves_no_trace(struct world *w, const struct test *t)
 	expect_exit(w, id, 0, t->seconds);
 }
 
+/* With caps on their CPU time, guests spend most of theirs waiting for the next period. */
+static void capped_ones_get_their_turns(struct world *w, const struct test *t)
+{
+	uint64_t ids[3];
+	(void)t;
+	for (int i = 0; i < 3; i++) {
+		char name[16];
+		snprintf(name, sizeof name, "g%d", i);
+		struct guest_spec spec = spec_of(w, name, "hog", "spin");
+		spec.cpu_quota_us = 20000;
+		spec.cpu_period_us = 100000;
+		ids[i] = spawn_spec(w, &spec);
+		await_text(w, ids[i], "spinning");
+	}
+	for (int round = 0; round < 9; round++) {
+		struct session s;
+		attach(w, &s, ids[round % 3]);
+		expect_stop(w, &s, SIGTRAP);
+		if (round % 2)
+			step(w, &s);
+		EXPECT(runs_on(w, ids[(round + 1) % 3]));
+		EXPECT(runs_on(w, ids[(round + 2) % 3]));
+		engine_debug_detach(s.d);
+		EXPECT(runs_on(w, ids[round % 3]));
+	}
+}
+
 #define DEBUG(what, fn)                                                                                                \
 	{                                                                                                              \
 		.name = "debug." what, .run = fn                                                                       \
@@ -470,6 +497,7 @@ const struct test tests_debug[] = {
 	DEBUG("a-crash-can-be-repaired", crash_can_be_repaired),
 	DEBUG("a-breakpoint-need-not-be-in-code", breakpoint_need_not_be_in_code),
 	DEBUG("others-may-end-it", others_may_end_it),
+	DEBUG("capped-ones-get-their-turns", capped_ones_get_their_turns),
 	DEBUG("what-it-must-not-reach", what_it_must_not_reach),
 	{.name = "debug.leaves-registers-alone",
 	 .run = leaves_no_trace,
