@@ -35,6 +35,9 @@ KEYS = {
     "idle_cpu": ("CPU share used by 1,000 idle guests", "", "<=", 0.01),
     "clone_us_vs_process": ("clone's spawn to its first answer, over a process's", "", "<=", 0.35),
     "clone_kib": ("host memory of an idle clone of http, of 10,000", "KiB", "<=", 64),
+    "parked_kib": ("host memory of a parked clone of http, of 10,000", "KiB", "<=", 24),
+    "swapped_kib": ("memory in core of a clone in the swap file", "KiB", "<=", 4),
+    "wake_us_vs_process": ("parked clone's request to answer, over a process's", "", "<=", 0.3),
     "fairness": ("error of CPU shares, 32 hogs, two workers", "", "<=", 0.05),
     "echo_under_hogs_slices": ("p99 of an echo beside 32 hogs, in slices", "", "<=", 2),
     "spawn_rate": ("clones per second, over processes", "", ">=", 4),
@@ -47,6 +50,7 @@ KEYS = {
 FULL_KEYS = {
     "live_http_100k": ("http clones up at once, each asked by name", "", ">=", 100000),
     "idle_cpu_100k": ("CPU share used by 100,000 idle guests", "", "<=", 0.02),
+    "churn_left": ("frames, descriptors left by 200,000 guests", "", "<=", 0),
 }
 ALL_KEYS = {**KEYS, **FULL_KEYS}
 
@@ -60,13 +64,16 @@ GROUPS = [
     (services.idle_http, ["http_kib", "idle_cpu"]),
     (services.exits, ["exits_per_request"]),
     (services.flatness, ["http_flatness"]),
-    (scale.clone, ["clone_us_vs_process"]),
+    (scale.clone, ["clone_us_vs_process", "wake_us_vs_process"]),
     (scale.clone_memory, ["clone_kib", "live_http"]),
+    (scale.parked_memory, ["parked_kib"]),
+    (scale.swapped_memory, ["swapped_kib"]),
     (scale.hogs, ["fairness", "echo_under_hogs_slices"]),
     (scale.spawn_rate, ["spawn_rate"]),
     (scale.switches, ["switch_10k"]),
     (scale.flat, ["flat_10k"]),
     (scale.full_house, ["live_http_100k", "idle_cpu_100k"]),
+    (scale.churn, ["churn_left"]),
 ]
 
 
@@ -104,7 +111,7 @@ def parse_args():
     parser.add_argument("--json", metavar="FILE", help="write the figures, with details, to FILE")
     parser.add_argument("--only", metavar="KEY,...", help="measure these only: " + ", ".join(ALL_KEYS))
     parser.add_argument("--quick", action="store_true", help="fewer rounds")
-    parser.add_argument("--full", action="store_true", help="also with 100,000 guests: 8 GiB of memory")
+    parser.add_argument("--full", action="store_true", help="also with 100,000 guests (8 GiB of memory), and 200,000 that come and go")
     parser.add_argument("--strict", action="store_true", help="exit status 1 when a limit is missed")
     args = parser.parse_args()
     args.keys = args.only.split(",") if args.only else list(ALL_KEYS if args.full else KEYS)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * clone IMAGE PROGRAM PORT COUNT: microseconds from the spawn of a service to its whole answer to a first request, as a
- * clone of a template at PORT and as a process at PORT + 1, COUNT of each in blocks that alternate.
+ * clone of a template at PORT and as a process at PORT + 1, COUNT of each in blocks that alternate. The clone is then
+ * parked and asked once more: microseconds from this request to its whole answer.
  */
 #include "common.h"
 
@@ -71,11 +72,35 @@ static void make_template(struct bench *b, const char *image)
 		bench_die("%s", err.text);
 }
 
-static double clone_us(struct bench *b, unsigned port)
+/* Microseconds of one request, from the beginning on. */
+static double asked_us(unsigned port, uint64_t start)
+{
+	ask(port);
+	return (double)(bench_ns() - start) / 1e3;
+}
+
+/* It has answered; soon it waits. */
+static void park(struct bench *b, uint64_t id)
+{
+	struct timespec retry = {.tv_nsec = RETRY_NS};
+	uint64_t start = bench_ns();
+	int r;
+	while ((r = engine_guest_park(b->engine, id)) == -EBUSY && bench_ns() - start < PATIENCE_NS)
+		nanosleep(&retry, NULL);
+	if (r)
+		bench_die("a clone cannot be parked: %s", strerror(-r));
+}
+
+struct clone_times {
+	double clone_us, wake_us;
+};
+
+static struct clone_times clone_times(struct bench *b, unsigned port)
 {
 	struct guest_port at = {.guest = 80};
 	struct guest_spec spec;
 	struct cassin_error_text err;
+	struct clone_times t;
 	uint64_t id;
 	snprintf(at.host, sizeof at.host, "tcp:127.0.0.1:%u", port);
 	bench_spec(&spec, "clone", NULL, NULL, 0);
@@ -85,11 +110,12 @@ static double clone_us(struct bench *b, unsigned port)
 	uint64_t start = bench_ns();
 	if (engine_guest_spawn(b->engine, &spec, &id, &err))
 		bench_die("%s", err.text);
-	ask(port);
-	uint64_t end = bench_ns();
+	t.clone_us = asked_us(port, start);
+	park(b, id);
+	t.wake_us = asked_us(port, bench_ns());
 	if (engine_guest_remove(b->engine, id))
 		bench_die("a clone cannot be removed");
-	return (double)(end - start) / 1e3;
+	return t;
 }
 
 static double process_us(char *program, posix_spawn_file_actions_t *actions, unsigned port)
@@ -101,11 +127,10 @@ static double process_us(char *program, posix_spawn_file_actions_t *actions, uns
 	int r = posix_spawn(&pid, program, actions, NULL, argv, envp);
 	if (r)
 		bench_die("%s: %s", program, strerror(r));
-	ask(port);
-	uint64_t end = bench_ns();
+	double us = asked_us(port, start);
 	if (kill(pid, SIGKILL) || waitpid(pid, NULL, 0) != pid)
 		bench_die("%s: %s", program, strerror(errno));
-	return (double)(end - start) / 1e3;
+	return us;
 }
 
 int main(int argc, char **argv)
@@ -113,31 +138,37 @@ int main(int argc, char **argv)
 	if (argc != 5)
 		bench_die("usage: clone IMAGE PROGRAM PORT COUNT");
 	unsigned port = bench_number(argv[3]), count = bench_number(argv[4]);
-	double *clones = calloc(count, sizeof *clones), *processes = calloc(count, sizeof *processes);
+	double *clones = calloc(count, sizeof *clones), *wakes = calloc(count, sizeof *wakes),
+	       *processes = calloc(count, sizeof *processes);
 	posix_spawn_file_actions_t quiet;
 	struct bench b;
-	if (!clones || !processes)
+	if (!clones || !wakes || !processes)
 		bench_die("no memory");
 	posix_spawn_file_actions_init(&quiet);
 	posix_spawn_file_actions_addopen(&quiet, 1, "/dev/null", O_WRONLY, 0);
 	prctl(PR_SET_TIMERSLACK, 1);
 	bench_open(&b, 0);
 	make_template(&b, argv[1]);
-	clone_us(&b, port);
+	clone_times(&b, port);
 	process_us(argv[2], &quiet, port + 1);
 	for (unsigned from = 0; from < count; from += BLOCK) {
 		unsigned to = from + BLOCK < count ? from + BLOCK : count;
-		for (unsigned i = from; i < to; i++)
-			clones[i] = clone_us(&b, port);
+		for (unsigned i = from; i < to; i++) {
+			struct clone_times t = clone_times(&b, port);
+			clones[i] = t.clone_us;
+			wakes[i] = t.wake_us;
+		}
 		for (unsigned i = from; i < to; i++)
 			processes[i] = process_us(argv[2], &quiet, port + 1);
 	}
 	printf("{");
 	bench_print("clone_us", clones, count, ", ");
+	bench_print("wake_us", wakes, count, ", ");
 	bench_print("process_us", processes, count, "}\n");
 	bench_close(&b);
 	posix_spawn_file_actions_destroy(&quiet);
 	free(clones);
+	free(wakes);
 	free(processes);
 	return 0;
 }

@@ -33,11 +33,12 @@ class UnixConnection(http.client.HTTPConnection):
 class Daemon:
     """with Daemon(build) as daemon: ..."""
 
-    def __init__(self, build, group=None):
+    def __init__(self, build, group=None, options=()):
         self.folder = tempfile.mkdtemp(prefix="cassin-bench-")
         self.socket = os.path.join(self.folder, "s")
         ready, ready_in_child = os.pipe()
-        command = [os.path.join(build, "tools", "cassind"), "--socket", self.socket, "--ready-fd", str(ready_in_child)]
+        command = [os.path.join(build, "tools", "cassind"), "--socket", self.socket, "--ready-fd", str(ready_in_child),
+                   *options]
         self.log = open(os.path.join(self.folder, "log"), "w+b")
         self.process = subprocess.Popen(command, pass_fds=[ready_in_child], stdout=self.log, stderr=self.log,
                                         preexec_fn=group.enter if group else None)
@@ -88,6 +89,11 @@ class Daemon:
             raise RuntimeError(f"cassind: {count} guests wanted, {done['running']} run: {done['failed'][:3]}")
         return done
 
+    def remove(self, match):
+        """Removes all guests whose names match."""
+        for guest in self.ask("GET", f"/v1/guests?match={match}")["guests"]:
+            self.ask("DELETE", f"/v1/guests/{guest['name']}")
+
     def template(self, name, image):
         self.ask("POST", "/v1/templates", {"name": name, "image": os.path.abspath(image)})
 
@@ -99,6 +105,9 @@ class Daemon:
 
     def guest(self, name):
         return self.ask("GET", f"/v1/guests/{name}")
+
+    def descriptors(self):
+        return len(os.listdir(f"/proc/{self.process.pid}/fd"))
 
     def pss_kib(self):
         with open(f"/proc/{self.process.pid}/smaps_rollup") as file:

@@ -15,8 +15,11 @@ MANY = 10000
 FULL = 100000
 SLICE_US = 1000
 SPAWN_BATCH = 1000
+CHURNED = 200000
 AT_ONCE = (1, 8)  # processes: one after the other, or some at a time; clones are compared with the faster way
 ASKERS = 16
+PARK_S = "1"
+PARK_PATIENCE_S = 300
 HOG_SECONDS = 10
 QUIET_LEAST = 0.2  # of all answers, for their percentile to count
 WAITED_NOTED = 0.02
@@ -26,40 +29,63 @@ def http(context):
     return context.path("examples", "http.elf")
 
 
+def blocks(values):
+    """The medians of the program's blocks, which alternate."""
+    block = 50  # as in clone.c
+    return [statistics.median(values[i:i + block]) for i in range(0, len(values), block)]
+
+
 def clone(context):
-    context.progress("clones and processes to their first answers")
+    context.progress("clones, parked ones and processes to their answers")
     got = context.run("bench-clone", http(context), context.path("tests", "native", "http"), free_ports(2),
                       100 if context.quick else 300)
-    block = 50  # as in clone.c
-    of_block = [[statistics.median(got[name][i:i + block]) for i in range(0, len(got[name]), block)]
-                for name in ("clone_us", "process_us")]
-    return {"clone_us_vs_process": {
-        **ratio(*of_block), "clone_us": statistics.median(got["clone_us"]),
-        "process_us": statistics.median(got["process_us"]), "clone_us_spread": spread(got["clone_us"]),
-        "process_us_spread": spread(got["process_us"])}}
+    return {f"{name}_us_vs_process": {
+        **ratio(blocks(got[f"{name}_us"]), blocks(got["process_us"])), f"{name}_us": statistics.median(got[f"{name}_us"]),
+        "process_us": statistics.median(got["process_us"]), f"{name}_us_spread": spread(got[f"{name}_us"]),
+        "process_us_spread": spread(got["process_us"])} for name in ("clone", "wake")}
 
 
-def clones_round(context, count, with_idle):
-    """Clones that have answered one request each, by name: memory of each and how many answered as themselves."""
+def await_parked(daemon, count):
+    """Until all are; those who have just answered are the last."""
+    until = time.monotonic() + PARK_PATIENCE_S
+    while (parked := daemon.stats()["parked"]) != count:
+        if time.monotonic() > until:
+            raise RuntimeError(f"{parked} of {count} guests are parked after {PARK_PATIENCE_S} s")
+        time.sleep(0.2)
+
+
+def forget_file(path):
+    """What of it is in memory is the host's to use again: out with it, so that no way to count counts it."""
+    with open(path, "rb") as file:
+        os.fsync(file.fileno())
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+def clones_round(context, count, with_idle=False, park=False, swap=None):
+    """Clones that have answered one request each, by name: memory of each and how many answered as themselves. `park`:
+    all of them are parked when memory is counted; `swap`: in this file."""
+    options = (["--park", PARK_S] if park else []) + (["--swap", swap] if swap else [])
     before = settled()
-    with MemoryGroup(f"cassin-bench-{os.getpid()}") as group, Daemon(context.build, group) as daemon:
+    with MemoryGroup(f"cassin-bench-{os.getpid()}") as group, Daemon(context.build, group, options) as daemon:
         daemon.template("web", http(context))
         done = daemon.spawn("clone", count, template="web")
         asked = load(context, daemon.gateway(), count, "clone", 0, "status", ASKERS)
+        if park:
+            await_parked(daemon, count)
         time.sleep(SETTLE_S)
+        if swap:
+            forget_file(swap)
         full, pss, in_group = settled(), daemon.pss_kib(), group.kib()
-        running = daemon.stats()["running"]
+        stats = daemon.stats()
         idle_cpu = rest(daemon) if with_idle else None
     got = counted(before, full, pss, in_group, count)
-    return {"kib": got, "answered": min(asked["requests"], running), "idle_cpu": idle_cpu,
-            "spawn_s": done["elapsed_ns"] / 1e9, "ask_s": asked["seconds"], "p99_us": asked["p99_us"]}
+    return {"kib": got, "answered": min(asked["requests"], stats["running"]), "idle_cpu": idle_cpu,
+            "spawn_s": done["elapsed_ns"] / 1e9, "ask_s": asked["seconds"], "p99_us": asked["p99_us"],
+            "swap_kib": stats["swap_bytes"] / 1024 / count}
 
 
-def clone_memory(context):
-    rounds = []
-    for i in range(1 if context.quick else 2):
-        context.progress(f"memory of {MANY:,} clones that have answered, round {i + 1}")
-        rounds.append(clones_round(context, MANY, False))
+def memory_figure(rounds):
+    """KiB of each clone: by MemAvailable, unless other programs disturbed it in all rounds."""
     good = [r["kib"] for r in rounds if r["kib"]["agrees"]]
     kib = {name: round(statistics.median(r[name] for r in good or [r["kib"] for r in rounds]), 2)
            for name in rounds[0]["kib"] if name != "agrees"}
@@ -68,16 +94,68 @@ def clone_memory(context):
         way = "by_group" if "by_group" in kib else "by_pss"
         figure["value"] = kib[way]
         figure["note"] = "MemAvailable is disturbed: counted " + way.replace("_", " ")
+    return figure
+
+
+def memory_rounds(context, what, **how):
+    rounds = []
+    for i in range(1 if context.quick else 2):
+        context.progress(f"memory of {MANY:,} {what}, round {i + 1}")
+        rounds.append(clones_round(context, MANY, **how))
+    return rounds
+
+
+def clone_memory(context):
+    rounds = memory_rounds(context, "clones that have answered")
     answered = min(rounds, key=lambda r: r["answered"])
-    return {"clone_kib": figure, "live_http": {"value": answered["answered"], "rounds": len(rounds),
-                                               **{name: answered[name] for name in ("spawn_s", "ask_s", "p99_us")}}}
+    return {"clone_kib": memory_figure(rounds),
+            "live_http": {"value": answered["answered"], "rounds": len(rounds),
+                          **{name: answered[name] for name in ("spawn_s", "ask_s", "p99_us")}}}
+
+
+def parked_memory(context):
+    return {"parked_kib": memory_figure(memory_rounds(context, "parked clones", park=True))}
+
+
+def swapped_memory(context):
+    """The file is in the build's folder: a folder for temporary files may be memory itself."""
+    path = os.path.join(context.build, f"bench-{os.getpid()}.swap")
+    rounds = memory_rounds(context, "clones in the swap file", park=True, swap=path)
+    in_file = min(r["swap_kib"] for r in rounds)
+    if in_file <= 0:
+        raise RuntimeError("the swap file was not used")
+    return {"swapped_kib": {**memory_figure(rounds), "in_file_kib": round(in_file, 2)}}
 
 
 def full_house(context):
     context.progress(f"{FULL:,} clones")
-    got = clones_round(context, FULL, True)
+    got = clones_round(context, FULL, with_idle=True)
     detail = {name: got[name] for name in ("kib", "spawn_s", "ask_s", "p99_us")}
     return {"live_http_100k": {"value": got["answered"], **detail}, "idle_cpu_100k": {"value": got["idle_cpu"]}}
+
+
+def holdings(daemon):
+    """What the daemon holds, once it has had the time to give back."""
+    time.sleep(SETTLE_S)
+    stats = daemon.stats()
+    return {"frames": stats["used_frames"] - stats["quarantined_frames"], "guests": stats["guests"],
+            "descriptors": daemon.descriptors(), "pss_kib": daemon.pss_kib()}
+
+
+def churn(context):
+    """Many guests come and go through one daemon; what it holds behind the first round and behind the last."""
+    with Daemon(context.build) as daemon:
+        held = []
+        for i in range(CHURNED // SPAWN_BATCH):
+            context.progress(f"{i * SPAWN_BATCH:,} of {CHURNED:,} guests have come and gone")
+            daemon.spawn("gone", SPAWN_BATCH, http(context))
+            daemon.remove("gone-*")
+            if i == 0:
+                held.append(holdings(daemon))
+        held.append(holdings(daemon))
+    grown = {name: held[1][name] - held[0][name] for name in held[0]}
+    return {"churn_left": {"value": max(grown["frames"], 0) + max(grown["descriptors"], 0) + grown["guests"],
+                           "guests": CHURNED, "grown": grown, "note": f"memory {grown['pss_kib']:+,} KiB"}}
 
 
 def hogs(context):
