@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * http [--port N] [--crash-route]
+ * http [--port N] [--crash-route] [--document BYTES]
  *
  * A small HTTP/1.1 server (RFC 9112): keep-alive and pipelining, GET and HEAD, a page at / and figures about itself as
- * JSON at /status. With --crash-route, /crash writes to address 0, to show what a crash looks like.
+ * JSON at /status. With --crash-route, /crash writes to address 0, to show what a crash looks like. With --document,
+ * there is a text of so many bytes at /document.
  */
 #include <cassin/guest.h>
 
 #define DEFAULT_PORT 80
 #define HEAD_MAX 8192u /* longest request head, bytes */
 #define STATUS_MAX 768u
+#define DOCUMENT_MAX (1u << 24)
+#define LINE_BYTES 72u
 
 struct slice {
 	const char *at;
@@ -34,6 +37,7 @@ static uint64_t body_left(const struct cassin_conn *c)
 
 static bool crash_route;
 static uint64_t requests;
+static struct slice document; /* empty: there is none */
 
 static const char page[] =
 	"<!doctype html>\n"
@@ -248,6 +252,8 @@ static void answer(struct cassin_conn *c, struct request *r)
 		reply(c, r, "200 OK", "text/html", page, sizeof page - 1);
 	else if (is(path, "/status"))
 		reply_status(c, r);
+	else if (is(path, "/document") && document.len)
+		reply(c, r, "200 OK", "text/plain", document.at, document.len);
 	else if (is(path, "/crash") && crash_route)
 		crash();
 	else
@@ -289,25 +295,46 @@ static uint32_t input(struct cassin_conn *c)
 	return len;
 }
 
+/* Lines of letters, drawn so that they do not repeat. */
+static bool write_document(uint32_t len)
+{
+	char *text = cassin_alloc(len);
+	uint32_t drawn = 1;
+	if (!text)
+		return false;
+	for (uint32_t i = 0; i < len; i++) {
+		drawn = drawn * 1664525 + 1013904223;
+		text[i] = i % LINE_BYTES == LINE_BYTES - 1 || i == len - 1 ? '\n' : (char)('a' + (drawn >> 16) % 26);
+	}
+	document = (struct slice){text, len};
+	return true;
+}
+
 static int usage(void)
 {
-	cassin_print("usage: http [--port N] [--crash-route]\n");
+	cassin_print("usage: http [--port N] [--crash-route] [--document BYTES]\n");
 	return 2;
 }
 
 int main(int argc, char **argv)
 {
-	long long port = DEFAULT_PORT;
+	long long port = DEFAULT_PORT, bytes = 0;
 	for (int i = 1; i < argc; i++) {
 		if (strcmp(argv[i], "--crash-route") == 0)
 			crash_route = true;
 		else if (strcmp(argv[i], "--port") == 0 && i + 1 < argc && ++i)
 			port = cassin_parse(argv[i], strlen(argv[i]));
+		else if (strcmp(argv[i], "--document") == 0 && i + 1 < argc && ++i)
+			bytes = cassin_parse(argv[i], strlen(argv[i]));
 		else
 			return usage();
 	}
-	if (port < 1 || port > UINT16_MAX)
+	if (port < 1 || port > UINT16_MAX || bytes < 0 || bytes > DOCUMENT_MAX)
 		return usage();
+	if (bytes && !write_document((uint32_t)bytes)) {
+		cassin_print("http: no memory for a document of %lld bytes\n", bytes);
+		return 1;
+	}
 	struct cassin_service service = {.port = (uint16_t)port, .input_max = HEAD_MAX, .input = input};
 	int r = cassin_serve(&service);
 	if (r)

@@ -78,7 +78,7 @@ int main(int argc, char **argv)
 	raw_open();
 	bench_open(&b, 1);
 	struct yielders y;
-	yielders_spawn(&y, &b, argv[1], guests, YIELDS);
+	yielders_spawn(&y, &b, argv[1], guests, YIELDS, 0);
 	raw_loop(CALLS);
 	guest_null(&b, argv[1]);
 	for (unsigned r = 0; r < rounds; r++) {

@@ -19,19 +19,20 @@ static void await_ready(struct bench *b, uint64_t id)
 		bench_ended(b, &s);
 }
 
-void yielders_spawn(struct yielders *y, struct bench *b, const char *image, unsigned n, unsigned yields)
+void yielders_spawn(struct yielders *y, struct bench *b, const char *image, unsigned n, unsigned yields, unsigned pages)
 {
-	char mode[] = "yield", count[16], *args[] = {mode, count};
+	char mode[] = "yield", count[16], touched[16], *args[] = {mode, count, touched};
 	*y = (struct yielders){.bench = b, .n = n, .yields = yields, .ids = calloc(n, sizeof *y->ids)};
 	if (!y->ids)
 		bench_die("no memory");
 	snprintf(count, sizeof count, "%u", yields);
+	snprintf(touched, sizeof touched, "%u", pages);
 	for (unsigned i = 0; i < n; i++) {
 		char name[32];
 		struct guest_spec spec;
 		struct cassin_error_text err;
 		snprintf(name, sizeof name, "yield-%u", i);
-		bench_spec(&spec, name, image, args, 2);
+		bench_spec(&spec, name, image, args, 3);
 		if (engine_guest_spawn(b->engine, &spec, &y->ids[i], &err))
 			bench_die("%s", err.text);
 	}

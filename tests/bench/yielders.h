@@ -13,8 +13,10 @@ struct yielders {
 	unsigned n, yields; /* of each guest, in a round */
 };
 
-/* Spawns n of them (bench-calls.elf) and waits until they are ready. The engine has one worker. */
-void yielders_spawn(struct yielders *y, struct bench *b, const char *image, unsigned n, unsigned yields);
+/* Spawns n of them (bench-calls.elf) and waits until they are ready. The engine has one worker. Each writes to `pages`
+ * pages of its own whenever it has its turn. */
+void yielders_spawn(struct yielders *y, struct bench *b, const char *image, unsigned n, unsigned yields,
+		    unsigned pages);
 void yielders_free(struct yielders *y);
 /* Lets all of them yield, and takes the middle, where all of them are in turn. Sets the CPU time of a switch and
  * returns the hypercalls for each. Nothing else may run in this process. */

@@ -98,6 +98,43 @@ def bars(rows, unit, decimals=0):
     return svg(WIDTH, len(rows) * each, content, ", ".join(f"{name}: {value:,.0f} {unit}" for name, value in rows))
 
 
+def log_axis(left, right, bottom, least, most, what):
+    """Numbers along the bottom, each power of ten, and where a value stands."""
+    low, high = math.log10(least), math.log10(most) if most > least else math.log10(least * 10)
+
+    def across(value):
+        return left + (right - left) * (math.log10(value) - low) / (high - low)
+    content = text((left + right) / 2, bottom + 36, what)
+    for power in range(math.ceil(low), math.floor(high) + 1):
+        content += text(across(10 ** power), bottom + 18, number(10 ** power))
+    if high - low < 1:
+        content += "".join(text(across(value), bottom + 18, number(value)) for value in {least, most} if math.log10(value) % 1)
+    return content, across
+
+
+def lines(series, unit, what):
+    """A line for each (name, [(x, middle, low, high)]) over a logarithmic axis, with a band from low to high."""
+    left, right, top, bottom = 52, WIDTH - 12, 10 + 18 * len(series), 230
+    points = [point for _, line_points in series for point in line_points]
+    most, step = nice(max(point[3] for point in points))
+    content, across = log_axis(left, right, bottom, min(p[0] for p in points), max(p[0] for p in points), what)
+    content += vertical_axis(left, right, top, bottom, most, step) + text(left - 6, 12, unit, "end")
+
+    def up(value):
+        return bottom - (bottom - top) * value / most
+    for i, (name, line_points) in enumerate(series):
+        band = [(across(x), up(low)) for x, _, low, _ in line_points] + [(across(x), up(high)) for x, _, _, high in line_points[::-1]]
+        path = " ".join(f"{across(x):.1f},{up(middle):.1f}" for x, middle, _, _ in line_points)
+        content += f'<polygon class="band s{i}" points="{" ".join(f"{x:.1f},{y:.1f}" for x, y in band)}"/>'
+        content += f'<polyline class="line s{i}" points="{path}"/>'
+        for x, middle, low, high in line_points:
+            content += (f'<circle class="dot s{i}" cx="{across(x):.1f}" cy="{up(middle):.1f}" r="3.5"><title>'
+                        f"{html.escape(f'{name}, {number(x)}: {figure(middle)} {unit} ({figure(low)} to {figure(high)})')}"
+                        "</title></circle>")
+        content += rect(left + 12, 4 + 18 * i, 14, 4, f"key s{i}", name, 1) + text(left + 32, 11 + 18 * i, name, "start", "value")
+    return svg(WIDTH, bottom + 44, content, ", ".join(f"{name}: {figure(p[-1][1])} {unit} at {number(p[-1][0])}" for name, p in series if p))
+
+
 def pairs(rows):
     """Two horizontal bars for each (name, first, second)."""
     width, left, each = 980, 60, 58

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +17,7 @@
 
 #define START_MS 10000
 #define STOP_MS 60000
+#define ARGUMENTS_MAX 16
 
 /* The log's last line: why the daemon has ended. */
 static void last_line(const char *path, char *line, size_t size)
@@ -47,11 +49,30 @@ static int await_socket(struct private_daemon *d, struct system *s)
 	return system_failed(s, "cassind does not answer");
 }
 
+struct arguments {
+	char *words[ARGUMENTS_MAX];
+	unsigned count;
+};
+
+/* An option with its value, unless that is empty. */
+static void add_option(struct arguments *a, const char *option, const char *value)
+{
+	if (!*value)
+		return;
+	a->words[a->count++] = (char *)(uintptr_t)option;
+	a->words[a->count++] = (char *)(uintptr_t)value;
+}
+
+static const char *number_or_none(unsigned n, char text[16])
+{
+	snprintf(text, 16, "%u", n);
+	return n ? text : "";
+}
+
 int private_daemon_start(struct private_daemon *d, struct system *s)
 {
 	const struct scenario *scenario = &s->lab->scenario;
-	char workers[16], *argv[10];
-	unsigned n = 0;
+	char workers[16], park[16], swap[PATH_MAX] = "";
 	*d = (struct private_daemon){.folder = ""};
 	snprintf(d->folder, sizeof d->folder, "/tmp/" LEFTOVERS_NAME "%d-XXXXXX", (int)getpid());
 	char *program = resource_program("cassind");
@@ -62,21 +83,17 @@ int private_daemon_start(struct private_daemon *d, struct system *s)
 	}
 	snprintf(d->socket, sizeof d->socket, "%s/d.sock", d->folder);
 	snprintf(d->log, sizeof d->log, "%s/cassind.log", d->folder);
-	snprintf(workers, sizeof workers, "%u", scenario->workers);
-	argv[n++] = program;
-	argv[n++] = (char *)"--socket";
-	argv[n++] = d->socket;
-	if (scenario->workers) {
-		argv[n++] = (char *)"--workers";
-		argv[n++] = workers;
-	}
-	if (*scenario->pool) {
-		argv[n++] = (char *)"--pool";
-		argv[n++] = (char *)scenario->pool;
-	}
-	argv[n] = NULL;
+	if (*scenario->swap) /* beside the report: a folder for temporary files may be memory itself */
+		snprintf(swap, sizeof swap, "%s/.swap", s->lab->out);
+	struct arguments a = {.words = {program}, .count = 1};
+	add_option(&a, "--socket", d->socket);
+	add_option(&a, "--workers", number_or_none(scenario->workers, workers));
+	add_option(&a, "--pool", scenario->pool);
+	add_option(&a, "--park", number_or_none(scenario->park_s, park));
+	add_option(&a, "--swap", swap);
+	add_option(&a, "--swap-size", scenario->swap);
 	int log = open(d->log, O_CREAT | O_WRONLY | O_APPEND | O_CLOEXEC, 0600);
-	int result = child_start(&d->child, argv, false, log, s->memory.procs);
+	int result = child_start(&d->child, a.words, false, log, s->memory.procs);
 	close(log);
 	free(program);
 	if (result < 0)

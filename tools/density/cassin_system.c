@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "api.h"
 #include "histogram.h"
@@ -15,6 +16,8 @@
 #define BATCH 256u
 #define SINGLE_LEAST 64u /* spawns of a step that are timed one by one */
 #define BATCH_WAIT_MS 60000
+#define PARK_SLACK_MS 1500u
+#define LOOK_MS 100u
 #define DOWN 507u /* the status that says that memory or descriptors are out */
 
 struct cassin {
@@ -99,6 +102,8 @@ static int spawn_batch(struct cassin *c, size_t group, unsigned first, unsigned 
 				 "count", (int)count, "wait_ms", BATCH_WAIT_MS, "spec", group_spec(c, group, 0));
 	if (g->host_port)
 		json_object_set_new(body, "port_base", port_pair(g, first));
+	if (c->system.lab->scenario.park_s) /* it is tried again when others are parked */
+		json_object_set_new(body, "atomic", json_true());
 	json_t *answer = api_ask(&c->daemon, &c->system, "POST", "/v1/spawn", body, &status);
 	if (!answer)
 		return refused(status);
@@ -124,6 +129,42 @@ static unsigned singles(const struct group *g, unsigned have, unsigned want)
 	return n < want - have ? n : want - have;
 }
 
+static double number(const json_t *o, const char *key)
+{
+	return json_number_value(json_object_get(o, key));
+}
+
+static double used_frames(struct cassin *c)
+{
+	unsigned status;
+	json_t *o = api_ask(&c->daemon, &c->system, "GET", "/v1/stats", NULL, &status);
+	double used = o ? number(o, "used_frames") - number(o, "quarantined_frames") : INFINITY;
+	json_decref(o);
+	return used;
+}
+
+/* The pool is full; guests that wait are parked soon, and then there may be room again. -ENOMEM: there is not. */
+static int await_room(struct cassin *c)
+{
+	struct system *s = &c->system;
+	unsigned most = s->lab->scenario.park_s * 1000 + PARK_SLACK_MS;
+	char why[sizeof s->why];
+	int result = s->lab->scenario.park_s ? 0 : -ENOMEM;
+	if (result < 0)
+		return result;
+	memcpy(why, s->why, sizeof why);
+	double before = used_frames(c);
+	for (unsigned ms = 0; result == 0 && ms < most; ms += LOOK_MS) {
+		usleep(LOOK_MS * 1000);
+		result = lab_check(s);
+	}
+	if (result == 0 && used_frames(c) >= before) {
+		memcpy(s->why, why, sizeof why);
+		result = -ENOMEM;
+	}
+	return result;
+}
+
 static int grow_group(struct cassin *c, size_t group, unsigned want, double *batched, double *seconds)
 {
 	struct system *s = &c->system;
@@ -147,6 +188,8 @@ static int grow_group(struct cassin *c, size_t group, unsigned want, double *bat
 		}
 		if (result == 0)
 			c->have[group] += n;
+		else if (result == -ENOMEM)
+			result = await_room(c);
 		bar_say(&s->lab->bar, "%s: %u of %u guests", s->name, c->have[group], want);
 	}
 	return result;
@@ -224,11 +267,6 @@ static int cassin_churn(struct system *s, uint64_t *ns)
 }
 
 /* ---- Figures ---- */
-
-static double number(const json_t *o, const char *key)
-{
-	return json_number_value(json_object_get(o, key));
-}
 
 static int cassin_counters(struct system *s, struct counters *k)
 {

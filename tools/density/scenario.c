@@ -139,8 +139,9 @@ static void check_host_ports(const struct fields *f, const struct scenario *s)
 
 static void read_all(const struct fields *f, struct scenario *s)
 {
-	static const char *const keys[] = {"name",    "title", "description", "ramp",  "runs",  "warmup_s", "measure_s",
-					   "workers", "pool",  "groups",      "loads", "churn", "baseline", NULL};
+	static const char *const keys[] = {"name",      "title",   "description", "ramp",   "runs",  "warmup_s",
+					   "measure_s", "workers", "pool",        "groups", "loads", "churn",
+					   "baseline",  "park_s",  "swap",        NULL};
 	fields_only(f, keys);
 	s->name = fields_text(f, "name", NULL);
 	if (!*s->name || strlen(s->name) > 40 ||
@@ -149,9 +150,13 @@ static void read_all(const struct fields *f, struct scenario *s)
 	s->title = fields_text(f, "title", s->name);
 	s->description = fields_text(f, "description", "");
 	s->pool = fields_text(f, "pool", "");
+	s->swap = fields_text(f, "swap", "");
 	s->baseline = fields_text(f, "baseline", "");
 	s->runs = fields_count(f, "runs", 1, 100, 3);
 	s->workers = fields_count(f, "workers", 1, 64, 0);
+	s->park_s = fields_count(f, "park_s", 1, 3600, 0);
+	if (*s->swap && !s->park_s)
+		fields_mistake(f, "swap", "needs \"park_s\": only parked guests go there");
 	s->warmup_s = fields_number(f, "warmup_s", 0, 3600, 1);
 	s->measure_s = fields_number(f, "measure_s", 0.1, 3600, 5);
 	s->churn = fields_flag(f, "churn", false);

@@ -42,9 +42,10 @@ struct load {
 
 struct scenario {
 	json_t *document;
-	const char *name, *title, *description, *pool, *baseline;
+	const char *name, *title, *description, *pool, *swap, *baseline;
 	unsigned steps[SCENARIO_STEPS_MAX], step_count;
 	unsigned runs, workers;
+	unsigned park_s; /* guests that have waited for so long are parked; 0: never */
 	double warmup_s, measure_s;
 	bool churn; /* guests of the first group are removed and spawned all the time */
 	struct group groups[SCENARIO_GROUPS_MAX];
