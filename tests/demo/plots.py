@@ -104,11 +104,10 @@ def log_axis(left, right, bottom, least, most, what):
 
     def across(value):
         return left + (right - left) * (math.log10(value) - low) / (high - low)
+    powers = [10 ** power for power in range(math.ceil(low), math.floor(high) + 1)]
+    clear = [power for power in powers if all(abs(across(power) - across(end)) > 40 for end in (least, most))]
     content = text((left + right) / 2, bottom + 36, what)
-    for power in range(math.ceil(low), math.floor(high) + 1):
-        content += text(across(10 ** power), bottom + 18, number(10 ** power))
-    if high - low < 1:
-        content += "".join(text(across(value), bottom + 18, number(value)) for value in {least, most} if math.log10(value) % 1)
+    content += "".join(text(across(value), bottom + 18, number(value)) for value in sorted({least, most, *clear}))
     return content, across
 
 

@@ -49,6 +49,11 @@ def reason(runs):
     return short[0] if short else ""
 
 
+def first_error(runs):
+    errors = [step["metrics"]["first_error"] for run in runs for step in run["steps"] if "first_error" in step["metrics"]]
+    return errors[0] if errors else "no request was answered"
+
+
 class Lab:
     def __init__(self, build, out, quick):
         self.build, self.out, self.quick = build, out, quick
@@ -96,8 +101,8 @@ class Lab:
         for system in results["systems"]:
             steps = [(step["guests"], step["metrics"]) for step in system["summary"]]
             ramps[system["name"]] = Ramp(steps, reason(system["runs"]))
-            if not ramps[system["name"]].line(needs):
-                raise Broken(f"scenario {name}: {needs} of {system['name']} was not measured")
+            if not any(median for _, median, _, _ in ramps[system["name"]].line(needs)):
+                raise Broken(f"scenario {name}: {needs} of {system['name']} was not measured: {first_error(system['runs'])}")
         return ramps
 
     def program(self, name, *args):

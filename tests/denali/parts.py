@@ -46,14 +46,18 @@ def plot(series, metric, title, unit):
 
 def table(series, *columns):
     """A row for each number of guests; a column for each figure of each ramp. A column is (metric, words)."""
-    guests = sorted({n for ramp in series.values() for n, _ in ramp.steps})
+    counts = sorted({n for ramp in series.values() for n, _ in ramp.steps})
     head = ["guests"] + [f"{name}: {words}" for _, words in columns for name in series]
     return [head] + [[figure(n)] + [cell(ramp.at(n, metric)) for metric, _ in columns for ramp in series.values()]
-                     for n in guests]
+                     for n in counts]
+
+
+def guests(count):
+    return "1 guest" if count == 1 else f"{figure(count)} guests"
 
 
 def stops(series):
-    return [f"{name}: went to {figure(ramp.most())} guests. {ramp.stopped}." for name, ramp in series.items() if ramp.stopped]
+    return [f"{name}: no further than {guests(ramp.most())} ({ramp.stopped})." for name, ramp in series.items() if ramp.stopped]
 
 
 def best_ratio(a, b, metric):
@@ -68,7 +72,7 @@ def web(lab):
     found = stops(series)
     for name, ramp in series.items():
         ratio = over(ramp.last("requests_per_s"), max(value for _, value, _, _ in ramp.line("requests_per_s")))
-        found.append(f"{name}: with {figure(ramp.most())} guests, {cell(ratio)} of the best throughput is left.")
+        found.append(f"{name}: with {guests(ramp.most())}, {cell(ratio)} of the best throughput is left.")
     return Outcome([plot({name: ramp}, "requests_per_s", f"Throughput, {name}", "/s") for name, ramp in series.items()],
                    table(series, ("requests_per_s", "requests/s"), ("latency_p99_us", "99 %, us"), ("errors", "errors")), found)
 
@@ -76,23 +80,23 @@ def web(lab):
 def events(lab):
     series = {mode: lab.run(f"events-{mode}", "echo_per_s", ramp=[1, 8], connections=16)["cassin"]
               for mode in ("batched", "immediate")}
-    ratio, guests = best_ratio(series["batched"], series["immediate"], "echo_per_s")
+    ratio, count = best_ratio(series["batched"], series["immediate"], "echo_per_s")
     return Outcome([plot(series, "echo_per_s", "Messages there and back", "/s"),
                     plot(series, "hypercalls_per_s", "Hypercalls", "/s")],
                    table(series, ("echo_per_s", "messages/s"), ("hypercalls_per_s", "hypercalls/s")),
                    [f"Batched delivery gives up to {cell(ratio)} times the throughput of immediate delivery, with "
-                    f"{figure(guests)} guests.", *stops(series)])
+                    f"{guests(count)}.", *stops(series)])
 
 
 def idle(lab):
     series = {"with a timeout": lab.run("idle-timeout", "requests_per_s", ramp=[1, 8], connections=4)["cassin"],
               "without": lab.run("idle-yield", "requests_per_s", ramp=[1, 8], connections=4)["cassin"]}
-    ratio, guests = best_ratio(*series.values(), "requests_per_s")
+    ratio, count = best_ratio(*series.values(), "requests_per_s")
     return Outcome([plot(series, "requests_per_s", "Web throughput beside guests that idle", "/s"),
                     plot(series, "cpu_guest", "CPU in guests", "cores")],
                    table(series, ("requests_per_s", "requests/s"), ("latency_p99_us", "99 %, us"), ("cpu_guest", "cores in guests")),
-                   [f"Idling with a timeout gives up to {cell(ratio)} times the throughput, with {figure(guests)} guests that "
-                    "idle.", *stops(series)])
+                   [f"Idling with a timeout gives up to {cell(ratio)} times the throughput, with {guests(count)} that idle "
+                    "or wait.", *stops(series)])
 
 
 SWITCH_PAGES = 256
@@ -106,19 +110,19 @@ def switch(lab):
     rows = [["guests in turn", "best: nothing is touched, us", f"worst: {SWITCH_PAGES} pages are written to, us",
              "of that the writing alone, us"]]
     costs = {"best": [], "worst": []}
-    for guests, key in ((few, "few_ns"), (many, "many_ns")):
+    for count, key in ((few, "few_ns"), (many, "many_ns")):
         a, b = (statistics.median(got[key]) / 1000 for got in (best, worst))
-        costs["best"].append((guests, a, min(best[key]) / 1000, max(best[key]) / 1000))
-        costs["worst"].append((guests, b, min(worst[key]) / 1000, max(worst[key]) / 1000))
-        rows.append([figure(guests), cell(a), cell(b), cell(touch / 1000)])
+        costs["best"].append((count, a, min(best[key]) / 1000, max(best[key]) / 1000))
+        costs["worst"].append((count, b, min(worst[key]) / 1000, max(worst[key]) / 1000))
+        rows.append([figure(count), cell(a), cell(b), cell(touch / 1000)])
     ratio = over(costs["worst"][-1][1], costs["best"][0][1])
     return Outcome([("Cost of a switch", lines(list(costs.items()), "us", MANY_GUESTS))], rows,
                    [f"The worst case costs {cell(ratio)} times the best."])
 
 
 def operations(lab):
-    guests, rounds = (10, 1) if lab.quick else (1000, 5)
-    calls = {name: statistics.median(values) / 1000 for name, values in lab.program("bench-calls", rounds, guests).items()
+    count, rounds = (10, 1) if lab.quick else (1000, 5)
+    calls = {name: statistics.median(values) / 1000 for name, values in lab.program("bench-calls", rounds, count).items()
              if name.endswith("_ns")}
     stream, tcp = lab.run("stream", "echo_per_s"), lab.run("tcp", "requests_per_s", connections=2)
     rows = [["operation", "guest, us", "process, us"],
@@ -150,19 +154,19 @@ def interactive(lab):
                            "guests that compute"))],
                    table(series, ("echo_p50_us", "median, us"), ("echo_p99_us", "99 %, us"), ("echo_p99_slices", "99 %, slices"),
                          ("fairness_error", "error of shares")),
-                   [f"With {figure(ramp.most())} guests that compute, 99 % of the answers come within "
+                   [f"With {guests(ramp.most())} that compute, 99 % of the answers come within "
                     f"{cell(ramp.last('echo_p99_slices'))} slices.", *stops(series)])
 
 
 def cliff(lab):
-    quick = {"ramp": [5, 20, 80], "pool": "4M", "rate": 20, "connections": 4}
+    quick = {"ramp": [5, 20, 80], "pool": "2M", "rate": 20, "connections": 4}
     series = {words: lab.run(name, "requests_per_s", **quick)["cassin"]
               for words, name in (("not parked", "cliff"), ("parked", "cliff-parked"), ("swapped", "cliff-swapped"))}
     found = stops(series)
     swapped = series["swapped"]
     own = swapped.last("memory_hypervisor_kib")
     if own is not None:
-        found.append(f"With {figure(swapped.most())} guests and a swap file, the hypervisor's own memory is "
+        found.append(f"With {guests(swapped.most())} and a swap file, the hypervisor's own memory is "
                      f"{figure(own * 1024)} bytes for each guest.")
     return Outcome([plot(series, "requests_per_s", "Requests answered, of those asked", "/s"),
                     plot(series, "latency_p99_us", "Latency, 99 %", "us"),
@@ -208,15 +212,15 @@ PARTS = [
          "is on the same host, so that no network card bounds the rate.", operations),
     Part("interactive", "Latency of an interactive guest beside others",
          "One guest echoes what it is sent 50 times a second, while more and more others compute without a pause.",
-         "No figure of the paper is compared with: it asks for an interactive guest's latency in a workload of its own, which is "
-         "not rebuilt here.",
+         "It has no figure to stand beside this one: its interactive service was a game server with a load of its own, which "
+         "is not rebuilt here.",
          "Nothing else than the CPU is wanted by the others. The unit of the scheduler is a slice of 1 ms.", interactive),
     Part("cliff", "The memory cliff, with and without parking",
-         "Web servers that may have 64 MiB together, a little for each, asked for 200 pages a second in all. Not parked; parked "
+         "Web servers that may have 32 MiB together, enough for some 1,000 of them, asked for 200 pages a second in all. Not parked; parked "
          "after a second of waiting, which compresses their memory out of the pool; parked and moved to a file.",
          "The throughput falls off a cliff near 1,000 VMs. A VM that is swapped out costs 8,472 bytes of kernel metadata.",
-         "Denali pages any VM in and out. Cassin has no paging: without parking, memory that is full is a wall, where further "
-         "guests are refused and those that run go on. With parking the number of guests is bounded by those that are awake at "
+         "Denali pages any VM in and out. Cassin has no paging: without parking, memory that is full is a wall: further "
+         "guests are refused, those that run go on, and one that needs a page more ends. With parking the number of guests is bounded by those that are awake at "
          "once, and a request to a parked guest waits for its memory to be unfolded. Parked memory lies outside the pool, "
          "compressed, or in the file.", cliff),
 ]

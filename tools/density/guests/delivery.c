@@ -8,7 +8,8 @@
 #include <cassin/guest.h>
 
 #define CONNECTIONS_MAX 512u
-#define RING 2048u
+#define SUBMISSIONS 1024u
+#define COMPLETIONS 2048u
 #define PIECE 64u
 
 enum { TAG_SILENT, TAG_ACCEPT }; /* else: the connection that receives */
@@ -94,7 +95,7 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	listener = cassin_do(&(struct cassin_sqe){.op = CASSIN_OP_LISTEN, .offset = (uint64_t)port});
-	if (listener < 0 || cassin_ring_init(RING, RING))
+	if (listener < 0 || cassin_ring_init(SUBMISSIONS, COMPLETIONS))
 		return 1;
 	for (uint32_t i = 0; i < CONNECTIONS_MAX; i++) {
 		connections[i].next = unused;
