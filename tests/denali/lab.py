@@ -3,12 +3,14 @@
 
 import json
 import os
+import signal
 import subprocess
 from dataclasses import dataclass, field
 
 from daemon import free_ports
 
 PATIENCE_S = 7200
+END_S = 60
 QUICK = {"runs": 1, "warmup_s": 0.3, "measure_s": 0.8}
 
 
@@ -54,6 +56,17 @@ def first_error(runs):
     return errors[0] if errors else "no request was answered"
 
 
+def run_lab(command):
+    """Runs it on this terminal and returns its exit code; an interrupt is the lab's first, so that it ends as it should."""
+    process = subprocess.Popen(command)
+    try:
+        return process.wait(PATIENCE_S)
+    except (KeyboardInterrupt, subprocess.TimeoutExpired):
+        process.send_signal(signal.SIGINT)
+        process.wait(END_S)
+        raise
+
+
 class Lab:
     def __init__(self, build, out, quick):
         self.build, self.out, self.quick = build, out, quick
@@ -89,11 +102,9 @@ class Lab:
         `quick`: what a short run changes in the scenario."""
         folder = os.path.join(self.out, name)
         command = [os.path.join(self.build, "tools", "cassin"), "density", "--out", folder, self.scenario(name, quick)]
-        done = subprocess.run(command, timeout=PATIENCE_S, check=False)
-        if done.returncode == 130:
-            raise KeyboardInterrupt
-        if done.returncode:
-            raise Broken(f"scenario {name}: cassin density ended with {done.returncode}; its report is in {folder}")
+        code = run_lab(command)
+        if code:
+            raise Broken(f"scenario {name}: cassin density ended with {code}; its report is in {folder}")
         with open(os.path.join(folder, "results.json"), encoding="utf-8") as file:
             results = json.load(file)
         self.settings = results["host"]

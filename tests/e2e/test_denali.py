@@ -3,17 +3,19 @@
 
 import os
 import re
+import signal
+import subprocess
 import sys
 
-from cassin_test import contains, equal, holds
+from cassin_test import contains, equal, holds, wait_until
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+SCRIPT = os.path.join(ROOT, "tests", "denali", "denali.py")
 PARTS = ["web", "batching", "idle", "switch", "operations", "interactive", "cliff"]
 
 
 def denali(t, *options, build=None, code=0, seconds=900):
-    return t.run([sys.executable, os.path.join(ROOT, "tests", "denali", "denali.py"), build or t.build, "--quick", "--out", "out",
-                  *options], code=code, seconds=seconds)
+    return t.run([sys.executable, SCRIPT, build or t.build, "--quick", "--out", "out", *options], code=code, seconds=seconds)
 
 
 def report(t):
@@ -40,6 +42,17 @@ def test_a_part_that_cannot_be_measured_is_told(t):
     page = report(t)
     equal(page.count("Not measured."), 2, "parts that say so")
     contains(page, "this report is partial", "no scenario cliff")
+
+
+def test_ctrl_c_leaves_a_report_that_says_it_is_partial(t):
+    process = t.start([sys.executable, SCRIPT, t.build, "--quick", "--out", "out", "--only", "cliff,idle"],
+                      stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    wait_until(lambda: os.path.exists(t.path("out/idle-timeout/results.json")), "the first scenario is under way", 60)
+    process.send_signal(signal.SIGTERM)
+    out, _ = process.communicate(timeout=60)
+    equal(process.returncode, 130, "exit code")
+    contains(out.decode(), "0 of 2 parts measured")
+    contains(report(t), "2 of the parts were not measured", "It was not reached.")
 
 
 def test_parts_that_do_not_exist_are_refused(t):

@@ -158,6 +158,7 @@ def test_bad_scenarios_are_refused_by_file_and_place(t):
     refused(t, {**SPEC, "loads": [{**LOAD, "group": "nobody"}]}, "loads[0].group", "nobody")
     refused(t, {**SPEC, "groups": [{k: v for k, v in web.items() if k != "port"}], "loads": [LOAD]}, "port")
     refused(t, {**SPEC, "loads": [{**LOAD, "kind": "smtp"}]}, "loads[0].kind", '"http"')
+    refused(t, {**SPEC, "swap": "1G"}, "swap: needs", "park_s")
 
 
 def test_impossible_numbers_are_refused(t):
@@ -165,7 +166,7 @@ def test_impossible_numbers_are_refused(t):
     for ramp in ([], [0], [-1], [5, 5], [10, 5], [1.5], ["9"], [10**9], [10**30], "10"):
         refused(t, {**SPEC, "ramp": ramp}, "ramp" if ramp != [10**30] else "")
     for key, value in (("runs", 0), ("runs", 10**6), ("warmup_s", -1), ("measure_s", 0), ("measure_s", "long"),
-                       ("workers", 0), ("workers", 10**6)):
+                       ("workers", 0), ("workers", 10**6), ("park_s", 0), ("park_s", 10**6)):
         refused(t, {**SPEC, key: value}, f"{key}: must be")
     for key, value in (("connections", 0), ("connections", 10**7), ("rate", -5), ("skew", 0), ("set_share", 2)):
         refused(t, {**SPEC, "loads": [{**LOAD, key: value}]}, f"loads[0].{key}: must be")
@@ -345,6 +346,21 @@ def test_a_pool_that_is_full_ends_the_ramp_and_tells_how_far_it_got(t):
     run = results(t)["systems"][0]["runs"][0]
     equal((run["ended"], str(run["reached"])), ("memory", found.group(1)), "end")
     equal([s["guests"] for s in run["steps"]], [10, run["reached"]], "what was reached was measured")
+
+
+def test_a_full_pool_has_room_again_where_guests_are_parked(t):
+    path = scenario(t, ramp=[10, 150], pool="2M", park_s=1, swap="64M", measure_s=0.5,
+                    loads=[{**LOAD, "connections": 1, "rate": 10}])
+    density(t, "--out", "out", path)
+    report = results(t)
+    equal([(run["ended"], run["reached"]) for run in report["systems"][0]["runs"]], [("complete", 150)], "end")
+    m = steps(report)[-1]["metrics"]
+    holds(m["requests_per_s"] > 1 and m["errors"] == 0, f"who is parked answers: {m}")
+    holds(not os.path.exists(t.path("out/.swap")), "the swap file is gone")
+
+
+def test_a_swap_size_that_is_none_is_told_by_the_daemon(t):
+    contains(density(t, "--out", "out", scenario(t, park_s=1, swap="huge"), code=1).err, "--swap-size huge")
 
 
 def test_compare_shows_two_reports_side_by_side(t):

@@ -78,6 +78,21 @@ def test_http_head_404_405_and_400(t):
     equal(http_get(port, "/status").status, 200, "status afterwards")
 
 
+def test_http_serves_a_document_of_any_size_that_it_has_memory_for(t):
+    daemon = t.daemon()
+    port = t.ports()
+    daemon.cassin("spawn", "--name", "d", "-p", f"{port}:80", t.guest("http"), "--document", "102400", code=0)
+    for _ in range(2):
+        body = http_get(port, "/document").body
+        equal((len(body), body[-1:]), (102400, b"\n"), "document")
+    equal(http_get(port, "/").status, 200, "status of the page")
+    daemon.cassin("spawn", "--name", "large", "--memory", "1M", t.guest("http"), "--document", "4000000")
+    equal(daemon.await_state("large", "exited")["exit_code"], 1, "exit code")
+    contains(daemon.cassin("logs", "large", code=0).out, "no memory", "4000000")
+    daemon.cassin("spawn", "--name", "bad", t.guest("http"), "--document", "many")
+    equal(daemon.await_state("bad", "exited")["exit_code"], 2, "exit code")
+
+
 def test_http_keeps_connections_alive(t):
     port = serve(t, t.daemon(), "http", 80)
     url = f"http://127.0.0.1:{port}/status"
