@@ -10,11 +10,11 @@ import time
 
 from cassin_test import Failed, contains, equal, holds, wait_until
 
-STORM = 20000
+STORM = 20000 // int(os.environ.get("CASSIN_TEST_SLOW", "1"))
 STORM_CONNECTIONS = 100
 STORM_GUESTS = 200
-CHURN_ROUNDS = 20
-CHURN_EACH = 50  # of each of two kinds, in a round
+CHURN_ROUNDS = 10
+CHURN_EACH = 100  # of each of two kinds, in a round
 REST_S = 5
 
 # Writes to all pages of its data, half a million bytes that come from its image, and says so; then looks at them for ever.
@@ -100,7 +100,7 @@ def ask_many(t, daemon, first, count):
 
 
 # seconds: 120
-def test_a_storm_of_20000_spawns_at_once_is_answered_one_by_one(t):
+def test_a_storm_of_thousands_of_spawns_at_once_is_answered_one_by_one(t):
     daemon = t.daemon("--max-guests", STORM_GUESTS + 1)
     daemon.cassin("spawn", "--name", "web", t.guest("http"), code=0)
     each = STORM // STORM_CONNECTIONS
