@@ -178,7 +178,8 @@ static int grow_group(struct cassin *c, size_t group, unsigned want, double *bat
 		unsigned n = want - c->have[group] < BATCH ? want - c->have[group] : BATCH;
 		if (i < alone || n == 1) { /* a batch of one would have no number in its name */
 			result = spawn_one(c, group, c->have[group], &ns);
-			histogram_add(&c->spawns, ns);
+			if (result == 0)
+				histogram_add(&c->spawns, ns);
 			n = 1;
 			i++;
 		} else {

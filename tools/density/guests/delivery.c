@@ -8,6 +8,7 @@
 #include <cassin/guest.h>
 
 #define CONNECTIONS_MAX 512u
+#define ACCEPTS 256u /* at a time: a crowd of connections that come at once must not wait, as not all may */
 #define SUBMISSIONS 1024u
 #define COMPLETIONS 2048u
 #define PIECE 64u
@@ -101,7 +102,10 @@ int main(int argc, char **argv)
 		connections[i].next = unused;
 		unused = &connections[i];
 	}
-	submit(CASSIN_OP_ACCEPT, TAG_ACCEPT, listener);
+	for (uint32_t i = 0; i < ACCEPTS; i++)
+		submit(CASSIN_OP_ACCEPT, TAG_ACCEPT, listener);
+	if (cassin_wait(0, CASSIN_NOW))
+		return 1;
 	cassin_ready();
 	for (;;) {
 		struct cassin_cqe cqe;
