@@ -95,8 +95,8 @@ def idle(lab):
     return Outcome([plot(series, "requests_per_s", "Web throughput beside guests that idle", "/s"),
                     plot(series, "cpu_guest", "CPU in guests", "cores")],
                    table(series, ("requests_per_s", "requests/s"), ("latency_p99_us", "99 %, us"), ("cpu_guest", "cores in guests")),
-                   [f"Idling with a timeout gives up to {cell(ratio)} times the throughput, with {guests(count)} that idle "
-                    "or wait.", *stops(series)])
+                   [f"Idling with a timeout gives up to {cell(ratio)} times the throughput, beside {guests(count)}.",
+                    *stops(series)])
 
 
 SWITCH_PAGES = 256
