@@ -28,7 +28,7 @@ static void parked(struct world *w, const struct test *t)
 	uint64_t id = spawn(w, "g", t->image, t->args);
 	int r;
 	await_text(w, id, "waiting");
-	while ((r = engine_guest_park(w->e, id)) == -EBUSY)
+	for (int i = 0; (r = engine_guest_park(w->e, id)) == -EBUSY && i < 1000; i++)
 		sleep_ms(2);
 	EXPECT_IS(r, 0);
 	EXPECT(status_of(w, id).parked);

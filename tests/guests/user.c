@@ -119,18 +119,20 @@ static void segments(int argc, char **argv)
 /* Two exits for a system call: the kernel's into user mode, the user's out of it. */
 static void exits(int argc, char **argv)
 {
-	enum { N = 200 };
 	struct cassin_info before, after;
 	struct user u;
+	uint64_t least = UINT64_MAX; /* of a few: some have a kick in between */
 	(void)argc;
 	(void)argv;
 	USER_MAKE(&u, 0, count);
-	CHECK_IS(user_go(&u, CASSIN_FOREVER), CASSIN_USER_CALL);
-	cassin_info(&before);
-	for (int i = 0; i < N; i++)
+	for (int i = 0; i < 50; i++) {
+		cassin_info(&before);
 		CHECK_IS(user_go(&u, CASSIN_FOREVER), CASSIN_USER_CALL);
-	cassin_info(&after);
-	CHECK(after.exits - before.exits <= 2 * N + N / 4); /* some are kicks */
+		CHECK_IS(user_go(&u, CASSIN_FOREVER), CASSIN_USER_CALL);
+		cassin_info(&after);
+		least = after.exits - before.exits < least ? after.exits - before.exits : least;
+	}
+	CHECK_IS(least, 2 * 2 + 1);
 	user_end(&u);
 }
 

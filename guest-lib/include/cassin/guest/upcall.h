@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Upcalls: the guest is interrupted when an event comes. The handler is a C function; no other upcall comes while it runs,
- * unless it stores to the mask.
+ * unless it stores to the mask. What it may have interrupted it must leave alone: the rings, the heap and the console of
+ * guest-lib know nothing of it, unless upcalls are masked around their use.
  */
 #ifndef CASSIN_GUEST_UPCALL_H
 #define CASSIN_GUEST_UPCALL_H
