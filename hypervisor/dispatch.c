@@ -102,8 +102,16 @@ static uint64_t next_moment(const struct guest *g)
 
 /* ---- Exits ---- */
 
+/* Where ring 3 can write protection keys, user code could deny its kernel and other users their memory: they are taken away. */
+static bool keys_in_the_way(struct vcpu *v, struct guest *g, const struct vcpu_exception *x)
+{
+	return x->error & PF_PKEY && memory_has_spaces(&g->memory) && !vcpu_drop_keys(v);
+}
+
 static enum turn page_fault(struct vcpu *v, struct guest *g, const struct vcpu_exception *x)
 {
+	if (keys_in_the_way(v, g, x))
+		return TURN_ON;
 	struct memory *m = &g->memory;
 	bool current = v->generation == m->generation;
 	int r = memory_fault(m, g->user.space, gva(x->address), x->error);
@@ -144,7 +152,6 @@ static enum turn after_call(struct guest *g)
 	case NEXT_BLOCK:
 		return TURN_BLOCK;
 	case NEXT_EXIT:
-	case NEXT_CRASH:
 		break;
 	}
 	return TURN_END;

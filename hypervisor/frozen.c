@@ -137,10 +137,8 @@ static int take_entries(struct memory *m, struct frozen *out, frame_t table, int
 int memory_freeze(struct memory *m, bool whole, struct frozen *out)
 {
 	*out = (struct frozen){0};
-	for (unsigned s = 1; s < SPACES_MAX; s++) {
-		if (m->root[s])
-			return -EBUSY;
-	}
+	if (memory_has_spaces(m))
+		return -EBUSY;
 	int r = take_pages(m, whole, out);
 	if (!r)
 		r = take_entries(m, out, m->root[0], 3, 0);

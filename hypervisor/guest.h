@@ -168,7 +168,7 @@ void guest_freeze(struct guest *g);
 void guest_wake(struct guest *g);
 
 /* What a hypercall leaves the guest to do. */
-enum hypercall_next { NEXT_RUN, NEXT_BLOCK, NEXT_YIELD, NEXT_EXIT, NEXT_CRASH };
+enum hypercall_next { NEXT_RUN, NEXT_BLOCK, NEXT_YIELD, NEXT_EXIT };
 /* Carries out the call in g->regs; hypercall.c. */
 enum hypercall_next hypercall(struct guest *g);
 

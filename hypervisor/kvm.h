@@ -12,6 +12,8 @@
 /* Intel SDM volume 1, 13.4.2: where the XSAVE header names the components that an image holds. */
 #define XSTATE_BV_AT 512u
 #define XSTATE_LEGACY UINT64_C(3) /* x87 and SSE */
+#define XSTATE_PKRU UINT64_C(0x200)
+#define XSTATE_PKRU_LEAF 9u /* of CPUID leaf 0xd */
 
 struct kvm {
 	int fd;
@@ -21,6 +23,7 @@ struct kvm {
 	size_t xsave_size;
 	void *xsave_initial;   /* the extended state at reset: loading it scrubs */
 	uint64_t xsave_always; /* components that an image must spell out, as their absence leaves them alone */
+	size_t keys_at;        /* where an image has PKRU; 0: nowhere */
 	bool xsave2;           /* KVM_GET_XSAVE2 is needed (the state exceeds 4 KiB) */
 	bool rip_at_out;       /* after an out exit RIP is at the instruction, not behind it; found by a probe */
 	bool tsc_direct;       /* guests read the host's TSC; found by a probe */

@@ -119,6 +119,7 @@ int memory_map(struct memory *m, unsigned space, gva_t va, uint64_t page, uint64
 int memory_unmap(struct memory *m, unsigned space, gva_t va, uint64_t count);
 int memory_protect(struct memory *m, unsigned space, gva_t va, uint64_t count, uint64_t rights);
 int memory_space_create(struct memory *m);                  /* number, -EMFILE, -ENOMEM */
+bool memory_has_spaces(const struct memory *m);             /* other than space 0 */
 int memory_space_destroy(struct memory *m, unsigned space); /* -EINVAL, -EBUSY for space 0 */
 
 /* Whether this content is what the page would hold if it were never written to; with `image` the template does not count. */

@@ -132,6 +132,15 @@ int memory_space_create(struct memory *m)
 	return -EMFILE;
 }
 
+bool memory_has_spaces(const struct memory *m)
+{
+	for (unsigned s = 1; s < SPACES_MAX; s++) {
+		if (m->root[s])
+			return true;
+	}
+	return false;
+}
+
 int memory_space_destroy(struct memory *m, unsigned space)
 {
 	if (space >= SPACES_MAX || !m->root[space])

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "vcpu.h"
 
+#include <cpuid.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,9 +18,8 @@
 #define CR4_GUEST UINT64_C(0x40620)        /* OSXSAVE OSXMMEXCPT OSFXSR PAE */
 #define EFER_GUEST UINT64_C(0xd00)         /* NXE LMA LME; no SCE: syscall is an invalid opcode */
 #define RFLAGS_SET UINT64_C(0x3002)        /* IOPL 3; see DESIGN: needed besides the I/O bitmap */
-#define XSTATE_PKRU UINT64_C(0x200)
-#define OUT_SIZE 2u        /* bytes of `out %al, imm8` */
-#define RERUNS_MOST 10000u /* of a vCPU that is interrupted with an event half delivered */
+#define OUT_SIZE 2u                        /* bytes of `out %al, imm8` */
+#define RERUNS_MOST 10000u                 /* of a vCPU that is interrupted with an event half delivered */
 
 static struct kvm_segment segment(unsigned index, unsigned type, unsigned dpl, bool code)
 {
@@ -212,12 +212,10 @@ static int load_extended(struct vcpu *v, struct guest *g)
 	return r;
 }
 
-int vcpu_save_extended(struct vcpu *v)
+/* The extended state that is on the vCPU, as an image for KVM_SET_XSAVE; the caller frees it. */
+static int read_extended(struct vcpu *v, void **out)
 {
 	const struct kvm *k = v->cell->kvm;
-	struct guest *g = v->unsaved;
-	if (!g)
-		return 0;
 	void *state = malloc(k->xsave_size);
 	if (!state)
 		return -ENOMEM;
@@ -226,6 +224,32 @@ int vcpu_save_extended(struct vcpu *v)
 		return -errno;
 	}
 	*xstate_bv(state) |= k->xsave_always;
+	*out = state;
+	return 0;
+}
+
+int vcpu_drop_keys(struct vcpu *v)
+{
+	size_t at = v->cell->kvm->keys_at;
+	void *state;
+	int r = at ? read_extended(v, &state) : -ENOENT;
+	if (r)
+		return r;
+	memset((unsigned char *)state + at, 0, sizeof(uint32_t));
+	r = ioctl(v->fd, KVM_SET_XSAVE, state) ? -errno : 0;
+	free(state);
+	return r;
+}
+
+int vcpu_save_extended(struct vcpu *v)
+{
+	struct guest *g = v->unsaved;
+	if (!g)
+		return 0;
+	void *state;
+	int r = read_extended(v, &state);
+	if (r)
+		return r;
 	free(g->xstate);
 	g->xstate = state;
 	v->unsaved = NULL;
@@ -399,6 +423,10 @@ static void probe_protection_keys(struct vcpu *v, struct kvm *k)
 		*xstate_bv(k->xsave_initial) &= ~XSTATE_PKRU;
 	else
 		k->xsave_always |= XSTATE_PKRU;
+	unsigned size, at, c, d;
+	if (k->xsave_always & XSTATE_PKRU && __get_cpuid_count(0xd, XSTATE_PKRU_LEAF, &size, &at, &c, &d) &&
+	    size == sizeof(uint32_t) && at <= k->xsave_size - size)
+		k->keys_at = at;
 }
 
 int vcpu_probe(struct cell *c, struct kvm *k, uint64_t probe, struct cassin_error_text *err)

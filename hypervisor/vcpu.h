@@ -51,6 +51,8 @@ int vcpu_load(struct vcpu *v, struct guest *g, uint64_t *commits);
 enum vcpu_exit vcpu_run(struct vcpu *v, struct guest *g, struct worker *w, struct vcpu_exception *x);
 /* Saves the extended state of v->unsaved, if there is such a guest, to that guest. -ENOMEM. */
 int vcpu_save_extended(struct vcpu *v);
+/* Lifts all restrictions that ring 3 has put on protection keys. -ENOENT: there are none here; -ENOMEM. */
+int vcpu_drop_keys(struct vcpu *v);
 /* After VCPU_BROKEN: back to a known state. */
 void vcpu_reset(struct vcpu *v);
 /* The same where g, which was on it, is to run on: its extended state is kept. -ENOMEM. */

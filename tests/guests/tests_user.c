@@ -89,6 +89,7 @@ const struct test tests_user[] = {
 	PASS("user", "frame-places"),
 	{.name = "user.not-folded", .run = not_folded, .image = "user-spaces", .args = "hold"},
 	PASS("user-faults", "faults"),
+	PASS("user-faults", "keys"),
 	PASS("user-faults", "fault-again"),
 	PASS("user-faults", "empty"),
 	PASS("user-faults", "demand-zero"),

@@ -112,6 +112,26 @@ static void faults(int argc, char **argv)
 	user_end(&u);
 }
 
+CODE(deny_keys, "mov $-1, %eax\nxor %ecx, %ecx\nxor %edx, %edx\nwrpkru\nmov %rax, 0x500000\n" CALL);
+
+/* Where user code can write protection keys it denies nobody anything, not even itself; elsewhere it cannot. */
+static void keys(int argc, char **argv)
+{
+	struct user u, other;
+	(void)argc;
+	(void)argv;
+	USER_MAKE(&u, 0, deny_keys);
+	USER_MAKE(&other, 1, count);
+	for (int i = 0; i < 3; i++) {
+		u.frame.regs.rip = USER_CODE;
+		int64_t r = user_go(&u, CASSIN_FOREVER);
+		CHECK(r == CASSIN_USER_CALL || (r == CASSIN_USER_FAULT && u.frame.vector == 6));
+		CHECK_IS(user_go(&other, CASSIN_FOREVER), CASSIN_USER_CALL);
+	}
+	user_end(&u);
+	user_end(&other);
+}
+
 /* rip stays at the instruction that faults, so that it can be tried again. */
 static void fault_again(int argc, char **argv)
 {
@@ -191,7 +211,8 @@ static void image_page(int argc, char **argv)
 }
 
 static const struct property all[] = {
-	{"faults", faults},           {"fault-again", fault_again}, {"empty", empty},
+	{"faults", faults},           {"keys", keys},
+	{"fault-again", fault_again}, {"empty", empty},
 	{"demand-zero", demand_zero}, {"image-page", image_page},
 };
 PROPERTIES(all)
