@@ -8,8 +8,8 @@ import subprocess
 from cassin_test import contains, equal, have, holds
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-COMMANDS = ["run", "spawn", "ps", "inspect", "logs", "stop", "kill", "restart", "rm", "stats", "top", "connect", "density",
-            "template", "version"]
+COMMANDS = ["run", "spawn", "ps", "inspect", "logs", "stop", "kill", "restart", "rm", "stats", "top", "connect", "debug", "trace",
+            "density", "template", "version"]
 
 
 def manual(name):

@@ -56,7 +56,7 @@ _cassin_value()
     --template) _cassin_templates ;;
     --sort) COMPREPLY+=($(compgen -W 'name state cpu memory exits accepted in out uptime' -- "$cur")) ;;
     --memory) COMPREPLY+=($(compgen -W '512K 1M 4M 16M 64M' -- "$cur")) ;;
-    --name | --domain | --workers | --pool | --ready-fd | --max-guests | --park | --swap-size | --grace | --timeout | --weight | --cpu-max | --interval | --ramp | --runs | --warmup | --measure | --reserve | --peer | -t | -n | -p) ;;
+    --name | --domain | --workers | --gdb | --pool | --ready-fd | --max-guests | --park | --swap-size | --grace | --timeout | --weight | --cpu-max | --interval | --ramp | --runs | --warmup | --measure | --reserve | --peer | -t | -n | -p) ;;
     *) return 1 ;;
     esac
 }
@@ -87,7 +87,7 @@ _cassin_init()
 _cassin()
 {
     local words cword cur prev command options
-    local commands='run spawn ps inspect logs stop kill restart rm stats top connect density template version help'
+    local commands='run spawn ps inspect logs stop kill restart rm stats top connect debug trace density template version help'
     local guest='-p --name --memory --domain --weight --cpu-max --isolation --restart --spec'
     _cassin_init
     _cassin_command
@@ -97,13 +97,14 @@ _cassin()
         return
     fi
     case $command in
-    run) options="$guest --workers" ;;
+    run) options="$guest --workers --gdb" ;;
     spawn) options="$guest -n --template --atomic --wait --timeout --json" ;;
     ps) options='--quiet --json' ;;
     inspect | stats) options='--all --json' ;;
     density) options='--out --ramp --runs --warmup --measure --reserve --examples --peer --no-baseline --list --quiet' ;;
     top) options='--interval --sort --reverse --once --json' ;;
     logs) options='--follow --all' ;;
+    trace) options='--count --json' ;;
     stop) options='--grace --all --no-wait' ;;
     kill | restart | rm) options='--all' ;;
     template) options='--memory --domain --spec --template --timeout --json' ;;
@@ -116,7 +117,7 @@ _cassin()
     fi
     case $command in
     run | spawn) _cassin_files ;;
-    ps | inspect | logs | stop | kill | restart | rm | stats | top) _cassin_guests ;;
+    ps | inspect | logs | stop | kill | restart | rm | stats | top | debug | trace) _cassin_guests ;;
     template)
         if _cassin_has rm; then
             _cassin_templates
