@@ -1,92 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Debugged guests: they stop, show and take registers and memory, step, and go on as if nothing had been. */
-#include <semaphore.h>
-#include <signal.h>
-#include <time.h>
-
 #include <cassin/abi.h>
-#include <cassin/debug.h>
 
-#include "runner.h"
+#include "debug_session.h"
 
 #define HLT 0xf4
-
-struct session {
-	struct debugger *d;
-	uint64_t guest;
-	sem_t rung;
-};
-
-static void on_notify(void *opaque)
-{
-	sem_post(opaque);
-}
-
-static void attach(struct world *w, struct session *s, uint64_t guest)
-{
-	sem_init(&s->rung, 0, 0);
-	s->guest = guest;
-	EXPECT_IS(engine_debug_attach(w->e, guest, on_notify, &s->rung, &s->d), 0);
-}
-
-static void spawn_stopped(struct world *w, struct session *s, const char *name, const char *image, const char *args)
-{
-	struct guest_spec spec = spec_of(w, name, image, args);
-	struct cassin_error_text err = {0};
-	sem_init(&s->rung, 0, 0);
-	int r = engine_debug_spawn(w->e, &spec, &s->guest, on_notify, &s->rung, &s->d, &err);
-	if (r)
-		fail("%s", err.text);
-	spec_free(&spec);
-}
-
-static struct debug_event await_event(struct world *w, struct session *s)
-{
-	struct debug_event event;
-	struct timespec until;
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += 10 * w->slow;
-	while (!engine_debug_event(s->d, &event)) {
-		if (sem_timedwait(&s->rung, &until) && errno != EINTR)
-			fail("no event of the debugged guest");
-	}
-	return event;
-}
-
-static struct debug_event expect_stop(struct world *w, struct session *s, int sig)
-{
-	struct debug_event event = await_event(w, s);
-	EXPECT_IS(event.kind, DEBUG_STOPPED);
-	EXPECT_IS(event.signal, sig);
-	return event;
-}
-
-static void resume(struct session *s)
-{
-	EXPECT_IS(engine_debug_resume(s->d, false), 0);
-}
-
-static struct debug_registers registers(struct session *s)
-{
-	struct debug_registers r;
-	EXPECT_IS(engine_debug_registers(s->d, &r), 0);
-	return r;
-}
-
-static uint64_t step(struct world *w, struct session *s)
-{
-	EXPECT_IS(engine_debug_resume(s->d, true), 0);
-	expect_stop(w, s, SIGTRAP);
-	return registers(s).rip;
-}
-
-static bool runs_on(struct world *w, uint64_t id)
-{
-	uint64_t before = status_of(w, id).counters.virtual_ns, end = now_ns() + 5000 * MS * w->slow;
-	while (status_of(w, id).counters.virtual_ns == before && now_ns() < end)
-		sleep_ms(5);
-	return status_of(w, id).counters.virtual_ns != before;
-}
 
 static void starts_before_the_first_instruction(struct world *w, const struct test *t)
 {
@@ -207,7 +125,7 @@ static void stops_one_that_computes(struct world *w, const struct test *t)
 	for (int round = 0; round < 3; round++) {
 		attach(w, &s, id);
 		expect_stop(w, &s, SIGTRAP);
-		EXPECT_IS(engine_debug_attach(w->e, id, on_notify, &s.rung, &other.d), -EBUSY);
+		EXPECT_IS(engine_debug_attach(w->e, id, session_notify, &s.rung, &other.d), -EBUSY);
 		struct debug_registers r = registers(&s), again;
 		EXPECT(r.rip);
 		memset(r.xmm[3], 0x5a, sizeof r.xmm[3]);
@@ -385,10 +303,10 @@ static void others_may_end_it(struct world *w, const struct test *t)
 		if (way == 1)
 			EXPECT_IS(engine_guest_restart(w->e, id, &err), 0);
 	}
-	EXPECT_IS(engine_debug_attach(w->e, id, on_notify, &s.rung, &s.d), -ENOENT);
+	EXPECT_IS(engine_debug_attach(w->e, id, session_notify, &s.rung, &s.d), -ENOENT);
 	id = spawn(w, "ended", "life", "exit 0");
 	expect_exit(w, id, 0, 0);
-	EXPECT_IS(engine_debug_attach(w->e, id, on_notify, &s.rung, &s.d), -ESRCH);
+	EXPECT_IS(engine_debug_attach(w->e, id, session_notify, &s.rung, &s.d), -ESRCH);
 }
 
 static void what_it_must_not_reach(struct world *w, const struct test *t)
@@ -442,7 +360,7 @@ static void leaves_no_trace(struct world *w, const struct test *t)
 	for (int round = 0; round < 60 && !over; round++) {
 		sleep_ms((unsigned)round % 7);
 		sem_init(&s.rung, 0, 0);
-		if (engine_debug_attach(w->e, id, on_notify, &s.rung, &s.d))
+		if (engine_debug_attach(w->e, id, session_notify, &s.rung, &s.d))
 			break;
 		over = await_event(w, &s).kind != DEBUG_STOPPED;
 		for (int i = 0; i < round % 5 && !over; i++)
