@@ -128,6 +128,7 @@ void debug_hold(struct guest *g, int signal)
 	d->crash_rip = g->regs.rip;
 	if (v && v->unsaved == g)
 		vcpu_save_extended(v); /* without memory for it, it stays on the vCPU */
+	guest_unparked(g);             /* whoever looks unfolds it */
 	g->run = RUN_STOPPED;
 	atomic_store(&g->stopped, true);
 	g->hog = false;

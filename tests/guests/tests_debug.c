@@ -186,6 +186,30 @@ static void waits_on_behind_the_stop(struct world *w, const struct test *t)
 	expect_exit(w, id, 0, 0);
 }
 
+static void parked_one_is_unfolded(struct world *w, const struct test *t)
+{
+	struct session s;
+	unsigned char bytes[64];
+	(void)t;
+	for (int look = 0; look < 2; look++) {
+		uint64_t id = spawn(w, look ? "looked-at" : "left-alone", "life", "read");
+		while (!status_of(w, id).ready)
+			sleep_ms(2);
+		EXPECT_IS(engine_guest_park(w->e, id), 0);
+		EXPECT(status_of(w, id).parked);
+		attach(w, &s, id);
+		expect_stop(w, &s, SIGTRAP);
+		EXPECT(!status_of(w, id).parked);
+		if (look)
+			EXPECT_IS(engine_debug_read(s.d, registers(&s).general[7], bytes, sizeof bytes), sizeof bytes);
+		engine_debug_detach(s.d);
+		EXPECT_IS(engine_guest_park(w->e, id), 0); /* it waits again */
+		EXPECT(status_of(w, id).parked);
+		EXPECT_IS(engine_guest_input(w->e, id, "one\n", 4), 4);
+		await_text(w, id, "read: one");
+	}
+}
+
 static void sleeper_wakes_in_time(struct world *w, const struct test *t)
 {
 	struct session s;
@@ -409,6 +433,7 @@ const struct test tests_debug[] = {
 	DEBUG("breakpoints-are-bounded", breakpoints_are_bounded),
 	DEBUG("stops-one-that-computes", stops_one_that_computes),
 	DEBUG("one-that-waited-waits-on", waits_on_behind_the_stop),
+	DEBUG("a-parked-one-is-unfolded", parked_one_is_unfolded),
 	DEBUG("a-deadline-that-passes-meanwhile-wakes", sleeper_wakes_in_time),
 	DEBUG("a-crash-stops-first", crash_stops_first),
 	DEBUG("detaching-from-a-crash-ends-it", detaching_from_a_crash_ends_it),
