@@ -22,6 +22,7 @@
 #define BITS (ALIGN - 1)
 #define EXACT 16u /* classes of one size each; then four to a power of two */
 #define CLASSES 64u
+#define ALIGN_MOST 65536u
 #define PROBES 16u /* blocks looked at in the class that may or may not fit */
 
 struct block {
@@ -161,6 +162,42 @@ void *cassin_alloc(size_t size)
 	trim(b, need);
 	heap.used += size_of(b);
 	return (char *)b + HEAD;
+}
+
+/* Cuts a used block in two, both used; the upper one begins `at` bytes above. */
+static struct block *split(struct block *b, size_t at)
+{
+	struct block *upper = (struct block *)((char *)b + at);
+	upper->head = (size_of(b) - at) | USED | BEFORE_USED;
+	b->head -= size_of(b) - at;
+	return upper;
+}
+
+void *cassin_alloc_aligned(size_t align, size_t size)
+{
+	size_t more;
+	if (align <= ALIGN)
+		return cassin_alloc(size);
+	if (align > ALIGN_MOST || align & (align - 1) || __builtin_add_overflow(size, align + LEAST, &more))
+		return NULL;
+	char *p = cassin_alloc(size); /* one like it may have been freed */
+	if (!p || (uintptr_t)p % align == 0)
+		return p;
+	cassin_free(p);
+	/* A block that may begin anywhere: what is below the right place makes a block of its own. */
+	p = cassin_alloc(more);
+	if (!p)
+		return NULL;
+	size_t below = (align - (uintptr_t)p % align) % align;
+	if (below && below < LEAST)
+		below += align;
+	struct block *b = (struct block *)(p - HEAD), *fitting = below ? split(b, below) : b;
+	size_t had = size_of(fitting);
+	trim(fitting, block_size(size));
+	heap.used -= had - size_of(fitting);
+	if (below)
+		cassin_free(p);
+	return (char *)fitting + HEAD;
 }
 
 void *cassin_zalloc(size_t count, size_t size)

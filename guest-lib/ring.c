@@ -62,9 +62,27 @@ int cassin_ring_init(uint32_t sq_entries, uint32_t cq_entries)
 	return r;
 }
 
+static int small_init(void)
+{
+	return set_up(&small.ring, small.sqes, SMALL_SQ, small.cqes, SMALL_CQ);
+}
+
+int cassin_ring_ensure(uint32_t sq_entries, uint32_t cq_entries)
+{
+	if (rings.ring)
+		return 0;
+	int r = cassin_ring_init(sq_entries, cq_entries);
+	return r == -CASSIN_ENOMEM ? small_init() : r;
+}
+
+uint32_t cassin_ring_completions(void)
+{
+	return rings.ring ? rings.cq_entries : 0;
+}
+
 struct cassin_sqe *cassin_sqe(uint8_t op, uint64_t user_data)
 {
-	if (!rings.ring && set_up(&small.ring, small.sqes, SMALL_SQ, small.cqes, SMALL_CQ))
+	if (!rings.ring && small_init())
 		return NULL;
 	if (sq_ready() == rings.sq_entries) {
 		cassin_enter(rings.sq_entries, 0, CASSIN_NOW);
@@ -106,8 +124,13 @@ bool cassin_next(struct cassin_cqe *out)
 	return true;
 }
 
+/* guest-kernel's, if it is linked. */
+int32_t cassin_do_threaded(const struct cassin_sqe *op) __attribute__((weak));
+
 int32_t cassin_do(const struct cassin_sqe *op)
 {
+	if (cassin_do_threaded)
+		return cassin_do_threaded(op);
 	struct cassin_sqe *sqe = cassin_sqe(op->op, 0);
 	struct cassin_cqe cqe;
 	if (!sqe)

@@ -228,7 +228,7 @@ int cassin_serve(const struct cassin_service *s)
 		.listener = r,
 		.most = most,
 		.input_max = s->input_max ? s->input_max : DEFAULT_INPUT,
-		.silent_max = completions / 4,
+		.windows = {.most = completions / 4},
 	};
 	state.dirty_end = &state.dirty;
 	cassin_ready();

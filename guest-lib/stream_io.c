@@ -6,8 +6,6 @@
 #define RECV_BUFFER 16384u /* grown to while input keeps filling it */
 #define OUT_HIGH 65536u    /* output from which input waits; also the longest silent send */
 #define OUT_MOST (1u << 30)
-#define SILENT_SENDS 64u /* of one connection, before one is waited for */
-#define SILENT_BYTES 262144u
 
 #define state cassin_service_state
 
@@ -105,13 +103,6 @@ void conn_received(struct cassin_conn *c, int32_t result)
 	conn_process(c);
 }
 
-/* All sends before this moment are known to have left. */
-static void confirm(struct cassin_conn *c)
-{
-	state.silent -= c->unconfirmed;
-	c->unconfirmed = c->unconfirmed_bytes = 0;
-}
-
 void conn_reclaim(struct cassin_conn *c)
 {
 	if (!c->flight || c->sending || !state.handed_in)
@@ -141,12 +132,10 @@ static bool submit_piece(struct cassin_conn *c, bool silent)
 
 static bool may_be_silent(const struct cassin_conn *c)
 {
-	return !c->stalled && c->out_len <= OUT_HIGH && c->unconfirmed < SILENT_SENDS &&
-	       c->unconfirmed_bytes <= SILENT_BYTES && state.silent < state.silent_max;
+	return !c->stalled && c->out_len <= OUT_HIGH && cassin_window_open(&c->window, &state.windows);
 }
 
-/* Sends the output. Most sends complete silently; now and then one is waited for, so that a peer that does not read
- * cannot pile up output without end. */
+/* Sends the output, silently where the window allows. */
 static bool submit_output(struct cassin_conn *c)
 {
 	bool silent = may_be_silent(c);
@@ -160,11 +149,8 @@ static bool submit_output(struct cassin_conn *c)
 	}
 	c->out = NULL;
 	c->out_len = c->out_size = 0;
-	if (silent) {
-		c->unconfirmed++;
-		c->unconfirmed_bytes += c->flight_len;
-		state.silent++;
-	}
+	if (silent)
+		cassin_window_sent(&c->window, &state.windows, c->flight_len);
 	c->sending = !silent;
 	return true;
 }
@@ -179,7 +165,7 @@ void conn_sent(struct cassin_conn *c, int32_t result)
 		drop_output(c);
 	}
 	c->sending = false;
-	confirm(c);
+	cassin_window_confirmed(&c->window, &state.windows);
 	cassin_free(c->flight);
 	c->flight = NULL;
 	conn_process(c);
@@ -236,7 +222,7 @@ bool conn_flush(struct cassin_conn *c)
 			return false;
 		sqe->handle = c->handle;
 		sqe->flags = CASSIN_SQE_SKIP_SUCCESS;
-		confirm(c);
+		cassin_window_confirmed(&c->window, &state.windows);
 		conn_end(c);
 		return true;
 	}

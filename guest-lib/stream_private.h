@@ -20,8 +20,7 @@ struct service_state {
 	int error;            /* why the service ends, 0: it was asked to stop */
 	uint32_t count, most; /* connections */
 	uint32_t input_max;
-	uint32_t silent; /* sends of all connections that may still be under way, unseen */
-	uint32_t silent_max;
+	struct cassin_windows windows;
 	bool accepting, stopping;
 	bool handed_in;     /* nothing submitted before the last wait is left in the ring */
 	uint64_t accept_at; /* not before */

@@ -15,5 +15,6 @@
 #include <cassin/guest/string.h>
 #include <cassin/guest/upcall.h>
 #include <cassin/guest/user.h>
+#include <cassin/guest/window.h>
 
 #endif

@@ -21,6 +21,10 @@
  * -CASSIN_EINVAL, -CASSIN_EBUSY: operations are in flight or completions unread. Without it: 8 submissions,
  * 16 completions. */
 int cassin_ring_init(uint32_t sq_entries, uint32_t cq_entries);
+/* The same if there are no rings yet; the small pair, if the heap has no room. 0 or a negated code. */
+int cassin_ring_ensure(uint32_t sq_entries, uint32_t cq_entries);
+/* Entries of the completion ring; 0: there are no rings yet. */
+uint32_t cassin_ring_completions(void);
 /* The next free submission, zeroed, with op and user_data set. It is handed in by the next cassin_wait(); when the ring
  * is full, this one hands in first. NULL: the hypervisor takes no more until completions are read. */
 struct cassin_sqe *cassin_sqe(uint8_t op, uint64_t user_data);
@@ -32,8 +36,8 @@ int cassin_wait(uint32_t least, uint64_t deadline);
 uint32_t cassin_ring_left(void);
 /* Takes the oldest completion. False: there is none. */
 bool cassin_next(struct cassin_cqe *out);
-/* Does one operation and waits for its result; completions of other operations are dropped: for
- * guests with nothing else in flight. */
+/* Does one operation and waits for its result; completions of other operations are dropped: for guests with nothing
+ * else in flight. In a guest that links guest-kernel it blocks the calling thread, and nothing is dropped. */
 int32_t cassin_do(const struct cassin_sqe *op);
 
 #endif

@@ -12,6 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <cassin/guest/window.h>
+
 struct cassin_conn {
 	int32_t handle;
 	bool closing; /* set by the service: no more input; close once the output is out */
@@ -29,7 +31,7 @@ struct cassin_conn {
 	bool dead;      /* closed; an operation may still own its memory */
 	char *in_buffer, *out, *flight;
 	uint32_t in_size, out_len, out_size, flight_at, flight_len, flight_size;
-	uint32_t unconfirmed, unconfirmed_bytes; /* sends that complete silently, since the last that did not */
+	struct cassin_window window;
 	struct cassin_conn *next, **link, *dirty_next;
 };
 
