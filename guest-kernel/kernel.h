@@ -140,6 +140,11 @@ bool kernel_submit(const struct cassin_sqe *sqe, struct operation *op);
 /* Submits what nobody waits for. `parcel` (NULL: none) is freed when it has been consumed. False: not now. */
 bool kernel_submit_silent(const struct cassin_sqe *sqe, struct parcel *parcel);
 
+/* ---- stream.c ---- */
+
+/* A silent send on a handle has come to nothing: the next one on it shall say so. */
+void kernel_send_failed(int32_t handle, int32_t result);
+
 /* ---- stack.c ---- */
 
 /* A stack of so many pages, but for a few bytes that the heap needs, above a guard page. NULL: no memory. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Operations of many threads on one pair of rings. user_data is the address of the operation that waits, 0: nobody does.
+ * Operations of many threads on one pair of rings. user_data is the address of the operation that waits; odd: a handle, of
+ * a send that nobody waits for; 0: nobody cares.
  *
  * Operations that may pend for as long as others like (receives, say) hold room for completions. A quarter of the room is
  * kept for those that do not, or nobody could answer once everybody listens.
@@ -44,7 +45,9 @@ static bool take_completions(void)
 	while (cassin_next(&cqe)) {
 		struct operation *op = (struct operation *)cqe.user_data;
 		any = true;
-		if (!op)
+		if (cqe.user_data & 1)
+			kernel_send_failed((int32_t)(cqe.user_data >> 1), cqe.result);
+		if (!op || cqe.user_data & 1)
 			continue;
 		op->result = cqe.result;
 		op->done = true;
@@ -111,7 +114,7 @@ bool kernel_submit_silent(const struct cassin_sqe *sqe, struct parcel *parcel)
 	if (!to)
 		return false;
 	*to = *sqe;
-	to->user_data = 0;
+	to->user_data = sqe->op == CASSIN_OP_SEND ? (uint64_t)(uint32_t)sqe->handle << 1 | 1 : 0;
 	kernel.unsent = true;
 	if (parcel) {
 		parcel->next = kernel.parcels;

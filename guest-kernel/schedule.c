@@ -64,8 +64,10 @@ static void idle(void)
 		cassin_panic("deadlock: no thread can ever run again");
 	}
 	bool completed = kernel_wait(deadline);
-	uint64_t now = cassin_now();
 	kernel.polled = tsc();
+	if (!kernel.timers.first)
+		return;
+	uint64_t now = cassin_now(); /* a call where the host's counter is of no use */
 	if (!completed && now < deadline && deadline - now < CLOCK_DIFFERENCE_NS)
 		now = deadline;
 	fire(now);
@@ -94,7 +96,8 @@ static void switch_tls(const struct cassin_thread *t)
 void kernel_switch(void)
 {
 	struct cassin_thread *self = kernel.current, *next;
-	poll();
+	if (kernel.ready.filled)
+		poll();
 	while (!(next = ready_take(&kernel.ready)))
 		idle();
 	next->state = THREAD_RUNNING;

@@ -4,6 +4,32 @@
 #define SILENT_MOST 65536u /* longest piece that is copied and sent without waiting */
 #define SHARE 4u           /* of the room for completions, what silent sends may hold */
 
+/* What silent sends came to, by handle; made when the first has failed. A handle's number is used again only after its
+ * close, which completes after its sends. */
+static struct {
+	int32_t *results;
+	uint32_t handles;
+} failed;
+
+void kernel_send_failed(int32_t handle, int32_t result)
+{
+	uint32_t at = (uint32_t)handle;
+	if (at >= failed.handles) {
+		int32_t *grown = cassin_realloc(failed.results, (at + UINT64_C(1)) * sizeof *grown);
+		if (!grown)
+			cassin_panic("no memory to remember that a send failed");
+		memset(grown + failed.handles, 0, (at + UINT64_C(1) - failed.handles) * sizeof *grown);
+		failed.results = grown;
+		failed.handles = at + 1;
+	}
+	failed.results[at] = result;
+}
+
+static int32_t failure_of(int32_t handle)
+{
+	return (uint32_t)handle < failed.handles ? failed.results[handle] : 0;
+}
+
 int32_t cassin_listen(uint16_t port)
 {
 	struct cassin_sqe sqe = {.op = CASSIN_OP_LISTEN, .offset = port};
@@ -13,6 +39,8 @@ int32_t cassin_listen(uint16_t port)
 static int opened(struct cassin_stream *s, int32_t result)
 {
 	*s = (struct cassin_stream){.handle = result < 0 ? -1 : result};
+	if (failure_of(s->handle))
+		failed.results[s->handle] = 0;
 	return result < 0 ? result : 0;
 }
 
@@ -75,11 +103,11 @@ static int send_and_wait(struct cassin_stream *s, const void *bytes, uint32_t le
 int cassin_stream_send(struct cassin_stream *s, const void *bytes, size_t len, uint64_t deadline)
 {
 	const char *at = bytes;
-	int r = 0;
 	if (s->handle < 0)
 		return -CASSIN_EBADF;
+	int r = failure_of(s->handle);
 	kernel_lock();
-	if (!len || len > SILENT_MOST || !send_silently(s, at, (uint32_t)len)) {
+	if (r || !len || len > SILENT_MOST || !send_silently(s, at, (uint32_t)len)) {
 		while (len && !r) {
 			uint32_t n = len < CASSIN_IO_MAX ? (uint32_t)len : CASSIN_IO_MAX;
 			r = send_and_wait(s, at, n, deadline);

@@ -282,6 +282,7 @@ static void serve(void)
 	struct cassin_thread_options o = {.detached = 1};
 	listener = cassin_listen(PORT);
 	CHECK(listener >= 0);
+	cassin_print("listening\n");
 	cassin_ready();
 	for (;;) {
 		struct cassin_stream *s = cassin_zalloc(1, sizeof *s);

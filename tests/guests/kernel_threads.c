@@ -392,11 +392,14 @@ static void sleepers(int argc, char **argv)
 		start(&small, sleeps, (void *)(i * 37 % SLEEPERS));
 	last_wake = cassin_after(100 * MS);
 	cassin_info(&before);
-	cassin_sleep_until(last_wake + SLEEPERS * 50000 + 5 * MS);
+	while (awake < SLEEPERS)
+		cassin_sleep(50 * MS);
 	cassin_info(&after);
-	CHECK_IS(awake, SLEEPERS);
-	/* A thread whose turn it is gives its stack back, which costs a call; the guest waits once for each moment. */
-	CHECK(after.hypercalls - before.hypercalls < 3 * SLEEPERS);
+	/* A thread whose turn it is gives its stack back, which costs a call; the guest waits once for each moment. Where
+	 * the host's counter is of no use, reading the clock is a call as well. */
+	const struct cassin_clock_page *page = (const void *)cassin_boot->clock_page;
+	unsigned each = page->flags & CASSIN_CLOCK_TSC ? 3 : 9;
+	CHECK(after.hypercalls - before.hypercalls < each * SLEEPERS);
 }
 
 static unsigned fired;

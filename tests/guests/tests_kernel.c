@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* guest-kernel: threads and what they do with each other, with streams and with the console. */
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -17,7 +18,7 @@
 	{                                                                                                              \
 		.name = "kernel." what, .run = passes, .image = "kernel_io", .args = what                              \
 	}
-#define REQUESTS 200u
+#define REQUESTS 100u
 
 /* The guest crashes of itself: the report names where, and its console says why. */
 static void panics(struct world *w, const struct test *t)
@@ -43,6 +44,7 @@ static int connect_to(struct world *w, uint64_t id)
 {
 	int ends[2];
 	EXPECT_IS(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+	EXPECT_IS(fcntl(ends[1], F_SETFL, O_NONBLOCK), 0);
 	EXPECT_IS(engine_guest_connect(w->e, id, 7, ends[1]), 0);
 	return ends[0];
 }
@@ -59,6 +61,7 @@ static void ask(int fd)
 static void one_exit_a_request(struct world *w, const struct test *t)
 {
 	uint64_t id = spawn(w, "g", t->image, t->args);
+	await_text(w, id, "listening");
 	int fd = connect_to(w, id), idle = connect_to(w, id);
 	ask(fd);
 	uint64_t before = status_of(w, id).counters.hypercalls;

@@ -201,6 +201,24 @@ Test(heap, an_empty_heap_hands_out_nothing)
 	cr_assert_null(cassin_alloc(0));
 }
 
+Test(heap, an_aligned_block_costs_no_more_than_its_size_and_a_hole_below)
+{
+	cassin_heap_reset(memory, sizeof memory);
+	char *a = cassin_alloc_aligned(4096, 8192 - 16), *b = cassin_alloc_aligned(4096, 8192 - 16);
+	char *wall = cassin_alloc(1);
+	cr_assert_eq((uintptr_t)a % 4096, 0);
+	cr_assert_eq(b, a + 8192);
+	cr_assert_eq(cassin_heap_used(), 2 * 8192 + 32);
+	cassin_free(b);
+	cr_assert_eq(cassin_alloc_aligned(4096, 8192 - 16), b);
+	cr_assert_lt((char *)cassin_alloc(100), a);
+	cassin_free(wall);
+	cr_assert_null(cassin_alloc_aligned(24, 8));
+	cr_assert_null(cassin_alloc_aligned(1u << 20, 8));
+	cr_assert_null(cassin_alloc_aligned(4096, SIZE_MAX - 100));
+	cr_assert_null(cassin_alloc_aligned(4096, sizeof memory));
+}
+
 Test(heap, a_block_grows_in_place_or_moves_with_its_bytes)
 {
 	cassin_heap_reset(memory, sizeof memory);
@@ -222,15 +240,19 @@ static void random_step(unsigned char **piece, size_t *size, size_t i)
 {
 	for (size_t j = 0; j < size[i]; j++)
 		cr_assert_eq(piece[i][j], (unsigned char)i, "piece %zu was written by another", i);
-	size_t want = (size_t)rand() % (rand() % 8 ? 200 : 20000);
+	size_t want = (size_t)rand() % (rand() % 8 ? 200 : 20000), align = (size_t)16 << rand() % 9;
 	unsigned char *p = NULL;
 	if (piece[i] && rand() % 2) {
 		cassin_free(piece[i]);
 		want = 0;
 	} else {
-		p = piece[i] ? cassin_realloc(piece[i], want) : cassin_alloc(want);
+		bool aligned = !piece[i] && rand() % 3 == 0;
+		p = aligned    ? cassin_alloc_aligned(align, want)
+		    : piece[i] ? cassin_realloc(piece[i], want)
+			       : cassin_alloc(want);
 		if (!p)
 			return;
+		cr_assert(!aligned || (uintptr_t)p % align == 0);
 	}
 	cr_assert(!p || ((char *)p >= memory && (char *)p + want <= memory + sizeof memory));
 	piece[i] = p;

@@ -32,7 +32,7 @@ int cassin_stream_connect(struct cassin_stream *s, const char *name, uint64_t de
  * is closed. */
 int32_t cassin_stream_receive(struct cassin_stream *s, void *to, uint32_t len, uint64_t deadline);
 /* Sends all of it, in order with what was sent before; the memory is the caller's again. A short piece is copied and
- * leaves with the next exit, so that a failure may show only in a later call. 0, -CASSIN_ETIMEDOUT: some of it may have
+ * leaves with the next exit, so that a failure may show only in the next send. 0, -CASSIN_ETIMEDOUT: some of it may have
  * been sent, a code of SEND. */
 int cassin_stream_send(struct cassin_stream *s, const void *bytes, size_t len, uint64_t deadline);
 /* Ends the sending side, after the sends before it. */

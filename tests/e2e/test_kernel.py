@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: MIT
+"""Guests with threads: the chat room, and guest-kernel as an outsider links it."""
+
+import os
+import socket
+import subprocess
+
+from cassin_test import contains, equal, holds, wait_until
+
+
+class Person:
+    """Somebody in the room."""
+
+    def __init__(self, port, name):
+        self.connection = socket.create_connection(("127.0.0.1", port), timeout=20)
+        self.lines = self.connection.makefile("rb")
+        self.say(name)
+
+    def say(self, text):
+        self.connection.sendall(text.encode() + b"\n")
+
+    def hears(self, text):
+        equal(self.lines.readline().decode(), text and text + "\n", "heard")
+
+    def goes(self):
+        self.lines.close()
+        self.connection.close()
+
+
+def room(t, daemon, *options):
+    port = t.ports()
+    daemon.cassin("spawn", "--name", "chat", "-p", f"{port}:5000", *options, t.guest("chat"), code=0)
+    return port
+
+
+def test_chat_tells_everybody_what_one_says(t):
+    port = room(t, t.daemon())
+    ann = Person(port, "ann")
+    ann.hears("* ann comes")
+    bob = Person(port, "bob")
+    for person in (ann, bob):
+        person.hears("* bob comes")
+    ann.say("hello")
+    bob.say("hi\r")
+    for person in (ann, bob):
+        equal({person.lines.readline(), person.lines.readline()}, {b"ann: hello\n", b"bob: hi\n"}, "heard")
+    bob.say("/quit")
+    ann.hears("* bob goes")
+    bob.hears("* bob goes")
+    bob.hears("")
+    ann.connection.shutdown(socket.SHUT_WR)
+    ann.hears("* ann goes")
+
+
+def test_chat_holds_many_people_and_those_who_leave_without_a_word(t):
+    daemon = t.daemon()
+    port = room(t, daemon)
+    people = []
+    for i in range(40):
+        people.append(Person(port, f"p{i}"))
+        people[i].hears(f"* p{i} comes")
+    for i, person in enumerate(people):
+        for j in range(i + 1, 40):
+            person.hears(f"* p{j} comes")
+    for person in people[1:]:
+        person.goes()
+    gone = {people[0].lines.readline() for _ in range(39)}
+    equal(gone, {f"* p{i} goes\n".encode() for i in range(1, 40)}, "gone")
+    silent = socket.create_connection(("127.0.0.1", port), timeout=20)
+    silent.sendall(b"x" * 1000)  # no line
+    equal(silent.recv(1), b"", "the end")
+    people[0].say("still here")
+    people[0].hears("p0: still here")
+    equal(daemon.guest("chat")["state"], "running", "state")
+
+
+def test_chat_sends_away_who_does_not_read(t):
+    port = room(t, t.daemon(), "--memory", "2M")
+    deaf = Person(port, "deaf")
+    ann = Person(port, "ann")
+    wait_until(lambda: ann.lines.readline() == b"* ann comes\n", "ann is there")
+    line = "x" * 380
+    heard = 0
+    # What nobody takes fills the host's buffers first, megabytes of them.
+    for _ in range(400):
+        ann.connection.sendall((line + "\n").encode() * 50)
+        for _ in range(50):
+            got = ann.lines.readline()
+            if got == b"* deaf goes\n":
+                deaf.goes()
+                return
+            heard += got == f"ann: {line}\n".encode()
+    holds(False, f"the deaf one is sent away; ann heard {heard}")
+
+
+def test_chat_says_goodbye_when_it_is_asked_to_stop(t):
+    daemon = t.daemon()
+    port = room(t, daemon)
+    ann = Person(port, "ann")
+    ann.hears("* ann comes")
+    daemon.cassin("stop", "chat", code=0)
+    ann.hears("* bye")
+    ann.hears("")
+    equal(daemon.await_state("chat", "exited")["exit_code"], 0, "exit code")
+    contains(daemon.cassin("logs", "chat", code=0).out, "Z info person: ann comes\n")
+
+
+PROGRAM = """
+#include <cassin/kernel.h>
+static int run(void *arg) { cassin_print("%s", (const char *)arg); return 3; }
+int main(void)
+{
+	struct cassin_thread *t;
+	int result;
+	if (cassin_thread_create(&t, NULL, run, "from a thread\\n") || cassin_thread_join(t, &result, CASSIN_FOREVER))
+		return 1;
+	return result;
+}
+"""
+
+
+def test_cassin_cc_links_the_kernel(t):
+    t.write("threads.c", PROGRAM)
+    compiler = os.path.join(t.build, "guest-lib", "cassin-cc")
+    for option in ([], ["-static-pie"]):
+        t.run([compiler, "--kernel", "-Wall", "-Werror", *option, "threads.c", "-o", "threads.elf"], code=0)
+        equal(t.cassin("run", t.path("threads.elf"), code=3).out, "from a thread\n", "output")
+    contains(t.run([compiler, "--help"], code=0).out, "--kernel")
+    result = t.run([compiler, "threads.c", "-o", "none.elf"])
+    holds(result.code, "without --kernel the header is not found")
+    contains(result.err, "cassin/kernel.h")
+
+
+def test_a_thread_guest_reads_the_console_of_cassin_run(t):
+    # The guest first looks for input that must not be there yet.
+    process = t.start([t.tool("cassin"), "run", t.guest("kernel_io"), "lines"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    equal(process.stdout.readline(), b"waiting\n", "output")
+    out, _ = process.communicate(b"one\ntwo", timeout=40)
+    equal(process.returncode, 0, "exit code")
+    contains(out.decode(), "4<one\n>3<two>the end")
