@@ -92,3 +92,13 @@ def compute(context):
     return {"compute_vs_native": ratio(got["process_ns"], got["guest_ns"],
                                        process_ns=statistics.median(got["process_ns"]),
                                        guest_ns=statistics.median(got["guest_ns"]))}
+
+
+def threads(context):
+    context.progress("switches between threads in a guest and between contexts in a process")
+    got = context.run("bench-threads", context.bench("bench-threads.elf"), 7 if context.quick else 25, 400)
+    return {"thread_switch_ns_vs_native": ratio(got["guest_ns"], got["swap_ns"],
+                                                guest_ns=statistics.median(got["guest_ns"]),
+                                                swap_ns=statistics.median(got["swap_ns"]),
+                                                bare_ns=statistics.median(got["bare_ns"]), hypercalls=got["hypercalls"],
+                                                note=f"{got['hypercalls']} hypercalls")}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * threads COUNT STRETCHES: two threads yield to each other. Prints the median time of COUNT switches in nanoseconds and
- * the exits in all stretches together.
+ * threads time COUNT STRETCHES   two threads yield to each other: the median time of COUNT switches, in nanoseconds
+ * threads calls COUNT STRETCHES  the hypercalls in all of them together
  */
 #include <cassin/kernel.h>
 
@@ -27,22 +27,41 @@ static uint64_t hypercalls(void)
 	return info.hypercalls;
 }
 
-int main(int argc, char **argv)
+static void stretch(uint32_t count)
 {
-	uint32_t count = argc == 3 ? (uint32_t)cassin_parse(argv[1], strlen(argv[1])) : 0;
-	uint32_t stretches = argc == 3 ? (uint32_t)cassin_parse(argv[2], strlen(argv[2])) : 0;
-	if (!count || !stretches || stretches > STRETCHES_MOST || cassin_thread_create(NULL, NULL, other, NULL))
-		return 2;
-	cassin_thread_yield();
-	uint64_t before = hypercalls();
+	for (uint32_t i = 0; i < count / 2; i++) /* there and back */
+		cassin_thread_yield();
+}
+
+static uint64_t median_time(uint32_t count, uint32_t stretches)
+{
 	for (uint32_t s = 0; s < stretches; s++) {
 		uint64_t start = cassin_now();
-		for (uint32_t i = 0; i < count / 2; i++) /* there and back */
-			cassin_thread_yield();
+		stretch(count);
 		times[s] = cassin_now() - start;
 	}
-	uint64_t calls = hypercalls() - before - 1;
+	return median(times, stretches);
+}
+
+static uint64_t calls(uint32_t count, uint32_t stretches)
+{
+	uint64_t before = hypercalls();
+	for (uint32_t s = 0; s < stretches; s++)
+		stretch(count);
+	return hypercalls() - before - 1; /* the one that asks */
+}
+
+int main(int argc, char **argv)
+{
+	if (argc != 4)
+		return 2;
+	uint32_t count = (uint32_t)cassin_parse(argv[2], strlen(argv[2]));
+	uint32_t stretches = (uint32_t)cassin_parse(argv[3], strlen(argv[3]));
+	if (!stretches || stretches > STRETCHES_MOST || cassin_thread_create(NULL, NULL, other, NULL))
+		return 2;
+	stretch(count);
+	bool time = strcmp(argv[1], "time") == 0;
+	cassin_print("%lu\n", time ? median_time(count, stretches) : calls(count, stretches));
 	done = true;
-	cassin_print("%lu %lu\n", median(times, stretches), calls);
 	return 0;
 }
