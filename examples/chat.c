@@ -99,9 +99,10 @@ static int serve_person(void *arg)
 		tell_all("* %s comes\n", p->name);
 		while (read_line(p, buffer, &have, line) && strcmp(line, "/quit") != 0)
 			tell_all("%s: %s\n", p->name, line);
-		tell_all("* %s goes\n", p->name);
 	}
 	leave_room(p);
+	if (*p->name)
+		tell_all("* %s goes\n", p->name);
 	cassin_stream_close(&p->stream);
 	cassin_free(p);
 	return 0;

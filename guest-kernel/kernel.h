@@ -61,6 +61,7 @@ struct kernel {
 	uint32_t locked;
 	bool resched;        /* an interrupt wanted to switch while it was locked */
 	bool unsent;         /* submissions that nobody waits for are in the ring */
+	bool firing;         /* timers: what they call must not block */
 	uint32_t operations; /* submitted, not completed */
 	struct ready ready;
 	struct timers timers;

@@ -29,6 +29,7 @@ static uint64_t tsc(void)
 static void fire(uint64_t now)
 {
 	struct cassin_timer *t;
+	kernel.firing = true;
 	while ((t = kernel.timers.first) && t->when <= now) {
 		timers_remove(&kernel.timers, t);
 		if (t->period) {
@@ -38,6 +39,7 @@ static void fire(uint64_t now)
 		}
 		t->fire(t);
 	}
+	kernel.firing = false;
 }
 
 /* While threads run one after the other, submissions, completions and timers get a look now and then. */
@@ -96,6 +98,8 @@ static void switch_tls(const struct cassin_thread *t)
 void kernel_switch(void)
 {
 	struct cassin_thread *self = kernel.current, *next;
+	if (kernel.firing)
+		cassin_panic("a timer's function must not block");
 	if (kernel.ready.filled)
 		poll();
 	while (!(next = ready_take(&kernel.ready)))
@@ -103,8 +107,10 @@ void kernel_switch(void)
 	next->state = THREAD_RUNNING;
 	if (next == self)
 		return;
+	uint32_t locked = kernel.locked; /* as deep as this thread has it */
 	kernel.current = next;
 	kernel_context_switch(&self->sp, next->sp);
+	kernel.locked = locked;
 	kernel_switched();
 	switch_tls(self);
 }
@@ -203,7 +209,7 @@ void cassin_thread_yield(void)
 
 void cassin_thread_preempt(void)
 {
-	if (kernel.locked) {
+	if (kernel.locked) { /* as it is while timers' functions are called */
 		kernel.resched = true;
 		return;
 	}

@@ -29,6 +29,7 @@ static void cassin_thread_begin(void)
 {
 	struct cassin_thread *self = kernel.current;
 	kernel_switched();
+	kernel.locked = 1; /* whatever the one had that ran before */
 	kernel_unlock();
 	cassin_thread_exit(self->run(self->arg));
 }

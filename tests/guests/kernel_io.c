@@ -161,6 +161,13 @@ static int sends_large(void *arg)
 	return 0;
 }
 
+static int says_x(void *arg)
+{
+	(void)arg;
+	say('x');
+	return 0;
+}
+
 static void large_sends(int argc, char **argv)
 {
 	struct ends e;
@@ -178,6 +185,11 @@ static void large_sends(int argc, char **argv)
 	}
 	CHECK_IS(n, 0);
 	CHECK_IS(total, LARGE);
+	CHECK_IS(ended(t), 0);
+	/* Nobody is thought to be in the kernel still, after so many waits in it. */
+	t = start(NULL, says_x, NULL);
+	cassin_thread_preempt();
+	said("x");
 	CHECK_IS(ended(t), 0);
 }
 
