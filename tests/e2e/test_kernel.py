@@ -104,6 +104,21 @@ def test_chat_says_goodbye_when_it_is_asked_to_stop(t):
     contains(daemon.cassin("logs", "chat", code=0).out, "Z info person: ann comes\n")
 
 
+def test_clones_of_a_chat_room_have_their_own_threads(t):
+    daemon = t.daemon()
+    daemon.cassin("template", "create", "room", t.guest("chat"), code=0)
+    ports = t.ports(2)
+    daemon.cassin("spawn", "-n", "2", "--template", "room", "--name", "room", "-p", f"{ports}+:5000", code=0)
+    people = [Person(ports + i, f"p{i}") for i in range(2)]
+    for i, person in enumerate(people):
+        person.hears(f"* p{i} comes")
+        person.say("anybody?")
+        person.hears(f"p{i}: anybody?")
+    daemon.cassin("stop", "--all", code=0)
+    for person in people:
+        person.hears("* bye")
+
+
 PROGRAM = """
 #include <cassin/kernel.h>
 static int run(void *arg) { cassin_print("%s", (const char *)arg); return 3; }

@@ -15,6 +15,7 @@
 #include <cassin/guest/format.h>
 #include <cassin/guest/heap.h>
 #include <cassin/guest/string.h>
+#include <cassin/guest/window.h>
 
 const struct cassin_boot *cassin_boot; /* none: the heap is the test's */
 
@@ -273,4 +274,34 @@ Test(heap, blocks_never_overlap_in_a_long_random_run)
 		cassin_free(piece[i]);
 	cr_assert_eq(cassin_heap_used(), 0);
 	cr_assert_not_null(cassin_alloc(sizeof memory - 64));
+}
+
+Test(window, so_many_sends_or_bytes_of_a_stream_go_out_silently)
+{
+	struct cassin_windows all = {.most = 1000};
+	struct cassin_window a = {0}, b = {0};
+	unsigned n = 0;
+	for (; cassin_window_open(&a, &all); n++)
+		cassin_window_sent(&a, &all, 10);
+	cr_assert_eq(n, 64);
+	for (n = 0; cassin_window_open(&b, &all); n++)
+		cassin_window_sent(&b, &all, 65536);
+	cr_assert_eq(n, 5);
+	cassin_window_confirmed(&a, &all);
+	cr_assert(cassin_window_open(&a, &all));
+	cr_assert(!cassin_window_open(&b, &all));
+	cr_assert_eq(all.silent, 5);
+}
+
+Test(window, all_streams_together_have_a_limit)
+{
+	struct cassin_windows all = {.most = 3};
+	struct cassin_window w[4] = {0};
+	for (unsigned i = 0; i < 3; i++) {
+		cr_assert(cassin_window_open(&w[i], &all));
+		cassin_window_sent(&w[i], &all, 1);
+	}
+	cr_assert(!cassin_window_open(&w[3], &all));
+	cassin_window_confirmed(&w[1], &all);
+	cr_assert(cassin_window_open(&w[3], &all));
 }

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* The parts of guest-kernel that need no guest: lists of threads, the ready queue, the timers' heap. */
+/* The parts of guest-kernel that need no guest: lists of threads, the ready queue, the timers' heap, message queues. */
 #include <criterion/criterion.h>
 #include <stdlib.h>
+
+#include "guest_names.h"
 
 #include "kernel.h"
 
@@ -127,4 +129,101 @@ Test(timers, of_equals_the_one_added_first_is_first)
 		}
 	}
 	cr_assert_null(heap.first);
+}
+
+/* ---- Queues, without a scheduler: a thread that would wait is put on its list, and gives up at once or stays ---- */
+
+static struct cassin_thread caller;
+struct kernel kernel = {.current = &caller};
+const struct cassin_boot *cassin_boot;
+static bool stays;
+
+int kernel_block(struct cassin_waiters *list, uint64_t deadline, const char *waits_for)
+{
+	(void)waits_for;
+	if (deadline == CASSIN_NOW || !stays)
+		return -CASSIN_ETIMEDOUT;
+	waiters_insert(list, kernel.current);
+	return 0;
+}
+
+void kernel_wake(struct cassin_thread *t, int result)
+{
+	t->woken = result;
+	waiters_remove(t);
+}
+
+void kernel_wake_all(struct cassin_waiters *list, int result)
+{
+	while (list->first)
+		kernel_wake(list->first, result);
+}
+
+void kernel_unlock_switch(void)
+{
+	cr_assert_fail("nothing asks for a switch");
+}
+
+static void queue_of(struct cassin_queue *q, uint32_t most)
+{
+	static _Alignas(16) char memory[65536];
+	cassin_heap_reset(memory, sizeof memory);
+	cr_assert_eq(cassin_queue_init(q, sizeof(uint32_t), most), 0);
+}
+
+Test(queue, messages_come_out_in_order_whatever_the_place_of_the_oldest)
+{
+	struct cassin_queue q;
+	uint32_t in = 0, out = 0, got;
+	queue_of(&q, 7);
+	srand(5);
+	for (unsigned step = 0; step < 5000; step++) {
+		if (rand() % 2) {
+			int r = cassin_queue_send(&q, &in, CASSIN_NOW);
+			cr_assert_eq(r, in - out < 7 ? 0 : -CASSIN_ETIMEDOUT);
+			in += !r;
+		} else {
+			int r = cassin_queue_receive(&q, &got, CASSIN_NOW);
+			cr_assert_eq(r, in != out ? 0 : -CASSIN_ETIMEDOUT);
+			cr_assert(r || got == out++);
+		}
+	}
+	cr_assert_eq(kernel.locked, 0);
+	cassin_queue_free(&q);
+	cr_assert_eq(cassin_heap_used(), 0);
+}
+
+Test(queue, what_is_sent_goes_to_the_first_that_waits)
+{
+	struct cassin_queue q;
+	uint32_t place[2] = {0, 0}, message = 77;
+	queue_of(&q, 1);
+	stays = true;
+	for (unsigned i = 0; i < 2; i++) {
+		kernel.current = thread(i, i);
+		cassin_queue_receive(&q, &place[i], CASSIN_FOREVER);
+	}
+	cr_assert_eq(cassin_queue_send(&q, &message, CASSIN_NOW), 0);
+	cr_assert_eq(place[1], 77); /* of the higher priority */
+	cr_assert_eq(place[0], 0);
+	cr_assert_eq(q.len, 0);
+	cassin_queue_close(&q);
+	cr_assert_eq(threads[0].woken, -CASSIN_EPIPE);
+}
+
+Test(queue, a_sender_that_waits_gets_in_before_those_who_come_later)
+{
+	struct cassin_queue q;
+	uint32_t messages[3] = {1, 2, 3}, got;
+	queue_of(&q, 1);
+	cr_assert_eq(cassin_queue_send(&q, &messages[0], CASSIN_NOW), 0);
+	stays = true;
+	kernel.current = thread(0, 0);
+	cassin_queue_send(&q, &messages[1], CASSIN_FOREVER);
+	kernel.current = &caller;
+	cr_assert_eq(cassin_queue_receive(&q, &got, CASSIN_NOW), 0);
+	cr_assert_eq(got, 1);
+	cr_assert_eq(cassin_queue_send(&q, &messages[2], CASSIN_NOW), -CASSIN_ETIMEDOUT);
+	cr_assert_eq(cassin_queue_receive(&q, &got, CASSIN_NOW), 0);
+	cr_assert_eq(got, 2);
 }
