@@ -195,12 +195,11 @@ int32_t cassin_do_threaded(const struct cassin_sqe *sqe)
 {
 	if (sqe->op != CASSIN_OP_TIMEOUT)
 		return cassin_do_until(sqe, CASSIN_FOREVER);
-	if (sqe->offset <= cassin_now()) {
-		cassin_thread_yield();
-		return 0;
-	}
 	kernel_lock();
+	kernel.current->woken = 0;
 	kernel_block(NULL, sqe->offset, "a moment");
+	if (!kernel.current->woken) /* that is over: it has not waited, but the others have their turns all the same */
+		cassin_thread_yield();
 	kernel_unlock();
 	return 0;
 }
