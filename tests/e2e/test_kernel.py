@@ -7,6 +7,8 @@ import subprocess
 
 from cassin_test import contains, equal, holds, receive, wait_until
 
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
 
 class Person:
     """Somebody in the room."""
@@ -119,26 +121,14 @@ def test_clones_of_a_chat_room_have_their_own_threads(t):
         person.hears("* bye")
 
 
-PROGRAM = """
-#include <cassin/kernel.h>
-static int run(void *arg) { cassin_print("%s", (const char *)arg); return 3; }
-int main(void)
-{
-	struct cassin_thread *t;
-	int result;
-	if (cassin_thread_create(&t, NULL, run, "from a thread\\n") || cassin_thread_join(t, &result, CASSIN_FOREVER))
-		return 1;
-	return result;
-}
-"""
-
-
-def test_cassin_cc_links_the_kernel(t):
-    t.write("threads.c", PROGRAM)
+def test_the_manuals_program_with_threads_is_built_by_cassin_cc(t):
+    with open(os.path.join(ROOT, "docs", "guest-kernel.md"), encoding="utf-8") as manual:
+        t.write("threads.c", manual.read().partition("```c\n")[2].partition("```")[0])
     compiler = os.path.join(t.build, "guest-lib", "cassin-cc")
     for option in ([], ["-static-pie"]):
         t.run([compiler, "--kernel", "-Wall", "-Werror", *option, "threads.c", "-o", "threads.elf"], code=0)
-        equal(t.cassin("run", t.path("threads.elf"), code=3).out, "from a thread\n", "output")
+        out = t.cassin("run", t.path("threads.elf"), code=0).out
+        equal(sorted(out.splitlines()), ["one 0", "one 1", "one 2", "two 0", "two 1", "two 2"], "output")
     contains(t.run([compiler, "--help"], code=0).out, "--kernel")
     result = t.run([compiler, "threads.c", "-o", "none.elf"])
     holds(result.code, "without --kernel the header is not found")
