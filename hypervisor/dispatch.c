@@ -133,7 +133,7 @@ static enum turn page_fault(struct vcpu *v, struct guest *g, const struct vcpu_e
 			    (unsigned long long)x->address);
 	else
 		guest_crash(g, "page fault: %s 0x%llx, %s", how, (unsigned long long)x->address,
-			    memory_describe(m, x->address));
+			    memory_describe(m, x->address, g->regs.rsp));
 	return TURN_END;
 }
 

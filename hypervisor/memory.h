@@ -96,8 +96,9 @@ int memory_touch(struct memory *m, unsigned space, uint64_t va, unsigned want, f
  * -EFAULT: it is the hypervisor's, or cannot be read; -ENOMEM. */
 int memory_own(struct memory *m, uint64_t va, frame_t *out);
 
-/* What lies at va, for a crash report: "not mapped", "the guard page below the stack", ... Static text. */
-const char *memory_describe(struct memory *m, uint64_t va);
+/* What lies at va, for a crash report: "not mapped", "the guard page below the stack", ... Static text. `rsp` tells the guard
+ * of another stack, which is a page that the guest has unmapped. */
+const char *memory_describe(struct memory *m, uint64_t va, uint64_t rsp);
 
 /* Copies between the hypervisor and space 0. All or nothing is *checked* first. -EFAULT, -ENOMEM. */
 int memory_copyin(struct memory *m, void *to, gva_t from, size_t len);

@@ -87,7 +87,13 @@ static bool near_stack_guard(const struct memory *m, uint64_t va)
 	return false;
 }
 
-const char *memory_describe(struct memory *m, uint64_t va)
+/* On the page that the stack pointer is in, or on the one below it. */
+static bool near_stack_pointer(uint64_t va, uint64_t rsp)
+{
+	return page_down(va) == page_down(rsp) || page_down(va) == page_down(rsp) - PAGE_SIZE;
+}
+
+const char *memory_describe(struct memory *m, uint64_t va, uint64_t rsp)
 {
 	if (va < CASSIN_VA_MIN)
 		return "a null pointer's page";
@@ -97,6 +103,8 @@ const char *memory_describe(struct memory *m, uint64_t va)
 		return "the stack guard: the stack has overflowed";
 	const struct region *r = region_at(m, va);
 	struct mapping map = mapping_of(m, 0, page_down(va), space_entry(m, 0, va, false));
+	if (!map.mapped && r && near_stack_pointer(va, rsp))
+		return "unmapped by the guest, at the stack pointer: a thread's stack has overflowed";
 	if (!map.mapped)
 		return r ? "unmapped by the guest" : "not mapped";
 	if (map.hypervisor)
