@@ -10,6 +10,7 @@
 #include "trace_json.h"
 
 #define RECORDS_PIECE 64u
+#define RESTART_NS UINT64_C(1000000000) /* a guest that is being restarted is over for a while */
 
 struct trace_follower {
 	struct follower follower;
@@ -19,7 +20,7 @@ struct trace_follower {
 	uint64_t id;
 	struct trace *trace;
 	int result;
-	bool was_over; /* when it was looked at last: one that is being restarted is over for a moment */
+	uint64_t over_ns; /* since when the guest has been over; 0: it is not */
 };
 
 /* ---- The end ---- */
@@ -51,17 +52,15 @@ static bool trace_advance(struct follower *follower)
 	struct guest_status s;
 	bool over = engine_guest_status(f->daemon->engine, f->id, &s) < 0 || s.state == GUEST_EXITED ||
 		    s.state == GUEST_CRASHED || s.state == GUEST_KILLED;
+	f->over_ns = !over ? 0 : f->over_ns ? f->over_ns : daemon_now();
 	while (!follower->gone && c->backlog < FOLLOW_BACKLOG) {
 		struct trace_record records[RECORDS_PIECE];
 		uint64_t lost;
 		size_t n = engine_trace_read(f->trace, records, RECORDS_PIECE, &lost);
 		if (lost)
 			stream_json(c, json_pack("{s:s, s:I}", "event", "lost", "records", (json_int_t)lost));
-		if (!n) {
-			bool last = over && f->was_over;
-			f->was_over = over;
-			return !last;
-		}
+		if (!n)
+			return !over || daemon_now() - f->over_ns < RESTART_NS;
 		for (size_t i = 0; i < n; i++)
 			stream_json(c, trace_json(&records[i]));
 	}
