@@ -230,6 +230,18 @@ def test_two_guests_of_the_daemon_are_debugged_at_once_while_a_third_runs(t):
     one_line(daemon.cassin("debug", "nobody", code=1).err, "nobody")
 
 
+# seconds: 180
+def test_gdb_that_quits_ends_its_own_guest_and_leaves_the_daemons(t):
+    image = t.compile("loop", LOOP, *PRECISE)
+    process, port = run_debugged(t, image)
+    gdb(t, image, f"target remote :{port}", "break turn", "continue")
+    ends(process, 137)
+    daemon = t.daemon()
+    daemon.cassin("spawn", "--cpu-max", "20000 100000", "--name", "g", image, code=0)
+    gdb(t, image, f"target remote | {t.tool('cassin')} --socket {daemon.socket} debug g", "break turn", "continue")
+    grows(daemon, "g")
+
+
 def test_a_stopped_guest_can_be_killed_restarted_and_removed(t):
     image = t.compile("loop", LOOP, *PRECISE)
     daemon = t.daemon()
