@@ -28,7 +28,7 @@ SANITIZERS = {
              "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1:log_path=build-asan/report"},
     "tsan": {"TSAN_OPTIONS": "history_size=5:log_path=build-tsan/report"},
 }
-TSAN_E2E = ["*parallel*"]  # of the daemon; the guest tests are for the engine
+TSAN_E2E = ["*parallel*", "test_debug::*", "test_trace::*"]  # of the daemon; the guest tests are for the engine
 
 
 @dataclass
