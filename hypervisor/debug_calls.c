@@ -187,26 +187,23 @@ int engine_debug_set_registers(struct debugger *d, const struct debug_registers 
 
 /* ---- Memory ---- */
 
+/* Of the space whose code is stopped: the guest's own, or a user's. As far as it can be read. */
 static void on_read(struct guest *g, struct guest_call *call)
 {
 	struct debug_call *c = (struct debug_call *)call;
 	int r = attached(g, c, true);
 	size_t done = 0;
 	while (!r && done < c->len) {
-		struct iovec piece;
-		int n = memory_span(&g->memory, gva(c->va + done), 1, false, &piece, 1);
-		if (n < 0) {
-			r = done ? 0 : n;
-			break;
-		}
 		size_t room = PAGE_SIZE - (c->va + done) % PAGE_SIZE,
 		       take = c->len - done < room ? c->len - done : room;
-		memcpy((unsigned char *)c->bytes + done, piece.iov_base, take);
-		done += take;
+		r = memory_copyin_from(&g->memory, g->user.space, (unsigned char *)c->bytes + done, gva(c->va + done),
+				       take);
+		done += r ? 0 : take;
 	}
-	breakpoints_hide(c->debugger, c->va, c->bytes, done);
+	if (!g->user.space)
+		breakpoints_hide(c->debugger, c->va, c->bytes, done);
 	c->len = done;
-	ask_answer(&c->wait, r);
+	ask_answer(&c->wait, done ? 0 : r);
 }
 
 long engine_debug_read(struct debugger *d, uint64_t va, void *to, size_t len)
@@ -221,6 +218,8 @@ static void on_write(struct guest *g, struct guest_call *call)
 	struct debug_call *c = (struct debug_call *)call;
 	unsigned char bytes[DEBUG_IO_MAX];
 	int r = attached(g, c, true);
+	if (!r && g->user.space)
+		r = -EFAULT;
 	if (!r) {
 		r = memory_check(&g->memory, gva(c->va), c->len, false);
 		memcpy(bytes, c->from, c->len);

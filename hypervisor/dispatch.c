@@ -329,7 +329,7 @@ void worker_dispatch(struct worker *w, struct guest *g)
 	guest_unparked(g);
 	int folded = memory_unpark(&g->memory);
 	turn_begin(w, g);
-	if (g->trace)
+	if (g->trace && !g->user.space)
 		trace_return(g);
 	enum turn t = TURN_END;
 	if (folded)

@@ -194,7 +194,11 @@ static enum hypercall_next call_upcall_set(struct guest *g)
 static enum hypercall_next call_upcall_return(struct guest *g)
 {
 	int err = upcall_return(g, gva(g->regs.rdi), g->regs.rsi);
-	return err ? answer(g, err) : NEXT_RUN;
+	if (err)
+		return answer(g, err);
+	if (g->trace)
+		trace_gone(g);
+	return NEXT_RUN;
 }
 
 static const call_fn calls[] = {
@@ -225,12 +229,12 @@ static enum hypercall_next carry_out(struct guest *g, uint64_t number)
 	return calls[number](g);
 }
 
-/* A wait's end is put down when the guest runs again. */
+/* A wait's end is put down when the guest runs again, the end of a user's run in user_leave(). */
 static enum hypercall_next traced(struct guest *g, uint64_t number)
 {
 	trace_call(g, number);
 	enum hypercall_next next = carry_out(g, number);
-	if (next == NEXT_RUN || next == NEXT_YIELD)
+	if ((next == NEXT_RUN || next == NEXT_YIELD) && !g->user.space)
 		trace_return(g);
 	return next;
 }

@@ -98,6 +98,11 @@ void trace_return(struct guest *g)
 	put(t, &r);
 }
 
+void trace_gone(struct guest *g)
+{
+	g->trace->in_call = false;
+}
+
 /* ---- Operations ---- */
 
 static struct trace_record of_submission(enum trace_kind kind, const struct cassin_sqe *sqe)

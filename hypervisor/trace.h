@@ -31,6 +31,8 @@ size_t trace_take(struct trace *t, struct trace_record *out, size_t most, uint64
 void trace_call(struct guest *g, uint64_t number);
 /* The call that is under way, if there is one, is over, and its result in rax. */
 void trace_return(struct guest *g);
+/* The call that is under way does not return. */
+void trace_gone(struct guest *g);
 void trace_submit(struct guest *g, const struct cassin_sqe *sqe);
 void trace_complete(struct guest *g, const struct cassin_sqe *sqe, int32_t result, uint64_t began);
 void trace_end(struct guest *g, enum trace_end how, int code);

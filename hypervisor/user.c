@@ -5,6 +5,7 @@
 
 #include "guest.h"
 #include "registers.h"
+#include "trace.h"
 
 static int frame_check(const struct cassin_user_frame *f)
 {
@@ -53,6 +54,8 @@ void user_leave(struct guest *g, int64_t result, const struct user_end *end)
 	gva_t frame = g->user.frame;
 	user_drop(g);
 	g->regs.rax = (uint64_t)result;
+	if (g->trace)
+		trace_return(g);
 	if (memory_copyout(&g->memory, frame, &f, sizeof f))
 		g->doomed = "user frame unmapped";
 }

@@ -421,6 +421,34 @@ static void capped_ones_get_their_turns(struct world *w, const struct test *t)
 	}
 }
 
+/* user-time's `spin`: incq 0x500000; jmp. Its guest's own image begins at the same address. */
+static void user_code_is_seen_as_it_is(struct world *w, const struct test *t)
+{
+	static const unsigned char spin[] = {0x48, 0xff, 0x04, 0x25, 0x00, 0x00, 0x50, 0x00, 0xeb, 0xf6};
+	const uint64_t code = 0x400000;
+	uint64_t id = spawn(w, "g", "user-time", "deadline 100000"), end = now_ns() + t->seconds * 500 * MS;
+	unsigned char bytes[sizeof spin];
+	struct session s;
+	for (;;) {
+		attach(w, &s, id);
+		expect_stop(w, &s, SIGTRAP);
+		EXPECT_IS(engine_debug_read(s.d, code, bytes, sizeof bytes), sizeof bytes);
+		if (!memcmp(bytes, spin, sizeof bytes))
+			break;
+		engine_debug_detach(s.d);
+		EXPECT(now_ns() < end);
+	}
+	uint64_t rip = registers(&s).rip;
+	EXPECT(rip == code || rip == code + 8);
+	EXPECT_IS(engine_debug_write(s.d, code, spin, sizeof spin), -EFAULT);
+	EXPECT(step(w, &s) >= code + sizeof spin); /* its time was over meanwhile: this one is its kernel's */
+	EXPECT_IS(engine_debug_read(s.d, code, bytes, sizeof bytes), sizeof bytes);
+	EXPECT(memcmp(bytes, spin, sizeof bytes));
+	engine_debug_detach(s.d);
+	EXPECT(runs_on(w, id));
+	EXPECT_IS(engine_guest_kill(w->e, id), 0);
+}
+
 #define DEBUG(what, fn)                                                                                                \
 	{                                                                                                              \
 		.name = "debug." what, .run = fn                                                                       \
@@ -442,6 +470,7 @@ const struct test tests_debug[] = {
 	DEBUG("others-may-end-it", others_may_end_it),
 	DEBUG("capped-ones-get-their-turns", capped_ones_get_their_turns),
 	DEBUG("what-it-must-not-reach", what_it_must_not_reach),
+	{.name = "debug.user-code-is-seen-as-it-is", .run = user_code_is_seen_as_it_is, .seconds = 20},
 	{.name = "debug.leaves-registers-alone",
 	 .run = leaves_no_trace,
 	 .image = "hog",

@@ -127,6 +127,30 @@ static void survives_any_call(struct world *w, const struct test *test)
 	engine_trace_stop(t);
 }
 
+/* A run of user code is one call, however often it is put aside, and its result is the reason. */
+static void tells_user_runs(struct world *w, const struct test *test)
+{
+	uint64_t id = spawn(w, "g", "user-time", "turns 20");
+	struct trace *t = start(w, id);
+	struct trace_record r;
+	unsigned runs = 0;
+	bool within = false;
+	(void)test;
+	while ((r = next(w, t)).kind != TRACE_END) {
+		if (r.number != CASSIN_CALL_USER_RUN || (r.kind != TRACE_CALL && r.kind != TRACE_RETURN)) {
+			EXPECT(!within);
+			continue;
+		}
+		EXPECT(r.kind == TRACE_CALL || within || !runs);
+		EXPECT(r.kind == TRACE_CALL || (r.result >= CASSIN_USER_CALL && r.result <= CASSIN_USER_EVENT));
+		within = r.kind == TRACE_CALL;
+		runs++;
+	}
+	EXPECT(runs > 10);
+	engine_trace_stop(t);
+	expect_exit(w, id, 0, 0);
+}
+
 #define TRACE(what, fn)                                                                                                \
 	{                                                                                                              \
 		.name = "trace." what, .run = fn                                                                       \
@@ -137,5 +161,6 @@ const struct test tests_trace[] = {
 	TRACE("counts-what-it-loses", counts_what_it_loses),
 	TRACE("follows-a-restart", follows_a_restart),
 	TRACE("survives-any-call", survives_any_call),
+	TRACE("tells-user-runs", tells_user_runs),
 	{0},
 };

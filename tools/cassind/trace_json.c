@@ -40,9 +40,14 @@ static const struct call calls[] = {
 	[CASSIN_CALL_SPACE_CREATE] = {"space_create", {{0}}},
 	[CASSIN_CALL_SPACE_DESTROY] = {"space_destroy", {{"space", NUMBER}}},
 	[CASSIN_CALL_TIME] = {"time", {{"clock", CLOCK}}},
-	[CASSIN_CALL_USER_RUN] = {"user_run", {{0}}},
-	[CASSIN_CALL_UPCALL_SET] = {"upcall_set", {{0}}},
-	[CASSIN_CALL_UPCALL_RETURN] = {"upcall_return", {{0}}},
+	[CASSIN_CALL_USER_RUN] = {"user_run", {{"space", NUMBER}, {"frame", ADDRESS}, {"deadline", DEADLINE}}},
+	[CASSIN_CALL_UPCALL_SET] = {"upcall_set",
+				    {{"entry", ADDRESS},
+				     {"stack", ADDRESS},
+				     {"stack_size", NUMBER},
+				     {"mask", ADDRESS},
+				     {"timer", DEADLINE}}},
+	[CASSIN_CALL_UPCALL_RETURN] = {"upcall_return", {{"frame", ADDRESS}, {"timer", DEADLINE}}},
 };
 
 enum uses { USES_HANDLE = 1, USES_MEMORY = 2, USES_OFFSET = 4, USES_PORT = 8, USES_DEADLINE = 16 };
