@@ -112,9 +112,14 @@ void schedule_remove(struct schedule *s, struct share *share)
 	s->count--;
 }
 
+static uint64_t chargeable(uint64_t ns)
+{
+	return ns < CHARGE_MOST_NS ? ns : CHARGE_MOST_NS;
+}
+
 void share_charge(struct share *share, uint64_t ns)
 {
-	share->vruntime += ns * SHARE_WEIGHT / share->weight;
+	share->vruntime += chargeable(ns) * SHARE_WEIGHT / share->weight;
 }
 
 void schedule_catch_up(struct schedule *s, uint64_t floor)
@@ -138,5 +143,5 @@ uint64_t bandwidth_left(struct bandwidth *b, uint64_t now, uint64_t *until)
 
 void bandwidth_charge(struct bandwidth *b, uint64_t ns)
 {
-	b->used += b->quota ? ns : 0;
+	b->used += b->quota ? chargeable(ns) : 0;
 }

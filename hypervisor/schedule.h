@@ -14,6 +14,7 @@
 
 #define SHARE_WEIGHT 100u /* the weight whose virtual run time is real time */
 #define SHARE_CREDIT_NS UINT64_C(1000000)
+#define CHARGE_MOST_NS UINT64_C(50000000)
 
 /* A guest's part in it. */
 struct share {
@@ -45,7 +46,7 @@ void schedule_put(struct schedule *s, struct share *share, enum share_why why);
 struct share *schedule_take(struct schedule *s);
 /* Takes one out, wherever it is; nothing happens when it is not queued. */
 void schedule_remove(struct schedule *s, struct share *share);
-/* It ran for `ns`. */
+/* It ran for `ns`. A turn ends long before CHARGE_MOST_NS, unless the host itself stands still: that is nobody's debt. */
 void share_charge(struct share *share, uint64_t ns);
 /* An empty schedule that is to run beside others whose least floor is `floor`: no advantage from having been idle. */
 void schedule_catch_up(struct schedule *s, uint64_t floor);
@@ -60,6 +61,7 @@ struct bandwidth {
 
 /* How much it may run at `now`; 0: not before *until. UINT64_MAX without a cap. */
 uint64_t bandwidth_left(struct bandwidth *b, uint64_t now, uint64_t *until);
+/* As share_charge(). */
 void bandwidth_charge(struct bandwidth *b, uint64_t ns);
 
 #endif

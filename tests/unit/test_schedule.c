@@ -173,6 +173,22 @@ Test(schedule, an_idle_one_catches_up)
 	cr_assert_eq(s.floor, 1000);
 }
 
+Test(schedule, a_stall_of_the_host_is_nobodys_debt)
+{
+	struct schedule s = {0};
+	struct share all[2];
+	unsigned got[2] = {0};
+	for (int i = 0; i < 2; i++) {
+		weigh(&all[i], 100);
+		schedule_put(&s, &all[i], SHARE_NEW);
+	}
+	struct share *stalled = schedule_take(&s);
+	share_charge(stalled, 3600 * UINT64_C(1000000000));
+	schedule_put(&s, stalled, SHARE_RAN);
+	run(&s, all, 2, 2 * CHARGE_MOST_NS / SLICE, got);
+	cr_assert_gt(got[stalled - all], 0);
+}
+
 Test(bandwidth, none)
 {
 	struct bandwidth b = {0};
@@ -195,4 +211,6 @@ Test(bandwidth, a_quota_in_each_period)
 	cr_assert_eq(until, 1200);
 	cr_assert_eq(bandwidth_left(&b, 1990, &until), 20);
 	cr_assert_eq(until, 2000);
+	bandwidth_charge(&b, UINT64_MAX);
+	cr_assert_eq(b.used, CHARGE_MOST_NS);
 }
