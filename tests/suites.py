@@ -67,11 +67,14 @@ def in_machine(options, build, command, seconds, env):
 
 
 def on_kvm(build, command, seconds, slow=1, **env):
-    """A step that needs KVM: here, or in the emulated machine if this host has none. `slow` multiplies its time limits."""
+    """A step that needs KVM: here, or in the emulated machine if this host has none. `slow` multiplies its time limits.
+    The emulated machine stands still when the host has other things to do, and a test of time then fails by chance: there,
+    what fails is run once more, and both are told. A program that died, or a sanitizer's finding, is never chance."""
     if not EMULATED:
         return Step(command, seconds, {**env, "CASSIN_TEST_SLOW": str(slow)})
     return in_machine(["--host-files", "--memory", MACHINE_MEMORY, "--keep", os.path.abspath(build)], build,
-                      [sys.executable if command[0] == sys.executable else os.path.abspath(command[0]), *command[1:]],
+                      [sys.executable if command[0] == sys.executable else os.path.abspath(command[0]), *command[1:],
+                       "--again"],
                       SLOWER * seconds, {**env, "CASSIN_TEST_SLOW": str(slow * SLOWER)})
 
 
@@ -108,7 +111,7 @@ def fuzz():
 
 
 def kvm_amd_step():
-    return in_machine(["--dir", "tests/guests", "--dir", "examples"], "build", ["tests/guests/guest-tests", "--own-machine"], 900,
+    return in_machine(["--dir", "tests/guests", "--dir", "examples"], "build", ["tests/guests/guest-tests", "--own-machine", "--again"], 900,
                       {"CASSIN_TEST_SLOW": str(SLOWER)})
 
 
@@ -224,8 +227,8 @@ def main():
         names.remove("guests")  # the same tests in the same machine
     outcomes = run_all(names, {})
     for name in names:
-        if outcomes[name].failed:
-            show_reports(name)
+        outcomes[name].failed += [f"{name}: {path}" for path in reports(name)]
+        show_reports(name)
     passed = sum(outcome.passed for outcome in outcomes.values())
     failed = [text for outcome in outcomes.values() for text in outcome.failed]
     if failed:

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""End-to-end tests through the real binaries: run.py [--part I/N] BUILD [GLOB...], as TAP.
+"""End-to-end tests through the real binaries: run.py [--part I/N] [--again] BUILD [GLOB...], as TAP.
 
 Every function test_* of tests/e2e/test_*.py runs in a process of its own, with a temporary folder, a range of host
 ports and a time limit. A GLOB picks tests by "file::name" or by name ("test_run*", "*crash*").
@@ -24,6 +24,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 SECONDS = 60
 SLOW = int(os.environ.get("CASSIN_TEST_SLOW", "1"))  # multiplies time limits, as in cassin_test.py
 JOBS = 3 if SLOW == 1 else 2
+ENDED_BADLY = 3  # exit status of a test whose daemon did
 PORT_FIRST = 11000
 PORTS_EACH = 120
 PORT_ROOMS = 175
@@ -67,7 +68,7 @@ def child(build, test, folder, first_port):
         ended_badly = t.end()
     if ended_badly:
         print(ended_badly)
-        status = 1
+        status = ENDED_BADLY
     if status:
         t.explain()
     sys.stdout.flush()
@@ -87,8 +88,17 @@ def first_port(index):
     return PORT_FIRST + (os.getpid() * 37 + index) % PORT_ROOMS * PORTS_EACH
 
 
+def run_test(build, test, first_port, again):
+    """As run_one(); a test that fails gets a second try, if there are such and nothing has died."""
+    passed, output, took, may_be_chance = run_one(build, test, first_port)
+    if again and not passed and may_be_chance:
+        passed, more, longer, _ = run_one(build, test, first_port)
+        output, took = f"{output}\nonce more:\n{more}", took + longer
+    return passed, output, took
+
+
 def run_one(build, test, first_port):
-    """Returns whether it passed, what it printed, and how long it took."""
+    """Returns whether it passed, what it printed, how long it took, and whether a failure may be chance."""
     folder = tempfile.mkdtemp(prefix="cassin-e2e-")
     began = time.monotonic()
     limit = seconds_of(test)
@@ -97,12 +107,12 @@ def run_one(build, test, first_port):
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
     try:
         output, _ = process.communicate(timeout=limit)
-        passed = process.returncode == 0
+        passed, may_be_chance = process.returncode == 0, process.returncode == 1
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         output, _ = process.communicate()
         output += f"\ndid not end within {limit} s\n".encode()
-        passed = False
+        passed, may_be_chance = False, True
         for name in sorted(os.listdir(folder)):
             if name.endswith((".log", ".commands")):
                 with open(os.path.join(folder, name), "rb") as log:
@@ -113,21 +123,21 @@ def run_one(build, test, first_port):
         except ProcessLookupError:
             pass
         shutil.rmtree(folder, ignore_errors=True)
-    return passed, output.decode(errors="replace"), time.monotonic() - began
+    return passed, output.decode(errors="replace"), time.monotonic() - began, may_be_chance
 
 
-def run_all(build, tests):
+def run_all(build, tests, again):
     print("TAP version 13")
     print(f"1..{len(tests)}", flush=True)
     failed = 0
     with concurrent.futures.ThreadPoolExecutor(JOBS) as pool:
-        runs = [pool.submit(run_one, build, test, first_port(i)) for i, test in enumerate(tests)]
+        runs = [pool.submit(run_test, build, test, first_port(i), again) for i, test in enumerate(tests)]
         for i, (test, run) in enumerate(zip(tests, runs)):
             passed, output, took = run.result()
             name = test.replace("::test_", ": ").removeprefix("test_").replace("_", " ")
             print(f"{'ok' if passed else 'not ok'} {i + 1} - {name}")
-            if not passed:
-                failed += 1
+            failed += not passed
+            if output and (again or not passed):
                 print(f"# {test} in {took:.1f} s")
                 print("\n".join(f"# {line}" for line in output.splitlines()))
             sys.stdout.flush()
@@ -147,8 +157,9 @@ def main():
     sys.dont_write_bytecode = True
     if len(sys.argv) > 1 and sys.argv[1] == "--child":
         child(*sys.argv[2:])
-    parser = argparse.ArgumentParser(usage="run.py [--part I/N] BUILD [GLOB...]")
+    parser = argparse.ArgumentParser(usage="run.py [--part I/N] [--again] BUILD [GLOB...]")
     parser.add_argument("--part", type=part, default=(1, 1))
+    parser.add_argument("--again", action="store_true", help="a test that fails gets a second try, unless its daemon has died")
     parser.add_argument("build", type=os.path.abspath)
     parser.add_argument("globs", nargs="*")
     options = parser.parse_args()
@@ -156,7 +167,7 @@ def main():
     build, tests = options.build, chosen(discover(), options.globs)[which - 1::parts]
     if not tests:
         sys.exit("run.py: no test has such a name")
-    sys.exit(1 if run_all(build, tests) else 0)
+    sys.exit(1 if run_all(build, tests, options.again) else 0)
 
 
 if __name__ == "__main__":

@@ -252,7 +252,7 @@ static void ask_all(void)
 		CHECK_IS(ended(t[i]), 0);
 }
 
-/* 80 threads, 800 questions and answers; far fewer exits than operations. */
+/* 80 threads, 800 questions and answers in 80 operations for each pair; far fewer exits, however badly they meet. */
 static void many(int argc, char **argv)
 {
 	struct cassin_info before, after;
@@ -261,7 +261,7 @@ static void many(int argc, char **argv)
 	cassin_info(&before);
 	ask_all();
 	cassin_info(&after);
-	CHECK(after.hypercalls - before.hypercalls < 20 * PAIRS);
+	CHECK(after.hypercalls - before.hypercalls < 30 * PAIRS);
 }
 
 /* More receives than the rings have room for are refused; sends get through all the same. */

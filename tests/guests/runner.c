@@ -20,14 +20,16 @@ static const struct test *const lists[] = {tests_calls,   tests_faults, tests_me
 
 static uint64_t pool_bytes;
 static bool own_machine; /* the tests may change it */
+static bool again;       /* what fails by chance, in a machine that stands still now and then, gets a second try */
 
 static const char usage_text[] =
-	"usage: guest-tests [-l] [-v] [--dir DIR] [--pool SIZE] [--own-machine] [NAME-GLOB...]\n"
+	"usage: guest-tests [-l] [-v] [--dir DIR] [--pool SIZE] [--own-machine] [--again] [NAME-GLOB...]\n"
 	"  -l           list the tests\n"
 	"  -v           show crash reports\n"
 	"  --dir DIR    where the guests' ELF files are (default: beside this program)\n"
 	"  --pool SIZE  memory for guests of each test (default 256M)\n"
 	"  --own-machine  also tests that change the machine: its clock is set\n"
+	"  --again      a test that fails is run once more, unless it brought the engine down\n"
 	"CASSIN_TEST_SLOW=N multiplies all time limits.\n";
 
 static size_t select_tests(const struct test **out, char **globs)
@@ -86,10 +88,11 @@ static int wait_for(pid_t pid, uint64_t limit_ns)
 	}
 }
 
-static bool run_test(struct world *w, const struct test *t, size_t number)
+/* How it ended, as waitpid(2) tells; -1: not in time. */
+static int run_once(struct world *w, const struct test *t)
 {
 	fflush(stdout);
-	uint64_t start = now_ns(), limit = (t->seconds ? t->seconds : SECONDS_DEFAULT) + 5;
+	uint64_t limit = (t->seconds ? t->seconds : SECONDS_DEFAULT) + 5;
 	pid_t pid = fork();
 	if (pid < 0) {
 		perror("fork");
@@ -98,11 +101,28 @@ static bool run_test(struct world *w, const struct test *t, size_t number)
 	if (!pid)
 		run_here(w, t);
 	int status = wait_for(pid, limit * w->slow * 1000 * MS);
-	bool ok = status == 0;
 	if (status == -1)
 		printf("# no end after %llu s\n", (unsigned long long)limit * w->slow);
 	else if (WIFSIGNALED(status))
 		printf("# the engine died of signal %d\n", WTERMSIG(status));
+	return status;
+}
+
+/* Whether a test only found that something does not hold; a dead engine and a sanitizer's finding are never chance. */
+static bool may_be_chance(int status)
+{
+	return status == -1 || (WIFEXITED(status) && WEXITSTATUS(status) == FAILED_STATUS);
+}
+
+static bool run_test(struct world *w, const struct test *t, size_t number)
+{
+	uint64_t start = now_ns();
+	int status = run_once(w, t);
+	if (again && status && may_be_chance(status)) {
+		printf("# %s has failed: once more\n", t->name);
+		status = run_once(w, t);
+	}
+	bool ok = status == 0;
 	printf("%s %zu - %s # %.2f s\n", ok ? "ok" : "not ok", number, t->name, (double)(now_ns() - start) / 1e9);
 	return ok;
 }
@@ -116,11 +136,10 @@ static const char *own_dir(void)
 
 int main(int argc, char **argv)
 {
-	static const struct option longs[] = {{"dir", required_argument, NULL, 'd'},
-					      {"pool", required_argument, NULL, 'p'},
-					      {"own-machine", no_argument, NULL, 'o'},
-					      {"help", no_argument, NULL, 'h'},
-					      {0}};
+	static const struct option longs[] = {
+		{"dir", required_argument, NULL, 'd'},   {"pool", required_argument, NULL, 'p'},
+		{"own-machine", no_argument, NULL, 'o'}, {"again", no_argument, NULL, 'a'},
+		{"help", no_argument, NULL, 'h'},        {0}};
 	static const struct test *tests[TESTS_MOST];
 	const char *slow = getenv("CASSIN_TEST_SLOW");
 	struct world w = {.dir = own_dir(), .slow = slow && atoi(slow) > 0 ? (unsigned)atoi(slow) : 1};
@@ -135,6 +154,8 @@ int main(int argc, char **argv)
 			w.verbose = true;
 		} else if (c == 'o') {
 			own_machine = true;
+		} else if (c == 'a') {
+			again = true;
 		} else if (c == 'd') {
 			w.dir = optarg;
 		} else if (c != 'p' || size_parse(optarg, &pool_bytes)) {

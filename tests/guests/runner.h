@@ -14,6 +14,7 @@
 #include <cassin/engine.h>
 
 #define MS UINT64_C(1000000)
+#define FAILED_STATUS 1 /* of a test's process, by fail() */
 #define POOL_DEFAULT (UINT64_C(256) << 20)
 
 struct test;

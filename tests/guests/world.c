@@ -31,7 +31,7 @@ void fail(const char *format, ...)
 	va_end(args);
 	print_lines(text);
 	fflush(stdout);
-	_exit(1);
+	_exit(FAILED_STATUS);
 }
 
 uint64_t now_ns(void)
