@@ -252,16 +252,21 @@ static void ask_all(void)
 		CHECK_IS(ended(t[i]), 0);
 }
 
-/* 80 threads, 800 questions and answers in 80 operations for each pair; far fewer exits, however badly they meet. */
+/*
+ * 80 threads, 800 questions and answers in 80 operations for each pair. However badly they meet, a wait ends with a receive that has
+ * completed, of which there are 40 for each pair (and its beginning and end); the others are the looks that busy threads take.
+ */
 static void many(int argc, char **argv)
 {
+	enum { LOOK_NS = 200000 }; /* at the least; see the kernel's POLL_TICKS */
 	struct cassin_info before, after;
+	uint64_t began = cassin_now();
 	(void)argc;
 	(void)argv;
 	cassin_info(&before);
 	ask_all();
 	cassin_info(&after);
-	CHECK(after.hypercalls - before.hypercalls < 30 * PAIRS);
+	CHECK(after.hypercalls - before.hypercalls < 50 * PAIRS + (cassin_now() - began) / LOOK_NS);
 }
 
 /* More receives than the rings have room for are refused; sends get through all the same. */

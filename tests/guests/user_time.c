@@ -10,14 +10,16 @@ CODE(spin_registers, "1: inc %rax\njmp 1b");
 static void deadline(int argc, char **argv)
 {
 	struct user u;
-	uint64_t rounds = argument(argc, argv, 20), last = 0;
+	uint64_t rounds = argument(argc, argv, 20), last = 0, turn = 3 * MS;
 	USER_MAKE(&u, 0, spin);
 	for (uint64_t i = 0; i < rounds; i++) {
-		uint64_t when = cassin_now() + 3 * MS;
+		uint64_t when = cassin_now() + turn;
 		CHECK_IS(user_go(&u, when), CASSIN_USER_DEADLINE);
 		CHECK(cassin_now() + MS / 10 >= when); /* the page may be a little behind */
 		CHECK(user_data(&u)[0] >= last);
 		last = user_data(&u)[0];
+		if (!last) /* on this host a turn is over before it has begun */
+			turn += turn / 2;
 	}
 	CHECK(last > 0);
 	CHECK_IS(user_go(&u, CASSIN_NOW), CASSIN_USER_DEADLINE);
@@ -39,7 +41,7 @@ static void turns(int argc, char **argv)
 {
 	enum { USERS = 4 };
 	static struct user users[USERS];
-	uint64_t rounds = argument(argc, argv, 10);
+	uint64_t rounds = argument(argc, argv, 10), turn = 3 * MS;
 	for (unsigned i = 0; i < USERS; i++) {
 		USER_MAKE(&users[i], i, spin_vectors);
 		set_xmm(&users[i].vectors, 0, 1000 + i);
@@ -50,7 +52,9 @@ static void turns(int argc, char **argv)
 		for (unsigned i = 0; i < USERS; i++) {
 			double a = (double)n, b;
 			__asm__ volatile("" : "+x"(a));
-			CHECK_IS(user_go(&users[i], cassin_now() + 3 * MS), CASSIN_USER_DEADLINE);
+			CHECK_IS(user_go(&users[i], cassin_now() + turn), CASSIN_USER_DEADLINE);
+			if (!users[i].frame.regs.rax) /* see above */
+				turn += turn / 2;
 			CHECK_IS(users[i].frame.regs.r15, 1000 + i);
 			CHECK(!users[i].frame.regs.rax || users[i].frame.regs.rbx == 1000 + i);
 			b = (double)n;
