@@ -74,8 +74,7 @@ def on_kvm(build, command, seconds, slow=1, **env):
     if not EMULATED:
         return Step(command, seconds, {**env, "CASSIN_TEST_SLOW": str(slow)})
     return in_machine(["--host-files", "--memory", MACHINE_MEMORY, "--keep", os.path.abspath(build)], build,
-                      [sys.executable if command[0] == sys.executable else os.path.abspath(command[0]), *command[1:],
-                       "--again"],
+                      [os.path.abspath(command[0]), *command[1:], "--again"],
                       SLOWER * seconds, {**env, "CASSIN_TEST_SLOW": str(slow * SLOWER)})
 
 

@@ -7,44 +7,11 @@
 #include "fuzz.h"
 
 #include "fake_guest.h"
+#include "fuzz_input.h"
 #include "registers.h"
 
 #define STEPS_MOST 300u
 #define SPACES_MADE 4u
-
-struct input {
-	const uint8_t *at;
-	size_t left;
-};
-
-static uint64_t take(struct input *in, size_t n)
-{
-	uint64_t v = 0;
-	n = n < in->left ? n : in->left;
-	if (n)
-		memcpy(&v, in->at, n);
-	in->at += n;
-	in->left -= n;
-	return v;
-}
-
-/* An address, mostly of the guest's memory. */
-static uint64_t take_address(struct input *in)
-{
-	uint64_t v = take(in, 2);
-	return v == 0xffff ? take(in, 8) : FAKE_BASE + v;
-}
-
-static void poke(struct fake_guest *f, struct input *in)
-{
-	size_t at = (size_t)take(in, 2), n = (size_t)take(in, 1);
-	n = n < in->left ? n : in->left;
-	n = n < FAKE_SIZE - at ? n : FAKE_SIZE - at;
-	if (n)
-		memcpy(f->bytes + at, in->at, n);
-	in->at += n;
-	in->left -= n;
-}
 
 static void set(struct guest *g, struct input *in)
 {

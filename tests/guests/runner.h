@@ -51,6 +51,16 @@ extern const struct test tests_calls[], tests_faults[], tests_memory[], tests_pr
 void passes(struct world *w, const struct test *t);
 void crashes(struct world *w, const struct test *t);
 
+/* A property of a guest as a test of such a kind. */
+#define PASS(image_, what)                                                                                             \
+	{                                                                                                              \
+		.name = image_ "." what, .run = passes, .image = image_, .args = what                                  \
+	}
+#define CRASH(image_, what, text)                                                                                      \
+	{                                                                                                              \
+		.name = image_ "." what, .run = crashes, .image = image_, .args = what, .says = text                   \
+	}
+
 /* ---- For tests of other kinds. All of them end the test with a message when something fails. ---- */
 
 _Noreturn void fail(const char *format, ...) __attribute__((format(printf, 1, 2)));

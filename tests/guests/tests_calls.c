@@ -2,15 +2,6 @@
 /* Boot, calls, pointers, rings. */
 #include "runner.h"
 
-#define PASS(image_, what)                                                                                             \
-	{                                                                                                              \
-		.name = image_ "." what, .run = passes, .image = image_, .args = what                                  \
-	}
-#define CRASH(image_, what, text)                                                                                      \
-	{                                                                                                              \
-		.name = image_ "." what, .run = crashes, .image = image_, .args = what, .says = text                   \
-	}
-
 /* The guest gets input once it says that its read is pending. */
 static void with_input(struct world *w, const struct test *t)
 {

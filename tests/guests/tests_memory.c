@@ -2,15 +2,6 @@
 /* Pages: mapped, copied, recycled, refused. */
 #include "runner.h"
 
-#define PASS(image_, what)                                                                                             \
-	{                                                                                                              \
-		.name = image_ "." what, .run = passes, .image = image_, .args = what                                  \
-	}
-#define CRASH(image_, what, text)                                                                                      \
-	{                                                                                                              \
-		.name = image_ "." what, .run = crashes, .image = image_, .args = what, .says = text                   \
-	}
-
 /* Guests one after the other get each other's frames and roots; each must find zero and its image as it was. */
 static void recycling(struct world *w, const struct test *t)
 {

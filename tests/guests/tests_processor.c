@@ -4,11 +4,6 @@
 
 #include "runner.h"
 
-#define PASS(image_, what)                                                                                             \
-	{                                                                                                              \
-		.name = image_ "." what, .run = passes, .image = image_, .args = what                                  \
-	}
-
 /* One more hog than there are workers, of this kind; another guest still ends in good time. */
 static void hogs(struct world *w, const struct test *t)
 {

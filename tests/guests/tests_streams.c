@@ -7,10 +7,6 @@
 
 #include "runner.h"
 
-#define PASS(what)                                                                                                     \
-	{                                                                                                              \
-		.name = "streams." what, .run = passes, .image = "streams", .args = what                               \
-	}
 #define SIZE (1u << 20)
 
 static uint8_t pattern(uint64_t at)
@@ -297,11 +293,11 @@ static void host_target(struct world *w, const struct test *t)
 }
 
 const struct test tests_streams[] = {
-	PASS("bad-handles"),
-	PASS("half-close"),
-	PASS("close-cancels"),
-	PASS("close-after-sends"),
-	PASS("skip-success"),
+	PASS("streams", "bad-handles"),
+	PASS("streams", "half-close"),
+	PASS("streams", "close-cancels"),
+	PASS("streams", "close-after-sends"),
+	PASS("streams", "skip-success"),
 	{.name = "streams.by-name", .run = by_name, .args = "1048576"},
 	{.name = "streams.by-name-one-worker", .run = by_name, .args = "1048576", .workers = 1},
 	{.name = "streams.by-name-empty", .run = by_name, .args = "0"},

@@ -2,16 +2,6 @@
 /* User mode and upcalls. */
 #include "runner.h"
 
-#define PASS(image_, what)                                                                                             \
-	{                                                                                                              \
-		.name = image_ "." what, .run = passes, .image = image_, .args = what                                  \
-	}
-
-#define CRASH(image_, what, text)                                                                                      \
-	{                                                                                                              \
-		.name = image_ "." what, .run = crashes, .image = image_, .args = what, .says = text                   \
-	}
-
 /* A stop reaches a guest that computes. */
 static void stopped(struct world *w, const struct test *t)
 {
