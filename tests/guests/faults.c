@@ -122,7 +122,7 @@ static void instruction_deed(const char *deed)
 	else if (strcmp(deed, "kernel-segment") == 0)
 		ASM("pushq $8\n\tlea 1f(%%rip), %%rax\n\tpush %%rax\n\tlretq\n1:\thlt");
 	else if (strcmp(deed, "single-step") == 0)
-		ASM("pushf\n\torl $0x100, (%%rsp)\n\tpopf\n\tnop\n\tnop");
+		ASM("1: pushf\n\torl $0x100, (%%rsp)\n\tpopf\n\tnop\n\tjmp 1b");
 	else if (strcmp(deed, "syscall") == 0)
 		ASM("mov $60, %%eax\n\tsyscall");
 	else if (strcmp(deed, "syscall-monitor-stack") == 0)

@@ -36,7 +36,8 @@ CODE(door_wide, "out %eax, $0xca");
 CODE(door_in, "in $0xca, %al");
 CODE(door_string, "mov $0xca, %edx\nmov $0x500000, %esi\nmov $64, %ecx\nrep outsb");
 CODE(door_string_in, "mov $0xca, %edx\nmov $0x500000, %edi\ninsb");
-CODE(single_step, "pushf\norl $0x100, (%rsp)\npopf\nnop\nnop");
+/* Again and again: the flag is the hypervisor's, so that an interruption takes it away. */
+CODE(single_step, "1: pushf\norl $0x100, (%rsp)\npopf\nnop\njmp 1b");
 CODE(system_call, "syscall");
 CODE(interrupt, "int $0x80");
 CODE(stack_gone, "mov $0x600000, %esp\npush %rax");
