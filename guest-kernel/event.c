@@ -28,11 +28,15 @@ int cassin_once(struct cassin_once *once, void (*what)(void))
 {
 	if (once->done.set)
 		return 0;
-	if (once->doer == kernel.current)
+	kernel_lock();
+	struct cassin_thread *doer = once->doer;
+	if (!doer)
+		once->doer = kernel.current;
+	kernel_unlock();
+	if (doer == kernel.current)
 		return -CASSIN_EDEADLK;
-	if (once->doer)
+	if (doer)
 		return cassin_event_wait(&once->done, CASSIN_FOREVER);
-	once->doer = kernel.current;
 	what();
 	cassin_event_set(&once->done);
 	return 0;

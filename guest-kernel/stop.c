@@ -9,15 +9,19 @@ static struct {
 
 void cassin_stop_hook(struct cassin_stop_hook *hook)
 {
+	kernel_lock();
 	hook->next = stop.hooks;
 	stop.hooks = hook;
+	kernel_unlock();
 }
 
 void cassin_stop(int code)
 {
+	kernel_lock();
 	if (!stop.asked.set)
 		stop.code = code;
 	cassin_event_set(&stop.asked);
+	kernel_unlock();
 }
 
 bool cassin_stopping(void)

@@ -111,12 +111,10 @@ int cassin_thread_join(struct cassin_thread *t, int *result, uint64_t deadline)
 	int r = 0;
 	if (t == self)
 		return -CASSIN_EDEADLK;
-	if (t->detached)
-		return -CASSIN_EINVAL;
-	if (t->joiner)
-		return -CASSIN_EBUSY;
 	kernel_lock();
-	if (t->state != THREAD_ENDED) {
+	if (t->detached || t->joiner)
+		r = t->detached ? -CASSIN_EINVAL : -CASSIN_EBUSY;
+	else if (t->state != THREAD_ENDED) {
 		t->joiner = self;
 		r = kernel_block(NULL, deadline, "a thread to end");
 		if (r)
@@ -133,16 +131,19 @@ int cassin_thread_join(struct cassin_thread *t, int *result, uint64_t deadline)
 
 int cassin_thread_detach(struct cassin_thread *t)
 {
-	if (t->detached)
-		return -CASSIN_EINVAL;
-	if (t->joiner)
-		return -CASSIN_EBUSY;
+	int r = 0;
 	kernel_lock();
-	t->detached = true;
-	if (t->state == THREAD_ENDED)
-		kernel_thread_free(t);
+	if (t->detached) {
+		r = -CASSIN_EINVAL;
+	} else if (t->joiner) {
+		r = -CASSIN_EBUSY;
+	} else {
+		t->detached = true;
+		if (t->state == THREAD_ENDED)
+			kernel_thread_free(t);
+	}
 	kernel_unlock();
-	return 0;
+	return r;
 }
 
 void cassin_thread_exit(int result)
