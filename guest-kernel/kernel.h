@@ -56,6 +56,12 @@ struct parcel {
 	char bytes[];
 };
 
+/* What preempt.c adds, if it is linked and turned on. */
+struct preemption {
+	void (*arm)(void);         /* on each way out of the kernel, still locked: sees to the timer */
+	void (*idle)(bool begins); /* around the wait when no thread can run */
+};
+
 struct kernel {
 	struct cassin_thread *current;
 	uint32_t locked;
@@ -73,6 +79,7 @@ struct kernel {
 	int code;         /* what main's thread ended with */
 	struct cassin_windows windows;
 	struct parcel *parcels;
+	const struct preemption *preemption; /* NULL: threads are cooperative */
 };
 extern struct kernel kernel;
 
@@ -100,13 +107,14 @@ static inline void control_load(struct control c)
 	__asm__ volatile("ldmxcsr %0; fldcw %1" : : "m"(c.mxcsr), "m"(c.x87));
 }
 
-void kernel_unlock_switch(void);
+/* The slow way out, no longer locked: gives way if an interrupt wanted that, and arms the timer of preemption. */
+void kernel_leave(void);
 
 static inline void kernel_unlock(void)
 {
 	__asm__ volatile("" ::: "memory");
-	if (!--kernel.locked && kernel.resched)
-		kernel_unlock_switch();
+	if (!--kernel.locked && (kernel.resched || kernel.preemption))
+		kernel_leave();
 }
 
 /* ---- schedule.c ---- */
@@ -124,6 +132,14 @@ void kernel_switched(void);
 void kernel_reprioritise(struct cassin_thread *t);
 /* context.S: saves the callee-saved registers and control words on this stack, sp in *save, and goes on on the other. */
 void kernel_context_switch(void **save, void *sp);
+
+/* Lets ready threads of the same or a higher priority run. */
+void kernel_give_way(void);
+
+/* ---- preempt.c ---- */
+
+/* The upcalls' handler, on the stack of the thread that is interrupted. */
+uint64_t kernel_tick(uint64_t events, struct cassin_upcall_frame *frame);
 
 /* ---- thread.c ---- */
 

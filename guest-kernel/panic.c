@@ -44,6 +44,7 @@ void cassin_panic(const char *format, ...)
 	static bool again;
 	char text[TEXT_MOST];
 	va_list args;
+	kernel_lock(); /* nobody else runs any more */
 	if (!again) {
 		again = true;
 		va_start(args, format);

@@ -65,7 +65,11 @@ static void idle(void)
 			kernel_hand_in();
 		cassin_panic("deadlock: no thread can ever run again");
 	}
+	if (kernel.preemption)
+		kernel.preemption->idle(true);
 	bool completed = kernel_wait(deadline);
+	if (kernel.preemption)
+		kernel.preemption->idle(false);
 	kernel.polled = tsc();
 	if (!kernel.timers.first)
 		return;
@@ -187,8 +191,7 @@ void kernel_reprioritise(struct cassin_thread *t)
 	}
 }
 
-/* Lets others of the same or a higher priority run. */
-static void give_way(void)
+void kernel_give_way(void)
 {
 	struct cassin_thread *self = kernel.current;
 	if (ready_top(&kernel.ready) < self->priority)
@@ -203,7 +206,7 @@ static void give_way(void)
 void cassin_thread_yield(void)
 {
 	kernel_lock();
-	give_way();
+	kernel_give_way();
 	kernel_unlock();
 }
 
@@ -216,10 +219,20 @@ void cassin_thread_preempt(void)
 	cassin_thread_yield();
 }
 
-void kernel_unlock_switch(void)
+void kernel_leave(void)
 {
-	kernel.resched = false;
-	cassin_thread_yield();
+	do { /* an interrupt may come until it is unlocked */
+		kernel_lock();
+		if (kernel.resched) {
+			kernel.resched = false;
+			kernel_give_way();
+		}
+		if (kernel.preemption)
+			kernel.preemption->arm();
+		__asm__ volatile("" ::: "memory");
+		kernel.locked--;
+		__asm__ volatile("" ::: "memory");
+	} while (kernel.resched);
 }
 
 int cassin_thread_tls_set(void *base)
@@ -227,11 +240,12 @@ int cassin_thread_tls_set(void *base)
 	struct cassin_thread *self = kernel.current;
 	if (!base)
 		return -CASSIN_EINVAL;
+	kernel_lock();
 	struct control words = control_save();
 	int64_t r = cassin_call(CASSIN_CALL_TLS_SET, (uint64_t)base, 0, 0, 0, 0);
 	control_load(words);
-	if (r)
-		return (int)r;
-	self->tls = kernel.tls = base;
-	return 0;
+	if (!r)
+		self->tls = kernel.tls = base;
+	kernel_unlock();
+	return (int)r;
 }

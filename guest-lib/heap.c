@@ -37,6 +37,26 @@ static struct {
 	struct block *free[CLASSES];
 } heap;
 
+/* A kernel's whose threads may be interrupted here, if it is linked. They nest. */
+void cassin_heap_lock(void) __attribute__((weak));
+void cassin_heap_unlock(void) __attribute__((weak));
+
+static bool lock(void)
+{
+	if (cassin_heap_lock)
+		cassin_heap_lock();
+	return true;
+}
+
+static void unlock(const bool *locked)
+{
+	if (*locked && cassin_heap_unlock)
+		cassin_heap_unlock();
+}
+
+/* Until the end of the function. */
+#define LOCKED bool locked __attribute__((cleanup(unlock))) = lock()
+
 static size_t size_of(const struct block *b)
 {
 	return b->head & ~(size_t)BITS;
@@ -143,6 +163,7 @@ static void ensure(void)
 
 void *cassin_alloc(size_t size)
 {
+	LOCKED;
 	ensure();
 	size_t need = block_size(size);
 	if (!need)
@@ -180,6 +201,7 @@ void *cassin_alloc_aligned(size_t align, size_t size)
 		return cassin_alloc(size);
 	if (align > ALIGN_MOST || align & (align - 1) || __builtin_add_overflow(size, align + LEAST, &more))
 		return NULL;
+	LOCKED;
 	char *p = cassin_alloc(size); /* one like it may have been freed */
 	if (!p || (uintptr_t)p % align == 0)
 		return p;
@@ -213,6 +235,7 @@ void cassin_free(void *p)
 {
 	if (!p)
 		return;
+	LOCKED;
 	struct block *b = (struct block *)((char *)p - HEAD);
 	if (!(b->head & USED)) /* freed twice, or not ours: end with a report rather than go on with a broken heap */
 		__builtin_trap();
@@ -258,6 +281,7 @@ void *cassin_realloc(void *p, size_t size)
 {
 	if (!p)
 		return cassin_alloc(size);
+	LOCKED;
 	struct block *b = (struct block *)((char *)p - HEAD);
 	size_t need = block_size(size), have = size_of(b);
 	if (!need)

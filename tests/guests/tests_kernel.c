@@ -18,6 +18,10 @@
 	{                                                                                                              \
 		.name = "kernel." what, .run = passes, .image = "kernel_io", .args = what                              \
 	}
+#define PREEMPT(what)                                                                                                  \
+	{                                                                                                              \
+		.name = "kernel." what, .run = passes, .image = "kernel_preempt", .args = what                         \
+	}
 #define REQUESTS 100u
 
 /* The guest crashes of itself: the report names where, and its console says why. */
@@ -182,6 +186,12 @@ const struct test tests_kernel[] = {
 	 .image = "kernel_sync",
 	 .args = "log",
 	 .says = "Z info clerk: number 7\n|Z debug clerk: shown\n|Z error clerk: 0000000|0\nbehind"},
+	PREEMPT("preempt-turns"),
+	PREEMPT("preempt-registers"),
+	PREEMPT("preempt-heap"),
+	PREEMPT("preempt-mutex"),
+	PREEMPT("preempt-sleeper"),
+	PREEMPT("preempt-off"),
 	IO("two-sockets"),
 	IO("receive-deadline"),
 	IO("close-wakes"),

@@ -159,7 +159,7 @@ void kernel_wake_all(struct cassin_waiters *list, int result)
 		kernel_wake(list->first, result);
 }
 
-void kernel_unlock_switch(void)
+void kernel_leave(void)
 {
 	cr_assert_fail("nothing asks for a switch");
 }

@@ -11,6 +11,7 @@
 #include <cassin/kernel/log.h>
 #include <cassin/kernel/mutex.h>
 #include <cassin/kernel/panic.h>
+#include <cassin/kernel/preempt.h>
 #include <cassin/kernel/queue.h>
 #include <cassin/kernel/semaphore.h>
 #include <cassin/kernel/stop.h>
