@@ -70,6 +70,30 @@ static void registers(int argc, char **argv)
 	crowd(keeps);
 }
 
+/* The base of `fs` is the thread's own, though it is preempted while it sets it. */
+static int has_a_base(void *arg)
+{
+	uint64_t here = (uintptr_t)arg, is;
+	unsigned me = (unsigned)here;
+	while (changes < CHANGES) {
+		CHECK_IS(cassin_thread_tls_set(&here), 0);
+		__asm__ volatile("movq %%fs:0, %0" : "=r"(is) : "m"(here));
+		CHECK_IS(is, here);
+		if (last != me) {
+			last = me;
+			changes = changes + 1;
+		}
+	}
+	return 0;
+}
+
+static void base(int argc, char **argv)
+{
+	(void)argc;
+	(void)argv;
+	crowd(has_a_base);
+}
+
 /* Blocks of the heap that nobody else writes to. */
 static int allocates(void *arg)
 {
@@ -155,6 +179,23 @@ static int never_runs(void *arg)
 	return 0;
 }
 
+/* Nobody else is there: no timer is set, whatever the kernel is called for. */
+static void alone(int argc, char **argv)
+{
+	struct cassin_info before, after;
+	(void)argc;
+	(void)argv;
+	CHECK_IS(cassin_preempt(SLICE), 0);
+	cassin_info(&before);
+	for (unsigned i = 0; i < 1000; i++) {
+		CHECK_IS(cassin_mutex_lock(&mutex, CASSIN_FOREVER), 0);
+		cassin_free(cassin_alloc(i));
+		CHECK_IS(cassin_mutex_unlock(&mutex), 0);
+	}
+	cassin_info(&after);
+	CHECK_IS(after.hypercalls - before.hypercalls, 1);
+}
+
 /* Turned off again, threads are cooperative. */
 static void off(int argc, char **argv)
 {
@@ -171,7 +212,7 @@ static void off(int argc, char **argv)
 }
 
 static const struct property all[] = {
-	{"preempt-turns", turns},  {"preempt-registers", registers}, {"preempt-heap", heap},
-	{"preempt-mutex", holder}, {"preempt-sleeper", sleeper},     {"preempt-off", off},
+	{"preempt-turns", turns},  {"preempt-registers", registers}, {"preempt-base", base},   {"preempt-heap", heap},
+	{"preempt-mutex", holder}, {"preempt-sleeper", sleeper},     {"preempt-alone", alone}, {"preempt-off", off},
 };
 PROPERTIES(all)
