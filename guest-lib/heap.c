@@ -55,7 +55,7 @@ static void unlock(const bool *locked)
 }
 
 /* Until the end of the function. */
-#define LOCKED bool locked __attribute__((cleanup(unlock))) = lock()
+#define LOCKED bool locked __attribute__((unused, cleanup(unlock))) = lock()
 
 static size_t size_of(const struct block *b)
 {
