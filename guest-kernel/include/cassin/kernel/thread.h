@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Threads. They share the guest's one CPU and switch where they block, yield or end: the ready thread of the highest
- * priority runs, those of one priority by turns; cassin_preempt() makes them switch at other times, too. `main` is a thread too; when it returns, the guest ends.
+ * priority runs, those of one priority by turns; cassin_preempt() makes them switch at other times, too. `main` is a
+ * thread like others; when it returns, the guest ends.
  *
  * Deadlines are moments of cassin_now(). CASSIN_NOW: do not wait; CASSIN_FOREVER: without end.
  */
