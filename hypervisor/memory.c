@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cell.h"
+#include "chunks.h"
 #include "park.h"
 #include "space.h"
 #include "template.h"
@@ -31,7 +32,7 @@ static frame_t *page_slot(struct memory *m, uint64_t page, bool create)
 		m->nchunks = (uint32_t)n;
 	}
 	if (!m->chunks[i] && create)
-		m->chunks[i] = calloc(1, sizeof(struct chunk));
+		m->chunks[i] = chunk_new();
 	return m->chunks[i] ? &m->chunks[i]->frame[page % CHUNK_PAGES] : NULL;
 }
 
@@ -395,7 +396,7 @@ void memory_drop(struct memory *m)
 				used[n++] = c->frame[p];
 		}
 		frames_free(&m->cell->frames, used, n);
-		free(c);
+		chunk_free(c);
 	}
 	if (m->info)
 		frames_free(&m->cell->frames, &m->info, 1);
