@@ -15,7 +15,7 @@ import termios
 import threading
 import time
 
-from cassin_test import Failed, contains, equal, holds, http_get, one_line, wait_until
+from cassin_test import SLOW, Failed, contains, equal, holds, http_get, one_line, wait_until
 
 LEAVES = b"\x1b[?1049l"  # xterm: back to the screen that was there before
 
@@ -91,14 +91,14 @@ class Terminal:
             return True
         return False
 
-    def shows(self, text, seconds=20):
-        """Only what changes is drawn, so it is asked to draw all anew until the text is there."""
-        until = time.monotonic() + seconds
-        while text.encode() not in self.seen:
+    def shows(self, *texts, seconds=20):
+        """One of these texts. Only what changes is drawn, so it is asked to draw all anew until the text is there."""
+        until = time.monotonic() + seconds * SLOW
+        while not any(text.encode() in self.seen for text in texts):
             if time.monotonic() > until:
-                raise Failed(f"not shown within {seconds} s: {text!r}: {self.seen[-3000:]!r}")
+                raise Failed(f"not shown within {seconds * SLOW} s: {texts}: {self.seen[-3000:]!r}")
             if not self.read(0.15) and self.process.poll() is None:
-                self.type("\x0c")
+                os.write(self.master, b"\x0c")
 
     def ends(self, code):
         """It has ended so, and the terminal is as it was."""
@@ -252,7 +252,7 @@ def test_top_answers_keys_while_a_sample_is_under_way(t):
     fake.answer = lambda target: time.sleep(30)
     time.sleep(0.5)
     terminal.type("m\x0c")
-    terminal.shows("by memory", 1)
+    terminal.shows("by memory", seconds=1)
     terminal.type("q")
     terminal.ends(0)
 
@@ -289,8 +289,8 @@ def test_top_ends_with_its_daemon_and_says_so(t):
     terminal = Terminal(t, "--interval", "0.2", socket_path=daemon.socket)
     terminal.shows("0 guests")
     daemon.end()
-    terminal.shows("no daemon on")
-    holds(terminal.seen.index(LEAVES) < terminal.seen.index(b"no daemon on"), "the terminal is given back first")
+    terminal.shows("no daemon on", "the daemon closed the connection")
+    holds(terminal.seen.index(LEAVES) < terminal.seen.index(b"cassin: "), "the terminal is given back first")
     terminal.ends(1)
 
 
@@ -310,7 +310,7 @@ def test_top_does_not_lag_with_thousands_of_guests(t):
     for key, shown in (("n", "by name"), ("e", "by exits"), ("m", "by memory"), ("u", "by uptime")) * 3:
         began = time.monotonic()
         terminal.type(key + "\x0c")
-        terminal.shows(shown, 5)
+        terminal.shows(shown, seconds=5)
         slowest = max(slowest, time.monotonic() - began)
     holds(slowest < 1, f"a key is answered in {slowest:.3f} s")
     terminal.type("q")
