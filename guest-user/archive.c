@@ -11,7 +11,7 @@
 #define TYPE UINT32_C(0170000)
 #define REGULAR UINT32_C(0100000)
 
-enum field { FIELD_MODE = 1, FIELD_FILE_SIZE = 6, FIELD_NAME_SIZE = 11 };
+enum field { FIELD_MODE = 1, FIELD_FILE_SIZE = 6, FIELD_NAME_SIZE = 11, FIELDS = 13 };
 
 static int digit(char c)
 {
@@ -21,9 +21,8 @@ static int digit(char c)
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-static bool number(const char *header, enum field f, uint32_t *out)
+static bool number(const char *at, uint32_t *out)
 {
-	const char *at = header + MAGIC + DIGITS * f;
 	*out = 0;
 	for (unsigned i = 0; i < DIGITS; i++) {
 		int d = digit(at[i]);
@@ -34,9 +33,15 @@ static bool number(const char *header, enum field f, uint32_t *out)
 	return true;
 }
 
-static bool has_magic(const char *header)
+static bool read_header(const char *at, uint32_t fields[FIELDS])
 {
-	return memcmp(header, "070701", MAGIC) == 0 || memcmp(header, "070702", MAGIC) == 0;
+	if (memcmp(at, "070701", MAGIC) != 0 && memcmp(at, "070702", MAGIC) != 0)
+		return false;
+	for (unsigned i = 0; i < FIELDS; i++) {
+		if (!number(at + MAGIC + i * DIGITS, &fields[i]))
+			return false;
+	}
+	return true;
 }
 
 /* Sizes are 32 bits wide, so that sums of a few fit. */
@@ -47,15 +52,15 @@ static size_t padded(size_t n)
 
 int archive_next(const struct archive *a, size_t *at, struct archive_file *out)
 {
-	uint32_t mode, size, name_size;
+	uint32_t fields[FIELDS];
 	if (*at > a->size || a->size - *at < HEADER)
 		return -CASSIN_EINVAL;
 	const char *header = (const char *)a->bytes + *at;
 	size_t left = a->size - *at;
-	if (!has_magic(header) || !number(header, FIELD_MODE, &mode) || !number(header, FIELD_FILE_SIZE, &size) ||
-	    !number(header, FIELD_NAME_SIZE, &name_size))
+	if (!read_header(header, fields))
 		return -CASSIN_EINVAL;
-	size_t data = padded(HEADER + (size_t)name_size);
+	size_t name_size = fields[FIELD_NAME_SIZE], size = fields[FIELD_FILE_SIZE];
+	size_t data = padded(HEADER + name_size);
 	if (!name_size || data > left || size > left - data || header[HEADER + name_size - 1])
 		return -CASSIN_EINVAL;
 	out->name = header + HEADER;
@@ -65,7 +70,7 @@ int archive_next(const struct archive *a, size_t *at, struct archive_file *out)
 		out->name += 2;
 	out->bytes = (const uint8_t *)header + data;
 	out->size = size;
-	out->regular = (mode & TYPE) == REGULAR;
+	out->regular = (fields[FIELD_MODE] & TYPE) == REGULAR;
 	*at += padded(data + size);
 	return 1;
 }

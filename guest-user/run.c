@@ -38,7 +38,8 @@ static bool runs(struct process *p)
 		cassin_thread_yield();
 		p->slice_end = cassin_after(processes.limits.slice);
 		return true;
-	case CASSIN_USER_EVENT: /* the kernel's own timer, which has been looked after */
+	case CASSIN_USER_EVENT: /* the kernel preempts: its upcall has let the others run */
+		p->slice_end = cassin_after(processes.limits.slice);
 		return true;
 	default: /* a register as no code can have it, or the host has no memory */
 		cassin_print("process %d (%s) cannot go on\n", p->pid, p->name);
