@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "space.h"
 
-#include <cassin/guest.h>
+#include <cassin/kernel.h>
 #include <cassin/user_abi.h>
 
 #define PAGE ((uint64_t)CASSIN_PAGE_SIZE)
@@ -23,7 +23,8 @@ int space_make(struct space *s, uint64_t most)
 
 void space_free(struct space *s)
 {
-	cassin_space_destroy(s->number);
+	if (cassin_space_destroy(s->number)) /* its pages would be others' and its own */
+		cassin_panic("space %lu cannot be destroyed", s->number);
 	while (s->pieces) {
 		struct piece *p = s->pieces;
 		s->pieces = p->next;

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* Starts itself as often as it can, as all its copies do. */
+/* Starts itself as often as it can, and its copies do the same; theirs do not, so that it ends some day. */
 #include <cassin/user.h>
 
-int main(void)
+int main(int argc, char **argv)
 {
-	static const char *const self[] = {"bomb", NULL};
+	const char *const copy[] = {"bomb", argc == 1 ? "again" : "enough", NULL};
 	int n = 0;
-	while (user_spawn(self) > 0)
+	if (argc > 1 && strcmp(argv[1], "enough") == 0)
+		return 0;
+	while (user_spawn(copy) > 0)
 		n++;
 	while (user_wait(0, NULL, CASSIN_FOREVER) > 0)
 		;

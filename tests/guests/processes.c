@@ -288,8 +288,30 @@ static void images(int argc, char **argv)
 ALONE(memory, "memory", NULL)
 ALONE(wild, "wild", NULL)
 ALONE(direct, "direct", NULL)
-ALONE(bomb, "bomb", NULL)
 ALONE(spoil, "spoil", NULL)
+
+/* It fills the table and no more; what was there before goes on, and all of it can be ended. */
+static void bomb(int argc, char **argv)
+{
+	static const struct cassin_processes_options o = {.processes = 12, .children = 4};
+	struct cassin_process_info all_of_them[CROWD];
+	(void)argc;
+	(void)argv;
+	begin(&o);
+	int other = start("nap", "5000000"), first = start("bomb", NULL);
+	good(other);
+	unsigned n = cassin_process_list(all_of_them, CROWD);
+	CHECK(n > 1 && n <= 12);
+	for (unsigned i = 0; i < n; i++)
+		CHECK_IS(cassin_process_kill(all_of_them[i].pid), 0);
+	CHECK_IS(end_of(first).end, CASSIN_END_KILL);
+	while (cassin_process_list(all_of_them, 1))
+		cassin_thread_yield();
+	for (n = 0; start("sleep", NULL) > 0; n++)
+		;
+	CHECK_IS(n, 12);
+	CHECK_IS(start("sleep", NULL), -CASSIN_EAGAIN);
+}
 
 static void wrong(int argc, char **argv)
 {

@@ -193,17 +193,20 @@ static int calls_hypervisor(char **argv)
 	return 0;
 }
 
+/* Without end: its copies do the same. */
 static int bomb(char **argv)
 {
 	int64_t pid;
 	int n = 0;
-	while ((pid = start("bomb", argv[2])) > 0)
+	(void)argv;
+	while ((pid = start("bomb", NULL)) > 0)
 		n++;
-	CHECK(pid == -CASSIN_EAGAIN || pid == -CASSIN_ENOMEM);
+	CHECK(pid == -CASSIN_EAGAIN);
 	CHECK(n <= 4); /* its kernel allows no more */
-	while (user_wait(0, NULL, CASSIN_FOREVER) > 0)
-		;
-	return 0;
+	for (;;) {
+		user_wait(0, NULL, CASSIN_FOREVER);
+		start("bomb", NULL);
+	}
 }
 
 static int family(char **argv)
