@@ -142,3 +142,18 @@ def test_a_thread_guest_reads_the_console_of_cassin_run(t):
     out, _ = process.communicate(b"one\ntwo", timeout=40)
     equal(process.returncode, 0, "exit code")
     contains(out.decode(), "4<one\n>3<two>the end")
+
+
+def test_the_minikernel_preempts_threads_and_runs_two_programs(t):
+    out = t.cassin("run", t.guest("minikernel"), code=0).out
+    said = sorted(line for line in out.splitlines() if "memory" not in line and "cut short" not in line)
+    equal(said, ["counted", "counter: ended by exception 14", "thread: has met the other: 0",
+                 "thread: has met the other: 1", "tick", "tick", "tick", "ticker: exit 7"], "output")
+    contains(out, "kernel: pages of memory: ")
+    contains(out, "counter: turns that were cut short: ")
+
+
+def test_a_panic_of_the_minikernel_is_a_crash_with_its_message(t):
+    result = t.cassin("run", t.guest("minikernel"), "argument", code=134)
+    contains(result.out + result.err, "panic: this kernel takes no arguments")
+    contains(result.out + result.err, "invalid opcode")
