@@ -78,6 +78,7 @@ static void timers(int argc, char **argv)
 		start_op(2, CASSIN_OP_TIMEOUT, 0, NULL, 0, now + 2 * step);
 		start_op(3, CASSIN_OP_TIMEOUT, 0, NULL, 0, now + 3 * step);
 		start_op(1, CASSIN_OP_TIMEOUT, 0, NULL, 0, now + 1 * step);
+		CHECK_IS(cassin_wait(0, CASSIN_NOW), 0);
 		if (cassin_now() < now + step)
 			break;
 		for (int i = 0; i < 4; i++) /* others kept us from it for so long that their order means nothing */
