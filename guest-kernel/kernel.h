@@ -7,6 +7,7 @@
 #define KERNEL_H
 
 #include <cassin/kernel.h>
+#include <cassin/kernel/local.h>
 
 #include "ready.h"
 #include "timers.h"
@@ -33,6 +34,7 @@ struct cassin_thread {
 	struct cassin_thread *joiner;
 	void *message; /* that it sends to a queue, or the place for one */
 	void *tls;
+	void *local; /* the C library's */
 	void *slots[CASSIN_THREAD_SLOTS];
 	int (*run)(void *arg);
 	void *arg;
@@ -128,6 +130,8 @@ void kernel_wake_all(struct cassin_waiters *list, int result);
 void kernel_switch(void);
 /* The end of each switch, on the stack of the thread that runs now. */
 void kernel_switched(void);
+/* Tells the C library, if there is one, whose bytes are those of the running thread. */
+void kernel_local(const struct cassin_thread *t);
 /* A thread's priority as it should be has changed: moves it in its queue, and what it waits for follows. */
 void kernel_reprioritise(struct cassin_thread *t);
 /* context.S: saves the callee-saved registers and control words on this stack, sp in *save, and goes on on the other. */
@@ -135,6 +139,13 @@ void kernel_context_switch(void **save, void *sp);
 
 /* Lets ready threads of the same or a higher priority run. */
 void kernel_give_way(void);
+
+/* The C library's, if there is one (local.h). */
+#pragma weak cassin_local_size
+#pragma weak cassin_local_begin
+#pragma weak cassin_local_end
+#pragma weak cassin_local_switched
+#pragma weak cassin_main_end
 
 /* ---- preempt.c ---- */
 

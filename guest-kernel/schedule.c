@@ -99,6 +99,12 @@ static void switch_tls(const struct cassin_thread *t)
 	}
 }
 
+void kernel_local(const struct cassin_thread *t)
+{
+	if (cassin_local_switched)
+		cassin_local_switched(t->local);
+}
+
 void kernel_switch(void)
 {
 	struct cassin_thread *self = kernel.current, *next;
@@ -116,6 +122,7 @@ void kernel_switch(void)
 	kernel_context_switch(&self->sp, next->sp);
 	kernel.locked = locked;
 	kernel_switched();
+	kernel_local(self);
 	switch_tls(self);
 }
 

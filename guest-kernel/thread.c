@@ -3,6 +3,7 @@
 #include "kernel.h"
 
 #define STACK_MOST (UINT64_C(1) << 30)
+#define EXTRA_WITHIN 1024u /* so many bytes of the C library's are taken from a stack's size */
 #define MXCSR_INITIAL 0x1f80u
 #define X87_INITIAL 0x037fu
 
@@ -29,8 +30,11 @@ static void cassin_thread_begin(void)
 {
 	struct cassin_thread *self = kernel.current;
 	kernel_switched();
+	kernel_local(self);
 	kernel.locked = 1; /* whatever the one had that ran before */
 	kernel_unlock();
+	if (self->local)
+		cassin_local_begin(self->local);
 	cassin_thread_exit(self->run(self->arg));
 }
 
@@ -57,16 +61,27 @@ static void delist(struct cassin_thread *t)
 		t->all_next->all_link = t->all_link;
 }
 
-static struct cassin_thread *make(size_t pages)
+static uint64_t below(uint64_t top, size_t size)
 {
+	return (top - size) & ~(uint64_t)(CASSIN_LOCAL_ALIGN - 1);
+}
+
+static struct cassin_thread *make(size_t size)
+{
+	size_t extra = cassin_local_size ? cassin_local_size() : 0;
+	size_t pages = (size + (extra > EXTRA_WITHIN ? extra : 0) + CASSIN_PAGE_SIZE - 1) / CASSIN_PAGE_SIZE;
 	char *stack = kernel_stack_alloc(pages);
 	if (!stack)
 		return NULL;
-	uint64_t top = (uint64_t)stack + kernel_stack_bytes(pages) - sizeof(struct cassin_thread);
-	struct cassin_thread *t = (struct cassin_thread *)(top & ~(uint64_t)63);
+	uint64_t top = (uint64_t)stack + kernel_stack_bytes(pages);
+	if (extra)
+		top = below(top, extra);
+	struct cassin_thread *t = (struct cassin_thread *)below(top, sizeof(struct cassin_thread));
 	struct frame *f = (struct frame *)t - 1;
 	memset(t, 0, sizeof *t);
 	*f = (struct frame){.mxcsr = MXCSR_INITIAL, .x87 = X87_INITIAL, .rip = cassin_thread_begin};
+	if (extra)
+		t->local = memset((void *)top, 0, extra);
 	t->stack = stack;
 	t->stack_pages = pages;
 	t->sp = f;
@@ -89,7 +104,7 @@ int cassin_thread_create(struct cassin_thread **out, const struct cassin_thread_
 	if (o->priority > CASSIN_PRIORITY_MOST || size > STACK_MOST)
 		return -CASSIN_EINVAL;
 	kernel_lock();
-	struct cassin_thread *t = make((size + CASSIN_PAGE_SIZE - 1) / CASSIN_PAGE_SIZE);
+	struct cassin_thread *t = make(size);
 	if (t) {
 		set_name(t, o->name ? o->name : "thread");
 		t->priority = t->base = o->priority ? (uint8_t)o->priority : CASSIN_PRIORITY_DEFAULT;
@@ -151,7 +166,11 @@ void cassin_thread_exit(int result)
 	struct cassin_thread *self = kernel.current;
 	if (self->held)
 		cassin_panic("thread %s ended with a mutex locked", self->name);
+	if (kernel.threads == 1 && cassin_main_end)
+		cassin_main_end(self->stack ? kernel.code : result);
 	kernel_lock();
+	if (self->local)
+		cassin_local_end(self->local);
 	self->result = result;
 	self->state = THREAD_ENDED;
 	if (!self->stack)

@@ -21,6 +21,10 @@ const struct cassin_boot *cassin_boot;
 int main(int argc, char **argv);
 _Noreturn void cassin_start(const struct cassin_boot *boot, uint64_t base, const struct dynamic *dynamic);
 
+/* A C library's, if one is linked: around main(). */
+void cassin_main_begin(void) __attribute__((weak));
+void cassin_main_end(int code) __attribute__((weak));
+
 static void relocate(uint64_t base, const struct dynamic *d)
 {
 	uint64_t at = 0, size = 0;
@@ -47,7 +51,12 @@ _Noreturn void cassin_start(const struct cassin_boot *boot, uint64_t base, const
 	(void)relocate;
 #endif
 	cassin_boot = boot;
-	cassin_exit(main((int)boot->argc, (char **)boot->argv));
+	if (cassin_main_begin)
+		cassin_main_begin();
+	int code = main((int)boot->argc, (char **)boot->argv);
+	if (cassin_main_end)
+		cassin_main_end(code);
+	cassin_exit(code);
 }
 
 _Noreturn void cassin_exit(int code)
