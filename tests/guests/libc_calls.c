@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: MIT */
+/* The C library, as a program with one thread sees it. */
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <math.h>
+#include <setjmp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "check.h"
+
+#define CHECK_TEXT(is, want) CHECK(strcmp(is, want) == 0)
+
+static void formats(int argc, char **argv)
+{
+	char text[128];
+	(void)argc;
+	(void)argv;
+	CHECK_IS(snprintf(text, sizeof text, "%5d|%-5s|%#x|%+.3e|%g", 42, "ab", 255, 12345.678, 0.1), 33);
+	CHECK_TEXT(text, "   42|ab   |0xff|+1.235e+04|0.1");
+	snprintf(text, sizeof text, "%lld %zu %hhu %" PRIu64 " %.17g %a", -(1LL << 40), (size_t)7, 255, UINT64_MAX, 0.1,
+		 1.0);
+	CHECK_TEXT(text, "-1099511627776 7 255 18446744073709551615 0.10000000000000001 0x1p+0");
+	int number = 0, end = 0;
+	char word[8] = "";
+	double real = 0;
+	CHECK_IS(sscanf("17 apples 2.5e3 rest", "%d %7s %lf%n", &number, word, &real, &end), 3);
+	CHECK_IS(number, 17);
+	CHECK_TEXT(word, "apples");
+	CHECK(real == 2500.0);
+	CHECK_IS(end, 15);
+}
+
+static int by_value(const void *a, const void *b)
+{
+	return *(const int *)a - *(const int *)b;
+}
+
+static void numbers(int argc, char **argv)
+{
+	volatile double two = 2.0;
+	int sorted[] = {5, 3, 9, 1, 7};
+	char *end;
+	(void)argc;
+	(void)argv;
+	CHECK(sqrt(two) == 1.4142135623730951);
+	CHECK(pow(two, 0.5) == 1.4142135623730951);
+	CHECK(fabs(sin(two) - 0.9092974268256817) < 1e-15);
+	CHECK(isnan(sqrt(-two)) && isinf(exp(two * 1000)));
+	CHECK(strtod("0x1.8p1rest", &end) == 3.0 && strcmp(end, "rest") == 0);
+	CHECK_IS(strtoll("-0x10", NULL, 0), -16);
+	errno = 0;
+	CHECK(strtoul("99999999999999999999", NULL, 10) == ULONG_MAX && errno == ERANGE);
+	qsort(sorted, 5, sizeof *sorted, by_value);
+	for (int i = 0; i < 5; i++)
+		CHECK_IS(sorted[i], 2 * i + 1);
+}
+
+/* What does not fit gives NULL, and the guest lives on. */
+static void memory(int argc, char **argv)
+{
+	struct chunk {
+		struct chunk *next;
+	} *all = NULL, *c;
+	(void)argc;
+	(void)argv;
+	size_t before = cassin_heap_used();
+	while ((c = malloc(1 << 20))) {
+		c->next = all;
+		all = c;
+	}
+	CHECK_IS(errno, ENOMEM);
+	while ((c = all)) {
+		all = c->next;
+		free(c);
+	}
+	CHECK_IS(cassin_heap_used(), before);
+	CHECK(!calloc(SIZE_MAX / 2, 3));
+	char *text = strdup("kept");
+	CHECK(text && (text = realloc(text, 100000)));
+	CHECK_TEXT(text, "kept");
+	free(text);
+	void *aligned = NULL;
+	CHECK_IS(posix_memalign(&aligned, 4096, 10), 0);
+	CHECK_IS((uintptr_t)aligned % 4096, 0);
+	free(aligned);
+	CHECK_IS(posix_memalign(&aligned, 24, 10), EINVAL);
+}
+
+static jmp_buf place;
+
+static _Noreturn void jump(int value)
+{
+	longjmp(place, value);
+}
+
+static void jumps(int argc, char **argv)
+{
+	volatile int local = 5;
+	(void)argc;
+	(void)argv;
+	int value = setjmp(place);
+	if (value < 3)
+		jump(value + 1);
+	CHECK_IS(value, 3);
+	CHECK_IS(local, 5);
+}
+
+static void dates(int argc, char **argv)
+{
+	char text[64];
+	struct timespec a, b, pause = {.tv_nsec = 5000000};
+	time_t then = 1000000000;
+	(void)argc;
+	(void)argv;
+	CHECK(strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S", gmtime(&then)) > 0);
+	CHECK_TEXT(text, "2001-09-09 01:46:40");
+	CHECK(time(NULL) > 1600000000);
+	CHECK_IS(clock_gettime(CLOCK_MONOTONIC, &a), 0);
+	CHECK_IS(nanosleep(&pause, NULL), 0);
+	CHECK_IS(clock_gettime(CLOCK_MONOTONIC, &b), 0);
+	CHECK((b.tv_sec - a.tv_sec) * 1000000000 + b.tv_nsec - a.tv_nsec >= 4800000);
+	clock_t began = clock();
+	CHECK(began != (clock_t)-1);
+	while (clock() == began) {
+	}
+	CHECK_IS(nanosleep(&(struct timespec){.tv_nsec = -1}, NULL), -1);
+	CHECK_IS(errno, EINVAL);
+}
+
+/* There is nothing but the console. */
+static void files(int argc, char **argv)
+{
+	(void)argc;
+	(void)argv;
+	CHECK(!fopen("/etc/passwd", "r"));
+	CHECK_IS(errno, ENOENT);
+	CHECK_IS(write(7, "x", 1), -1);
+	CHECK_IS(errno, EBADF);
+	CHECK_IS(lseek(0, 0, SEEK_SET), -1);
+	CHECK_IS(errno, ESPIPE);
+}
+
+static void lines(int argc, char **argv)
+{
+	char line[64];
+	int a = 0, b = 0;
+	(void)argc;
+	(void)argv;
+	puts("waiting");
+	while (fgets(line, sizeof line, stdin) && sscanf(line, "%d + %d", &a, &b) == 2)
+		printf("%d\n", a + b);
+	printf("%s", feof(stdin) ? "the end" : line);
+}
+
+static void says_third(void)
+{
+	printf("third");
+}
+
+static void says_second(void)
+{
+	printf("second ");
+}
+
+static int early;
+
+__attribute__((constructor)) static void first(void)
+{
+	early = 1;
+}
+
+static void ends(int argc, char **argv)
+{
+	(void)argc;
+	(void)argv;
+	CHECK_IS(early, 1);
+	atexit(says_third);
+	atexit(says_second);
+	printf("first ");
+	exit(7);
+}
+
+static void aborts(int argc, char **argv)
+{
+	(void)argc;
+	(void)argv;
+	abort();
+}
+
+static const struct property all[] = {
+	{"formats", formats}, {"numbers", numbers}, {"memory", memory}, {"jumps", jumps},   {"dates", dates},
+	{"files", files},     {"lines", lines},     {"ends", ends},     {"aborts", aborts},
+};
+PROPERTIES(all)

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+/* The C library of guests. */
+#include "runner.h"
+
+static void exits_with_7(struct world *w, const struct test *t)
+{
+	uint64_t id = spawn(w, t->image, t->image, t->args);
+	expect_exit(w, id, 7, 0);
+	expect_says("the console", console_of(w, id), t->says);
+}
+
+static void lines(struct world *w, const struct test *t)
+{
+	static const char text[] = "1 + 2\n40 + 2\n";
+	uint64_t id = spawn(w, "g", t->image, t->args);
+	await_text(w, id, "waiting");
+	EXPECT_IS(engine_guest_input(w->e, id, text, sizeof text - 1), sizeof text - 1);
+	EXPECT_IS(engine_guest_input(w->e, id, "", 0), 0);
+	expect_exit(w, id, 0, 0);
+	expect_says("the console", console_of(w, id), t->says);
+}
+
+/* The report is that of a panic, which says why. */
+static void aborts(struct world *w, const struct test *t)
+{
+	uint64_t id = spawn(w, t->image, t->image, t->args);
+	expect_crash(w, id, "cassin_panic");
+	expect_says("the console", console_of(w, id), t->says);
+}
+
+#define CALLS(what)                                                                                                    \
+	{                                                                                                              \
+		.name = "libc." what, .run = passes, .image = "libc_calls", .args = what                               \
+	}
+#define THREADS(what)                                                                                                  \
+	{                                                                                                              \
+		.name = "libc." what, .run = passes, .image = "libc_threads", .args = what                             \
+	}
+
+const struct test tests_libc[] = {
+	CALLS("formats"),
+	CALLS("numbers"),
+	CALLS("memory"),
+	CALLS("jumps"),
+	CALLS("dates"),
+	CALLS("files"),
+	{.name = "libc.lines", .run = lines, .image = "libc_calls", .args = "lines", .says = "3\n42\nthe end"},
+	{.name = "libc.ends", .run = exits_with_7, .image = "libc_calls", .args = "ends", .says = "first second third"},
+	{.name = "libc.aborts", .run = aborts, .image = "libc_calls", .args = "aborts", .says = "ended by signal 6"},
+	THREADS("own-errno"),
+	THREADS("own-variables"),
+	THREADS("share"),
+	{.name = "libc.last",
+	 .run = exits_with_7,
+	 .image = "libc_threads",
+	 .args = "last",
+	 .says = "late, and the end"},
+	{0},
+};
