@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What stands for a system below the library: the functions that it calls by these names. */
+/* What stands for a system below the library: the functions that it calls by the names on the right,
+ * some of which its headers declare with other types. */
 #ifndef SYSTEM_H
 #define SYSTEM_H
 
@@ -17,23 +18,23 @@ static inline int system_failed(int code)
 	return -1;
 }
 
-int _read(int fd, void *to, size_t size);
-int _write(int fd, const void *from, size_t size);
-int _open(const char *path, int flags, int mode);
-int _close(int fd);
-off_t _lseek(int fd, off_t offset, int whence);
-int _fstat(int fd, struct stat *out);
-int _stat(const char *path, struct stat *out);
-int _isatty(int fd);
-int _link(const char *from, const char *to);
-int _unlink(const char *path);
-int _gettimeofday(struct timeval *out, void *zone);
-clock_t _times(struct tms *out);
-int _getpid(void);
-int _kill(int pid, int signal);
-int _fork(void);
-int _execve(const char *path, char *const argv[], char *const env[]);
-int _wait(int *status);
+int _read(int fd, void *to, size_t size) __asm__("read");
+int _write(int fd, const void *from, size_t size) __asm__("write");
+int _open(const char *path, int flags, int mode) __asm__("open");
+int _close(int fd) __asm__("close");
+off_t _lseek(int fd, off_t offset, int whence) __asm__("lseek");
+int _fstat(int fd, struct stat *out) __asm__("fstat");
+int _stat(const char *path, struct stat *out) __asm__("stat");
+int _isatty(int fd) __asm__("isatty");
+int _link(const char *from, const char *to) __asm__("link");
+int _unlink(const char *path) __asm__("unlink");
+int _gettimeofday(struct timeval *out, void *zone) __asm__("gettimeofday");
+clock_t _times(struct tms *out) __asm__("times");
+int _getpid(void) __asm__("getpid");
+int _kill(int pid, int signal) __asm__("kill");
+int _fork(void) __asm__("fork");
+int _execve(const char *path, char *const argv[], char *const env[]) __asm__("execve");
+int _wait(int *status) __asm__("wait");
 _Noreturn void _exit(int code);
 
 #endif
