@@ -18,7 +18,7 @@ char **environ = nothing;
 void cassin_main_begin(void)
 {
 	local_begin_main();
-	fflush(stdout); /* main's thread opens the streams, so that exit() flushes them whoever has used them */
+	fileno(stdout); /* main's thread opens the streams, so that exit() flushes them whoever has used them */
 	for (void (*const *f)(void) = cassin_init_start; f < cassin_init_end; f++)
 		(*f)();
 }
