@@ -135,6 +135,19 @@ def test_the_manuals_program_with_threads_is_built_by_cassin_cc(t):
     contains(result.err, "cassin/kernel.h")
 
 
+def test_the_manuals_ordinary_program_is_built_by_cassin_cc(t):
+    with open(os.path.join(ROOT, "docs", "libc.md"), encoding="utf-8") as manual:
+        t.write("root.c", manual.read().partition("```c\n")[2].partition("```")[0])
+    compiler = os.path.join(t.build, "guest-lib", "cassin-cc")
+    t.run([compiler, "-Wall", "-Werror", "root.c", "-o", "root.elf", "-lm"], code=0)
+    equal(t.cassin("run", t.path("root.elf"), "it", code=0).out, "it: the root of two is 1.414213562373095\n", "output")
+    t.write("ends.c", '#include <stdio.h>\n#include <stdlib.h>\nint main(void)\n{\n\tprintf("%g", 1.5);\n\texit(3);\n}\n')
+    t.run([compiler, "--libc", "ends.c", "-o", "ends.elf"], code=0)
+    equal(t.cassin("run", t.path("ends.elf"), code=3).out, "1.5", "output")
+    result = t.run([compiler, "--libc", "-static-pie", "ends.c", "-o", "none.elf"], code=2)
+    contains(result.err, "position-independent")
+
+
 def test_a_thread_guest_reads_the_console_of_cassin_run(t):
     # The guest first looks for input that must not be there yet.
     process = t.start([t.tool("cassin"), "run", t.guest("kernel_io"), "lines"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)

@@ -65,5 +65,5 @@ def test_the_manuals_user_program_is_built_by_cassin_cc_and_packed(t):
     contains(t.cassin("run", t.path("hello.elf")).err, "not a guest")
     refused = t.run([compiler, "--user", "--kernel", "hello.c"])
     equal(refused.code, 2, "code for --user with --kernel")
-    contains(refused.err, "--user goes neither with --kernel nor with -static-pie")
+    contains(refused.err, "--user goes without --kernel, --libc and -static-pie")
     holds(t.run([os.path.join(ROOT, "guest-user", "cassin-pack"), "none.cpio", "nothing.elf"]).code, "a missing file is refused")
