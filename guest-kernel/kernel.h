@@ -147,11 +147,6 @@ void kernel_give_way(void);
 #pragma weak cassin_local_switched
 #pragma weak cassin_main_end
 
-/* ---- preempt.c ---- */
-
-/* The upcalls' handler, on the stack of the thread that is interrupted. */
-uint64_t kernel_tick(uint64_t events, struct cassin_upcall_frame *frame);
-
 /* ---- thread.c ---- */
 
 /* Forgets a thread that has ended and left its stack. */

@@ -16,46 +16,17 @@ static struct {
 } tick = {.at = CASSIN_FOREVER};
 
 /* When the running thread is to be interrupted. */
-static uint64_t wanted(uint64_t now)
+static uint64_t wanted(void)
 {
-	uint64_t over;
-	if (__builtin_add_overflow(now, tick.slice, &over))
-		over = CASSIN_FOREVER;
-	if (kernel.ready.filled || kernel.operations)
-		return over;
-	if (!kernel.timers.first)
+	bool soon = kernel.ready.filled || kernel.operations;
+	if (!soon && !kernel.timers.first)
 		return CASSIN_FOREVER;
-	return kernel.timers.first->when > over ? kernel.timers.first->when : over;
+	uint64_t over = cassin_after(tick.slice);
+	return soon || kernel.timers.first->when < over ? over : kernel.timers.first->when;
 }
 
-static int set(uint64_t when)
-{
-	struct control words = control_save();
-	tick.at = when;
-	int r = cassin_upcall_set(tick.slice ? kernel_tick : NULL, (void *)CASSIN_VA_MIN, CASSIN_VA_END - CASSIN_VA_MIN,
-				  when);
-	control_load(words);
-	return r;
-}
-
-/* On the way out of the kernel, still locked. */
-static void arm(void)
-{
-	uint64_t when = kernel.ready.filled || kernel.operations || kernel.timers.first ? wanted(cassin_now())
-											: CASSIN_FOREVER;
-	if (when < tick.at && set(when))
-		cassin_panic("the timer for preemption cannot be set");
-}
-
-/* Around the wait of an idle guest, which no slice shall end. */
-static void idle(bool begins)
-{
-	cassin_upcall_mask = begins ? CLOSED : OPEN;
-	if (!begins && cassin_upcall_pending() & CASSIN_EVENT_TIMER)
-		tick.at = CASSIN_FOREVER; /* it is over without an upcall: arm() sets it anew */
-}
-
-uint64_t kernel_tick(uint64_t events, struct cassin_upcall_frame *frame)
+/* The upcalls' handler, on the stack of the thread that is interrupted. */
+static uint64_t interrupted(uint64_t events, struct cassin_upcall_frame *frame)
 {
 	(void)events;
 	(void)frame;
@@ -69,12 +40,38 @@ uint64_t kernel_tick(uint64_t events, struct cassin_upcall_frame *frame)
 	kernel_give_way();
 	cassin_upcall_mask = CLOSED; /* so that no second frame comes on this stack before the first one is gone */
 	kernel.resched = false;
-	uint64_t when = wanted(cassin_now());
+	uint64_t when = wanted();
 	kernel.locked--;
 	if (when >= tick.at)
 		return CASSIN_NOW;
 	tick.at = when;
 	return when;
+}
+
+static int set(uint64_t when)
+{
+	struct control words = control_save();
+	tick.at = when;
+	int r = cassin_upcall_set(tick.slice ? interrupted : NULL, (void *)CASSIN_VA_MIN, CASSIN_VA_END - CASSIN_VA_MIN,
+				  when);
+	control_load(words);
+	return r;
+}
+
+/* On the way out of the kernel, still locked. */
+static void arm(void)
+{
+	uint64_t when = wanted();
+	if (when < tick.at && set(when))
+		cassin_panic("the timer for preemption cannot be set");
+}
+
+/* Around the wait of an idle guest, which no slice shall end. */
+static void idle(bool begins)
+{
+	cassin_upcall_mask = begins ? CLOSED : OPEN;
+	if (!begins && cassin_upcall_pending() & CASSIN_EVENT_TIMER)
+		tick.at = CASSIN_FOREVER; /* it is over without an upcall: arm() sets it anew */
 }
 
 static const struct preemption preemption = {.arm = arm, .idle = idle};

@@ -41,21 +41,22 @@ static struct {
 void cassin_heap_lock(void) __attribute__((weak));
 void cassin_heap_unlock(void) __attribute__((weak));
 
-static bool lock(void)
+static char lock(void)
 {
 	if (cassin_heap_lock)
 		cassin_heap_lock();
-	return true;
+	return 0;
 }
 
-static void unlock(const bool *locked)
+static void unlock(const char *locked)
 {
-	if (*locked && cassin_heap_unlock)
+	(void)locked;
+	if (cassin_heap_unlock)
 		cassin_heap_unlock();
 }
 
 /* Until the end of the function. */
-#define LOCKED bool locked __attribute__((unused, cleanup(unlock))) = lock()
+#define LOCKED char locked __attribute__((unused, cleanup(unlock))) = lock()
 
 static size_t size_of(const struct block *b)
 {

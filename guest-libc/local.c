@@ -16,14 +16,15 @@
 /* guest.ld; of the last three the address is the value. */
 extern const char cassin_tls_from[], cassin_tls_filled[], cassin_tls_size[], cassin_tls_align[];
 
-struct local {
-	struct _reent reent;
-	char block[]; /* with the pointer at its end */
-};
-
 static size_t round_up(size_t n, size_t to)
 {
 	return (n + to - 1) / to * to;
+}
+
+/* What a thread has: the `struct _reent`, and behind it, if there is one, the block with the pointer at its end. */
+static size_t reent_size(void)
+{
+	return round_up(sizeof(struct _reent), CASSIN_LOCAL_ALIGN);
 }
 
 static size_t block_size(void)
@@ -56,14 +57,14 @@ void local_begin_main(void)
 
 size_t cassin_local_size(void)
 {
-	size_t block = block_size(), reent = round_up(sizeof(struct _reent), CASSIN_LOCAL_ALIGN);
-	return reent + (block ? block + sizeof(void *) : 0);
+	size_t block = block_size();
+	return reent_size() + (block ? block + sizeof(void *) : 0);
 }
 
 void cassin_local_begin(void *at)
 {
 	_REENT_INIT_PTR_ZEROED((struct _reent *)at);
-	if (block_size() && set_block((char *)at + round_up(sizeof(struct _reent), CASSIN_LOCAL_ALIGN)))
+	if (block_size() && set_block((char *)at + reent_size()))
 		cassin_panic("fs cannot be set");
 }
 

@@ -91,7 +91,7 @@ static int64_t sys_sleep(const struct call *c)
 	while (!c->p->killed && !cassin_cond_wait(&c->p->changed, &processes.lock, until))
 		;
 	processes_unlock();
-	c->p->slice_end = cassin_after(processes.limits.slice);
+	process_slice(c->p);
 	return 0;
 }
 
@@ -107,8 +107,7 @@ static int64_t sys_getpid(const struct call *c)
 
 static int64_t sys_yield(const struct call *c)
 {
-	cassin_thread_yield();
-	c->p->slice_end = cassin_after(processes.limits.slice);
+	process_give_way(c->p);
 	return 0;
 }
 

@@ -14,9 +14,9 @@ static int load_segments(struct space *s, const struct image *i)
 		if (space_add(s, g->va, g->size, g->rights, &at))
 			return -CASSIN_ENOMEM;
 		memcpy(at, g->bytes, g->file_size);
-		s->heap_start = (g->va + g->size + CASSIN_PAGE_SIZE - 1) & ~(uint64_t)(CASSIN_PAGE_SIZE - 1);
+		s->heap_end = (g->va + g->size + CASSIN_PAGE_SIZE - 1) & ~(uint64_t)(CASSIN_PAGE_SIZE - 1);
 	}
-	s->heap_end = s->heap_mapped = s->heap_start;
+	s->heap_mapped = s->heap_end;
 	return 0;
 }
 

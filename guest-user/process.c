@@ -7,7 +7,6 @@ CASSIN_NEEDS_1_1;
 #define PROCESSES_DEFAULT 32u
 #define CHILDREN_DEFAULT 8u
 #define PAGES_DEFAULT 256u
-#define SLICE_DEFAULT UINT64_C(10000000)
 #define PID_MOST 0x3fffffff
 
 struct processes processes;
@@ -33,7 +32,7 @@ int cassin_processes_start(const void *archive, size_t size, const struct cassin
 		.processes = o.processes ? o.processes : PROCESSES_DEFAULT,
 		.children = o.children ? o.children : CHILDREN_DEFAULT,
 		.pages = o.pages ? o.pages : PAGES_DEFAULT,
-		.slice = o.slice ? o.slice : SLICE_DEFAULT,
+		.slice = o.slice ? o.slice : CASSIN_SLICE_DEFAULT,
 	};
 	return o.processes > CASSIN_PROCESSES_MAX || !archive_good(&all->archive) ? -CASSIN_EINVAL : 0;
 }

@@ -60,6 +60,10 @@ int process_load(struct process *p, const char *name, const char *args, size_t s
 
 /* ---- run.c ---- */
 
+/* Lets the kernel's other threads run; then the process has a slice anew. */
+void process_give_way(struct process *p);
+/* It has a slice from now on. */
+void process_slice(struct process *p);
 /* The thread of a process, which is its argument. */
 int process_run(void *arg);
 

@@ -24,6 +24,17 @@ static void crashes(struct process *p)
 	ends(p, CASSIN_END_CRASH, (int)f->vector);
 }
 
+void process_slice(struct process *p)
+{
+	p->slice_end = cassin_after(processes.limits.slice);
+}
+
+void process_give_way(struct process *p)
+{
+	cassin_thread_yield();
+	process_slice(p);
+}
+
 /* False: it ends. */
 static bool runs(struct process *p)
 {
@@ -35,11 +46,10 @@ static bool runs(struct process *p)
 		crashes(p);
 		return false;
 	case CASSIN_USER_DEADLINE:
-		cassin_thread_yield();
-		p->slice_end = cassin_after(processes.limits.slice);
+		process_give_way(p);
 		return true;
 	case CASSIN_USER_EVENT: /* the kernel preempts: its upcall has let the others run */
-		p->slice_end = cassin_after(processes.limits.slice);
+		process_slice(p);
 		return true;
 	default: /* a register as no code can have it, or the host has no memory */
 		cassin_print("process %d (%s) cannot go on\n", p->pid, p->name);
@@ -51,7 +61,7 @@ static bool runs(struct process *p)
 int process_run(void *arg)
 {
 	struct process *p = arg;
-	p->slice_end = cassin_after(processes.limits.slice);
+	process_slice(p);
 	ends(p, CASSIN_END_KILL, 0);
 	while (!p->killed && runs(p))
 		;

@@ -12,7 +12,7 @@ struct space {
 	uint64_t number;
 	struct piece *pieces;
 	uint64_t pages, most;
-	uint64_t heap_start, heap_end, heap_mapped; /* what sbrk moves, and the page it has reached */
+	uint64_t heap_end, heap_mapped; /* what sbrk moves, and the page it has reached */
 };
 
 /* An empty one for at most so many pages. 0, -CASSIN_ENOMEM. */

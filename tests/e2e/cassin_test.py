@@ -4,6 +4,7 @@
 import json
 import os
 import random
+import re
 import shlex
 import shutil
 import signal
@@ -12,6 +13,7 @@ import subprocess
 import threading
 import time
 
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 SLOW = int(os.environ.get("CASSIN_TEST_SLOW", "1"))  # multiplies how long is waited for what must come
 
 
@@ -258,6 +260,14 @@ class Test:
 
     def tool(self, name):
         return os.path.join(self.build, "tools", name)
+
+    def compiler(self):
+        return os.path.join(self.build, "guest-lib", "cassin-cc")
+
+    def programs_of(self, page):
+        """The C programs that a page of docs/ shows."""
+        with open(os.path.join(ROOT, "docs", page), encoding="utf-8") as manual:
+            return re.findall(r"```c\n(.*?)```", manual.read(), re.DOTALL)
 
     def guest(self, name):
         """The path of a guest that the build made."""

@@ -7,9 +7,8 @@ import signal
 import subprocess
 import sys
 
-from cassin_test import contains, equal, holds, wait_until
+from cassin_test import ROOT, contains, equal, holds, wait_until
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 SCRIPT = os.path.join(ROOT, "tests", "denali", "denali.py")
 PARTS = ["web", "batching", "idle", "switch", "operations", "interactive", "cliff"]
 

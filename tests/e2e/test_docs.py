@@ -5,9 +5,8 @@ import os
 import re
 import subprocess
 
-from cassin_test import contains, equal, have, holds
+from cassin_test import ROOT, contains, equal, have, holds
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 COMMANDS = ["run", "spawn", "ps", "inspect", "logs", "stop", "kill", "restart", "rm", "stats", "top", "connect", "debug", "trace",
             "density", "template", "version"]
 

@@ -214,7 +214,7 @@ def test_any_flipped_byte_of_the_headers_is_survived(t):
 def test_a_position_independent_guest_runs(t):
     t.write("pie.c", '#include <cassin/guest.h>\nstatic const char *text[] = {"moved"};\n'
             'int main(void) { cassin_print("%s\\n", text[0]); return 4; }\n')
-    t.run([os.path.join(t.build, "guest-lib", "cassin-cc"), "-static-pie", "-o", "pie.elf", "pie.c"], code=0)
+    t.run([t.compiler(), "-static-pie", "-o", "pie.elf", "pie.c"], code=0)
     equal(Elf(t.path("pie.elf")).get("type"), 3, "ELF type")
     equal(t.cassin("run", "pie.elf", code=4).out, "moved\n", "output")
 

@@ -1,13 +1,10 @@
 # SPDX-License-Identifier: MIT
 """Guests with threads: the chat room, and guest-kernel as an outsider links it."""
 
-import os
 import socket
 import subprocess
 
 from cassin_test import contains, equal, holds, receive, wait_until
-
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 
 class Person:
@@ -122,9 +119,8 @@ def test_clones_of_a_chat_room_have_their_own_threads(t):
 
 
 def test_the_manuals_program_with_threads_is_built_by_cassin_cc(t):
-    with open(os.path.join(ROOT, "docs", "guest-kernel.md"), encoding="utf-8") as manual:
-        t.write("threads.c", manual.read().partition("```c\n")[2].partition("```")[0])
-    compiler = os.path.join(t.build, "guest-lib", "cassin-cc")
+    t.write("threads.c", t.programs_of("guest-kernel.md")[0])
+    compiler = t.compiler()
     for option in ([], ["-static-pie"]):
         t.run([compiler, "--kernel", "-Wall", "-Werror", *option, "threads.c", "-o", "threads.elf"], code=0)
         out = t.cassin("run", t.path("threads.elf"), code=0).out
@@ -136,9 +132,8 @@ def test_the_manuals_program_with_threads_is_built_by_cassin_cc(t):
 
 
 def test_the_manuals_ordinary_program_is_built_by_cassin_cc(t):
-    with open(os.path.join(ROOT, "docs", "libc.md"), encoding="utf-8") as manual:
-        t.write("root.c", manual.read().partition("```c\n")[2].partition("```")[0])
-    compiler = os.path.join(t.build, "guest-lib", "cassin-cc")
+    t.write("root.c", t.programs_of("libc.md")[0])
+    compiler = t.compiler()
     t.run([compiler, "-Wall", "-Werror", "root.c", "-o", "root.elf", "-lm"], code=0)
     equal(t.cassin("run", t.path("root.elf"), "it", code=0).out, "it: the root of two is 1.414213562373095\n", "output")
     t.write("ends.c", '#include <stdio.h>\n#include <stdlib.h>\nint main(void)\n{\n\tprintf("%g", 1.5);\n\texit(3);\n}\n')

@@ -2,12 +2,9 @@
 """User programs inside a guest: the example's shell, and programs as an outsider builds them."""
 
 import os
-import re
 import subprocess
 
-from cassin_test import contains, equal, holds
-
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from cassin_test import ROOT, contains, equal, holds
 
 
 class Shell:
@@ -53,11 +50,10 @@ def test_a_shell_inside_a_guest_survives_what_its_programs_do(t):
 
 
 def test_the_manuals_user_program_is_built_by_cassin_cc_and_packed(t):
-    with open(os.path.join(ROOT, "docs", "user-programs.md"), encoding="utf-8") as manual:
-        program, kernel = re.findall(r"```c\n(.*?)```", manual.read(), re.S)[:2]
+    program, kernel = t.programs_of("user-programs.md")[:2]
     t.write("hello.c", program)
     t.write("kernel.c", kernel)
-    compiler = os.path.join(t.build, "guest-lib", "cassin-cc")
+    compiler = t.compiler()
     t.run([compiler, "--user", "-Wall", "-Werror", "hello.c", "-o", "hello.elf"], code=0)
     t.run([os.path.join(ROOT, "guest-user", "cassin-pack"), "programs.cpio", "hello.elf"], code=0)
     t.run([compiler, "--kernel", "-Wall", "-Werror", "kernel.c", "-o", "kernel.elf"], code=0)

@@ -11,16 +11,21 @@
 static volatile unsigned last, changes;
 static volatile bool over;
 
+/* Counts how often the CPU has gone from one to another. */
+static inline void has_run(unsigned me)
+{
+	if (last != me) {
+		last = me;
+		changes = changes + 1;
+	}
+}
+
 /* Computes, without a call, until the CPU has gone from thread to thread often enough. */
 static int takes_turns(void *arg)
 {
 	unsigned me = (unsigned)(uintptr_t)arg;
-	while (changes < CHANGES) {
-		if (last != me) {
-			last = me;
-			changes = changes + 1;
-		}
-	}
+	while (changes < CHANGES)
+		has_run(me);
 	return 0;
 }
 
@@ -34,12 +39,14 @@ static void crowd(int (*run)(void *))
 		CHECK_IS(ended(t[i]), 0);
 }
 
-static void turns(int argc, char **argv)
-{
-	(void)argc;
-	(void)argv;
-	crowd(takes_turns);
-}
+#define CROWD(name, run)                                                                                               \
+	static void name(int argc, char **argv)                                                                        \
+	{                                                                                                              \
+		(void)argc;                                                                                            \
+		(void)argv;                                                                                            \
+		crowd(run);                                                                                            \
+	}
+CROWD(turns, takes_turns)
 
 /* Its registers hold numbers of its own all the while; they are looked at when others have run. */
 static int keeps(void *arg)
@@ -55,20 +62,11 @@ static int keeps(void *arg)
 			: "r14", "xmm7", "rcx", "cc");
 		CHECK_IS(is, me);
 		CHECK_IS(vector, me);
-		if (last != me) {
-			last = (unsigned)me;
-			changes = changes + 1;
-		}
+		has_run((unsigned)me);
 	}
 	return 0;
 }
-
-static void registers(int argc, char **argv)
-{
-	(void)argc;
-	(void)argv;
-	crowd(keeps);
-}
+CROWD(registers, keeps)
 
 /* The base of `fs` is the thread's own, though it is preempted while it sets it. */
 static int has_a_base(void *arg)
@@ -79,20 +77,11 @@ static int has_a_base(void *arg)
 		CHECK_IS(cassin_thread_tls_set(&here), 0);
 		__asm__ volatile("movq %%fs:0, %0" : "=r"(is) : "m"(here));
 		CHECK_IS(is, here);
-		if (last != me) {
-			last = me;
-			changes = changes + 1;
-		}
+		has_run(me);
 	}
 	return 0;
 }
-
-static void base(int argc, char **argv)
-{
-	(void)argc;
-	(void)argv;
-	crowd(has_a_base);
-}
+CROWD(base, has_a_base)
 
 /* Blocks of the heap that nobody else writes to. */
 static int allocates(void *arg)
@@ -107,22 +96,13 @@ static int allocates(void *arg)
 		*p = cassin_alloc(size);
 		CHECK(*p);
 		memset(*p, me, size);
-		if (last != me) {
-			last = me;
-			changes = changes + 1;
-		}
+		has_run(me);
 	}
 	for (unsigned i = 0; i < KEPT; i++)
 		cassin_free(kept[i]);
 	return 0;
 }
-
-static void heap(int argc, char **argv)
-{
-	(void)argc;
-	(void)argv;
-	crowd(allocates);
-}
+CROWD(heap, allocates)
 
 static struct cassin_mutex mutex;
 static volatile bool inside;
@@ -143,13 +123,7 @@ static int excludes(void *arg)
 	}
 	return 0;
 }
-
-static void holder(int argc, char **argv)
-{
-	(void)argc;
-	(void)argv;
-	crowd(excludes);
-}
+CROWD(holder, excludes)
 
 static int sleeps(void *arg)
 {

@@ -50,12 +50,15 @@ extern const struct test tests_calls[], tests_faults[], tests_memory[], tests_pr
  * crash another guest must run as if nothing had been. */
 void passes(struct world *w, const struct test *t);
 void crashes(struct world *w, const struct test *t);
+/* The guest's kernel ends it: the report names where, and its console says why (`says`). */
+void panics(struct world *w, const struct test *t);
 
 /* A property of a guest as a test of such a kind. */
-#define PASS(image_, what)                                                                                             \
+#define PASS_IN(group, image_, what)                                                                                   \
 	{                                                                                                              \
-		.name = image_ "." what, .run = passes, .image = image_, .args = what                                  \
+		.name = group "." what, .run = passes, .image = image_, .args = what                                   \
 	}
+#define PASS(image_, what) PASS_IN(image_, image_, what)
 #define CRASH(image_, what, text)                                                                                      \
 	{                                                                                                              \
 		.name = image_ "." what, .run = crashes, .image = image_, .args = what, .says = text                   \

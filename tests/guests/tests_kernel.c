@@ -6,31 +6,11 @@
 
 #include "runner.h"
 
-#define THREADS(what)                                                                                                  \
-	{                                                                                                              \
-		.name = "kernel." what, .run = passes, .image = "kernel_threads", .args = what                         \
-	}
-#define SYNC(what)                                                                                                     \
-	{                                                                                                              \
-		.name = "kernel." what, .run = passes, .image = "kernel_sync", .args = what                            \
-	}
-#define IO(what)                                                                                                       \
-	{                                                                                                              \
-		.name = "kernel." what, .run = passes, .image = "kernel_io", .args = what                              \
-	}
-#define PREEMPT(what)                                                                                                  \
-	{                                                                                                              \
-		.name = "kernel." what, .run = passes, .image = "kernel_preempt", .args = what                         \
-	}
+#define THREADS(what) PASS_IN("kernel", "kernel_threads", what)
+#define SYNC(what) PASS_IN("kernel", "kernel_sync", what)
+#define IO(what) PASS_IN("kernel", "kernel_io", what)
+#define PREEMPT(what) PASS_IN("kernel", "kernel_preempt", what)
 #define REQUESTS 100u
-
-/* The guest crashes of itself: the report names where, and its console says why. */
-static void panics(struct world *w, const struct test *t)
-{
-	uint64_t id = spawn(w, t->image, t->image, t->args);
-	expect_crash(w, id, "invalid opcode|cassin_panic");
-	expect_says("the console", console_of(w, id), t->says);
-}
 
 static void with_memory(struct world *w, const struct test *t)
 {

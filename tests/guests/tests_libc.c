@@ -20,22 +20,8 @@ static void lines(struct world *w, const struct test *t)
 	expect_says("the console", console_of(w, id), t->says);
 }
 
-/* The report is that of a panic, which says why. */
-static void aborts(struct world *w, const struct test *t)
-{
-	uint64_t id = spawn(w, t->image, t->image, t->args);
-	expect_crash(w, id, "cassin_panic");
-	expect_says("the console", console_of(w, id), t->says);
-}
-
-#define CALLS(what)                                                                                                    \
-	{                                                                                                              \
-		.name = "libc." what, .run = passes, .image = "libc_calls", .args = what                               \
-	}
-#define THREADS(what)                                                                                                  \
-	{                                                                                                              \
-		.name = "libc." what, .run = passes, .image = "libc_threads", .args = what                             \
-	}
+#define CALLS(what) PASS_IN("libc", "libc_calls", what)
+#define THREADS(what) PASS_IN("libc", "libc_threads", what)
 
 const struct test tests_libc[] = {
 	CALLS("formats"),
@@ -46,7 +32,7 @@ const struct test tests_libc[] = {
 	CALLS("files"),
 	{.name = "libc.lines", .run = lines, .image = "libc_calls", .args = "lines", .says = "3\n42\nthe end"},
 	{.name = "libc.ends", .run = exits_with_7, .image = "libc_calls", .args = "ends", .says = "first second third"},
-	{.name = "libc.aborts", .run = aborts, .image = "libc_calls", .args = "aborts", .says = "ended by signal 6"},
+	{.name = "libc.aborts", .run = panics, .image = "libc_calls", .args = "aborts", .says = "ended by signal 6"},
 	THREADS("own-errno"),
 	THREADS("own-variables"),
 	THREADS("share"),

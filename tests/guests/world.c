@@ -247,3 +247,10 @@ void crashes(struct world *w, const struct test *t)
 	expect_exit(w, spawn(w, "after", "memory", "zero 64"), 0, 0);
 	EXPECT_IS(stats_of(w).crashes, 1);
 }
+
+void panics(struct world *w, const struct test *t)
+{
+	uint64_t id = spawn(w, t->image, t->image, t->args);
+	expect_crash(w, id, "invalid opcode|cassin_panic");
+	expect_says("the console", console_of(w, id), t->says);
+}
