@@ -139,6 +139,10 @@ def test_the_manuals_ordinary_program_is_built_by_cassin_cc(t):
     t.write("ends.c", '#include <stdio.h>\n#include <stdlib.h>\nint main(void)\n{\n\tprintf("%g", 1.5);\n\texit(3);\n}\n')
     t.run([compiler, "--libc", "ends.c", "-o", "ends.elf"], code=0)
     equal(t.cassin("run", t.path("ends.elf"), code=3).out, "1.5", "output")
+    t.write("host.c", "#include <sys/epoll.h>\nint main(void)\n{\n\treturn 0;\n}\n")
+    result = t.run([compiler, "--libc", "host.c", "-o", "none.elf"])
+    holds(result.code, "the host's headers are not found")
+    contains(result.err, "sys/epoll.h")
     result = t.run([compiler, "--libc", "-static-pie", "ends.c", "-o", "none.elf"], code=2)
     contains(result.err, "position-independent")
 

@@ -22,8 +22,8 @@ static void formats(int argc, char **argv)
 	(void)argv;
 	CHECK_IS(snprintf(text, sizeof text, "%5d|%-5s|%#x|%+.3e|%g", 42, "ab", 255, 12345.678, 0.1), 31);
 	CHECK_TEXT(text, "   42|ab   |0xff|+1.235e+04|0.1");
-	snprintf(text, sizeof text, "%lld %zu %hhu %" PRIu64 " %.17g %a", -(1LL << 40), (size_t)7, 255, UINT64_MAX, 0.1,
-		 1.0);
+	snprintf(text, sizeof text, "%lld %zu %hhu %" PRIu64 " %.17g %a", -(1LL << 40), (size_t)7, (unsigned char)255,
+		 UINT64_MAX, 0.1, 1.0);
 	CHECK_TEXT(text, "-1099511627776 7 255 18446744073709551615 0.10000000000000001 0x1p+0");
 	int number = 0, end = 0;
 	char word[8] = "";
