@@ -8,6 +8,7 @@
 #include <sys/random.h>
 
 #include "engine.h"
+#include "files.h"
 #include "guest.h"
 #include "stream.h"
 
@@ -44,6 +45,7 @@ static int freeze_ops(struct guest *g, struct template *t)
 static int freeze_state(struct guest *g, struct template *t)
 {
 	t->image = image_get(g->image);
+	t->files = files_get(g->files);
 	t->memory = g->spec.memory;
 	t->regs = g->regs;
 	t->fs_base = g->fs_base;

@@ -9,6 +9,7 @@
 #include "ask.h"
 #include "debug.h"
 #include "engine.h"
+#include "files.h"
 #include "guest.h"
 #include "template.h"
 
@@ -125,7 +126,11 @@ int engine_spawn(struct engine *e, const struct guest_spec *spec, bool freeze, s
 		return error_set(err, -ENOMEM, "%s: no memory", spec->name);
 	}
 	g->freeze = freeze;
-	r = admit(e, g, err);
+	r = files_read(&g->files, &g->spec, &e->files, err);
+	if (!g->spec.nfiles && t)
+		g->files = files_get(t->files);
+	if (!r)
+		r = admit(e, g, err);
 	if (!r) {
 		r = furnish(e, g, err);
 		if (r)

@@ -49,6 +49,7 @@ static void set_up(struct engine *e, const struct engine_options *options)
 	e->changed_end = &e->changed;
 	pthread_mutex_init(&e->lock, NULL);
 	pthread_mutex_init(&e->cells_lock, NULL);
+	blob_store_init(&e->files);
 	pthread_condattr_t monotonic;
 	pthread_condattr_init(&monotonic);
 	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
@@ -127,6 +128,7 @@ void engine_destroy(struct engine *e)
 	drop_cells(e);
 	templates_drop(e);
 	engine_images_drop(e);
+	blob_store_destroy(&e->files);
 	kvm_close(&e->kvm);
 	registry_destroy(&e->registry);
 	pthread_cond_destroy(&e->ended);

@@ -5,6 +5,7 @@
 
 #include <cassin/engine.h>
 
+#include "blob.h"
 #include "cell.h"
 #include "clock.h"
 #include "registry.h"
@@ -31,7 +32,8 @@ struct engine {
 	unsigned ncells;
 	struct image_cache {
 		struct cached_image *first;
-	} images; /* under cells_lock */
+	} images;                /* under cells_lock */
+	struct blob_store files; /* contents of guests' files */
 
 	struct template *templates; /* under the lock, in the order of their making */
 	struct worker *workers;

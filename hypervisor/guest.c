@@ -8,6 +8,7 @@
 
 #include "debug.h"
 #include "engine.h"
+#include "files.h"
 #include "template.h"
 #include "trace.h"
 #include "vcpu.h"
@@ -63,6 +64,7 @@ void guest_put(struct guest *g)
 	console_destroy(&g->console);
 	ports_close(g->ports, g->spec.nports);
 	image_put(g->image);
+	files_put(g->files);
 	if (g->template)
 		atomic_fetch_sub(&g->template->clones, 1);
 	template_put(g->template);

@@ -24,6 +24,7 @@
 
 struct debugger;
 struct engine;
+struct files;
 struct trace;
 
 enum run_state {
@@ -49,6 +50,7 @@ struct guest {
 	struct guest_spec spec;
 	struct image *image;       /* a reference, held until removal */
 	struct template *template; /* what it is cloned from, likewise; NULL: it boots */
+	struct files *files;       /* likewise; NULL: none */
 	bool freeze;               /* it is to become a template */
 	struct template *frozen;   /* it has; a reference */
 	int freeze_result;

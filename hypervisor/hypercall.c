@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "engine.h"
+#include "files.h"
 #include "guest.h"
 #include "trace.h"
 
@@ -201,6 +202,35 @@ static enum hypercall_next call_upcall_return(struct guest *g)
 	return NEXT_RUN;
 }
 
+static const struct file *file_numbered(const struct guest *g, uint64_t number)
+{
+	return g->files && number < g->files->n ? &g->files->file[number] : NULL;
+}
+
+static enum hypercall_next call_file_info(struct guest *g)
+{
+	const struct file *f = file_numbered(g, g->regs.rdi);
+	if (!f)
+		return answer(g, -ENOENT);
+	struct cassin_file_info info = {.size = f->content->size};
+	memcpy(info.name, f->name, sizeof info.name);
+	return answer(g, memory_copyout(&g->memory, gva(g->regs.rsi), &info, sizeof info));
+}
+
+static enum hypercall_next call_file_read(struct guest *g)
+{
+	const struct kvm_regs *r = &g->regs;
+	const struct file *f = file_numbered(g, r->rdi);
+	if (!f)
+		return answer(g, -ENOENT);
+	if (r->r10 > CASSIN_IO_MAX)
+		return answer(g, -EINVAL);
+	uint64_t left = r->rsi < f->content->size ? f->content->size - r->rsi : 0;
+	uint64_t len = r->r10 < left ? r->r10 : left;
+	int err = memory_copyout(&g->memory, gva(r->rdx), f->content->bytes + f->content->size - left, len);
+	return answer(g, err ? err : (int64_t)len);
+}
+
 static const call_fn calls[] = {
 	[CASSIN_CALL_NULL] = call_null,
 	[CASSIN_CALL_ENTER] = call_enter,
@@ -217,6 +247,8 @@ static const call_fn calls[] = {
 	[CASSIN_CALL_SPACE_CREATE] = call_space_create,
 	[CASSIN_CALL_SPACE_DESTROY] = call_space_destroy,
 	[CASSIN_CALL_TIME] = call_time,
+	[CASSIN_CALL_FILE_INFO] = call_file_info,
+	[CASSIN_CALL_FILE_READ] = call_file_read,
 	[CASSIN_CALL_USER_RUN] = call_user_run,
 	[CASSIN_CALL_UPCALL_SET] = call_upcall_set,
 	[CASSIN_CALL_UPCALL_RETURN] = call_upcall_return,

@@ -4,12 +4,11 @@
 
 #include <elf.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
+#include "blob.h"
 #include "symbols.h"
 
 #define NOTE_ALIGN 4u
@@ -211,25 +210,25 @@ static int image_check(struct image *image, struct cassin_error_text *err)
 	return r;
 }
 
-static struct image *image_new(const char *path, size_t size)
+/* Takes the reference to the file over; NULL, which makes it end: no memory. */
+static int image_make(struct image **out, struct blob *file, const char *path, struct cassin_error_text *err)
 {
 	const char *slash = strrchr(path, '/');
 	struct image *image = calloc(1, sizeof *image);
-	if (!image)
-		return NULL;
-	atomic_init(&image->refs, 1);
-	image->name = strdup(slash ? slash + 1 : path);
-	image->bytes = malloc(size ? size : 1);
-	image->size = size;
-	if (!image->name || !image->bytes) {
-		image_put(image);
-		return NULL;
+	if (image) {
+		atomic_init(&image->refs, 1);
+		image->name = strdup(slash ? slash + 1 : path);
+		image->file = file;
 	}
-	return image;
-}
-
-static int image_finish(struct image *image, struct image **out, struct cassin_error_text *err)
-{
+	if (!file || !image || !image->name) {
+		if (image)
+			image_put(image);
+		else
+			blob_put(file);
+		return error_set(err, -ENOMEM, "%s: no memory", path);
+	}
+	image->bytes = file->bytes;
+	image->size = file->size;
 	int r = image_check(image, err);
 	if (r)
 		image_put(image);
@@ -240,58 +239,19 @@ static int image_finish(struct image *image, struct image **out, struct cassin_e
 
 int image_parse(struct image **out, const void *bytes, size_t size, const char *name, struct cassin_error_text *err)
 {
-	struct image *image = image_new(name, size);
-	if (!image)
-		return error_set(err, -ENOMEM, "%s: no memory", name);
-	memcpy(image->bytes, bytes, size);
-	return image_finish(image, out, err);
-}
-
-static int read_whole(int fd, struct image *image)
-{
-	for (size_t at = 0; at < image->size;) {
-		ssize_t n = read(fd, image->bytes + at, image->size - at);
-		if (n < 0 && errno != EINTR)
-			return -errno;
-		if (n == 0)
-			image->size = at; /* it has shrunk since */
-		if (n > 0)
-			at += (size_t)n;
-	}
-	return 0;
-}
-
-static int check_file(int fd, const char *path, struct stat *st, struct cassin_error_text *err)
-{
-	if (fstat(fd, st))
-		return error_set(err, -errno, "%s: %s", path, strerror(errno));
-	if (!S_ISREG(st->st_mode))
-		return error_set(err, -ENOEXEC, "%s: not a regular file", path);
-	if ((uint64_t)st->st_size > IMAGE_BYTES_MAX)
-		return error_set(err, -ENOEXEC, "%s: %lld bytes: larger than 64 MiB", path, (long long)st->st_size);
-	return 0;
+	struct blob *file = blob_new(size);
+	if (file)
+		memcpy(file->bytes, bytes, size);
+	return image_make(out, file, name, err);
 }
 
 int image_load(struct image **out, const char *path, struct cassin_error_text *err)
 {
-	struct stat st;
-	struct image *image = NULL;
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	if (fd < 0)
-		return error_set(err, -errno, "%s: %s", path, strerror(errno));
-	int r = check_file(fd, path, &st, err);
-	if (!r) {
-		image = image_new(path, (size_t)st.st_size);
-		r = image ? read_whole(fd, image) : -ENOMEM;
-		if (r)
-			error_set(err, r, "%s: %s", path, strerror(-r));
-	}
-	close(fd);
-	if (r) {
-		image_put(image);
-		return r;
-	}
-	return image_finish(image, out, err);
+	struct blob *file;
+	int r = blob_read(&file, path, IMAGE_BYTES_MAX, err);
+	if (r)
+		return r == -EISDIR || r == -EFBIG ? -ENOEXEC : r;
+	return image_make(out, file, path, err);
 }
 
 struct image *image_get(struct image *image)
@@ -305,7 +265,7 @@ void image_put(struct image *image)
 	if (!image || atomic_fetch_sub(&image->refs, 1) != 1)
 		return;
 	symbols_free(image->symbols);
-	free(image->bytes);
+	blob_put(image->file);
 	free(image->name);
 	free(image);
 }

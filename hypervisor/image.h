@@ -29,6 +29,7 @@ struct image_segment {
 	uint64_t skew;                   /* where in the first page it starts */
 };
 
+struct blob;
 struct symbols;
 
 struct image {
@@ -39,7 +40,8 @@ struct image {
 	uint64_t moved;     /* from the addresses in the file */
 	size_t nsegments;
 	struct image_segment segments[IMAGE_SEGMENTS_MAX]; /* by address */
-	unsigned char *bytes;                              /* the file */
+	struct blob *file;
+	const unsigned char *bytes; /* the file's */
 	size_t size;
 	struct symbols *symbols; /* NULL: stripped */
 };

@@ -10,6 +10,8 @@
 #include <string.h>
 
 #include "endpoint.h"
+#include "spec_files.h"
+#include "spec_words.h"
 
 #define PAGE_BYTES 4096
 
@@ -47,6 +49,7 @@ void spec_free(struct guest_spec *s)
 	free(s->domain);
 	free(s->ports);
 	free(s->connects);
+	spec_files_free(s);
 	s->args = NULL;
 	s->name = s->image = s->template = s->domain = NULL;
 	s->ports = NULL;
@@ -95,6 +98,7 @@ int spec_copy(struct guest_spec *to, const struct guest_spec *from)
 	bool done = copy_text(&to->name, from->name) && copy_text(&to->image, from->image) &&
 		    copy_text(&to->template, from->template) &&
 		    copy_text(&to->domain, from->domain ? from->domain : "default") && copy_args(to, from) &&
+		    spec_files_copy(to, from) &&
 		    copy_array(&to->ports, from->ports, from->nports, sizeof *from->ports) &&
 		    copy_array(&to->connects, from->connects, from->nconnects, sizeof *from->connects);
 	if (!done) {
@@ -175,11 +179,16 @@ void cpu_max_format(uint64_t quota_us, uint64_t period_us, char *text)
 }
 
 /* JSON text, logs and answers are UTF-8, so all text of a spec must be. */
-static bool utf8_valid(const char *text)
+bool utf8_valid(const char *text, size_t len)
 {
-	json_t *string = json_string(text);
+	json_t *string = json_stringn(text, len);
 	json_decref(string);
 	return string;
+}
+
+static bool text_valid(const char *text)
+{
+	return utf8_valid(text, strlen(text));
 }
 
 /* ---- Checks ---- */
@@ -217,7 +226,7 @@ static int check_origin(const struct check *c)
 		return REFUSE(c, "%s: is empty", "image");
 	if (strlen(s->image) >= PATH_MAX)
 		return REFUSE(c, "image: the path has %zu bytes, at most %d", strlen(s->image), PATH_MAX - 1);
-	if (!utf8_valid(s->image))
+	if (!text_valid(s->image))
 		return REFUSE(c, "%s: is not UTF-8", "image");
 	return 0;
 }
@@ -261,7 +270,7 @@ static int check_args(const struct check *c)
 	if (s->nargs > CASSIN_ARGS_MAX)
 		return REFUSE(c, "args: %zu of them, at most %d", s->nargs, CASSIN_ARGS_MAX);
 	for (size_t i = 0; i < s->nargs; i++) {
-		if (!utf8_valid(s->args[i]))
+		if (!text_valid(s->args[i]))
 			return REFUSE(c, "args[%zu]: is not UTF-8", i);
 		bytes += strlen(s->args[i]) + 1;
 	}
@@ -293,7 +302,7 @@ static int check_ports(const struct check *c)
 		return REFUSE(c, "ports: %zu of them, at most %d", s->nports, CASSIN_PORTS_MAX);
 	for (size_t i = 0; i < s->nports; i++) {
 		const struct guest_port *p = &s->ports[i];
-		if (!text_ends(p->host, sizeof p->host) || !endpoint_valid(p->host) || !utf8_valid(p->host))
+		if (!text_ends(p->host, sizeof p->host) || !endpoint_valid(p->host) || !text_valid(p->host))
 			return REFUSE(c, "ports[%zu].host: " ENDPOINT_RULE, i, CASSIN_ENDPOINT_MAX, p->host);
 		if (!p->guest)
 			return REFUSE(c, "ports[%zu].guest: must be a number from 1 to 65535, not 0", i);
@@ -318,7 +327,7 @@ static int check_connects(const struct check *c)
 		const struct guest_connect *t = &s->connects[i];
 		if (!text_ends(t->name, sizeof t->name) || !name_valid(t->name))
 			return REFUSE(c, "connect[%zu].name: " NAME_RULE, i, CASSIN_NAME_MAX, CASSIN_NAME_MAX, t->name);
-		if (!text_ends(t->target, sizeof t->target) || !endpoint_valid(t->target) || !utf8_valid(t->target))
+		if (!text_ends(t->target, sizeof t->target) || !endpoint_valid(t->target) || !text_valid(t->target))
 			return REFUSE(c, "connect[%zu].target: " ENDPOINT_RULE, i, CASSIN_ENDPOINT_MAX, t->target);
 		for (size_t k = 0; k < i; k++)
 			if (!strcmp(t->name, s->connects[k].name))
@@ -344,5 +353,7 @@ int spec_check(const struct guest_spec *s, const char *where, struct cassin_erro
 		r = check_ports(&c);
 	if (!r)
 		r = check_connects(&c);
+	if (!r)
+		r = spec_files_check(s, where, err);
 	return r;
 }

@@ -4,6 +4,7 @@
 
 #include <jansson.h>
 
+#include "blob.h"
 #include "spec_words.h"
 
 /* What cannot be appended (text that is not UTF-8, no memory) leaves no list. */
@@ -39,6 +40,18 @@ static json_t *connects_json(const struct guest_spec *s)
 	return list;
 }
 
+static json_t *files_json(const struct guest_spec *s)
+{
+	json_t *list = json_array();
+	for (size_t i = 0; i < s->nfiles; i++) {
+		const struct guest_file *f = &s->files[i];
+		json_t *content = f->text ? json_stringn((const char *)f->text->bytes, f->text->size)
+					  : json_string(f->path);
+		append(&list, json_pack("{s:s, s:o}", "name", f->name, f->text ? "text" : "path", content));
+	}
+	return list;
+}
+
 char *spec_format(const struct guest_spec *s)
 {
 	json_t *o = json_object();
@@ -58,6 +71,8 @@ char *spec_format(const struct guest_spec *s)
 	}
 	bad |= json_object_set_new(o, "ports", ports_json(s));
 	bad |= json_object_set_new(o, "connect", connects_json(s));
+	if (s->nfiles)
+		bad |= json_object_set_new(o, "files", files_json(s));
 	bad |= json_object_set_new(o, "streams", json_integer(s->streams));
 	bad |= json_object_set_new(o, "weight", json_integer(s->weight));
 	cpu_max_format(s->cpu_quota_us, s->cpu_period_us, cpu_max);

@@ -8,27 +8,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "spec_files.h"
+#include "spec_reader.h"
 #include "spec_words.h"
 
 #define FILE_BYTES_MAX ((size_t)1 << 20)
-#define PLACE_MAX 48 /* "connect[18446744073709551615].target" */
 
-struct reader {
-	struct guest_spec *spec;
-	const char *where;
-	struct cassin_error_text *err;
-	bool memory; /* the text has this key */
-};
-
-#define REFUSE(r, place, format, ...)                                                                                  \
-	error_set((r)->err, -EINVAL, "%s: %s: " format, (r)->where, place __VA_OPT__(, ) __VA_ARGS__)
-
-static int no_memory(const struct reader *r)
+int reader_no_memory(const struct reader *r)
 {
 	return error_set(r->err, -ENOMEM, "%s: no memory", r->where);
 }
 
-static const char *type_name(const json_t *value)
+const char *type_name(const json_t *value)
 {
 	switch (json_typeof(value)) {
 	case JSON_OBJECT:
@@ -53,7 +44,7 @@ static const char *type_name(const json_t *value)
 /* ---- Simple values ---- */
 
 /* The text is the JSON value's. */
-static int take_string(const struct reader *r, const char *place, const json_t *value, const char **text)
+int take_string(const struct reader *r, const char *place, const json_t *value, const char **text)
 {
 	*text = json_string_value(value);
 	if (!*text)
@@ -63,7 +54,7 @@ static int take_string(const struct reader *r, const char *place, const json_t *
 	return 0;
 }
 
-static int take_copy(const struct reader *r, const char *place, const json_t *value, char **to)
+int take_copy(const struct reader *r, const char *place, const json_t *value, char **to)
 {
 	const char *text;
 	int result = take_string(r, place, value, &text);
@@ -71,13 +62,13 @@ static int take_copy(const struct reader *r, const char *place, const json_t *va
 		return result;
 	char *copy = strdup(text);
 	if (!copy)
-		return no_memory(r);
+		return reader_no_memory(r);
 	free(*to);
 	*to = copy;
 	return 0;
 }
 
-static int take_fixed(const struct reader *r, const char *place, const json_t *value, char *to, size_t size)
+int take_fixed(const struct reader *r, const char *place, const json_t *value, char *to, size_t size)
 {
 	const char *text;
 	int result = take_string(r, place, value, &text);
@@ -89,8 +80,8 @@ static int take_fixed(const struct reader *r, const char *place, const json_t *v
 	return 0;
 }
 
-static int take_number(const struct reader *r, const char *place, const json_t *value, json_int_t least,
-		       json_int_t most, unsigned *to)
+int take_number(const struct reader *r, const char *place, const json_t *value, json_int_t least, json_int_t most,
+		unsigned *to)
 {
 	if (!json_is_integer(value))
 		return REFUSE(r, place, "must be an integer, not %s", type_name(value));
@@ -212,135 +203,17 @@ static int take_restart(struct reader *r, const char *place, const json_t *value
 	return result;
 }
 
-/* ---- Lists ---- */
-
-/* An array of at most `most`: its length and room for as many elements. */
-static int take_list(const struct reader *r, const char *place, const json_t *value, size_t most, size_t size,
-		     void **room)
-{
-	if (!json_is_array(value))
-		return REFUSE(r, place, "must be an array, not %s", type_name(value));
-	size_t n = json_array_size(value);
-	if (n > most)
-		return REFUSE(r, place, "%zu of them, at most %zu", n, most);
-	*room = n ? calloc(n, size) : NULL;
-	return n && !*room ? no_memory(r) : 0;
-}
-
-static int take_args(struct reader *r, const char *place, const json_t *value)
-{
-	struct guest_spec *s = r->spec;
-	char element[PLACE_MAX];
-	void *room;
-	int result = take_list(r, place, value, CASSIN_ARGS_MAX, sizeof *s->args, &room);
-	if (result)
-		return result;
-	for (size_t i = 0; i < s->nargs; i++)
-		free(s->args[i]);
-	free(s->args);
-	s->args = room;
-	for (s->nargs = 0; !result && s->nargs < json_array_size(value); s->nargs++) {
-		snprintf(element, sizeof element, "%s[%zu]", place, s->nargs);
-		result = take_copy(r, element, json_array_get(value, s->nargs), &s->args[s->nargs]);
-	}
-	return result;
-}
-
-/* One element of an array of objects. Its two keys are both strings, or a string and a port. */
-struct pair {
-	const char *first, *second;
-	char *text;
-	size_t size;
-	char *second_text; /* NULL: the second is a port, */
-	size_t second_size;
-	uint16_t *port; /* put here */
-};
-
-static int take_port(const struct reader *r, const char *place, const json_t *value, uint16_t *to)
-{
-	unsigned number = 0;
-	int result = take_number(r, place, value, 1, UINT16_MAX, &number);
-	*to = (uint16_t)number;
-	return result;
-}
-
-static int take_pair(const struct reader *r, const char *place, size_t index, const json_t *value, const struct pair *p)
-{
-	char element[PLACE_MAX], member[PLACE_MAX + 16];
-	const char *key;
-	json_t *item;
-	int result = 0;
-	snprintf(element, sizeof element, "%s[%zu]", place, index);
-	if (!json_is_object(value))
-		return REFUSE(r, element, "must be an object, not %s", type_name(value));
-	json_object_foreach ((json_t *)value, key, item) {
-		snprintf(member, sizeof member, "%s.%.12s", element, key);
-		if (!strcmp(key, p->first))
-			result = take_fixed(r, member, item, p->text, p->size);
-		else if (strcmp(key, p->second) != 0)
-			result = REFUSE(r, element, "\"%.80s\": unknown key", key);
-		else if (p->port)
-			result = take_port(r, member, item, p->port);
-		else
-			result = take_fixed(r, member, item, p->second_text, p->second_size);
-		if (result)
-			return result;
-	}
-	if (json_object_size(value) == 2)
-		return 0;
-	snprintf(member, sizeof member, "%s.%s", element, json_object_get(value, p->first) ? p->second : p->first);
-	return REFUSE(r, member, "is missing");
-}
-
-static int take_ports(struct reader *r, const char *place, const json_t *value)
-{
-	struct guest_spec *s = r->spec;
-	void *room;
-	int result = take_list(r, place, value, CASSIN_PORTS_MAX, sizeof *s->ports, &room);
-	if (result)
-		return result;
-	free(s->ports);
-	s->ports = room;
-	s->nports = json_array_size(value);
-	for (size_t i = 0; !result && i < s->nports; i++) {
-		struct guest_port *port = &s->ports[i];
-		const struct pair p = {"host", "guest", port->host, sizeof port->host, NULL, 0, &port->guest};
-		result = take_pair(r, place, i, json_array_get(value, i), &p);
-	}
-	return result;
-}
-
-static int take_connects(struct reader *r, const char *place, const json_t *value)
-{
-	struct guest_spec *s = r->spec;
-	void *room;
-	int result = take_list(r, place, value, CASSIN_CONNECT_MAX, sizeof *s->connects, &room);
-	if (result)
-		return result;
-	free(s->connects);
-	s->connects = room;
-	s->nconnects = json_array_size(value);
-	for (size_t i = 0; !result && i < s->nconnects; i++) {
-		struct guest_connect *c = &s->connects[i];
-		const struct pair p = {"name", "target", c->name, sizeof c->name, c->target, sizeof c->target, NULL};
-		result = take_pair(r, place, i, json_array_get(value, i), &p);
-	}
-	return result;
-}
-
 /* ---- Whole texts ---- */
 
 static const struct {
 	const char *key;
 	int (*take)(struct reader *r, const char *place, const json_t *value);
 } keys[] = {
-	{"name", take_name},         {"image", take_image},
-	{"template", take_template}, {"domain", take_domain},
-	{"memory", take_memory},     {"args", take_args},
-	{"ports", take_ports},       {"connect", take_connects},
-	{"streams", take_streams},   {"weight", take_weight},
-	{"cpu_max", take_cpu_max},   {"isolation", take_isolation},
-	{"restart", take_restart},   {"restart_max", take_restart_max},
+	{"name", take_name},     {"image", take_image},      {"template", take_template},
+	{"domain", take_domain}, {"memory", take_memory},    {"args", take_args},
+	{"ports", take_ports},   {"connect", take_connects}, {"streams", take_streams},
+	{"weight", take_weight}, {"cpu_max", take_cpu_max},  {"isolation", take_isolation},
+	{"files", take_files},   {"restart", take_restart},  {"restart_max", take_restart_max},
 };
 
 static int take_key(struct reader *r, const char *key, const json_t *value)
@@ -373,7 +246,7 @@ static int take_all(struct reader *r, const char *json, size_t len)
 	       *value;
 	int result = 0;
 	if (!root && json_error_code(&e) == json_error_out_of_memory)
-		return no_memory(r);
+		return reader_no_memory(r);
 	if (!root)
 		return error_set(r->err, -EINVAL, "%s:%d: %s", r->where, e.line, e.text);
 	if (!json_is_object(root))
@@ -429,17 +302,14 @@ static int read_file(const char *path, char **text, size_t *len, struct cassin_e
 	return result;
 }
 
-static int place_image(struct guest_spec *s, const char *path)
+static int place_paths(struct guest_spec *s, const char *path)
 {
-	const char *slash = strrchr(path, '/');
-	char *image;
-	if (!slash || !s->image || s->image[0] == '/')
-		return 0;
-	if (asprintf(&image, "%.*s%s", (int)(slash - path) + 1, path, s->image) < 0)
+	char *image = s->image ? path_beside(path, s->image) : NULL;
+	if (s->image && !image)
 		return -ENOMEM;
 	free(s->image);
 	s->image = image;
-	return 0;
+	return spec_files_place(s, path);
 }
 
 int spec_load(struct guest_spec *s, const char *path, struct cassin_error_text *err)
@@ -452,8 +322,8 @@ int spec_load(struct guest_spec *s, const char *path, struct cassin_error_text *
 		s->image = NULL; /* an image from before is not relative to this file */
 		result = take_all(&r, text, len);
 		free(text);
-		if (!result && place_image(s, path) < 0)
-			result = no_memory(&r);
+		if (!result && place_paths(s, path) < 0)
+			result = reader_no_memory(&r);
 		if (s->image)
 			free(before);
 		else

@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include "files.h"
+
 struct template *template_get(struct template *t)
 {
 	atomic_fetch_add(&t->refs, 1);
@@ -15,6 +17,7 @@ void template_put(struct template *t)
 		return;
 	frozen_free(&t->frozen);
 	image_put(t->image);
+	files_put(t->files);
 	free(t->name);
 	free(t->domain);
 	free(t->path);

@@ -14,6 +14,7 @@
 #include "upcall.h"
 
 struct engine;
+struct files;
 struct guest;
 
 struct frozen_listener {
@@ -27,6 +28,7 @@ struct template
 	atomic_uint refs;
 	char *name, *domain, *path;
 	struct image *image; /* a reference */
+	struct files *files; /* likewise; NULL: none */
 	uint64_t memory;     /* bytes */
 	struct frozen frozen;
 	struct kvm_regs regs;

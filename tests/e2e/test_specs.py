@@ -43,6 +43,17 @@ BAD = [
     ({"restart": "sometimes"}, ["restart"]),
     ({"restart_max": -1}, ["restart_max"]),
     ({"image": 7}, ["image"]),
+    ({"files": {}}, ["files"]),
+    ({"files": [7]}, ["files[0]"]),
+    ({"files": [{"path": "/a"}]}, ["files[0].name", "missing"]),
+    ({"files": [{"name": "a"}]}, ["files[0]", "path", "text"]),
+    ({"files": [{"name": "a", "path": "/a", "text": "b"}]}, ["files[0]", "path", "text"]),
+    ({"files": [{"name": "a", "text": "b", "mode": 1}]}, ["files[0]", "mode"]),
+    ({"files": [{"name": "../a", "text": "b"}]}, ["files[0].name"]),
+    ({"files": [{"name": "a//b", "text": "b"}]}, ["files[0].name"]),
+    ({"files": [{"name": "a", "text": "b"}, {"name": "a", "text": "c"}]}, ["files[1].name", "files[0]"]),
+    ({"files": [{"name": "a", "text": 7}]}, ["files[0].text"]),
+    ({"files": [{"name": f"n{i}", "text": ""} for i in range(65)]}, ["files", "64"]),
 ]
 
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The C library, as a program with one thread sees it. */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <math.h>
@@ -8,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -140,10 +142,53 @@ static void files(int argc, char **argv)
 	(void)argv;
 	CHECK(!fopen("/etc/passwd", "r"));
 	CHECK_IS(errno, ENOENT);
+	CHECK(!fopen("new", "w"));
+	CHECK_IS(errno, EROFS);
 	CHECK_IS(write(7, "x", 1), -1);
 	CHECK_IS(errno, EBADF);
 	CHECK_IS(lseek(0, 0, SEEK_SET), -1);
 	CHECK_IS(errno, ESPIPE);
+}
+
+/* As the runner makes them (files.c). */
+static void named_files(int argc, char **argv)
+{
+	char text[32];
+	(void)argc;
+	(void)argv;
+	FILE *in = fopen("./greeting", "r"), *same = fopen("/greeting", "r");
+	CHECK(in && same);
+	CHECK(fgets(text, sizeof text, in));
+	CHECK_TEXT(text, "hello, guest");
+	CHECK(!fgets(text, sizeof text, in) && feof(in));
+	CHECK_IS(fseek(in, -5, SEEK_END), 0);
+	CHECK_IS(ftell(in), 7);
+	CHECK_IS(fgetc(in), 'g');
+	CHECK_IS(fgetc(same), 'h');
+	CHECK_IS(fclose(in), 0);
+	CHECK_IS(fgetc(same), 'e');
+	CHECK_IS(fseek(same, -1, SEEK_SET), -1);
+	CHECK_IS(errno, EINVAL);
+	CHECK_IS(write(fileno(same), "x", 1), -1);
+	CHECK_IS(errno, EBADF);
+	CHECK(!isatty(fileno(same)));
+	CHECK_IS(fclose(same), 0);
+	struct stat about;
+	CHECK_IS(stat("lib/numbers", &about), 0);
+	CHECK(S_ISREG(about.st_mode) && about.st_size == (1 << 20) + 1);
+	in = fopen("lib/numbers", "rb");
+	CHECK(in);
+	for (long i = 0; i <= 1 << 20; i++)
+		CHECK_IS(fgetc(in), (i * 7 + (i >> 12)) & 255);
+	CHECK_IS(fgetc(in), EOF);
+	CHECK(!fopen("lib/numbers", "r+"));
+	CHECK_IS(errno, EROFS);
+	CHECK_IS(remove("greeting"), -1);
+	CHECK_IS(errno, EROFS);
+	int fd;
+	while ((fd = open("greeting", O_RDONLY)) >= 0)
+		CHECK(fd > 2);
+	CHECK_IS(errno, EMFILE);
 }
 
 static void lines(int argc, char **argv)
@@ -194,7 +239,7 @@ static void aborts(int argc, char **argv)
 }
 
 static const struct property all[] = {
-	{"formats", formats}, {"numbers", numbers}, {"memory", memory}, {"jumps", jumps},   {"dates", dates},
-	{"files", files},     {"lines", lines},     {"ends", ends},     {"aborts", aborts},
+	{"formats", formats}, {"numbers", numbers},         {"memory", memory}, {"jumps", jumps}, {"dates", dates},
+	{"files", files},     {"named-files", named_files}, {"lines", lines},   {"ends", ends},   {"aborts", aborts},
 };
 PROPERTIES(all)

@@ -29,7 +29,7 @@ static void is_empty(const struct guest_spec *s)
 	cr_assert_null(s->args);
 	cr_assert_null(s->ports);
 	cr_assert_null(s->connects);
-	cr_assert_eq(s->nargs + s->nports + s->nconnects, 0);
+	cr_assert_eq(s->nargs + s->nports + s->nconnects + s->nfiles, 0);
 	cr_assert_eq(s->memory, CASSIN_MEMORY_DEFAULT);
 }
 

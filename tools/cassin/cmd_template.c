@@ -25,6 +25,7 @@ static const char help[] =
 	"create boots the guest and returns when it is frozen. Its options:\n"
 	"  --memory SIZE       memory that a clone may touch, such as 512K or 64M (default 16M)\n"
 	"  --domain NAME       trust domain of the template and its clones\n"
+	"  --file [NAME=]PATH  give it, and its clones, a file to read; may be repeated\n"
 	"  --spec FILE         take all from a JSON spec; the options given override it\n"
 	"  --template OTHER    make it from a clone of another template\n"
 	"  --timeout SECONDS   how long the guest may take to become ready (default 30)\n"
@@ -59,6 +60,7 @@ static void take_options(struct spec_options *o, unsigned *timeout_s, int argc, 
 		COMMON_OPTIONS,
 		{"memory", required_argument, NULL, OPTION_MEMORY},
 		{"domain", required_argument, NULL, OPTION_DOMAIN},
+		{"file", required_argument, NULL, OPTION_FILE},
 		{"spec", required_argument, NULL, OPTION_SPEC},
 		{"template", required_argument, NULL, OPTION_TEMPLATE},
 		{"timeout", required_argument, NULL, TIMEOUT},

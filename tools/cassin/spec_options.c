@@ -15,6 +15,11 @@ bool spec_options_take(const struct command *c, struct spec_options *o, int opti
 			command_usage(c, "more than %d ports", CASSIN_PORTS_MAX);
 		o->ports[o->nports++] = value;
 		return true;
+	case OPTION_FILE:
+		if (o->nfiles == CASSIN_FILES_MAX)
+			command_usage(c, "more than %d files", CASSIN_FILES_MAX);
+		o->files[o->nfiles++] = value;
+		return true;
 	case OPTION_SPEC:
 		o->spec = value;
 		return true;
@@ -171,6 +176,26 @@ static int take_ports(const struct spec_options *o, struct guest_spec *spec, str
 	return 0;
 }
 
+static int resolve(char **path, const char *what, struct cassin_error_text *err)
+{
+	char *absolute = !*path || **path == '/' ? NULL : realpath(*path, NULL);
+	if (!absolute && *path && **path != '/')
+		return error_set(err, -errno, "cannot find the %s %s: %s", what, *path, strerror(errno));
+	if (absolute) {
+		free(*path);
+		*path = absolute;
+	}
+	return 0;
+}
+
+static int resolve_paths(struct guest_spec *spec, struct cassin_error_text *err)
+{
+	int result = resolve(&spec->image, "image", err);
+	for (size_t i = 0; result == 0 && i < spec->nfiles; i++)
+		result = resolve(&spec->files[i].path, "file", err);
+	return result;
+}
+
 static int take_image(struct guest_spec *spec, char **operands, struct cassin_error_text *err)
 {
 	if (operands[0] && spec->template)
@@ -258,12 +283,9 @@ int spec_options_apply(const struct spec_options *o, char **operands, struct gue
 		result = take_ports(o, spec, bases, nbases, err);
 	if (result == 0)
 		result = take_image(spec, operands, err);
-	if (result == 0 && spec->image && spec->image[0] != '/') {
-		char *absolute = realpath(spec->image, NULL);
-		if (!absolute)
-			return error_set(err, -errno, "cannot find the image %s: %s", spec->image, strerror(errno));
-		free(spec->image);
-		spec->image = absolute;
-	}
+	for (size_t i = 0; result == 0 && i < o->nfiles; i++)
+		result = spec_add_file(spec, o->files[i], err);
+	if (result == 0)
+		result = resolve_paths(spec, err);
 	return result < 0 ? result : take_name(spec, err);
 }

@@ -16,14 +16,15 @@ enum {
 	OPTION_CPU_MAX,
 	OPTION_ISOLATION,
 	OPTION_RESTART,
-	OPTION_TEMPLATE
+	OPTION_TEMPLATE,
+	OPTION_FILE
 };
 #define SPEC_OPTIONS                                                                                                   \
 	{"spec", required_argument, NULL, OPTION_SPEC}, {"name", required_argument, NULL, OPTION_NAME},                \
 		{"memory", required_argument, NULL, OPTION_MEMORY},                                                    \
 		{"domain", required_argument, NULL, OPTION_DOMAIN},                                                    \
 		{"weight", required_argument, NULL, OPTION_WEIGHT},                                                    \
-		{"cpu-max", required_argument, NULL, OPTION_CPU_MAX},                                                  \
+		{"cpu-max", required_argument, NULL, OPTION_CPU_MAX}, {"file", required_argument, NULL, OPTION_FILE},  \
 		{"isolation", required_argument, NULL, OPTION_ISOLATION},                                              \
 	{                                                                                                              \
 		"restart", required_argument, NULL, OPTION_RESTART                                                     \
@@ -37,12 +38,15 @@ enum {
 	"  --isolation KIND    cell (default: shares a VM with its domain) or vm (its own)\n"                          \
 	"  --restart POLICY    no (default), on-failure or always; on-failure:5 gives up\n"                            \
 	"                      after five quick failures in a row\n"                                                   \
+	"  --file [NAME=]PATH  give it a file to read, under NAME; may be repeated\n"                                  \
 	"  --spec FILE         take all from a JSON spec; the options given override it\n"
 
 struct spec_options {
 	const char *spec, *name, *memory, *domain, *weight, *cpu_max, *isolation, *restart, *template;
 	const char *ports[CASSIN_PORTS_MAX];
 	size_t nports;
+	const char *files[CASSIN_FILES_MAX];
+	size_t nfiles;
 };
 
 /* Takes one of SPEC_OPTIONS, OPTION_TEMPLATE or 'p'; false if it is none of them. */

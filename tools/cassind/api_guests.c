@@ -40,6 +40,7 @@ unsigned api_status_of(int error)
 	case EACCES:
 	case EISDIR:
 	case EADDRNOTAVAIL:
+	case EFBIG:
 	case E2BIG:  /* the memory does not hold the image */
 	case ECHILD: /* these three: the guest does not become a template */
 	case ETIMEDOUT:
@@ -247,10 +248,11 @@ void api_guests_create(struct connection *c, const struct target *t)
 	struct guest_work *w = work_new(c, 201, call_spawn);
 	if (!w)
 		return;
+	char place[SPEC_PLACE_MAX];
 	const char *body = c->request.body ? c->request.body : "";
 	int result = spec_parse(&w->spec, body, c->request.body_len, "request", &w->err);
-	if (result == 0 && w->spec.image && w->spec.image[0] != '/')
-		result = error_set(&w->err, -EINVAL, "request: \"image\": must be an absolute path");
+	if (result == 0 && spec_relative(&w->spec, place))
+		result = error_set(&w->err, -EINVAL, "request: \"%s\": must be an absolute path", place);
 	if (result == 0)
 		result = spec_check(&w->spec, "request", &w->err);
 	if (result == 0 && waiting_short(c->daemon))

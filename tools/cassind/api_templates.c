@@ -115,9 +115,10 @@ static void create_done(uv_work_t *work, int status)
 
 static int take_spec(struct template_work *w, const struct request *r)
 {
+	char place[SPEC_PLACE_MAX];
 	int result = spec_parse(&w->spec, r->body ? r->body : "", r->body_len, "request", &w->err);
-	if (result == 0 && w->spec.image && w->spec.image[0] != '/')
-		result = error_set(&w->err, -EINVAL, "request: \"image\": must be an absolute path");
+	if (result == 0 && spec_relative(&w->spec, place))
+		result = error_set(&w->err, -EINVAL, "request: \"%s\": must be an absolute path", place);
 	if (result == 0)
 		result = spec_check(&w->spec, "request", &w->err);
 	if (result == 0 && w->spec.nports)

@@ -105,10 +105,11 @@ static unsigned long base_port(const struct guest_port *base)
 
 static int check(struct batch *b, struct cassin_error_text *err)
 {
+	char place[SPEC_PLACE_MAX];
 	if (!b->spec.image && !b->spec.template)
 		return error_set(err, -EINVAL, "request: \"spec\": \"image\": is missing");
-	if (b->spec.image && b->spec.image[0] != '/')
-		return error_set(err, -EINVAL, "request: \"spec\": \"image\": must be an absolute path");
+	if (spec_relative(&b->spec, place))
+		return error_set(err, -EINVAL, "request: \"spec\": \"%s\": must be an absolute path", place);
 	if (!b->prefix[0] && b->spec.name)
 		snprintf(b->prefix, sizeof b->prefix, "%s", b->spec.name);
 	if (!b->prefix[0])

@@ -47,6 +47,9 @@ static const struct call calls[] = {
 				     {"stack_size", NUMBER},
 				     {"mask", ADDRESS},
 				     {"timer", DEADLINE}}},
+	[CASSIN_CALL_FILE_INFO] = {"file_info", {{"file", NUMBER}, {"addr", ADDRESS}}},
+	[CASSIN_CALL_FILE_READ] = {"file_read",
+				   {{"file", NUMBER}, {"offset", NUMBER}, {"addr", ADDRESS}, {"len", NUMBER}}},
 	[CASSIN_CALL_UPCALL_RETURN] = {"upcall_return", {{"frame", ADDRESS}, {"timer", DEADLINE}}},
 };
 

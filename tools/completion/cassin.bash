@@ -49,7 +49,7 @@ _cassin_has()
 _cassin_value()
 {
     case $prev in
-    --socket | --spec) _cassin_files ;;
+    --socket | --spec | --file) _cassin_files ;;
     --out | --examples | --state) compopt -o filenames 2>/dev/null; COMPREPLY+=($(compgen -d -- "$cur")) ;;
     --isolation) COMPREPLY+=($(compgen -W 'cell vm' -- "$cur")) ;;
     --restart) COMPREPLY+=($(compgen -W 'no on-failure always' -- "$cur")) ;;
@@ -88,7 +88,7 @@ _cassin()
 {
     local words cword cur prev command options
     local commands='run spawn ps inspect logs stop kill restart rm stats top connect debug trace density template version help'
-    local guest='-p --name --memory --domain --weight --cpu-max --isolation --restart --spec'
+    local guest='-p --name --memory --domain --weight --cpu-max --file --isolation --restart --spec'
     _cassin_init
     _cassin_command
     _cassin_value && return
@@ -107,7 +107,7 @@ _cassin()
     trace) options='--count --json' ;;
     stop) options='--grace --all --no-wait' ;;
     kill | restart | rm) options='--all' ;;
-    template) options='--memory --domain --spec --template --timeout --json' ;;
+    template) options='--memory --domain --file --spec --template --timeout --json' ;;
     version) options='--json' ;;
     *) options= ;;
     esac

@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #define CASSIN_ABI_MAJOR 1
-#define CASSIN_ABI_MINOR 1
+#define CASSIN_ABI_MINOR 2
 
 /* The door: `out %al, $0xca` from ring 3. Call number in rax, arguments in rdi rsi rdx r10 r8 r9,
  * result in rax: 0 or more on success, a negated CASSIN_E* code on failure. */
@@ -52,6 +52,9 @@ enum cassin_call {
 	CASSIN_CALL_USER_RUN = 15,      /* (space, frame, deadline_ns) -> enum cassin_user_reason */
 	CASSIN_CALL_UPCALL_SET = 16,    /* (entry, stack, stack_size, mask, timer_ns) -> 0 */
 	CASSIN_CALL_UPCALL_RETURN = 17, /* (frame, timer_ns) does not return, but with an error */
+	/* Since 1.2. */
+	CASSIN_CALL_FILE_INFO = 18, /* (file, addr) -> 0; writes struct cassin_file_info */
+	CASSIN_CALL_FILE_READ = 19, /* (file, offset, addr, len) -> bytes, 0 at the end */
 };
 
 /* ---- Errors (results are negated; the numbers are Linux's) ---- */
@@ -261,6 +264,13 @@ struct cassin_info {
 	uint64_t restarts;
 };
 
+/* ---- CASSIN_CALL_FILE_INFO ---- */
+struct cassin_file_info {
+	char name[64]; /* zero-terminated */
+	uint64_t size; /* bytes */
+	uint64_t rsv;  /* 0 */
+};
+
 #ifndef __cplusplus
 #define CASSIN_AT(type, field, at) _Static_assert(offsetof(struct type, field) == (at), #type "." #field)
 #define CASSIN_SIZE(type, size) _Static_assert(sizeof(struct type) == (size), #type)
@@ -343,6 +353,9 @@ CASSIN_AT(cassin_info, exits, 32);
 CASSIN_AT(cassin_info, hypercalls, 40);
 CASSIN_AT(cassin_info, started_at, 48);
 CASSIN_AT(cassin_info, restarts, 56);
+CASSIN_SIZE(cassin_file_info, 80);
+CASSIN_AT(cassin_file_info, size, 64);
+CASSIN_AT(cassin_file_info, rsv, 72);
 #endif
 
 #endif

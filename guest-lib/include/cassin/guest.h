@@ -8,6 +8,7 @@
 #include <cassin/guest/call.h>
 #include <cassin/guest/clock.h>
 #include <cassin/guest/console.h>
+#include <cassin/guest/file.h>
 #include <cassin/guest/format.h>
 #include <cassin/guest/heap.h>
 #include <cassin/guest/ring.h>

@@ -13,6 +13,8 @@
 #define CASSIN_PORTS_MAX 64
 #define CASSIN_CONNECT_MAX 16
 #define CASSIN_ENDPOINT_MAX 127 /* "tcp:127.0.0.1:8080", "unix:/run/x.sock" */
+#define CASSIN_FILES_MAX 64
+#define CASSIN_FILES_BYTES (UINT64_C(16) << 20) /* all of a guest's files together */
 
 #define CASSIN_MEMORY_DEFAULT (UINT64_C(16) << 20)
 #define CASSIN_MEMORY_MIN (UINT64_C(64) << 10)
@@ -47,6 +49,15 @@ struct guest_connect {
 	char target[CASSIN_ENDPOINT_MAX + 1]; /* "tcp:ADDR:PORT" or "unix:PATH" */
 };
 
+struct blob;
+
+/* A file of the guest's: one of the host's, read at the spawn, or what the spec itself holds. */
+struct guest_file {
+	char name[CASSIN_NAME_MAX + 1]; /* what the guest calls it: names, as of guests, with a '/' between them */
+	char *path;                     /* on the host; NULL: */
+	struct blob *text;              /* this is its content; a reference */
+};
+
 struct guest_spec {
 	char *name;
 	char *image;     /* path; NULL with a template */
@@ -59,6 +70,8 @@ struct guest_spec {
 	size_t nports;
 	struct guest_connect *connects;
 	size_t nconnects;
+	struct guest_file *files; /* with a template and none of its own, it has the template's */
+	size_t nfiles;
 	unsigned streams;      /* handles it may hold at once */
 	unsigned weight;       /* its share of the CPU while others want it, 1 to CASSIN_WEIGHT_MAX */
 	uint64_t cpu_quota_us; /* it runs no more than this in each period; 0: no cap */
@@ -80,10 +93,15 @@ int spec_copy(struct guest_spec *to, const struct guest_spec *from);
  * `spec.json: ports[2].host: ...`). Keys that are absent keep what *s holds already. On failure *s is
  * freed and re-initialised. -EINVAL, -ENOMEM. */
 int spec_parse(struct guest_spec *s, const char *json, size_t len, const char *where, struct cassin_error_text *err);
-/* The same from a file; "image" is taken relative to the file's folder. */
+/* The same from a file; "image" and the paths of files are taken relative to the file's folder. */
 int spec_load(struct guest_spec *s, const char *path, struct cassin_error_text *err);
 /* Checks a spec as a whole (name, image present, ports unique, ...): what engine_guest_spawn() demands. */
 int spec_check(const struct guest_spec *s, const char *where, struct cassin_error_text *err);
+/* Where its first path stands that is not absolute ("image", "files[2].path"), in `place`; false: there is none. */
+#define SPEC_PLACE_MAX 48
+bool spec_relative(const struct guest_spec *s, char place[SPEC_PLACE_MAX]);
+/* Adds a file, in place of one of its name: "NAME=PATH", or "PATH", which is called as its last part. -EINVAL, -ENOMEM. */
+int spec_add_file(struct guest_spec *s, const char *text, struct cassin_error_text *err);
 /* JSON text of a spec, malloc'd; parsing it gives the spec back. */
 char *spec_format(const struct guest_spec *s);
 
@@ -99,6 +117,8 @@ void cpu_max_format(uint64_t quota_us, uint64_t period_us, char *text);
 int port_parse(const char *text, struct guest_port *out, struct cassin_error_text *err);
 /* [A-Za-z0-9][A-Za-z0-9._-]*, at most CASSIN_NAME_MAX. */
 bool name_valid(const char *name);
+/* Such names with a '/' between them, at most CASSIN_NAME_MAX in all. */
+bool file_name_valid(const char *name);
 /* "tcp:ADDR:PORT" (ADDR numeric, [v6] in brackets) or "unix:PATH". */
 bool endpoint_valid(const char *text);
 

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Bytes that never change, shared by reference count: the content of a file of the host, or text of a spec. A store keeps
+ * what is the same once.
+ */
+#ifndef BLOB_H
+#define BLOB_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cassin/spec.h>
+
+struct blob_store;
+
+struct blob {
+	atomic_uint refs;
+	struct blob_store *store; /* NULL: in none */
+	struct blob *next;        /* there, */
+	unsigned bucket;          /* in this bucket */
+	size_t size;
+	unsigned char bytes[];
+};
+
+#define BLOB_BUCKETS 1024u
+
+/* Any thread. */
+struct blob_store {
+	pthread_mutex_t lock;
+	struct blob *buckets[BLOB_BUCKETS];
+};
+
+struct blob *blob_new(size_t size); /* its bytes are to be written by whoever has the only reference. NULL: no memory */
+struct blob *blob_get(struct blob *b);
+void blob_put(struct blob *b); /* NULL is fine */
+/* A reference to the same bytes for somebody who may outlive the store: a copy, if the blob is in one. NULL: no memory. */
+struct blob *blob_get_free(struct blob *b);
+/* A regular file's content. -EISDIR: not a regular file; -EFBIG: more than `most` bytes; -ENOMEM, or the errno of open and
+ * read. The line begins with the path. */
+int blob_read(struct blob **out, const char *path, uint64_t most, struct cassin_error_text *err);
+
+void blob_store_init(struct blob_store *s);
+void blob_store_destroy(struct blob_store *s); /* which is empty */
+/* Takes a reference over and gives one to the blob of the store with the same bytes: maybe the same. NULL: no memory. */
+struct blob *blob_intern(struct blob_store *s, struct blob *b);
+
+#endif
