@@ -136,7 +136,8 @@ def test_the_manuals_ordinary_program_is_built_by_cassin_cc(t):
     compiler = t.compiler()
     t.run([compiler, "-Wall", "-Werror", "root.c", "-o", "root.elf", "-lm"], code=0)
     equal(t.cassin("run", t.path("root.elf"), "it", code=0).out, "it: the root of two is 1.414213562373095\n", "output")
-    t.write("ends.c", '#include <stdio.h>\n#include <stdlib.h>\nint main(void)\n{\n\tprintf("%g", 1.5);\n\texit(3);\n}\n')
+    t.write("ends.c", '#include <stdio.h>\n#include <stdatomic.h>\n#include <stdlib.h>\natomic_int n;\n'
+            'int main(void)\n{\n\tatomic_fetch_add(&n, 1);\n\tprintf("%g", n * 1.5);\n\texit(3);\n}\n')
     t.run([compiler, "--libc", "ends.c", "-o", "ends.elf"], code=0)
     equal(t.cassin("run", t.path("ends.elf"), code=3).out, "1.5", "output")
     t.write("host.c", "#include <sys/epoll.h>\nint main(void)\n{\n\treturn 0;\n}\n")
