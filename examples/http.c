@@ -8,26 +8,12 @@
  */
 #include <cassin/guest.h>
 
+#include "http_request.h"
+
 #define DEFAULT_PORT 80
-#define HEAD_MAX 8192u /* longest request head, bytes */
 #define STATUS_MAX 768u
 #define DOCUMENT_MAX (1u << 24)
 #define LINE_BYTES 72u
-
-struct slice {
-	const char *at;
-	uint32_t len;
-};
-
-struct request {
-	struct slice method, target;
-	bool http10;
-	bool keep_alive;
-	bool expects;    /* a body follows that this server has no use for */
-	uint64_t length; /* of the body */
-	bool chunked;
-	bool has_host;
-};
 
 /* A connection's `data`, as a number: bytes of the last request's body that are still to be skipped. */
 static uint64_t body_left(const struct cassin_conn *c)
@@ -49,138 +35,6 @@ static const char page[] =
 	"</body>\n"
 	"</html>\n";
 
-static bool is(struct slice s, const char *text)
-{
-	size_t n = strlen(text);
-	return s.len == n && memcmp(s.at, text, n) == 0;
-}
-
-static char lower(char c)
-{
-	return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
-}
-
-/* The same, without regard to case; `text` is in lower case. */
-static bool is_name(struct slice s, const char *text)
-{
-	uint32_t i = 0;
-	while (i < s.len && text[i] && lower(s.at[i]) == text[i])
-		i++;
-	return i == s.len && !text[i];
-}
-
-/* Cuts off what comes before the next `stop` (all, if there is none) and the stop itself. */
-static struct slice cut(struct slice *rest, char stop)
-{
-	const char *end = memchr(rest->at, stop, rest->len);
-	struct slice s = {rest->at, end ? (uint32_t)(end - rest->at) : rest->len};
-	uint32_t used = s.len + (end != NULL);
-	rest->at += used;
-	rest->len -= used;
-	return s;
-}
-
-static struct slice trim(struct slice s)
-{
-	while (s.len && (*s.at == ' ' || *s.at == '\t')) {
-		s.at++;
-		s.len--;
-	}
-	while (s.len && (s.at[s.len - 1] == ' ' || s.at[s.len - 1] == '\t' || s.at[s.len - 1] == '\r'))
-		s.len--;
-	return s;
-}
-
-/* The length of a request head with its empty line; 0: not all here. */
-static uint32_t head_length(const char *in, uint32_t len)
-{
-	for (uint32_t at = 0; at < len;) {
-		const char *end = memchr(in + at, '\n', len - at);
-		if (!end)
-			return 0;
-		uint32_t next = (uint32_t)(end - in) + 1;
-		if (next - at == 1 || (next - at == 2 && in[at] == '\r'))
-			return next;
-		at = next;
-	}
-	return 0;
-}
-
-static bool parse_request_line(struct slice line, struct request *r)
-{
-	r->method = cut(&line, ' ');
-	r->target = cut(&line, ' ');
-	struct slice version = trim(line);
-	r->http10 = is(version, "HTTP/1.0");
-	r->keep_alive = !r->http10;
-	for (uint32_t i = 0; i < r->method.len; i++) {
-		if (r->method.at[i] < 'A' || r->method.at[i] > 'Z')
-			return false;
-	}
-	return r->method.len && r->target.len && (r->http10 || is(version, "HTTP/1.1"));
-}
-
-/* The path of a target, whose form may be "/path?query" or "http://host/path?query"; empty for another form. */
-static struct slice path_of(struct slice target)
-{
-	static const char scheme[] = "http://";
-	struct slice none = {target.at, 0}, rest = target;
-	if (target.len > sizeof scheme - 1 && memcmp(target.at, scheme, sizeof scheme - 1) == 0) {
-		rest.at += sizeof scheme - 1;
-		rest.len -= (uint32_t)sizeof scheme - 1;
-		const char *slash = memchr(rest.at, '/', rest.len);
-		if (!slash)
-			return none;
-		rest.len -= (uint32_t)(slash - rest.at);
-		rest.at = slash;
-	}
-	return *rest.at == '/' ? cut(&rest, '?') : none;
-}
-
-static bool parse_field(struct slice line, struct request *r)
-{
-	if (!memchr(line.at, ':', line.len) || *line.at == ' ' || *line.at == '\t')
-		return false;
-	struct slice name = cut(&line, ':'), value = trim(line);
-	if (!name.len || name.at[name.len - 1] == ' ')
-		return false;
-	if (is_name(name, "connection")) {
-		while (value.len) {
-			struct slice option = trim(cut(&value, ','));
-			if (is_name(option, "close"))
-				r->keep_alive = false;
-			else if (is_name(option, "keep-alive") && r->http10)
-				r->keep_alive = true;
-		}
-	} else if (is_name(name, "content-length")) {
-		long long n = cassin_parse(value.at, value.len);
-		if (n < 0 || r->expects)
-			return false;
-		r->length = (uint64_t)n;
-		r->expects = true;
-	} else if (is_name(name, "transfer-encoding")) {
-		r->chunked = true;
-	} else if (is_name(name, "host")) {
-		if (r->has_host)
-			return false;
-		r->has_host = true;
-	}
-	return true;
-}
-
-/* Parses a whole head. False: malformed. */
-static bool parse_head(struct slice head, struct request *r)
-{
-	if (!parse_request_line(cut(&head, '\n'), r))
-		return false;
-	while (head.len) {
-		struct slice line = trim(cut(&head, '\n'));
-		if (line.len && !parse_field(line, r))
-			return false;
-	}
-	return (r->http10 || r->has_host) && !(r->chunked && r->expects);
-}
-
 static void reply(struct cassin_conn *c, const struct request *r, const char *status, const char *type,
 		  const char *body, size_t len)
 {
@@ -192,7 +46,7 @@ static void reply(struct cassin_conn *c, const struct request *r, const char *st
 			      : r->http10    ? "Connection: keep-alive\r\n"
 					     : "");
 	cassin_send(c, head, (size_t)n);
-	if (!is(r->method, "HEAD"))
+	if (!slice_is(r->method, "HEAD"))
 		cassin_send(c, body, len);
 	if (!r->keep_alive)
 		c->closing = true;
@@ -245,16 +99,16 @@ static __attribute__((noinline)) void crash(void)
 
 static void answer(struct cassin_conn *c, struct request *r)
 {
-	struct slice path = path_of(r->target);
-	if (!is(r->method, "GET") && !is(r->method, "HEAD"))
+	struct slice path = request_path(r->target);
+	if (!slice_is(r->method, "GET") && !slice_is(r->method, "HEAD"))
 		reply_error(c, r, "405 Method Not Allowed");
-	else if (is(path, "/"))
+	else if (slice_is(path, "/"))
 		reply(c, r, "200 OK", "text/html", page, sizeof page - 1);
-	else if (is(path, "/status"))
+	else if (slice_is(path, "/status"))
 		reply_status(c, r);
-	else if (is(path, "/document") && document.len)
+	else if (slice_is(path, "/document") && document.len)
 		reply(c, r, "200 OK", "text/plain", document.at, document.len);
-	else if (is(path, "/crash") && crash_route)
+	else if (slice_is(path, "/crash") && crash_route)
 		crash();
 	else
 		reply_error(c, r, "404 Not Found");
@@ -275,7 +129,7 @@ static uint32_t input(struct cassin_conn *c)
 		return skip_body(c);
 	if (*c->in == '\r' || *c->in == '\n') /* RFC 9112, 2.2: empty lines before a request are ignored */
 		return 1;
-	uint32_t len = head_length(c->in, c->in_len);
+	uint32_t len = request_head_length(c->in, c->in_len);
 	if (len > HEAD_MAX || (!len && c->in_len >= HEAD_MAX)) {
 		reply_error(c, &r, "431 Request Header Fields Too Large");
 		return c->in_len;
@@ -283,7 +137,7 @@ static uint32_t input(struct cassin_conn *c)
 	if (!len)
 		return 0;
 	requests++;
-	if (!parse_head((struct slice){c->in, len}, &r)) {
+	if (!request_parse((struct slice){c->in, len}, &r)) {
 		r.keep_alive = false;
 		reply_error(c, &r, "400 Bad Request");
 		return len;

@@ -81,6 +81,7 @@ struct kernel {
 	int code;         /* what main's thread ended with */
 	struct cassin_windows windows;
 	struct parcel *parcels;
+	uint64_t main_low, main_high;        /* main's stack, if it is not the one that the guest began on; else 0 */
 	const struct preemption *preemption; /* NULL: threads are cooperative */
 };
 extern struct kernel kernel;

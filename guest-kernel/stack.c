@@ -3,6 +3,8 @@
  * Stacks, from the heap. The page below each is unmapped, so that an overflow ends the guest at once instead of writing
  * over others' memory. Of the usual size a few are kept with their guard pages.
  */
+#include <cassin/kernel/local.h>
+
 #include "kernel.h"
 
 #define KEPT_MOST 32u
@@ -34,6 +36,30 @@ char *kernel_stack_alloc(size_t pages)
 		return NULL;
 	}
 	return guard + PAGE;
+}
+
+static int call_on(uint64_t top, int (*fn)(int argc, char **argv), int argc, char **argv)
+{
+	int code = argc;
+	void *second = argv;
+	__asm__ volatile("mov %%rsp, %%rbx\n\tmov %2, %%rsp\n\tcall *%3\n\tmov %%rbx, %%rsp\n\tmov %%eax, %%edi"
+			 : "+D"(code), "+S"(second), "+d"(top), "+c"(fn)
+			 :
+			 : "rax", "rbx", "r8", "r9", "r10", "r11", "memory", "cc", "st", "st(1)", "st(2)", "st(3)",
+			   "st(4)", "st(5)", "st(6)", "st(7)", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6",
+			   "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15");
+	return code;
+}
+
+int cassin_main_on_stack(size_t size, int (*main_fn)(int argc, char **argv), int argc, char **argv)
+{
+	size_t pages = size / PAGE;
+	char *stack = kernel_stack_alloc(pages);
+	if (!stack)
+		return main_fn(argc, argv);
+	kernel.main_low = (uint64_t)stack;
+	kernel.main_high = (uint64_t)stack + kernel_stack_bytes(pages);
+	return call_on(kernel.main_high & ~(uint64_t)15, main_fn, argc, argv);
 }
 
 void kernel_stack_free(char *stack, size_t pages)

@@ -21,8 +21,9 @@ const struct cassin_boot *cassin_boot;
 int main(int argc, char **argv);
 _Noreturn void cassin_start(const struct cassin_boot *boot, uint64_t base, const struct dynamic *dynamic);
 
-/* A C library's, if one is linked: around main(). */
+/* A C library's, if one is linked: before main(), instead of calling it, and after it. */
 void cassin_main_begin(void) __attribute__((weak));
+int cassin_main_call(int argc, char **argv) __attribute__((weak));
 void cassin_main_end(int code) __attribute__((weak));
 
 static void relocate(uint64_t base, const struct dynamic *d)
@@ -53,7 +54,7 @@ _Noreturn void cassin_start(const struct cassin_boot *boot, uint64_t base, const
 	cassin_boot = boot;
 	if (cassin_main_begin)
 		cassin_main_begin();
-	int code = main((int)boot->argc, (char **)boot->argv);
+	int code = (cassin_main_call ? cassin_main_call : main)((int)boot->argc, (char **)boot->argv);
 	if (cassin_main_end)
 		cassin_main_end(code);
 	cassin_exit(code);

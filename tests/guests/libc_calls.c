@@ -150,6 +150,23 @@ static void files(int argc, char **argv)
 	CHECK_IS(errno, ESPIPE);
 }
 
+static int deep(int depth)
+{
+	volatile char room[1024];
+	room[depth % 1024] = 1;
+	return depth ? deep(depth - 1) + room[depth % 1024] : 0;
+}
+
+static void stack(int argc, char **argv)
+{
+	CHECK_IS(deep(argc > 1 ? 2000 : 800), 800); /* KiB, of 1 MiB */
+	double on_it = 0.5;
+	CHECK((uint64_t)&on_it % 8 == 0);
+	char text[32];
+	snprintf(text, sizeof text, "%s %.2f", argv[0], on_it);
+	CHECK_TEXT(text, "stack 0.50");
+}
+
 /* As the runner makes them (files.c). */
 static void named_files(int argc, char **argv)
 {
@@ -239,7 +256,8 @@ static void aborts(int argc, char **argv)
 }
 
 static const struct property all[] = {
-	{"formats", formats}, {"numbers", numbers},         {"memory", memory}, {"jumps", jumps}, {"dates", dates},
-	{"files", files},     {"named-files", named_files}, {"lines", lines},   {"ends", ends},   {"aborts", aborts},
+	{"formats", formats}, {"numbers", numbers}, {"memory", memory},           {"jumps", jumps},
+	{"dates", dates},     {"files", files},     {"named-files", named_files}, {"stack", stack},
+	{"lines", lines},     {"ends", ends},       {"aborts", aborts},
 };
 PROPERTIES(all)

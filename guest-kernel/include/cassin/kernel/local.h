@@ -19,8 +19,13 @@ void cassin_local_end(void *at);
 /* The thread with these bytes (NULL: main's) runs from now on. Within the kernel: calls nothing of it. */
 void cassin_local_switched(void *at);
 
-/* What guest-lib calls before and after main(), and the kernel when the last thread ends. The second does not return. */
+/* What guest-lib calls before main(), instead of it, and after it; the last also the kernel when the last thread ends. That
+ * one does not return. */
 void cassin_main_begin(void);
+int cassin_main_call(int argc, char **argv);
 void cassin_main_end(int code);
+
+/* For cassin_main_call(): calls main() on a stack of `size` bytes with a guard page, or where it is if there is no memory. Once. */
+int cassin_main_on_stack(size_t size, int (*main_fn)(int argc, char **argv), int argc, char **argv);
 
 #endif
