@@ -5,16 +5,15 @@
 The last line is "N passed, M failed"; the exit status is 0 only if M is 0. ./x test calls this.
 """
 
-import concurrent.futures
 import itertools
 import os
-import signal
 import subprocess
 import sys
 import threading
 import time
 from dataclasses import dataclass, field
 
+import groups
 import tap
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -123,6 +122,7 @@ def kvm_amd():
 def lint():
     yield Step([sys.executable, "tests/lint/run"], 120)
     yield Step([sys.executable, "tests/docs/check_abi.py"], 120)
+    yield Step([sys.executable, "tests/check_suites.py"], 300)
 
 
 # Name, the variant of ./x build that it needs (None: none), its programs.
@@ -143,7 +143,11 @@ def build(variant, done):
     if variant not in done:
         print(f"== build {variant}".rstrip(), flush=True)
         command = ["./x", "build"] + ([variant] if variant else [])
-        done[variant] = subprocess.run(command, stdin=subprocess.DEVNULL, check=False).returncode == 0
+        process = groups.start(command, stdin=subprocess.DEVNULL)
+        try:
+            done[variant] = process.wait() == 0
+        finally:
+            groups.end(process)
     return done[variant]
 
 
@@ -208,7 +212,7 @@ def run_all(suites, built):
             print(f"== {name}: {step}", flush=True)
             outcomes[name].add(step, *run_step(step, tap.show))
     said = threading.Lock()
-    with concurrent.futures.ThreadPoolExecutor(LANES) as lanes:
+    with groups.Pool(LANES) as lanes:
         apart = [(name, step, lanes.submit(run_apart, step, said)) for name, step in plan if step.apart]
         for name, step, run in apart:
             kept, tally, seconds = run.result()
@@ -241,8 +245,4 @@ def main():
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the program that runs now is ended too
-    try:
-        main()
-    except KeyboardInterrupt:
-        sys.exit("interrupted")
+    groups.run(main)

@@ -3,10 +3,11 @@
 
 import os
 import re
-import signal
 import subprocess
 import sys
 import threading
+
+import groups
 
 RESULT = re.compile(r"(not )?ok\b *(\d+)? *(?:- *)?(.*)")
 PLAN = re.compile(r"1\.\.(\d+)")
@@ -55,13 +56,6 @@ class Tally:
             self.failed.append(f"exit status {status}, though no test failed")
 
 
-def kill_group(process):
-    try:
-        os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
-
-
 def show(text):
     sys.stdout.write(text)
     sys.stdout.flush()
@@ -72,8 +66,8 @@ def run(command, seconds, env=None, write=show):
     output to `write` as they come."""
     tally = Tally()
     try:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, start_new_session=True,
-                                   env={**os.environ, **(env or {})}, text=True, errors="replace")
+        process = groups.start(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, env={**os.environ, **(env or {})},
+                               text=True, errors="replace")
     except OSError as error:
         tally.failed.append(f"cannot run: {error}")
         return tally
@@ -90,14 +84,10 @@ def run(command, seconds, env=None, write=show):
         reader.join(timeout=5)
         if reader.is_alive():
             tally.failed.append("left processes behind")
-            kill_group(process)
     except subprocess.TimeoutExpired:
         status = None
-        kill_group(process)
-        process.wait()
-    except BaseException:
-        kill_group(process)
-        raise
+    finally:
+        groups.end(process)
     reader.join(timeout=5)
     tally.end(status)
     return tally

@@ -7,7 +7,6 @@ ports and a time limit. A GLOB picks tests by "file::name" or by name ("test_run
 """
 
 import argparse
-import concurrent.futures
 import fnmatch
 import importlib
 import os
@@ -21,6 +20,8 @@ import time
 import traceback
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.append(os.path.dirname(HERE))
+import groups  # pylint: disable=wrong-import-position
 SECONDS = 60
 SLOW = int(os.environ.get("CASSIN_TEST_SLOW", "1"))  # multiplies time limits, as in cassin_test.py
 JOBS = 3 if SLOW == 1 else 2
@@ -102,14 +103,14 @@ def run_one(build, test, first_port):
     folder = tempfile.mkdtemp(prefix="cassin-e2e-")
     began = time.monotonic()
     limit = seconds_of(test)
-    process = subprocess.Popen(
+    process = groups.start(
         [sys.executable, os.path.abspath(__file__), "--child", build, test, folder, str(first_port)],
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     try:
         output, _ = process.communicate(timeout=limit)
         passed, may_be_chance = process.returncode == 0, process.returncode == 1
     except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
+        groups.signal_group(process, signal.SIGKILL)
         output, _ = process.communicate()
         output += f"\ndid not end within {limit} s\n".encode()
         passed, may_be_chance = False, True
@@ -118,10 +119,7 @@ def run_one(build, test, first_port):
                 with open(os.path.join(folder, name), "rb") as log:
                     output += f"--- {name}\n".encode() + log.read()[-6000:]
     finally:
-        try:
-            os.killpg(process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
+        groups.end(process)
         shutil.rmtree(folder, ignore_errors=True)
     return passed, output.decode(errors="replace"), time.monotonic() - began, may_be_chance
 
@@ -130,7 +128,7 @@ def run_all(build, tests, again):
     print("TAP version 13")
     print(f"1..{len(tests)}", flush=True)
     failed = 0
-    with concurrent.futures.ThreadPoolExecutor(JOBS) as pool:
+    with groups.Pool(JOBS) as pool:
         runs = [pool.submit(run_test, build, test, first_port(i), again) for i, test in enumerate(tests)]
         for i, (test, run) in enumerate(zip(tests, runs)):
             passed, output, took = run.result()
@@ -171,4 +169,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    groups.run(main)

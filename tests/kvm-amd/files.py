@@ -5,6 +5,8 @@ import os
 import subprocess
 import time
 
+import groups
+
 DAEMON = "/usr/lib/qemu/virtiofsd"
 
 
@@ -19,9 +21,9 @@ class Files:
         if os.path.exists(socket):
             os.unlink(socket)
         with open(f"{socket}.log", "w", encoding="utf-8") as log:
-            self.process = subprocess.Popen(
+            self.process = subprocess.Popen(groups.bound(
                 [DAEMON, f"--socket-path={socket}", "-o", "source=/,cache=always,no_writeback,no_xattr", "-o", "sandbox=chroot",
-                 "--thread-pool-size=1"], stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
+                 "--thread-pool-size=1"]), stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
         deadline = time.monotonic() + 20
         while not os.path.exists(socket):
             if self.process.poll() is not None or time.monotonic() > deadline:
