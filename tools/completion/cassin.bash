@@ -87,7 +87,7 @@ _cassin_init()
 _cassin()
 {
     local words cword cur prev command options
-    local commands='run spawn ps inspect logs stop kill restart rm stats top connect debug trace density template version help'
+    local commands='run spawn ps inspect logs stop kill restart rm stats top connect debug trace density template new version help'
     local guest='-p --name --memory --domain --weight --cpu-max --file --isolation --restart --spec'
     _cassin_init
     _cassin_command
@@ -108,6 +108,7 @@ _cassin()
     stop) options='--grace --all --no-wait' ;;
     kill | restart | rm) options='--all' ;;
     template) options='--memory --domain --file --spec --template --timeout --json' ;;
+    new) options='--kernel' ;;
     version) options='--json' ;;
     *) options= ;;
     esac

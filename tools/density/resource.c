@@ -72,6 +72,12 @@ char *resource_scenario(const char *name)
 	return find(scenario_folders, file, R_OK);
 }
 
+char *resource_mould(const char *kind)
+{
+	static const char *const folders[] = {"new", "../share/cassin/new", NULL};
+	return find(folders, kind, R_OK | X_OK);
+}
+
 char *resource_baseline(const char *command)
 {
 	static const char *const folders[] = {"../tests/native", "../libexec/cassin", NULL};

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Programs, guests and scenarios that belong to the lab: beside this program, or where it is installed. */
+/* Programs, guests and data that belong to this program: beside it, or where it is installed. */
 #ifndef DENSITY_RESOURCE_H
 #define DENSITY_RESOURCE_H
 
@@ -13,6 +13,8 @@ char *resource_guest(const char *name, const char *folder);
 char *resource_scenario(const char *name);
 /* The folder of shipped scenarios. */
 char *resource_scenarios(void);
+/* The folder of what `cassin new` makes a project of: "service", "kernel". */
+char *resource_mould(const char *kind);
 /* A program of the baselines; `command` begins with its name. The command with its path, ready for a shell. */
 char *resource_baseline(const char *command);
 
