@@ -8,6 +8,16 @@
 
 typedef uint64_t __attribute__((may_alias, aligned(1))) word;
 
+/* A C library has these as well, and may have been linked before. */
+#pragma weak memcpy
+#pragma weak memmove
+#pragma weak memset
+#pragma weak memcmp
+#pragma weak memchr
+#pragma weak strlen
+#pragma weak strcmp
+#pragma weak strncmp
+
 void *memcpy(void *restrict to, const void *restrict from, size_t n)
 {
 	char *d = to;

@@ -94,8 +94,8 @@ class Daemon:
         for guest in self.ask("GET", f"/v1/guests?match={match}")["guests"]:
             self.ask("DELETE", f"/v1/guests/{guest['name']}")
 
-    def template(self, name, image):
-        self.ask("POST", "/v1/templates", {"name": name, "image": os.path.abspath(image)})
+    def template(self, name, image, **more):
+        self.ask("POST", "/v1/templates", {"name": name, "image": os.path.abspath(image), **more})
 
     def gateway(self):
         return self.socket + ".gw"

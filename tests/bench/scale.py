@@ -21,6 +21,8 @@ ASKERS = 16
 PARK_S = "1"
 PARK_PATIENCE_S = 300
 HOG_SECONDS = 10
+LUA_MANY = 1000
+LUA_APP = """get("/status", function() return '{"name":"' .. guest_name() .. '"}' end)"""
 QUIET_LEAST = 0.2  # of all answers, for their percentile to count
 WAITED_NOTED = 0.02
 
@@ -61,13 +63,16 @@ def forget_file(path):
         os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
-def clones_round(context, count, with_idle=False, park=False, swap=None):
+def clones_round(context, count, with_idle=False, park=False, swap=None, lua=False):
     """Clones that have answered one request each, by name: memory of each and how many answered as themselves. `park`:
-    all of them are parked when memory is counted; `swap`: in this file."""
+    all of them are parked when memory is counted; `swap`: in this file. `lua`: of the Lua service, not of http."""
     options = (["--park", PARK_S] if park else []) + (["--swap", swap] if swap else [])
     before = settled()
     with MemoryGroup(f"cassin-bench-{os.getpid()}") as group, Daemon(context.build, group, options) as daemon:
-        daemon.template("web", http(context))
+        if lua:
+            daemon.template("web", context.path("examples", "lua-http.elf"), files=[{"name": "app.lua", "text": LUA_APP}])
+        else:
+            daemon.template("web", http(context))
         done = daemon.spawn("clone", count, template="web")
         asked = load(context, daemon.gateway(), count, "clone", 0, "status", ASKERS)
         if park:
@@ -111,6 +116,14 @@ def clone_memory(context):
     return {"clone_kib": memory_figure(rounds),
             "live_http": {"value": answered["answered"], "rounds": len(rounds),
                           **{name: answered[name] for name in ("spawn_s", "ask_s", "p99_us")}}}
+
+
+def lua_memory(context):
+    context.progress(f"memory of {LUA_MANY:,} clones of the Lua service")
+    round_ = clones_round(context, LUA_MANY, lua=True)
+    if round_["answered"] != LUA_MANY:
+        raise RuntimeError(f"{round_['answered']} of {LUA_MANY} answered")
+    return {"http_lua_kib": memory_figure([round_])}
 
 
 def parked_memory(context):

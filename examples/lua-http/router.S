@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: MIT */
+	.section .rodata
+	.globl router_source, router_source_end
+router_source:
+	.incbin "router.lua"
+router_source_end:
+	.section .note.GNU-stack, "", @progbits
