@@ -8,6 +8,8 @@
 
 #include "elf_builder.h"
 
+#define PROGRAM_BASE UINT64_C(0x430000)
+
 static void make_directory(const char *path)
 {
 	if (mkdir(path, 0777) && errno != EEXIST) {
@@ -38,6 +40,41 @@ static void write_image(const char *directory, const char *file, struct elf *e, 
 	write_seed(directory, "image", file, e->bytes, e->size);
 }
 
+/* The same as a user program, which lies higher. */
+static void write_program(const char *directory, struct elf *e)
+{
+	elf_init(e);
+	for (unsigned i = 0; i < e->nprogram; i++)
+		e->program[i].p_vaddr += PROGRAM_BASE - ELF_BASE;
+	e->header.e_entry += PROGRAM_BASE - ELF_BASE;
+	elf_finish(e);
+	write_seed(directory, "program", "exec.elf", e->bytes, e->size);
+}
+
+/* Puts a file at the end of a cpio archive ("newc") of *size bytes. */
+static void add_file(char *archive, size_t *size, unsigned mode, const char *name, const char *text)
+{
+	size_t length = strlen(name) + 1, data = (110 + length + 3) & ~(size_t)3;
+	const unsigned numbers[13] = {[1] = mode, [6] = (unsigned)strlen(text), [11] = (unsigned)length};
+	char *at = archive + *size, *number = at + sprintf(at, "070701");
+	for (int i = 0; i < 13; i++)
+		number += sprintf(number, "%08x", numbers[i]);
+	strcpy(number, name);
+	memcpy(at + data, text, strlen(text));
+	*size += (data + strlen(text) + 3) & ~(size_t)3;
+}
+
+static void write_archive(const char *directory)
+{
+	static char archive[1024];
+	size_t size = 0;
+	add_file(archive, &size, 040755, "bin", "");
+	add_file(archive, &size, 0100755, "./bin/init", "a program");
+	add_file(archive, &size, 0100644, "motd", "hello\n");
+	add_file(archive, &size, 0, "TRAILER!!!", "");
+	write_seed(directory, "archive", "three.cpio", archive, size);
+}
+
 /* Rings of 8 and 16 entries; a random read, a console read and a timeout; an enter; input; time. See fuzz_ring.c. */
 static const unsigned char ring_steps[] = {
 	0, 0x00, 0x00, 0x00, 0x10, 0x00, 0x40, 3,    4, 2, CASSIN_OP_RANDOM,
@@ -60,6 +97,8 @@ int main(int argc, char **argv)
 	write_image(argv[1], "exec.elf", &e, ELF_BASE);
 	elf_init_pie(&e);
 	write_image(argv[1], "pie.elf", &e, 0);
+	write_program(argv[1], &e);
+	write_archive(argv[1]);
 	write_seed(argv[1], "ring", "steps", ring_steps, sizeof ring_steps);
 	return 0;
 }
