@@ -5,6 +5,8 @@
 #include "check.h"
 
 #define CROWD 12
+#define WORKERS 3
+#define WORK 300u  /* of one of them, many turns */
 #define HEADER 64u /* of an ELF file; its table of segments follows */
 #define PROGRAM_HEADER 56u
 
@@ -137,6 +139,32 @@ static void crowd(int argc, char **argv)
 	for (int i = 0; i < CROWD; i++)
 		good(pids[i]);
 	nothing_left(0);
+}
+
+/* Those that compute all the time have done about the same, whenever one looks. */
+static void equal_turns(int argc, char **argv)
+{
+	static const struct cassin_processes_options o = {.slice = MS};
+	struct cassin_process_info info[WORKERS];
+	uint64_t most = 0, least = 0;
+	int pids[WORKERS];
+	(void)argc;
+	(void)argv;
+	begin(&o);
+	for (int i = 0; i < WORKERS; i++)
+		pids[i] = start("work", NULL);
+	while (most < WORK) {
+		cassin_sleep(10 * MS);
+		CHECK_IS(cassin_process_list(info, WORKERS), WORKERS);
+		most = least = info[0].calls;
+		for (int i = 1; i < WORKERS; i++) {
+			most = info[i].calls > most ? info[i].calls : most;
+			least = info[i].calls < least ? info[i].calls : least;
+		}
+	}
+	CHECK(least > most / 4);
+	for (int i = 0; i < WORKERS; i++)
+		killed(pids[i]);
 }
 
 static void registers(int argc, char **argv)
@@ -343,10 +371,11 @@ static void preempted(int argc, char **argv)
 }
 
 static const struct property all[] = {
-	{"arguments", argument},  {"crash", crash},         {"loops", loops},           {"crowd", crowd},
-	{"registers", registers}, {"kills", kills},         {"exits", exits},           {"archives", archives},
-	{"images", images},       {"memory", memory},       {"wild-pointers", wild},    {"direct-calls", direct},
-	{"bomb", bomb},           {"control-words", spoil}, {"wrong-arguments", wrong}, {"family", family},
-	{"preempted", preempted},
+	{"arguments", argument}, {"crash", crash},         {"loops", loops},
+	{"crowd", crowd},        {"registers", registers}, {"kills", kills},
+	{"exits", exits},        {"archives", archives},   {"images", images},
+	{"memory", memory},      {"wild-pointers", wild},  {"direct-calls", direct},
+	{"bomb", bomb},          {"control-words", spoil}, {"wrong-arguments", wrong},
+	{"family", family},      {"preempted", preempted}, {"equal-turns", equal_turns},
 };
 PROPERTIES(all)

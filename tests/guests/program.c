@@ -286,6 +286,17 @@ static int asks(char **argv)
 	return 0;
 }
 
+/* A call for each piece of work, so that its kernel sees how much it has done. */
+static int works(char **argv)
+{
+	while (argv) {
+		for (int i = 0; i < 100000; i++)
+			__asm__ volatile("");
+		user_getpid();
+	}
+	return 0;
+}
+
 static int echoes(char **argv)
 {
 	char line[80];
@@ -318,6 +329,7 @@ static const struct {
 	{"keep", keeps},
 	{"spoil", spoils_control_words},
 	{"asks", asks},
+	{"work", works},
 	{"echo", echoes},
 };
 
