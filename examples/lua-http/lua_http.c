@@ -15,7 +15,7 @@
 #include <lauxlib.h>
 #include <lualib.h>
 
-#include "../http_request.h"
+#include "http_request.h"
 
 #define BODY_MAX (1u << 20) /* of a request, bytes */
 #define LIMIT_MS 2000u
