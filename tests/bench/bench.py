@@ -16,6 +16,7 @@ import sys
 import time
 
 import figures
+import programs
 import scale
 import services
 
@@ -30,6 +31,8 @@ KEYS = {
     "user_roundtrip_exits": ("exits for a system call of user code", "", "<=", 2),
     "map_batch_per_page": ("one of 512 pages mapped at once, over a single one", "", "<=", 0.05),
     "compute_vs_native": ("computing speed in a guest, over a process's", "", ">=", 0.97),
+    "lua_vs_native": ("speed of Lua in a guest, over a process's", "", ">=", 0.9),
+    "sqlite_vs_native": ("speed of SQLite in a guest, over a process's", "", ">=", 0.9),
     "thread_switch_ns_vs_native": ("switch of threads in a guest, over a process's contexts", "", "<=", 1.2),
     "exits_per_request": ("exits for an HTTP request", "", "<=", 1.1),
     "http_flatness": ("requests/s over 1,000 guests, over 10 guests", "", ">=", 0.75),
@@ -62,6 +65,8 @@ GROUPS = [
     (figures.calls, ["hypercall_vs_raw", "switch_vs_hypercall", "batch64_per_op"]),
     (figures.paging, ["user_roundtrip_exits", "map_batch_per_page"]),
     (figures.compute, ["compute_vs_native"]),
+    (programs.lua, ["lua_vs_native"]),
+    (programs.sqlite, ["sqlite_vs_native"]),
     (figures.threads, ["thread_switch_ns_vs_native"]),
     (services.idle_minimal, ["hello_kib"]),
     (services.idle_http, ["http_kib", "idle_cpu"]),
