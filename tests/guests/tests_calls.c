@@ -33,6 +33,13 @@ static void names_and_arguments(struct world *w, const struct test *t)
 const struct test tests_calls[] = {
 	{.name = "boot.names-and-arguments", .run = names_and_arguments, .image = "hello"},
 	{.name = "boot.static-pie", .run = names_and_arguments, .image = "hello-pie"},
+	PASS("start", "registers"),
+	PASS("start", "vectors"),
+	{.name = "start.record", .run = passes, .image = "start", .args = "record last"},
+	PASS("start", "layout"),
+	PASS("start", "numbers"),
+	PASS("start", "limits"),
+	PASS("start", "ready"),
 	PASS("hypercall", "bad-number"),
 	PASS("hypercall", "registers"),
 	PASS("hypercall", "log"),

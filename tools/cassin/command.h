@@ -23,7 +23,8 @@ struct command {
 };
 
 extern const struct command cmd_run, cmd_spawn, cmd_ps, cmd_inspect, cmd_logs, cmd_stop, cmd_kill, cmd_restart, cmd_rm,
-	cmd_stats, cmd_top, cmd_connect, cmd_debug, cmd_trace, cmd_density, cmd_template, cmd_new, cmd_version;
+	cmd_stats, cmd_top, cmd_connect, cmd_debug, cmd_trace, cmd_density, cmd_template, cmd_new, cmd_conformance,
+	cmd_version;
 
 /* What every subcommand takes. */
 enum { OPTION_SOCKET = 1000, OPTION_HELP, OPTION_OWN };

@@ -10,9 +10,9 @@
 #include "command.h"
 
 static const struct command *const commands[] = {
-	&cmd_run,   &cmd_spawn,   &cmd_ps,      &cmd_inspect,  &cmd_logs, &cmd_stop,
-	&cmd_kill,  &cmd_restart, &cmd_rm,      &cmd_stats,    &cmd_top,  &cmd_connect,
-	&cmd_debug, &cmd_trace,   &cmd_density, &cmd_template, &cmd_new,  &cmd_version,
+	&cmd_run,     &cmd_spawn,    &cmd_ps,    &cmd_inspect,     &cmd_logs,    &cmd_stop,  &cmd_kill,
+	&cmd_restart, &cmd_rm,       &cmd_stats, &cmd_top,         &cmd_connect, &cmd_debug, &cmd_trace,
+	&cmd_density, &cmd_template, &cmd_new,   &cmd_conformance, &cmd_version,
 };
 
 const char *command_socket;

@@ -56,7 +56,7 @@ _cassin_value()
     --template) _cassin_templates ;;
     --sort) COMPREPLY+=($(compgen -W 'name state cpu memory exits accepted in out uptime' -- "$cur")) ;;
     --memory) COMPREPLY+=($(compgen -W '512K 1M 4M 16M 64M' -- "$cur")) ;;
-    --name | --domain | --workers | --gdb | --pool | --ready-fd | --max-guests | --park | --swap-size | --grace | --timeout | --weight | --cpu-max | --interval | --ramp | --runs | --warmup | --measure | --reserve | --peer | -t | -n | -p) ;;
+    --name | --domain | --workers | --gdb | --pool | --ready-fd | --max-guests | --park | --swap-size | --grace | --timeout | --weight | --cpu-max | --interval | --ramp | --runs | --warmup | --measure | --reserve | --peer | --hypervisor | -t | -n | -p) ;;
     *) return 1 ;;
     esac
 }
@@ -87,7 +87,7 @@ _cassin_init()
 _cassin()
 {
     local words cword cur prev command options
-    local commands='run spawn ps inspect logs stop kill restart rm stats top connect debug trace density template new version help'
+    local commands='run spawn ps inspect logs stop kill restart rm stats top connect debug trace density conformance template new version help'
     local guest='-p --name --memory --domain --weight --cpu-max --file --isolation --restart --spec'
     _cassin_init
     _cassin_command
@@ -102,6 +102,7 @@ _cassin()
     ps) options='--quiet --json' ;;
     inspect | stats) options='--all --json' ;;
     density) options='--out --ramp --runs --warmup --measure --reserve --examples --peer --no-baseline --list --quiet' ;;
+    conformance) options='--hypervisor --list --json' ;;
     top) options='--interval --sort --reverse --once --json' ;;
     logs) options='--follow --all' ;;
     trace) options='--count --json' ;;
@@ -130,6 +131,7 @@ _cassin()
         ;;
     connect) [[ $prev == connect ]] && _cassin_guests ;;
     density) COMPREPLY=($(compgen -W "compare $("${words[0]}" density --list 2>/dev/null | cut -d' ' -f1)" -- "$cur")) ;;
+    conformance) COMPREPLY=($(compgen -W "$("${words[0]}" conformance --list 2>/dev/null | cut -f1)" -- "$cur")) ;;
     help) COMPREPLY=($(compgen -W "$commands" -- "$cur")) ;;
     esac
 }

@@ -78,6 +78,13 @@ char *resource_mould(const char *kind)
 	return find(folders, kind, R_OK | X_OK);
 }
 
+char *resource_conformance(const char *name)
+{
+	static const char *const folders[] = {"../tests/conformance", "../tests/guests", "../share/cassin/conformance",
+					      NULL};
+	return find(folders, name, R_OK);
+}
+
 char *resource_baseline(const char *command)
 {
 	static const char *const folders[] = {"../tests/native", "../libexec/cassin", NULL};

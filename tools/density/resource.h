@@ -15,6 +15,8 @@ char *resource_scenario(const char *name);
 char *resource_scenarios(void);
 /* The folder of what `cassin new` makes a project of: "service", "kernel". */
 char *resource_mould(const char *kind);
+/* A file of the conformance suite: "index", "checks", or an image. */
+char *resource_conformance(const char *name);
 /* A program of the baselines; `command` begins with its name. The command with its path, ready for a shell. */
 char *resource_baseline(const char *command);
 
