@@ -81,6 +81,8 @@ def on_kvm(build, command, seconds, slow=1, **env):
 def unit(build="build", env=None):
     for path in programs(f"{build}/tests/unit"):
         yield Step([path, "--tap"], 180, env or {})
+    if not env:  # a comparison of texts: once is enough
+        yield Step([sys.executable, "tests/docs/check_conformance.py", build], 60)
 
 
 def guests():
