@@ -24,7 +24,8 @@ def bound(command, name="KILL"):
     """The command, which gets the signal when the thread that starts it ends, or its whole process does."""
     if not shutil.which(command[0]):
         raise FileNotFoundError(f"no such program: {command[0]}")
-    return ["setpriv", "--pdeathsig", name, *command]
+    # Who has died before the signal was asked for sends none: the program then has another parent already, and does not begin.
+    return ["setpriv", "--pdeathsig", name, "sh", "-c", f'[ "$PPID" = {os.getpid()} ] && exec "$@"', "sh", *command]
 
 
 def start(command, **how):
