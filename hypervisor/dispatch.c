@@ -226,9 +226,8 @@ static enum turn run_turn(struct worker *w, struct vcpu *v, struct guest *g)
 		enum turn t = after_exit(v, g, exit, &x);
 		if (t != TURN_ON)
 			return t;
-		if (w->kicked || atomic_load_explicit(&w->posted, memory_order_relaxed) ||
-		    monotonic_ns() >= w->slice_end)
-			return TURN_AGAIN;
+		if (w->kicked || atomic_load_explicit(&w->posted, memory_order_relaxed))
+			return TURN_AGAIN; /* the slice's end is a kick too */
 	}
 }
 
@@ -245,8 +244,7 @@ static void turn_begin(struct worker *w, struct guest *g)
 	w->watched = g->hog; /* what becomes ready meanwhile does not wait for the slice's end */
 	if (w->watched)
 		watcher_arm(&w->engine->watcher, w);
-	if (slice < SLICE_NS || !w->slice_armed)
-		worker_slice(w, slice);
+	worker_slice(w, now);
 	if (g->upcalls.entry || g->upcalls.timer || g->user.space)
 		worker_attend(w, next_moment(g));
 	struct cassin_info_page *info = memory_info(&g->memory);
@@ -271,6 +269,7 @@ static void turn_end(struct worker *w, struct guest *g)
 	atomic_store_explicit(&g->count.frames, g->memory.used, memory_order_relaxed);
 	atomic_store_explicit(&g->count.table_frames, g->memory.tables, memory_order_relaxed);
 	w->slice_end = 0;
+	w->left_at = g->dispatched_at;
 	if (w->watched)
 		watcher_disarm(&w->engine->watcher, w);
 	w->watched = false;

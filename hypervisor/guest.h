@@ -14,6 +14,7 @@
 
 #include "console.h"
 #include "deadlines.h"
+#include "hot.h"
 #include "memory.h"
 #include "op.h"
 #include "ring.h"
@@ -83,6 +84,10 @@ struct guest {
 	struct memory memory;
 	struct kvm_regs regs; /* of the code that is to run: its own, or a user's */
 	uint64_t fs_base;     /* likewise */
+	struct door {
+		uint64_t va, generation;    /* where it called from last, and at which generation of its memory */
+		const unsigned char *bytes; /* the host's view of that place, or of what it once was; NULL: none */
+	} door;
 	struct user_run user;
 	struct upcalls upcalls;
 	struct deadline upcall_timer;
@@ -172,6 +177,6 @@ void guest_wake(struct guest *g);
 /* What a hypercall leaves the guest to do. */
 enum hypercall_next { NEXT_RUN, NEXT_BLOCK, NEXT_YIELD, NEXT_EXIT };
 /* Carries out the call in g->regs; hypercall.c. */
-enum hypercall_next hypercall(struct guest *g);
+HOT enum hypercall_next hypercall(struct guest *g);
 
 #endif

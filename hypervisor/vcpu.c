@@ -341,6 +341,31 @@ static enum vcpu_exit take_exception(struct vcpu *v, struct guest *g, struct vcp
 	return VCPU_EXCEPTION;
 }
 
+static bool is_door(const unsigned char *bytes)
+{
+	return bytes[0] == 0xe6 && bytes[1] == CASSIN_PORT;
+}
+
+/* Whether the instruction before rip is the door's. A guest calls from few places: of the last one the view is kept, which
+ * saves the walk through its tables. It may be stale, as frames change; so it is only believed if it agrees. */
+static bool came_by_door(struct guest *g)
+{
+	struct memory *m = &g->memory;
+	struct door *d = &g->door;
+	unsigned char opcode[OUT_SIZE];
+	uint64_t va = g->regs.rip - OUT_SIZE;
+	if (g->user.space)
+		return !memory_copyin_from(m, g->user.space, opcode, gva(va), OUT_SIZE) && is_door(opcode);
+	if (d->bytes && d->va == va && d->generation == m->generation && is_door(d->bytes))
+		return true;
+	struct iovec view;
+	if (memory_copyin(m, opcode, gva(va), OUT_SIZE) || !is_door(opcode))
+		return false;
+	if (memory_span(m, gva(va), OUT_SIZE, false, &view, 1) == 1 && view.iov_len == OUT_SIZE)
+		*d = (struct door){va, m->generation, view.iov_base};
+	return true;
+}
+
 static enum vcpu_exit take_io(struct vcpu *v, struct guest *g, struct vcpu_exception *x)
 {
 	const struct kvm_run *run = v->run;
@@ -351,13 +376,9 @@ static enum vcpu_exit take_io(struct vcpu *v, struct guest *g, struct vcpu_excep
 	g->regs = run->s.regs.regs;
 	if (v->cell->kvm->rip_at_out)
 		g->regs.rip += OUT_SIZE;
-	unsigned char opcode[OUT_SIZE];
-	if (run->io.port != CASSIN_PORT || run->io.direction != KVM_EXIT_IO_OUT || run->io.size != 1 ||
-	    run->io.count != 1 ||
-	    memory_copyin_from(&g->memory, g->user.space, opcode, gva(g->regs.rip - OUT_SIZE), sizeof opcode) ||
-	    opcode[0] != 0xe6 || opcode[1] != CASSIN_PORT)
-		return VCPU_BAD_IO;
-	return VCPU_HYPERCALL;
+	bool door = run->io.port == CASSIN_PORT && run->io.direction == KVM_EXIT_IO_OUT && run->io.size == 1 &&
+		    run->io.count == 1 && came_by_door(g);
+	return door ? VCPU_HYPERCALL : VCPU_BAD_IO;
 }
 
 enum vcpu_exit vcpu_run(struct vcpu *v, struct guest *g, struct worker *w, struct vcpu_exception *x)
@@ -369,7 +390,7 @@ enum vcpu_exit vcpu_run(struct vcpu *v, struct guest *g, struct worker *w, struc
 			v->run->immediate_exit =
 				0; /* the event's delivery ends with an exit; who kicks waits for that */
 		int r = run_once(v);
-		worker_running(w, NULL);
+		worker_ran(w);
 		if (!r)
 			break;
 		if ((r != -EINTR && r != -EAGAIN) || reruns == RERUNS_MOST) {

@@ -9,6 +9,7 @@
 #include <linux/kvm.h>
 
 #include "cell.h"
+#include "hot.h"
 
 struct guest;
 struct worker;
@@ -48,7 +49,7 @@ void vcpu_destroy(struct vcpu *v); /* NULL is fine */
  * commits in *commits. -errno when KVM refuses. */
 int vcpu_load(struct vcpu *v, struct guest *g, uint64_t *commits);
 /* Runs g in ring 3 until something happens. vcpu_load() was called since anything else ran here or g's tables changed. */
-enum vcpu_exit vcpu_run(struct vcpu *v, struct guest *g, struct worker *w, struct vcpu_exception *x);
+HOT enum vcpu_exit vcpu_run(struct vcpu *v, struct guest *g, struct worker *w, struct vcpu_exception *x);
 /* Saves the extended state of v->unsaved, if there is such a guest, to that guest. -ENOMEM. */
 int vcpu_save_extended(struct vcpu *v);
 /* Lifts all restrictions that ring 3 has put on protection keys. -ENOENT: there are none here; -ENOMEM. */

@@ -13,6 +13,7 @@
 #include "vcpu.h"
 
 #define KICK_SIGNAL (SIGRTMIN + 2)
+#define LOOK_NS (SLICE_NS / 5)
 
 static __thread struct worker *self;
 
@@ -31,16 +32,19 @@ uint64_t monotonic_ns(void)
 #define SLICE_AGAIN_NS 0
 #endif
 
-static void slice_set(struct worker *w, uint64_t ns)
+static void slice_set(struct worker *w, uint64_t now)
 {
+	uint64_t ns = w->slice_end > now ? w->slice_end - now : 1; /* 0 would turn it off */
 	struct itimerspec in = {.it_value = {.tv_nsec = (long)ns}, .it_interval = {.tv_nsec = SLICE_AGAIN_NS}};
-	w->slice_armed = true;
+	w->slice_at = w->slice_end;
 	timer_settime(w->slice, 0, &in, NULL);
 }
 
-void worker_slice(struct worker *w, uint64_t ns)
+/* A timer that is set for an earlier turn is left: most turns end before their slice does, and setting it is a system call. */
+void worker_slice(struct worker *w, uint64_t now)
 {
-	slice_set(w, ns);
+	if (w->slice_end < w->slice_at)
+		slice_set(w, now);
 }
 
 void worker_attend(struct worker *w, uint64_t until)
@@ -48,7 +52,7 @@ void worker_attend(struct worker *w, uint64_t until)
 	uint64_t now = monotonic_ns();
 	if (until < w->slice_end && until > now) {
 		w->slice_end = until;
-		slice_set(w, until - now);
+		worker_slice(w, now);
 	}
 	if (!w->watched) {
 		w->watched = true;
@@ -68,10 +72,10 @@ static void on_kick(int sig, siginfo_t *info, void *context)
 		return;
 	uint64_t now = monotonic_ns();
 	if (info->si_code == SI_TIMER && now < w->slice_end) {
-		slice_set(w, w->slice_end - now); /* armed for an earlier guest's turn */
+		slice_set(w, now); /* it was set for an earlier guest's turn */
 	} else {
 		if (info->si_code == SI_TIMER)
-			w->slice_armed = false;
+			w->slice_at = UINT64_MAX;
 		w->kicked = 1;
 		struct vcpu *v = atomic_load_explicit(&w->running, memory_order_relaxed);
 		if (v)
@@ -82,12 +86,15 @@ static void on_kick(int sig, siginfo_t *info, void *context)
 
 void worker_running(struct worker *w, struct vcpu *v)
 {
-	struct vcpu *was = atomic_load_explicit(&w->running, memory_order_relaxed);
 	atomic_store(&w->running, v); /* who posts stores first and then looks here; we the other way round */
-	if (v)
-		v->run->immediate_exit = w->kicked || atomic_load(&w->posted);
-	else
-		was->run->immediate_exit = 0;
+	v->run->immediate_exit = w->kicked || atomic_load(&w->posted);
+}
+
+void worker_ran(struct worker *w)
+{
+	struct vcpu *was = atomic_load_explicit(&w->running, memory_order_relaxed);
+	atomic_store_explicit(&w->running, NULL, memory_order_relaxed); /* who still sees it kicks in vain */
+	was->run->immediate_exit = 0;
 }
 
 /* ---- Inbox ---- */
@@ -213,6 +220,14 @@ static int install_handler(void)
 	return sigaction(KICK_SIGNAL, &a, NULL) ? -errno : 0;
 }
 
+/* Looking at the loop is a system call. While turns are short, several of them go by between two looks; what cannot wait
+ * for so long kicks or posts. */
+static bool look_due(const struct worker *w)
+{
+	return !w->schedule.count || w->kicked || atomic_load_explicit(&w->posted, memory_order_relaxed) ||
+	       w->left_at - w->looked_at >= LOOK_NS;
+}
+
 static void *worker_main(void *opaque)
 {
 	struct worker *w = opaque;
@@ -225,7 +240,10 @@ static void *worker_main(void *opaque)
 	if (r)
 		return NULL;
 	while (!w->stop) {
-		uv_run(&w->loop, w->schedule.count ? UV_RUN_NOWAIT : UV_RUN_ONCE);
+		if (look_due(w)) {
+			uv_run(&w->loop, w->schedule.count ? UV_RUN_NOWAIT : UV_RUN_ONCE);
+			w->looked_at = w->left_at;
+		}
 		struct guest *g = worker_next(w);
 		if (g)
 			worker_dispatch(w, g);
@@ -256,7 +274,7 @@ int worker_start(struct worker *w, struct engine *e, unsigned number)
 	w->engine = e;
 	w->number = number;
 	w->timer_fd = -1;
-	w->timer_set = UINT64_MAX;
+	w->timer_set = w->slice_at = UINT64_MAX;
 	w->inbox_end = &w->inbox;
 	pthread_mutex_init(&w->inbox_lock, NULL);
 	int r = install_handler();

@@ -13,6 +13,7 @@
 #include <uv.h>
 
 #include "deadlines.h"
+#include "hot.h"
 #include "schedule.h"
 #include "types.h"
 
@@ -54,12 +55,14 @@ struct worker {
 	bool stop;
 	atomic_int started; /* 1, or a negated errno code */
 
-	timer_t slice; /* sends the kick signal to this thread */
-	volatile bool slice_armed;
+	timer_t slice;               /* sends the kick signal to this thread */
+	volatile uint64_t slice_at;  /* when it does so, monotonic ns; UINT64_MAX: it is off */
 	volatile uint64_t slice_end; /* monotonic ns of the present guest's turn's end; the signal handler reads it */
 	_Atomic(struct vcpu *) running; /* non-NULL around KVM_RUN */
 	volatile sig_atomic_t kicked;
-	bool watched; /* the watcher looks at our loop while we compute */
+	bool watched;       /* the watcher looks at our loop while we compute */
+	uint64_t left_at;   /* when the last turn ended, monotonic ns */
+	uint64_t looked_at; /* left_at at the last look at the loop */
 
 	atomic_uint_fast64_t exits, hypercalls, switches, preemptions, commits, moves;
 };
@@ -73,15 +76,16 @@ void worker_post(struct worker *w, struct message *m);
 void worker_post_arrival(struct worker *w, struct guest *g, struct message *m);
 /* Takes a kick out of a computing guest: its worker looks at its loop soon. Any thread. */
 void worker_kick(struct worker *w);
-/* Says that KVM_RUN on v is about to start (NULL: has ended); kicks find it from then on. Owner's thread. */
-void worker_running(struct worker *w, struct vcpu *v);
-/* Arms the slice timer for the turn that has begun. */
-void worker_slice(struct worker *w, uint64_t ns);
+/* Says that KVM_RUN on v is about to start; kicks find it from then on, until worker_ran(). Owner's thread. */
+HOT void worker_running(struct worker *w, struct vcpu *v);
+HOT void worker_ran(struct worker *w);
+/* Sees to it that a kick ends the turn that has begun at `now`, at slice_end. */
+void worker_slice(struct worker *w, uint64_t now);
 /* The guest on the CPU is waiting for something while it computes: its turn ends at `until` at the latest (CASSIN_FOREVER: as it
  * would; what has passed is the caller's business), and at once when the loop has something to do. */
 void worker_attend(struct worker *w, uint64_t until);
 /* Gives g a turn. It was taken from the queue; dispatch.c. */
-void worker_dispatch(struct worker *w, struct guest *g);
+HOT void worker_dispatch(struct worker *w, struct guest *g);
 /* Makes a guest runnable; one whose cap is used up waits for its next period first. Owner's thread, as all of these. */
 void worker_enqueue(struct worker *w, struct guest *g, enum share_why why);
 /* Takes a runnable guest out again. */

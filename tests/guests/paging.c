@@ -173,6 +173,25 @@ static void executed_after_write(int argc, char **argv)
 	*spare(0) = 1; /* ends the guest */
 }
 
+/* A call from a place that was the door, and that an alias has made another form of `out` to its port since. */
+static void rewritten_door(int argc, char **argv)
+{
+	bool last = strcmp(argv[0], "door-rewritten-last") == 0;
+	int64_t (*call)(uint64_t, uint64_t,
+			uint64_t port) = (int64_t(*)(uint64_t, uint64_t, uint64_t))(uint64_t)ELSEWHERE;
+	volatile uint8_t *code = spare(0);
+	(void)argc;
+	CHECK_IS(cassin_map(0, plain(ELSEWHERE), spare_page(0), 1, RX), 0);
+	code[0] = 0x31, code[1] = 0xc0; /* xor %eax, %eax: CASSIN_CALL_NULL */
+	code[2] = 0xe6, code[3] = CASSIN_PORT;
+	code[4] = 0xc3;
+	for (int i = 0; i < 5; i++)
+		CHECK_IS(call(0, 0, CASSIN_PORT), 0);
+	code[last ? 2 : 3] = 0x90;
+	code[last ? 3 : 2] = 0xee; /* out %al, %dx */
+	call(0, 0, CASSIN_PORT);   /* ends the guest */
+}
+
 /* One address shows one page after the other. Runs alone, and while hogs force it from worker to worker. */
 static void remaps(int argc, char **argv)
 {
@@ -286,6 +305,8 @@ static const struct property all[] = {
 	{"protected-data", protected_data},
 	{"writable-constant", writable_constant},
 	{"executed-after-write", executed_after_write},
+	{"door-rewritten-first", rewritten_door},
+	{"door-rewritten-last", rewritten_door},
 	{"remap", remaps},
 	{"reprotect", reprotects},
 	{"many", many},

@@ -160,6 +160,8 @@ const struct test tests_memory[] = {
 	CRASH("paging", "protected-data", "page fault: write to"),
 	PASS("paging", "writable-constant"),
 	CRASH("paging", "executed-after-write", "page fault: write to"),
+	CRASH("paging", "door-rewritten-first", "forbidden port or form"),
+	CRASH("paging", "door-rewritten-last", "forbidden port or form"),
 	PASS("paging", "remap"),
 	PASS("paging", "reprotect"),
 	PASS("paging", "many"),
