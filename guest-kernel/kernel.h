@@ -174,6 +174,8 @@ void kernel_send_failed(int32_t handle, int32_t result);
 /* A stack of so many pages, but for a few bytes that the heap needs, above a guard page. NULL: no memory. */
 char *kernel_stack_alloc(size_t pages);
 void kernel_stack_free(char *stack, size_t pages);
+/* The addresses of a thread's stack, main's too: [low, high). */
+void kernel_stack_bounds(const struct cassin_thread *t, uint64_t *low, uint64_t *high);
 
 /* What one has room for: two of the heap's blocks lie side by side without a gap then. */
 static inline size_t kernel_stack_bytes(size_t pages)

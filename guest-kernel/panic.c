@@ -25,9 +25,8 @@ void cassin_thread_list(void)
 /* Follows the frame pointers, as long as they lie on the thread's stack and go up. */
 static void put_backtrace(const struct cassin_thread *t, const uint64_t *frame)
 {
-	uint64_t main_low = kernel.main_low ? kernel.main_low : cassin_boot->stack_low;
-	uint64_t low = t->stack ? (uint64_t)t->stack : main_low;
-	uint64_t high = t->stack ? (uint64_t)t : kernel.main_low ? kernel.main_high : cassin_boot->stack_high;
+	uint64_t low, high;
+	kernel_stack_bounds(t, &low, &high);
 	cassin_print("backtrace:\n");
 	for (int i = 0; i < FRAMES_MOST; i++) {
 		uint64_t at = (uint64_t)frame;

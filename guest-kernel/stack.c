@@ -62,6 +62,12 @@ int cassin_main_on_stack(size_t size, int (*main_fn)(int argc, char **argv), int
 	return call_on(kernel.main_high & ~(uint64_t)15, main_fn, argc, argv);
 }
 
+void kernel_stack_bounds(const struct cassin_thread *t, uint64_t *low, uint64_t *high)
+{
+	*low = t->stack ? (uint64_t)t->stack : kernel.main_low ? kernel.main_low : cassin_boot->stack_low;
+	*high = t->stack ? (uint64_t)t : kernel.main_low ? kernel.main_high : cassin_boot->stack_high;
+}
+
 void kernel_stack_free(char *stack, size_t pages)
 {
 	if (pages == USUAL && nkept < KEPT_MOST) {

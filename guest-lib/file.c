@@ -6,14 +6,16 @@ int cassin_file_info(uint64_t file, struct cassin_file_info *out)
 	return (int)cassin_call(CASSIN_CALL_FILE_INFO, file, (uint64_t)out, 0, 0, 0);
 }
 
-int64_t cassin_file_find(const char *name)
+int64_t cassin_file_find(const char *name, struct cassin_file_info *out)
 {
-	struct cassin_file_info info;
+	struct cassin_file_info own;
+	if (!out)
+		out = &own;
 	for (int64_t file = 0;; file++) {
-		int r = cassin_file_info((uint64_t)file, &info);
+		int r = cassin_file_info((uint64_t)file, out);
 		if (r < 0)
 			return r;
-		if (strcmp(info.name, name) == 0)
+		if (strcmp(out->name, name) == 0)
 			return file;
 	}
 }

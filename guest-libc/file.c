@@ -43,8 +43,7 @@ static int64_t find(const char *path, struct cassin_file_info *info)
 {
 	while (path[0] == '/' || (path[0] == '.' && path[1] == '/'))
 		path += path[0] == '/' ? 1 : 2;
-	int64_t file = cassin_file_find(path);
-	return file < 0 ? file : cassin_file_info((uint64_t)file, info) < 0 ? -CASSIN_ENOENT : file;
+	return cassin_file_find(path, info);
 }
 
 static int read_file(struct open_file *f, void *to, size_t size)

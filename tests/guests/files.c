@@ -23,8 +23,11 @@ static void names(int argc, char **argv)
 	CHECK_IS(cassin_file_info(1, &info), 0);
 	CHECK(strcmp(info.name, "lib/numbers") == 0);
 	CHECK_IS(info.size, NUMBERS_SIZE);
-	CHECK_IS(cassin_file_find("lib/numbers"), 1);
-	CHECK_IS(cassin_file_find("numbers"), -CASSIN_ENOENT);
+	info.size = 0;
+	CHECK_IS(cassin_file_find("lib/numbers", &info), 1);
+	CHECK_IS(info.size, NUMBERS_SIZE);
+	CHECK_IS(cassin_file_find("lib/numbers", NULL), 1);
+	CHECK_IS(cassin_file_find("numbers", NULL), -CASSIN_ENOENT);
 }
 
 static void reads(int argc, char **argv)
