@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
-/* The density lab's pure parts: histogram, medians of runs, how guests are divided. */
+/* The density lab's pure parts: histogram, medians of runs, how guests are divided, commands with words to fill in. */
 #include <criterion/criterion.h>
 #include <stdlib.h>
 
 #include "../../tools/density/histogram.h"
 #include "../../tools/density/metrics.h"
+#include "../../tools/density/placeholders.h"
 #include "../../tools/density/scenario.h"
 
 static struct histogram h, other;
@@ -170,4 +171,23 @@ Test(scenario, a_ramp_is_rising_numbers)
 	cr_assert_eq(s.steps[2], 300);
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
 		cr_assert_neq(scenario_set_ramp(&s, bad[i]), 0, "%s", bad[i]);
+}
+
+Test(placeholders, words_are_replaced_wherever_they_are)
+{
+	const struct placeholder words[] = {{"{i}", "7"}, {"{port}", ""}, {"{image}", "{i}"}};
+	static const char *const cases[][2] = {
+		{"", ""},
+		{"no words", "no words"},
+		{"{i}", "7"},
+		{"a {i}{i} {port}b", "a 77 b"},
+		{"{image}", "{i}"}, /* what is filled in is not looked at again */
+		{"{i {I} {other} i} {", "{i {I} {other} i} {"},
+	};
+	for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+		char *text = placeholders_fill(cases[k][0], words, sizeof words / sizeof *words);
+		cr_assert_not_null(text);
+		cr_expect_str_eq(text, cases[k][1]);
+		free(text);
+	}
 }

@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../density/placeholders.h"
 #include "../density/resource.h"
 
 #define PATIENCE_S 20u
@@ -28,25 +29,15 @@ char *conformance_default_command(void)
 	return command;
 }
 
-/* `template` with the words in braces replaced; malloc'd. */
-static char *fill(const char *template, const char *image, const char *args)
+/* The command of a check, for a shell; malloc'd. */
+static char *fill(const char *command, const char *image, const char *args)
 {
-	char *whole = NULL;
-	size_t size;
-	FILE *out = open_memstream(&whole, &size);
-	while (out && *template) {
-		if (!strncmp(template, "{image}", 7)) {
-			fprintf(out, "'%s'", image);
-			template += 7;
-		} else if (!strncmp(template, "{args}", 6)) {
-			fputs(args, out);
-			template += 6;
-		} else {
-			fputc(*template ++, out);
-		}
+	char *quoted = NULL, *whole = NULL;
+	if (asprintf(&quoted, "'%s'", image) >= 0) {
+		const struct placeholder words[] = {{"{image}", quoted}, {"{args}", args}};
+		whole = placeholders_fill(command, words, 2);
+		free(quoted);
 	}
-	if (out)
-		fclose(out);
 	return whole;
 }
 

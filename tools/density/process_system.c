@@ -12,6 +12,7 @@
 #include "histogram.h"
 #include "lab.h"
 #include "metrics.h"
+#include "placeholders.h"
 
 #define PORT_BASE 20000u /* unless the scenario says another */
 #define LISTEN_MS 30000
@@ -32,23 +33,11 @@ static struct processes *processes_of(struct system *s)
 /* The command with {i} and {port} filled in; malloc'd. */
 static char *expand(const char *command, unsigned i, unsigned port)
 {
-	char *text = NULL;
-	size_t size;
-	FILE *f = open_memstream(&text, &size);
-	while (f && *command) {
-		if (!strncmp(command, "{i}", 3)) {
-			fprintf(f, "%u", i);
-			command += 3;
-		} else if (!strncmp(command, "{port}", 6)) {
-			fprintf(f, "%u", port);
-			command += 6;
-		} else {
-			fputc(*command++, f);
-		}
-	}
-	if (f)
-		fclose(f);
-	return text;
+	char number[12], at[12];
+	const struct placeholder words[] = {{"{i}", number}, {"{port}", at}};
+	snprintf(number, sizeof number, "%u", i);
+	snprintf(at, sizeof at, "%u", port);
+	return placeholders_fill(command, words, 2);
 }
 
 static bool answers(unsigned port)
