@@ -184,6 +184,7 @@ def hogs(context):
                      "rounds": rounds, "waited": waited},
         "echo_under_hogs_slices": {
             "value": statistics.median(slices), "spread": spread(slices), "rounds": rounds, "quiet": quiet,
+            "p50_all_us": statistics.median(got["p50_all_us"]),
             "p99_all_us": statistics.median(got["p99_all_us"]), "p50_us": statistics.median(got["p50_us"]),
             "alone_p50_us": got["alone_p50_us"], "alone_p99_us": got["alone_p99_us"]},
     }
