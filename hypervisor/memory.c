@@ -418,7 +418,7 @@ void memory_destroy(struct memory *m)
 {
 	memory_drop(m);
 	free(m->regions);
-	parked_free(m->parked);
+	parked_free(&m->parked);
 	*m = (struct memory){0};
 }
 

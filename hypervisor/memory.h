@@ -43,6 +43,17 @@ struct commit {
 };
 #define COMMITS_MAX 128u /* of one run of the monitor; more are answered by a flush of the cell */
 
+/* Memory that is folded up (park.h). It is kept by value: a block of the C library's for each guest whose bytes are in the swap
+ * file would lie between holes as large as those bytes. */
+struct parked {
+	unsigned char *bytes; /* page numbers, mappings, compressed content */
+	struct swap *swap;    /* where the bytes are instead, at `at`; NULL: they are here */
+	uint64_t at, sum;
+	uint32_t npages, nentries, packed;
+	bool folded; /* else nothing of this counts */
+	bool info;   /* the guest had touched its info page */
+};
+
 struct memory {
 	struct cell *cell;
 	struct cell_image *image;
@@ -61,8 +72,8 @@ struct memory {
 	unsigned nregions;
 	uint64_t fault_next; /* where sequential growth would fault next, and how far to run ahead */
 	unsigned fault_window;
-	struct parked *parked; /* folded up: no frames, no tables; NULL: not so */
-	bool booting;          /* pages touched now are remembered for the image's next instance */
+	struct parked parked; /* folded: there are no frames and no tables */
+	bool booting;         /* pages touched now are remembered for the image's next instance */
 };
 
 /* Where things were put. */

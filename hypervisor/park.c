@@ -13,24 +13,31 @@
 
 #define LEVEL 1 /* of compression: a guest that wakes waits for it */
 
-static struct parked *pack(const struct memory *m, const struct frozen *f)
+/* Folds f up, into memory of the C library's. */
+static int pack(struct parked *p, const struct memory *m, const struct frozen *f)
 {
 	size_t pages = f->npages * sizeof *f->page, entries = f->nentries * sizeof *f->entries;
 	size_t size = f->npages * PAGE_SIZE, room = ZSTD_compressBound(size);
-	struct parked *p = malloc(sizeof *p + pages + entries + room);
-	if (!p)
-		return NULL;
-	size_t packed = size ? ZSTD_compress(p->bytes + pages + entries, room, f->content, size, LEVEL) : 0;
-	if (ZSTD_isError(packed)) {
-		free(p);
-		return NULL;
+	unsigned char *bytes = malloc(pages + entries + room);
+	if (!bytes)
+		return -ENOMEM;
+	size_t packed = size ? ZSTD_compress(bytes + pages + entries, room, f->content, size, LEVEL) : 0;
+	if (ZSTD_isError(packed) || packed > UINT32_MAX) {
+		free(bytes);
+		return -ENOMEM;
 	}
-	*p = (struct parked){.npages = f->npages, .nentries = f->nentries, .packed = packed, .info = m->info};
-	memcpy(p->bytes, f->page, pages);
+	memcpy(bytes, f->page, pages);
 	if (entries)
-		memcpy(p->bytes + pages, f->entries, entries);
-	struct parked *fitted = realloc(p, sizeof *p + pages + entries + packed);
-	return fitted ? fitted : p;
+		memcpy(bytes + pages, f->entries, entries);
+	*p = (struct parked){
+		.bytes = bytes,
+		.npages = (uint32_t)f->npages,
+		.nentries = (uint32_t)f->nentries,
+		.packed = (uint32_t)packed,
+		.folded = true,
+		.info = m->info,
+	};
+	return 0;
 }
 
 static size_t parked_size(const struct parked *p)
@@ -47,47 +54,62 @@ static uint64_t sum_of(const unsigned char *bytes, size_t len)
 	return sum;
 }
 
-static struct parked *swap_out(struct parked *p, struct swap *swap)
+/* Moves the bytes to the swap file. False: it is full, or broken. */
+static bool swap_out(struct parked *p, struct swap *swap)
 {
 	size_t size = parked_size(p);
 	if (swap_write(swap, p->bytes, size, &p->at))
-		return p; /* full, or broken: it stays here */
+		return false;
 	p->swap = swap;
 	p->sum = sum_of(p->bytes, size);
-	struct parked *fitted = realloc(p, sizeof *p);
-	return fitted ? fitted : p;
+	free(p->bytes);
+	p->bytes = NULL;
+	return true;
+}
+
+/* Gives back what the compression did not need. */
+static void fit(struct parked *p)
+{
+	unsigned char *fitted = realloc(p->bytes, parked_size(p) + 1);
+	if (fitted)
+		p->bytes = fitted;
 }
 
 int memory_park(struct memory *m, struct swap *swap)
 {
 	struct frozen f;
-	if (m->parked)
+	struct parked p;
+	if (m->parked.folded)
 		return 0;
 	if (m->ncommits || m->flush)
 		return -EBUSY;
 	int r = memory_freeze(m, false, &f);
 	if (r)
 		return r;
-	struct parked *p = pack(m, &f);
+	r = pack(&p, m, &f);
 	frozen_free(&f);
-	if (!p)
-		return -ENOMEM;
+	if (r)
+		return r;
 	memory_drop(m);
-	m->parked = swap ? swap_out(p, swap) : p;
+	if (!swap || !swap_out(&p, swap))
+		fit(&p);
+	m->parked = p;
 	return 0;
 }
 
 void parked_free(struct parked *p)
 {
-	if (p && p->swap)
+	if (p->folded && p->swap)
 		swap_free(p->swap, p->at, parked_size(p));
-	free(p);
+	if (p->folded)
+		free(p->bytes);
+	*p = (struct parked){.folded = false};
 }
 
 static int unpack(struct memory *m, const struct parked *p, const unsigned char *bytes, unsigned char *content)
 {
 	size_t pages = p->npages * sizeof(uint64_t), entries = p->nentries * sizeof(struct frozen_entry);
-	size_t size = p->npages * PAGE_SIZE;
+	size_t size = (size_t)p->npages * PAGE_SIZE;
 	if (size && ZSTD_decompress(content, size, bytes + pages + entries, p->packed) != size)
 		return -EIO;
 	struct frozen f = {.nentries = p->nentries, .entries = malloc(entries + 1)};
@@ -116,16 +138,16 @@ static const unsigned char *bytes_of(const struct parked *p, unsigned char *room
 
 int memory_unpark(struct memory *m)
 {
-	struct parked *p = m->parked;
-	if (!p)
+	struct parked p = m->parked;
+	if (!p.folded)
 		return 0;
-	unsigned char *content = malloc(p->npages * PAGE_SIZE + 1);
-	unsigned char *room = malloc(p->swap ? parked_size(p) + 1 : 1);
-	const unsigned char *bytes = content && room ? bytes_of(p, room) : NULL;
+	unsigned char *content = malloc((size_t)p.npages * PAGE_SIZE + 1);
+	unsigned char *room = malloc(p.swap ? parked_size(&p) + 1 : 1);
+	const unsigned char *bytes = content && room ? bytes_of(&p, room) : NULL;
 	int r = !content || !room ? -ENOMEM : bytes ? 0 : -EIO;
 	if (!r) {
-		m->parked = NULL; /* the doors are open for what follows */
-		r = unpack(m, p, bytes, content);
+		m->parked.folded = false; /* the doors are open for what follows */
+		r = unpack(m, &p, bytes, content);
 		if (r) {
 			memory_drop(m);
 			m->parked = p;
@@ -138,6 +160,7 @@ int memory_unpark(struct memory *m)
 	m->generation = generation_next();
 	m->ncommits = 0; /* nothing has run in these tables */
 	m->flush = false;
-	parked_free(p);
+	parked_free(&p);
+	m->parked = p;
 	return 0;
 }

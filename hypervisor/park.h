@@ -10,21 +10,13 @@
 
 struct swap;
 
-struct parked {
-	size_t npages, nentries, packed;
-	bool info;         /* it had touched its info page */
-	struct swap *swap; /* where `bytes` are, at `at`; NULL: here */
-	uint64_t at, sum;
-	unsigned char bytes[]; /* page numbers, mappings, compressed content */
-};
-
 /* Folds up the memory of a guest that does not run; into `swap` if that is not NULL and takes it. 0; -EBUSY: it has other
  * spaces, or changes that wait for the monitor; -ENOMEM: nothing has changed. */
 int memory_park(struct memory *m, struct swap *swap);
 /* Unfolds it; nothing happens when it is not parked. -ENOMEM, or -EIO: the swap file does not give it back. It stays parked
  * then. */
 int memory_unpark(struct memory *m);
-/* Frees what is folded up; NULL is fine. */
+/* Frees what is folded up, if anything is. */
 void parked_free(struct parked *p);
 
 #endif
