@@ -87,13 +87,15 @@ static void on_kick(int sig, siginfo_t *info, void *context)
 void worker_running(struct worker *w, struct vcpu *v)
 {
 	atomic_store(&w->running, v); /* who posts stores first and then looks here; we the other way round */
-	v->run->immediate_exit = w->kicked || atomic_load(&w->posted);
+	if (w->kicked || atomic_load(&w->posted))
+		v->run->immediate_exit = 1; /* never 0 from here on: a kick may have come in between, and said 1 */
 }
 
 void worker_ran(struct worker *w)
 {
 	struct vcpu *was = atomic_load_explicit(&w->running, memory_order_relaxed);
 	atomic_store_explicit(&w->running, NULL, memory_order_relaxed); /* who still sees it kicks in vain */
+	atomic_signal_fence(memory_order_seq_cst);
 	was->run->immediate_exit = 0;
 }
 
