@@ -170,18 +170,20 @@ static int grow_group(struct cassin *c, size_t group, unsigned want, double *bat
 	struct system *s = &c->system;
 	unsigned alone = singles(group_of(s, group), c->have[group], want);
 	int result = 0;
-	for (unsigned i = 0; result == 0 && c->have[group] < want;) {
+	unsigned singly = 0; /* that are up: one that found no room is tried again, or a batch would begin too early */
+	while (result == 0 && c->have[group] < want) {
 		result = lab_check(s);
 		if (result < 0)
 			break;
 		uint64_t began = now_ns(), ns;
 		unsigned n = want - c->have[group] < BATCH ? want - c->have[group] : BATCH;
-		if (i < alone || n == 1) { /* a batch of one would have no number in its name */
+		if (singly < alone || n == 1) { /* a batch of one would have no number in its name */
 			result = spawn_one(c, group, c->have[group], &ns);
-			if (result == 0)
-				histogram_add(&c->spawns, ns);
 			n = 1;
-			i++;
+			if (result == 0) {
+				histogram_add(&c->spawns, ns);
+				singly++;
+			}
 		} else {
 			result = spawn_batch(c, group, c->have[group], n);
 			*batched += n;
