@@ -17,6 +17,8 @@
 #define APIC_HOLE_START UINT64_C(0xfc000000) /* KVM keeps its APIC page in this slot's reach */
 #define FLUSH_AFTER 2048u                    /* page-table frames in quarantine */
 #define RETURN_MOST 8192u                    /* frames given back to the host at a time */
+#define POPULATE_MOST 64u                    /* frames whose pages are asked of the host at a time, */
+#define POPULATE_SHARE 8u                    /* and one for each so many that there are */
 #define SHADOWS_MOST (1u << 22)              /* shadow pages that KVM may keep while a cell is busy */
 #define SHADOWS_LEAST 64u
 
@@ -220,6 +222,19 @@ static bool release_locked(struct cell *c, uint32_t least)
 	return true;
 }
 
+/* The first touch of a page that the host has not given yet is an exception, here or below the guest, and KVM maps ahead
+ * only what is there: pages come in runs, before they are needed. */
+static void populate(struct cell *c, frame_t f)
+{
+	frame_t from = atomic_load_explicit(&c->populated, memory_order_relaxed);
+	if (f < from)
+		return;
+	uint32_t n = f / POPULATE_SHARE < POPULATE_MOST ? f / POPULATE_SHARE : POPULATE_MOST;
+	uint64_t end = c->size >> PAGE_SHIFT, to = f + 1 + n < end ? f + 1 + n : end;
+	if (atomic_compare_exchange_strong(&c->populated, &from, (frame_t)to))
+		madvise(cell_frame(c, f), (size_t)(to - f) << PAGE_SHIFT, MADV_POPULATE_WRITE); /* else they come one by one */
+}
+
 int cell_frame_alloc_locked(struct cell *c, frame_t *out, bool *fresh)
 {
 	int r = frames_alloc(&c->frames, out, fresh);
@@ -231,6 +246,8 @@ int cell_frame_alloc_locked(struct cell *c, frame_t *out, bool *fresh)
 int cell_frame_alloc(struct cell *c, frame_t *out, bool *fresh)
 {
 	int r = frames_alloc(&c->frames, out, fresh);
+	if (!r)
+		populate(c, *out);
 	if (r != -ENOMEM)
 		return r;
 	pthread_mutex_lock(&c->lock);

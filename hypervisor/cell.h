@@ -43,6 +43,7 @@ struct cell {
 	uint64_t slot_size;
 	unsigned nslots;
 	struct frames frames;
+	_Atomic frame_t populated; /* below it the host has been asked for every frame's page */
 
 	frame_t code, tables, tss, stacks; /* of the monitor */
 	frame_t link;                      /* what entry MONITOR_L4 of every root points to */

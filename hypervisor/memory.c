@@ -13,7 +13,9 @@
 
 #define PREMAP_PAGES 128u /* of a small image: all mapped at spawn */
 #define AROUND_PAGES 16u  /* of a large one: mapped with the page that faulted */
-#define WINDOW_MOST 16u   /* pages of zero that sequential growth gets at a time */
+#define WINDOW_MOST 128u  /* pages of zero that sequential growth gets at a time, */
+#define WINDOW_SMALL 16u  /* where what the guest has already does not allow for more: */
+#define WINDOW_SHARE 16u  /* one page for each so many */
 #define HOT_STACK 1u      /* stack pages given at spawn */
 #define HEAP_GUARD 1u
 
@@ -169,6 +171,12 @@ static int show_hypervisor(struct memory *m, uint64_t *entry, const struct regio
 	return 0;
 }
 
+static unsigned window_most(const struct memory *m)
+{
+	uint64_t n = m->used / WINDOW_SHARE;
+	return n < WINDOW_SMALL ? WINDOW_SMALL : n > WINDOW_MOST ? WINDOW_MOST : (unsigned)n;
+}
+
 /* Pages near one that was just shown cost a store each now and an exit each later. */
 static void show_around(struct memory *m, const struct region *r, uint64_t va, unsigned want)
 {
@@ -179,19 +187,20 @@ static void show_around(struct memory *m, const struct region *r, uint64_t va, u
 		n = AROUND_PAGES - 1;
 	} else {
 		m->fault_window = va == m->fault_next && m->fault_window ? m->fault_window * 2 : 1;
-		if (m->fault_window > WINDOW_MOST)
-			m->fault_window = WINDOW_MOST;
+		if (m->fault_window > window_most(m))
+			m->fault_window = window_most(m);
 		n = m->fault_window - 1;
-		m->fault_next = from + n * PAGE_SIZE;
 		want = r->rights;
 	}
-	for (uint64_t i = 0; i < n; i++) {
-		uint64_t at = from + i * PAGE_SIZE;
+	uint64_t at = from;
+	for (; at < from + n * PAGE_SIZE; at += PAGE_SIZE) {
 		uint64_t *entry = at - r->va < r->pages << PAGE_SHIFT ? space_entry(m, 0, at, false) : NULL;
 		if (!entry || *entry ||
 		    show_page(m, entry, r, r->first + ((at - r->va) >> PAGE_SHIFT), r->rights, want))
-			return;
+			break;
 	}
+	if (!r->segment)
+		m->fault_next = at;
 }
 
 static int show(struct memory *m, unsigned space, uint64_t va, uint64_t *entry, unsigned want)

@@ -7,6 +7,7 @@
 #include "elf_builder.h"
 #include "fake_cell.h"
 #include "pagetable.h"
+#include "space.h"
 
 #define QUOTA 256u
 #define TEXT ELF_BASE
@@ -250,6 +251,29 @@ Test(memory, a_guest_that_ends_leaves_nothing)
 		end(&w, &b);
 		cr_assert_eq(fake_cell_used(w.cell), 0u);
 	}
+	world_free(&w);
+}
+
+/* Growth in sequence costs few faults, and never more memory ahead than a share of what the guest has. */
+Test(memory, growth_in_sequence_is_run_ahead_of_by_a_share_of_what_there_is)
+{
+	struct world w = world_new(6000);
+	struct box b;
+	b.image = cell_image_get(&w.cell->cell, w.image, NULL);
+	cr_assert_eq(memory_init(&b.memory, &w.cell->cell, b.image, 5000, &b.at), 0);
+	uint64_t before = b.memory.used;
+	unsigned faults = 0;
+	for (uint64_t i = 0; i < 4000; i++) {
+		uint64_t *entry = space_entry(&b.memory, 0, b.at.heap + i * PAGE_SIZE, false);
+		if (!entry || !(*entry & PTE_P)) {
+			cr_assert_eq(memory_fault(&b.memory, 0, gva(b.at.heap + i * PAGE_SIZE), FAULT_WRITE), 0);
+			faults++;
+		}
+		uint64_t ahead = b.memory.used - before - (i + 1);
+		cr_assert(ahead < 16 || ahead <= b.memory.used / 16, "page %u: %u ahead", (unsigned)i, (unsigned)ahead);
+	}
+	cr_assert_lt(faults, 100);
+	end(&w, &b);
 	world_free(&w);
 }
 
