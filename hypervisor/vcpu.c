@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "vcpu.h"
 
+#include <asm/prctl.h>
 #include <cpuid.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 #include <x86intrin.h>
 
@@ -284,6 +286,23 @@ int vcpu_load(struct vcpu *v, struct guest *g, uint64_t *commits)
 	return 0;
 }
 
+/* Where ring 3 runs natively its data selectors can be this thread's (kvm_pvm): what is loaded into them stays there, for
+ * whoever runs next. */
+static void scrub_selectors(void)
+{
+	uint16_t ds, es, fs, gs;
+	__asm__ volatile("mov %%ds, %0\nmov %%es, %1\nmov %%fs, %2\nmov %%gs, %3"
+			 : "=r"(ds), "=r"(es), "=r"(fs), "=r"(gs));
+	if (!(ds | es | fs | gs))
+		return;
+	__asm__ volatile("mov %0, %%ds\nmov %0, %%es" : : "r"(0));
+	unsigned long base; /* the kernel sets a base and the null selector in one */
+	if (fs && !syscall(SYS_arch_prctl, ARCH_GET_FS, &base))
+		syscall(SYS_arch_prctl, ARCH_SET_FS, base);
+	if (gs && !syscall(SYS_arch_prctl, ARCH_GET_GS, &base))
+		syscall(SYS_arch_prctl, ARCH_SET_GS, base);
+}
+
 static void give_registers(struct vcpu *v, struct guest *g)
 {
 	struct kvm_sync_regs *s = &v->run->s.regs;
@@ -294,6 +313,7 @@ static void give_registers(struct vcpu *v, struct guest *g)
 	v->run->kvm_dirty_regs = KVM_SYNC_X86_REGS;
 	if (v->user_loaded && v->cr3 == cr3 && v->fs_base == g->fs_base)
 		return;
+	scrub_selectors();
 	s->sregs = v->user;
 	s->sregs.cr3 = v->cr3 = cr3;
 	s->sregs.fs.base = v->fs_base = g->fs_base;

@@ -64,11 +64,15 @@ static uint32_t word(const uint8_t *p, uint32_t at)
 	return w;
 }
 
+static uint16_t selectors[4]; /* ds, es, fs, gs at the start */
+
 /* The state that the guest finds is the processor's initial one. */
 static void starts_clean(int argc, char **argv)
 {
 	(void)argc;
 	(void)argv;
+	for (int i = 1; i < 4; i++) /* which one is the KVM's business */
+		CHECK_IS(selectors[i], selectors[0]);
 	CHECK_IS(word(area, 0) & 0xffff, 0x37f);
 	CHECK_IS(word(area, 24), 0x1f80);
 	CHECK(clean(area, 2, 8));
@@ -124,6 +128,8 @@ static void fills(int argc, char **argv)
 {
 	build(area, 0xa5);
 	uint64_t mask = build(other, 0xa5), spin = argc > 1 ? 1 : UINT64_MAX;
+	__asm__ volatile("mov %%ss, %%ecx\nmov %%ecx, %%ds\nmov %%ecx, %%fs\nxor %%ecx, %%ecx\nmov %%ecx, %%es\nmov %%ecx, %%gs" ::
+				 : "ecx");
 	cassin_print("filled\n");
 	if (spin == UINT64_MAX)
 		load_spin_save(other, area, mask, spin);
@@ -163,6 +169,8 @@ static const struct property all[] = {{"clean", starts_clean}, {"fill", fills}, 
 
 int main(int argc, char **argv)
 {
+	__asm__ volatile("mov %%ds, %0\nmov %%es, %1\nmov %%fs, %2\nmov %%gs, %3"
+			 : "=r"(selectors[0]), "=r"(selectors[1]), "=r"(selectors[2]), "=r"(selectors[3]));
 	save(area); /* before anything that the compiler may do with vectors */
 	return prove(all, sizeof all / sizeof *all, argc, argv);
 }
