@@ -12,6 +12,7 @@
 #include "vcpu.h"
 
 #define VECTOR_DEBUG 1u
+#define VECTOR_PROTECTION 13u
 #define VECTOR_PAGE 14u
 
 struct debugger *debugger_new(void (*notify)(void *opaque), void *opaque)
@@ -90,6 +91,11 @@ void debug_called(struct guest *g, struct vcpu *v)
 {
 	vcpu_recover(v, g);
 	g->trap = 0;
+}
+
+void debug_forbidden(struct guest *g)
+{
+	g->debugger->signal = signal_of(VECTOR_PROTECTION);
 }
 
 bool debug_after_call(struct guest *g, bool waits)

@@ -190,6 +190,8 @@ static enum turn after_exit(struct vcpu *v, struct guest *g, enum vcpu_exit exit
 			debug_called(g, v);
 		if (g->user.space)
 			return user_broken(v, g);
+		if (g->debugger)
+			debug_forbidden(g);
 		guest_crash(g, "forbidden port or form of in/out (only `out %%al, $0x%x` is a hypercall)", CASSIN_PORT);
 		return TURN_END;
 	case VCPU_BROKEN:

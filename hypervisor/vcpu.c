@@ -466,7 +466,7 @@ static void probe_protection_keys(struct vcpu *v, struct kvm *k)
 		k->xsave_always |= XSTATE_PKRU;
 	unsigned size, at, c, d;
 	if (k->xsave_always & XSTATE_PKRU && __get_cpuid_count(0xd, XSTATE_PKRU_LEAF, &size, &at, &c, &d) &&
-	    size == sizeof(uint32_t) && at <= k->xsave_size - size)
+	    size >= sizeof(uint32_t) && at <= k->xsave_size - size)
 		k->keys_at = at;
 }
 
