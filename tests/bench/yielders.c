@@ -8,6 +8,8 @@
 
 #define LOOK_US 20000
 #define REST_US 20000
+#define STILL_LOOKS 5u        /* without a switch between them: the round is over */
+#define SWITCHES_LEAST 20000u /* of a round, or it is over between two looks */
 #define PATIENCE_NS UINT64_C(60000000000)
 
 static void await_ready(struct bench *b, uint64_t id)
@@ -22,6 +24,8 @@ static void await_ready(struct bench *b, uint64_t id)
 void yielders_spawn(struct yielders *y, struct bench *b, const char *image, unsigned n, unsigned yields, unsigned pages)
 {
 	char mode[] = "yield", count[16], touched[16], *args[] = {mode, count, touched};
+	if (yields < SWITCHES_LEAST / n + 1)
+		yields = SWITCHES_LEAST / n + 1;
 	*y = (struct yielders){.bench = b, .n = n, .yields = yields, .ids = calloc(n, sizeof *y->ids)};
 	if (!y->ids)
 		bench_die("no memory");
@@ -72,6 +76,20 @@ static struct progress wait_switches(struct bench *b, uint64_t until)
 	}
 }
 
+/* Some of the yields before all guests are at it may be no switches. */
+static void wait_end(struct bench *b, uint64_t all)
+{
+	uint64_t last = 0;
+	for (unsigned still = 0; still < STILL_LOOKS;) {
+		uint64_t now = progress(b).switches;
+		if (now >= all)
+			return;
+		still = now == last ? still + 1 : 0;
+		last = now;
+		usleep(LOOK_US);
+	}
+}
+
 double yielders_round(struct yielders *y, double *switch_ns)
 {
 	uint64_t begin = progress(y->bench).switches, all = (uint64_t)y->n * y->yields;
@@ -83,7 +101,7 @@ double yielders_round(struct yielders *y, double *switch_ns)
 			to = wait_switches(y->bench, begin + all * 9 / 10);
 	double switches = (double)(to.switches - from.switches);
 	*switch_ns = (double)(to.cpu_ns - from.cpu_ns) / switches;
-	wait_switches(y->bench, begin + all);
+	wait_end(y->bench, begin + all);
 	usleep(REST_US); /* the last ones block */
 	return (double)(to.calls - from.calls) / switches;
 }

@@ -10,7 +10,7 @@
 struct yielders {
 	struct bench *bench;
 	uint64_t *ids;
-	unsigned n, yields; /* of each guest, in a round */
+	unsigned n, yields; /* of each guest, in a round: as many as asked for, or as it takes to see it */
 };
 
 /* Spawns n of them (bench-calls.elf) and waits until they are ready. The engine has one worker. Each writes to `pages`
