@@ -25,7 +25,8 @@ MACHINE_MEMORY = "8G"
 SANITIZERS = {
     "asan": {"ASAN_OPTIONS": "abort_on_error=1:detect_stack_use_after_return=1:log_path=build-asan/report",
              "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1:log_path=build-asan/report"},
-    "tsan": {"TSAN_OPTIONS": "history_size=5:log_path=build-tsan/report"},
+    "tsan": {"TSAN_OPTIONS": "history_size=5:log_path=build-tsan/report:"
+                             f"suppressions={os.path.abspath('tests/tsan-suppressions')}"},
 }
 # Of the daemon; the guest tests are for the engine. None that ends `cassin trace` by a signal: this sanitizer keeps a handler back
 # until recv() has returned.
