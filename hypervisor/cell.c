@@ -16,7 +16,8 @@
 #define SLOT_SIZE (64 * MIB)
 #define APIC_HOLE_START UINT64_C(0xfc000000) /* KVM keeps its APIC page in this slot's reach */
 #define FLUSH_AFTER 2048u                    /* page-table frames in quarantine */
-#define RETURN_MOST 8192u                    /* frames given back to the host at a time */
+#define RETURN_MOST 8192u                    /* frames given back to the host at a time, */
+#define RETURN_TICK 65536u                   /* and in one call */
 #define POPULATE_MOST 64u                    /* frames whose pages are asked of the host at a time, */
 #define POPULATE_SHARE 8u                    /* and one for each so many that there are */
 #define SHADOWS_MOST (1u << 22)              /* shadow pages that KVM may keep while a cell is busy */
@@ -296,10 +297,10 @@ static int compare_frames(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-void cell_return(struct cell *c)
+static uint32_t return_some(struct cell *c, uint32_t most)
 {
 	frame_t idle[RETURN_MOST];
-	uint32_t n = frames_idle(&c->frames, idle, RETURN_MOST);
+	uint32_t n = frames_take_idle(&c->frames, idle, most < RETURN_MOST ? most : RETURN_MOST);
 	qsort(idle, n, sizeof *idle, compare_frames);
 	for (uint32_t from = 0, to; from < n; from = to) {
 		to = from + 1;
@@ -309,6 +310,17 @@ void cell_return(struct cell *c)
 			memset(cell_frame(c, idle[from]), 0, (to - from) * (size_t)PAGE_SIZE);
 	}
 	frames_clean(&c->frames, idle, n);
+	return n;
+}
+
+void cell_return(struct cell *c, bool rest)
+{
+	uint32_t idle = frames_idle(&c->frames), left = rest ? idle : idle / 2, n;
+	for (left = left < RETURN_TICK ? left : RETURN_TICK; left; left -= n) {
+		n = return_some(c, left);
+		if (!n)
+			return;
+	}
 }
 
 int cell_probe(struct kvm *k, struct cassin_error_text *err)

@@ -85,8 +85,9 @@ void cell_flush(struct cell *c);
 void cell_tables_free(struct cell *c, const frame_t *at, size_t n);
 /* Gives the kernel's shadow memory of idle guests back, and the quarantine; for cells where nothing runs. */
 void cell_trim(struct cell *c);
-/* Gives frames that nobody has needed for a while back to the host. Called about once a second. */
-void cell_return(struct cell *c);
+/* Gives frames that nobody has needed since the last call back to the host: half of them, as need comes in waves, or all
+ * where nothing runs (`rest`). Called about once a second. */
+void cell_return(struct cell *c, bool rest);
 
 /* The cell's share of an image, or of a template of it (NULL: none); taken with a guest, dropped at its end. NULL: no
  * memory. */

@@ -155,13 +155,23 @@ uint64_t frames_used(struct frames *f)
 	return used;
 }
 
-uint32_t frames_idle(struct frames *f, frame_t *at, uint32_t most)
+uint32_t frames_idle(struct frames *f)
 {
 	pthread_mutex_lock(&f->lock);
-	uint32_t n = f->idle / 2 < most ? f->idle / 2 : most;
+	uint32_t n = f->idle;
+	f->idle = f->free.count;
+	pthread_mutex_unlock(&f->lock);
+	return n;
+}
+
+uint32_t frames_take_idle(struct frames *f, frame_t *at, uint32_t most)
+{
+	pthread_mutex_lock(&f->lock);
+	uint32_t n = f->free.count < most ? f->free.count : most;
 	f->free.count -= n;
 	memcpy(at, f->free.at + f->free.count, n * sizeof *at);
-	f->idle = f->free.count;
+	if (f->idle > f->free.count)
+		f->idle = f->free.count;
 	f->cleaning += n;
 	pthread_mutex_unlock(&f->lock);
 	return n;

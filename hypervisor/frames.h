@@ -37,7 +37,7 @@ struct frames {
 	struct frame_stack free;       /* used before: to be scrubbed */
 	struct frame_stack clean;      /* given back to the host meanwhile: read as zero */
 	uint32_t idle;                 /* the least that lay in `free` since frames_idle() was last called */
-	uint32_t cleaning;             /* between frames_idle() and frames_clean() */
+	uint32_t cleaning;             /* between frames_take_idle() and frames_clean() */
 	struct frame_stack quarantine; /* freed page tables, until the cell is flushed */
 	uint64_t used;
 };
@@ -56,9 +56,10 @@ uint32_t frames_quarantine(struct frames *f, const frame_t *at, size_t n);
 uint32_t frames_quarantined(struct frames *f);
 void frames_release(struct frames *f, uint32_t n);
 uint64_t frames_used(struct frames *f);
-/* For giving memory back to the host: takes up to `most` free frames, of those that nobody needed since the last call
- * (half of them: need comes in waves). The caller makes them read as zero and hands them to frames_clean(). */
-uint32_t frames_idle(struct frames *f, frame_t *at, uint32_t most);
+/* For giving memory back to the host: how many of the free frames nobody has needed since the last call. */
+uint32_t frames_idle(struct frames *f);
+/* Takes up to `most` free frames, which the caller makes read as zero and hands to frames_clean(). */
+uint32_t frames_take_idle(struct frames *f, frame_t *at, uint32_t most);
 void frames_clean(struct frames *f, const frame_t *at, size_t n);
 
 #endif

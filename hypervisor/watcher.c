@@ -2,6 +2,7 @@
 #include "watcher.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/timerfd.h>
@@ -13,21 +14,36 @@
 #define EVENTS 16
 #define STEPS_NEVER_S INT64_C(1000000000000) /* far in the future */
 
-static void tick(struct engine *e)
+/* Guests that were folded up and moved to the swap file leave free pages between those of others, which the C library keeps.
+ * Once, when no more of them come. */
+static void trim_heap(struct watcher *w)
 {
+	uint64_t parkings = atomic_load(&w->engine->parkings);
+	if (parkings == w->parkings && parkings != w->parkings_trimmed) {
+		malloc_trim(0);
+		w->parkings_trimmed = parkings;
+	}
+	w->parkings = parkings;
+}
+
+static void tick(struct watcher *w)
+{
+	struct engine *e = w->engine;
 	pthread_mutex_lock(&e->cells_lock);
 	clock_steer(&e->clock);
 	for (struct cell *c = e->cells; c; c = c->next) {
 		clock_publish(&e->clock, cell_frame(c, c->clock));
-		if (atomic_exchange(&c->busy, false))
+		bool busy = atomic_exchange(&c->busy, false);
+		if (busy)
 			c->trimmed = false;
-		else if (!c->trimmed) {
+		else if (!c->trimmed || frames_quarantined(&c->frames)) { /* parking fills the quarantine of a cell at rest */
 			cell_trim(c);
 			c->trimmed = true;
 		}
-		cell_return(c);
+		cell_return(c, !busy);
 	}
 	pthread_mutex_unlock(&e->cells_lock);
+	trim_heap(w);
 }
 
 /* Waits for the wall clock to be set: timerfd_create(2), TFD_TIMER_CANCEL_ON_SET. */
@@ -42,7 +58,7 @@ static void on_step(struct watcher *w)
 	uint64_t expirations;
 	while (read(w->steps, &expirations, sizeof expirations) < 0 && errno == ECANCELED)
 		steps_arm(w->steps);
-	tick(w->engine);
+	tick(w);
 }
 
 static void *watcher_main(void *opaque)
@@ -52,7 +68,7 @@ static void *watcher_main(void *opaque)
 	for (;;) {
 		uint64_t now = monotonic_ns();
 		if (now >= next) {
-			tick(w->engine);
+			tick(w);
 			next = monotonic_ns() + TICK_NS;
 			now = monotonic_ns();
 		}

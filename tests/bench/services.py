@@ -18,7 +18,7 @@ SAMPLES = 30
 SAMPLE_S = 0.05
 IDLE_ROUNDS = 3
 EXTRA_ROUNDS = 5
-AGREE_KIB = 4
+AGREE_KIB = 4  # of GUESTS guests
 AGREE_SHARE = 0.2
 # What the kernel holds for a process's guests besides its own pages: shadow tables, tables, objects, stacks.
 KERNEL_FIELDS = ["SecPageTables", "PageTables", "SUnreclaim", "KernelStack", "Percpu"]
@@ -58,7 +58,7 @@ def counted(before, full, pss, in_group, guests):
     got["by_pss"] = got["pss"] + sum(got[field] for field in KERNEL_FIELDS)
     if in_group:
         got["by_group"] = in_group / guests
-    got["agrees"] = abs(got["mem_available"] - got["by_pss"]) <= max(AGREE_KIB, AGREE_SHARE * got["by_pss"])
+    got["agrees"] = abs(got["mem_available"] - got["by_pss"]) <= max(AGREE_KIB * GUESTS / guests, AGREE_SHARE * got["by_pss"])
     return got
 
 

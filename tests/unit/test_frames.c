@@ -245,7 +245,7 @@ Test(frames, a_cell_that_goes_gives_the_pool_what_it_held)
 static uint32_t clean_idle(struct fake_cell *c)
 {
 	frame_t idle[100];
-	uint32_t n = frames_idle(&c->frames, idle, 100);
+	uint32_t n = frames_take_idle(&c->frames, idle, frames_idle(&c->frames) / 2);
 	frames_clean(&c->frames, idle, n);
 	cr_assert_leq(c->frames.clean.count, c->frames.clean.capacity);
 	return n;
@@ -278,8 +278,9 @@ Test(frames, there_is_room_for_frames_that_were_being_cleaned_while_the_cell_gre
 	for (unsigned i = 0; i < 60; i++)
 		f[i] = take(&c, true);
 	frames_free(&c.frames, f, 60);
-	frames_idle(&c.frames, idle, 30);
-	cr_assert_eq(frames_idle(&c.frames, idle, 30), 30u);
+	frames_idle(&c.frames);
+	cr_assert_eq(frames_idle(&c.frames), 60u);
+	cr_assert_eq(frames_take_idle(&c.frames, idle, 30), 30u);
 	for (unsigned i = 0; i < 65; i++)
 		f[i] = take(&c, i >= 30);
 	frames_clean(&c.frames, idle, 30);
