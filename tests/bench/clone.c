@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * clone IMAGE PROGRAM PORT COUNT: microseconds from the spawn of a service to its whole answer to a first request, as a
- * clone of a template at PORT and as a process at PORT + 1, COUNT of each in blocks that alternate. The clone is then
- * parked and asked once more: microseconds from this request to its whole answer.
+ * clone of a template and as a process, COUNT of each in blocks that alternate. The clone is then parked and asked once more:
+ * microseconds from this request to its whole answer. Each has a port of its own, of the 2 * COUNT from PORT on: to bind one
+ * that has had connections takes the longer the more there were.
  */
 #include "common.h"
 
@@ -150,16 +151,16 @@ int main(int argc, char **argv)
 	bench_open(&b, 0);
 	make_template(&b, argv[1]);
 	clone_times(&b, port);
-	process_us(argv[2], &quiet, port + 1);
+	process_us(argv[2], &quiet, port + count);
 	for (unsigned from = 0; from < count; from += BLOCK) {
 		unsigned to = from + BLOCK < count ? from + BLOCK : count;
 		for (unsigned i = from; i < to; i++) {
-			struct clone_times t = clone_times(&b, port);
+			struct clone_times t = clone_times(&b, port + i);
 			clones[i] = t.clone_us;
 			wakes[i] = t.wake_us;
 		}
 		for (unsigned i = from; i < to; i++)
-			processes[i] = process_us(argv[2], &quiet, port + 1);
+			processes[i] = process_us(argv[2], &quiet, port + count + i);
 	}
 	printf("{");
 	bench_print("clone_us", clones, count, ", ");

@@ -39,8 +39,8 @@ def blocks(values):
 
 def clone(context):
     context.progress("clones, parked ones and processes to their answers")
-    got = context.run("bench-clone", http(context), context.path("tests", "native", "http"), free_ports(2),
-                      100 if context.quick else 300)
+    count = 100 if context.quick else 300
+    got = context.run("bench-clone", http(context), context.path("tests", "native", "http"), free_ports(2 * count), count)
     return {f"{name}_us_vs_process": {
         **ratio(blocks(got[f"{name}_us"]), blocks(got["process_us"])), f"{name}_us": statistics.median(got[f"{name}_us"]),
         "process_us": statistics.median(got["process_us"]), f"{name}_us_spread": spread(got[f"{name}_us"]),
