@@ -137,8 +137,7 @@ static int monitor_build(struct cell *c, struct cassin_error_text *err)
 	memcpy(cell_frame(c, c->code), monitor_start, (size_t)(monitor_end - monitor_start));
 	write_descriptors(c);
 	write_tables(c, first, npages);
-	r = cell_frame_zero(c, &c->clock);
-	return r ? error_set(err, r, "no memory for another cell: the pool is exhausted") : 0;
+	return 0;
 }
 
 static int cell_open(struct cell *c, struct cassin_error_text *err)
@@ -192,6 +191,7 @@ void cell_destroy(struct cell *c)
 		vcpu_destroy(c->vcpus[w]);
 	while (c->images)
 		cell_image_free(c, c->images);
+	cell_clocks_free(c);
 	if (c->vm >= 0)
 		close(c->vm);
 	if (c->memory != MAP_FAILED)

@@ -14,9 +14,20 @@
 
 #define WORKERS_MAX 64u
 
+struct clock;
 struct vcpu;
 
-/* An image's pages in a cell, read-only and shared; filled as guests touch them. */
+/* Guests that share a page. The shadow paging of KVM takes a page away from all who have mapped it when more than 1000 entries
+ * of page tables do (RMAP_RECYCLE_THRESHOLD in arch/x86/kvm/mmu/mmu.c), and each of them faults again. */
+#define SHARERS_MOST 900u
+
+struct cell_clock {
+	struct cell_clock *next;
+	frame_t frame;
+	unsigned guests; /* that see it */
+};
+
+/* An image's pages in a cell, read-only and shared by up to SHARERS_MOST guests; filled as guests touch them. */
 struct cell_image {
 	struct cell_image *next;
 	struct image *image;       /* a reference */
@@ -48,11 +59,11 @@ struct cell {
 	frame_t code, tables, tss, stacks; /* of the monitor */
 	frame_t link;                      /* what entry MONITOR_L4 of every root points to */
 	frame_t root;                      /* the monitor's own */
-	frame_t clock;                     /* the clock page of its guests */
 	unsigned workers;
 
 	pthread_mutex_t lock; /* images, flush, vCPU creation */
 	struct cell_image *images;
+	struct cell_clock *clocks; /* the newest first */
 	struct vcpu *vcpus[WORKERS_MAX]; /* each used by its worker only */
 	void *dummy;                     /* page behind the slot that a flush takes out and puts back */
 	atomic_uint_fast64_t flushes, image_frames;
@@ -88,6 +99,13 @@ void cell_trim(struct cell *c);
 /* Gives frames that nobody has needed since the last call back to the host: half of them, as need comes in waves, or all
  * where nothing runs (`rest`). Called about once a second. */
 void cell_return(struct cell *c, bool rest);
+
+/* The frame of a clock page for a guest, and back. -ENOMEM. */
+int cell_clock_get(struct cell *c, frame_t *out);
+void cell_clock_put(struct cell *c, frame_t clock);
+/* Writes the time to all of them; makes the first. -ENOMEM. */
+int cell_clocks_publish(struct cell *c, const struct clock *clock);
+void cell_clocks_free(struct cell *c); /* but their frames */
 
 /* The cell's share of an image, or of a template of it (NULL: none); taken with a guest, dropped at its end. NULL: no
  * memory. */

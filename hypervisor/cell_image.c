@@ -43,11 +43,21 @@ struct cell_image *cell_image_get(struct cell *c, struct image *image, struct te
 {
 	pthread_mutex_lock(&c->lock);
 	struct cell_image *ci = c->images;
-	while (ci && (ci->image != image || ci->template != t))
-		ci = ci->next;
+	const struct cell_image *full = NULL;
+	for (; ci; ci = ci->next) {
+		if (ci->image != image || ci->template != t)
+			continue;
+		if (ci->guests < SHARERS_MOST)
+			break;
+		full = ci;
+	}
 	if (!ci) {
 		ci = make(image, t);
 		if (ci) {
+			if (full) {
+				ci->nhot = full->nhot;
+				memcpy(ci->hot, full->hot, sizeof ci->hot);
+			}
 			ci->next = c->images;
 			c->images = ci;
 		}

@@ -93,13 +93,12 @@ static int make_cell(struct engine *e, const struct guest_spec *spec, struct cel
 	if (r)
 		return r;
 	c->domain = strdup(spec->domain);
-	if (!c->domain) {
+	if (!c->domain || cell_clocks_publish(c, &e->clock)) {
 		cell_destroy(c);
 		return error_set(err, -ENOMEM, "no memory for a cell");
 	}
 	c->single = spec->isolation == ISOLATION_VM;
 	c->number = e->ncells++;
-	clock_publish(&e->clock, cell_frame(c, c->clock));
 	c->next = e->cells;
 	e->cells = c;
 	*out = c;

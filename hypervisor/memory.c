@@ -311,7 +311,7 @@ static int lay_out(struct memory *m, struct memory_layout *out)
 	page += STACK_PAGES;
 	out->clock_page = out->stack_high + PAGE_SIZE;
 	add_region(m,
-		   (struct region){.va = out->clock_page, .pages = 1, .rights = CASSIN_READ, .frame = &m->cell->clock});
+		   (struct region){.va = out->clock_page, .pages = 1, .rights = CASSIN_READ, .frame = &m->clock});
 	out->info_page = out->clock_page + PAGE_SIZE;
 	add_region(m, (struct region){.va = out->info_page, .pages = 1, .rights = CASSIN_READ, .frame = &m->info});
 	out->heap = out->info_page + 2 * PAGE_SIZE;
@@ -381,7 +381,9 @@ int memory_init(struct memory *m, struct cell *cell, struct cell_image *image, u
 {
 	*m = (struct memory){.cell = cell, .image = image, .pages = pages, .generation = generation_next()};
 	m->regions = calloc(image->image->nsegments + 4, sizeof *m->regions);
-	int r = m->regions ? lay_out(m, out) : -ENOMEM;
+	int r = m->regions ? cell_clock_get(cell, &m->clock) : -ENOMEM;
+	if (!r)
+		r = lay_out(m, out);
 	if (!r)
 		r = space_make(m, &m->root[0]);
 	if (!r && image->template)
@@ -426,6 +428,8 @@ void memory_drop(struct memory *m)
 void memory_destroy(struct memory *m)
 {
 	memory_drop(m);
+	if (m->clock)
+		cell_clock_put(m->cell, m->clock);
 	free(m->regions);
 	parked_free(&m->parked);
 	*m = (struct memory){0};

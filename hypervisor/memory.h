@@ -67,7 +67,8 @@ struct memory {
 	struct commit *commits;
 	uint32_t ncommits, commits_size;
 	bool flush;   /* too many commits: flush the cell instead */
-	frame_t info; /* its info page, made when first touched */
+	frame_t info;  /* its info page, made when first touched */
+	frame_t clock; /* the clock page that it shares */
 	struct region *regions;
 	unsigned nregions;
 	uint64_t fault_next; /* where sequential growth would fault next, and how far to run ahead */

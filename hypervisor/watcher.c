@@ -32,7 +32,7 @@ static void tick(struct watcher *w)
 	pthread_mutex_lock(&e->cells_lock);
 	clock_steer(&e->clock);
 	for (struct cell *c = e->cells; c; c = c->next) {
-		clock_publish(&e->clock, cell_frame(c, c->clock));
+		cell_clocks_publish(c, &e->clock);
 		bool busy = atomic_exchange(&c->busy, false);
 		if (busy)
 			c->trimmed = false;

@@ -11,6 +11,7 @@
 struct fake_cell {
 	struct cell cell; /* first */
 	struct frame_pool pool;
+	frame_t clock;
 	uint64_t flushes;
 };
 

@@ -122,7 +122,7 @@ Test(paging, the_hypervisors_pages_keep_their_rights)
 	cr_assert_eq(memory_map(&m, 0, gva(at.clock_page), at.heap_page, 1, RW), 0);
 	uint64_t word = 1;
 	cr_assert_eq(memory_copyout(&m, gva(at.clock_page), &word, sizeof word), 0);
-	cr_assert_eq(*(uint64_t *)cell_frame(&cell->cell, cell->cell.clock), 0u);
+	cr_assert_eq(*(uint64_t *)cell_frame(&cell->cell, cell->clock), 0u);
 }
 
 Test(paging, a_live_change_is_queued_for_the_monitor_a_new_mapping_is_not)
