@@ -71,6 +71,12 @@ void cassin_ready(void)
 	cassin_call0(CASSIN_CALL_READY);
 }
 
+void cassin_ready_at_wait(void)
+{
+	if (cassin_call0(CASSIN_CALL_READY_AT_WAIT) < 0)
+		cassin_ready();
+}
+
 void cassin_info(struct cassin_info *out)
 {
 	cassin_call(CASSIN_CALL_INFO, (uint64_t)out, sizeof *out, 0, 0, 0);

@@ -231,6 +231,6 @@ int cassin_serve(const struct cassin_service *s)
 		.windows = {.most = completions / 4},
 	};
 	state.dirty_end = &state.dirty;
-	cassin_ready();
+	cassin_ready_at_wait();
 	return serve();
 }

@@ -103,11 +103,24 @@ static void drop_idle(struct cell *c)
 	}
 }
 
+static bool has_twin(const struct cell *c, const struct cell_image *ci)
+{
+	for (const struct cell_image *other = c->images; other; other = other->next) {
+		if (other != ci && other->image == ci->image && other->template == ci->template)
+			return true;
+	}
+	return false;
+}
+
 void cell_image_put(struct cell *c, struct cell_image *ci)
 {
 	pthread_mutex_lock(&c->lock);
-	if (!--ci->guests)
-		drop_idle(c);
+	if (!--ci->guests) {
+		if (has_twin(c, ci))
+			cell_image_free(c, ci);
+		else
+			drop_idle(c);
+	}
 	pthread_mutex_unlock(&c->lock);
 }
 

@@ -303,7 +303,7 @@ static void block(struct worker *w, struct guest *g)
 	/* What it waits for may have come while it was being put aside. */
 	if (guest_wait(g, g->wait_count, g->wait_until)) {
 		worker_enqueue(w, g, SHARE_RAN);
-	} else if (g->freeze && g->template) {
+	} else if (g->freeze && (g->template || g->freeze_at_wait)) {
 		guest_freeze(g);
 		guest_end(g, END_EXIT, 0);
 	} else {

@@ -53,6 +53,7 @@ struct guest {
 	struct template *template; /* what it is cloned from, likewise; NULL: it boots */
 	struct files *files;       /* likewise; NULL: none */
 	bool freeze;               /* it is to become a template */
+	bool freeze_at_wait;       /* where it waits next */
 	struct template *frozen;   /* it has; a reference */
 	int freeze_result;
 	struct port *ports; /* spec.nports of them */

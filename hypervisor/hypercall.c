@@ -112,6 +112,14 @@ static enum hypercall_next call_ready(struct guest *g)
 	return NEXT_RUN;
 }
 
+static enum hypercall_next call_ready_at_wait(struct guest *g)
+{
+	g->freeze_at_wait = g->freeze;
+	if (!g->freeze)
+		engine_guest_ready(g);
+	return answer(g, 0);
+}
+
 static enum hypercall_next call_tls_set(struct guest *g)
 {
 	if (g->regs.rdi >= CASSIN_VA_END)
@@ -250,6 +258,7 @@ static const call_fn calls[] = {
 	[CASSIN_CALL_TIME] = call_time,
 	[CASSIN_CALL_FILE_INFO] = call_file_info,
 	[CASSIN_CALL_FILE_READ] = call_file_read,
+	[CASSIN_CALL_READY_AT_WAIT] = call_ready_at_wait,
 	[CASSIN_CALL_USER_RUN] = call_user_run,
 	[CASSIN_CALL_UPCALL_SET] = call_upcall_set,
 	[CASSIN_CALL_UPCALL_RETURN] = call_upcall_return,

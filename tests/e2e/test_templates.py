@@ -92,6 +92,25 @@ def test_a_clone_begins_behind_ready_with_numbers_of_its_own(t):
     equal({words[3] for words in lines}, {"argument"}, "arguments")
 
 
+def test_a_clone_of_a_service_runs_when_it_is_asked(t):
+    daemon = t.daemon()
+    create(t, daemon)
+    daemon.cassin("spawn", "-n", 3, "--template", "web", code=0)
+    equal([g["counters"]["exits"] for g in daemon.guests()], [0, 0, 0], "exits of clones that nobody has asked")
+    equal(status(daemon, "web-1")["name"], "web-1", "name")
+    holds(daemon.guest("web-1")["counters"]["exits"] > 0, "who was asked has run")
+    equal([daemon.guest(f"web-{i}")["counters"]["exits"] for i in (0, 2)], [0, 0], "exits of the others")
+
+
+def test_a_clone_waits_where_the_template_did(t):
+    daemon = t.daemon()
+    image = t.compile("tells", TELLS.replace("cassin_ready();", "cassin_ready_at_wait(); cassin_print(\"once\\n\");"
+                                             "cassin_sleep_until(cassin_now() + 1000000);"))
+    daemon.cassin("template", "create", "tells", image, code=0)
+    daemon.cassin("spawn", "--name", "c", "--template", "tells", code=0)
+    equal(console(daemon, "c").split()[0], "c", "the first word: nothing from before the wait")
+
+
 def test_clones_do_not_see_each_others_writes(t):
     daemon = t.daemon()
     create(t, daemon, "kv", "kv")

@@ -149,6 +149,7 @@ static void ready(int argc, char **argv)
 	(void)argv;
 	CHECK_IS(cassin_call0(CASSIN_CALL_READY), 0);
 	CHECK_IS(cassin_call0(CASSIN_CALL_READY), 0);
+	CHECK_IS(cassin_call0(CASSIN_CALL_READY_AT_WAIT), 0);
 }
 
 static const struct property all[] = {

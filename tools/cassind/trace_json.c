@@ -47,6 +47,7 @@ static const struct call calls[] = {
 				     {"stack_size", NUMBER},
 				     {"mask", ADDRESS},
 				     {"timer", DEADLINE}}},
+	[CASSIN_CALL_READY_AT_WAIT] = {"ready_at_wait", {{0}}},
 	[CASSIN_CALL_FILE_INFO] = {"file_info", {{"file", NUMBER}, {"addr", ADDRESS}}},
 	[CASSIN_CALL_FILE_READ] = {"file_read",
 				   {{"file", NUMBER}, {"offset", NUMBER}, {"addr", ADDRESS}, {"len", NUMBER}}},

@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #define CASSIN_ABI_MAJOR 1
-#define CASSIN_ABI_MINOR 2
+#define CASSIN_ABI_MINOR 3
 
 /* The door: `out %al, $0xca` from ring 3. Call number in rax, arguments in rdi rsi rdx r10 r8 r9,
  * result in rax: 0 or more on success, a negated CASSIN_E* code on failure. */
@@ -55,6 +55,8 @@ enum cassin_call {
 	/* Since 1.2. */
 	CASSIN_CALL_FILE_INFO = 18, /* (file, addr) -> 0; writes struct cassin_file_info */
 	CASSIN_CALL_FILE_READ = 19, /* (file, offset, addr, len) -> bytes, 0 at the end */
+	/* Since 1.3. */
+	CASSIN_CALL_READY_AT_WAIT = 20, /* () -> 0; as READY, but a template is frozen where it waits next */
 };
 
 /* ---- Errors (results are negated; the numbers are Linux's) ---- */

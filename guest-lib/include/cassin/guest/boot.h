@@ -18,6 +18,8 @@ static inline const char *cassin_name(void)
 _Noreturn void cassin_exit(int code);
 /* Says that the guest has booted: `cassin spawn` waits for this. */
 void cassin_ready(void);
+/* The same; clones of the guest begin where it waits next, and do not run before something comes for them. */
+void cassin_ready_at_wait(void);
 /* Figures about this guest. */
 void cassin_info(struct cassin_info *out);
 /* Fills with random bytes. 0, -CASSIN_EFAULT. */
