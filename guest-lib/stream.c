@@ -167,17 +167,23 @@ static uint64_t deadline(uint64_t at)
 	return at;
 }
 
-static void drain(void)
+static void free_dead(void)
 {
-	struct cassin_cqe cqe;
-	state.handed_in = cassin_ring_left() == 0;
-	while (cassin_next(&cqe))
-		completed(&cqe);
 	for (struct cassin_conn *c = state.dead, *next; c; c = next) {
 		next = c->next;
 		if (state.handed_in && !c->receiving && !c->sending)
 			conn_free(c);
 	}
+}
+
+static void drain(void)
+{
+	struct cassin_cqe cqe;
+	state.handed_in = cassin_ring_left() == 0;
+	free_dead(); /* first: a new connection then gets their memory, not more of it */
+	while (cassin_next(&cqe))
+		completed(&cqe);
+	free_dead();
 }
 
 static int serve(void)

@@ -2,6 +2,7 @@
 #include "park.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <zstd.h>
@@ -13,15 +14,57 @@
 
 #define LEVEL 1 /* of compression: a guest that wakes waits for it */
 
+/* A thread's workspace for zstd, which is large to make and to clear for a few pages. */
+struct packer {
+	ZSTD_CCtx *pack;
+	ZSTD_DCtx *unpack;
+};
+
+static pthread_key_t packer_key;
+static pthread_once_t packer_once = PTHREAD_ONCE_INIT;
+static bool packer_keyed;
+
+static void packer_free(void *opaque)
+{
+	struct packer *p = opaque;
+	ZSTD_freeCCtx(p->pack);
+	ZSTD_freeDCtx(p->unpack);
+	free(p);
+}
+
+static void packer_init(void)
+{
+	packer_keyed = !pthread_key_create(&packer_key, packer_free);
+}
+
+/* The calling thread's. NULL: no memory. */
+static struct packer *packer(void)
+{
+	pthread_once(&packer_once, packer_init);
+	struct packer *p = packer_keyed ? pthread_getspecific(packer_key) : NULL;
+	if (p || !packer_keyed)
+		return p;
+	p = calloc(1, sizeof *p);
+	if (!p)
+		return NULL;
+	p->pack = ZSTD_createCCtx();
+	p->unpack = ZSTD_createDCtx();
+	if (p->pack && p->unpack && !pthread_setspecific(packer_key, p))
+		return p;
+	packer_free(p);
+	return NULL;
+}
+
 /* Folds f up, into memory of the C library's. */
 static int pack(struct parked *p, const struct memory *m, const struct frozen *f)
 {
 	size_t pages = f->npages * sizeof *f->page, entries = f->nentries * sizeof *f->entries;
 	size_t size = f->npages * PAGE_SIZE, room = ZSTD_compressBound(size);
-	unsigned char *bytes = malloc(pages + entries + room);
+	struct packer *own = packer();
+	unsigned char *bytes = own ? malloc(pages + entries + room) : NULL;
 	if (!bytes)
 		return -ENOMEM;
-	size_t packed = size ? ZSTD_compress(bytes + pages + entries, room, f->content, size, LEVEL) : 0;
+	size_t packed = size ? ZSTD_compressCCtx(own->pack, bytes + pages + entries, room, f->content, size, LEVEL) : 0;
 	if (ZSTD_isError(packed) || packed > UINT32_MAX) {
 		free(bytes);
 		return -ENOMEM;
@@ -110,7 +153,10 @@ static int unpack(struct memory *m, const struct parked *p, const unsigned char 
 {
 	size_t pages = p->npages * sizeof(uint64_t), entries = p->nentries * sizeof(struct frozen_entry);
 	size_t size = (size_t)p->npages * PAGE_SIZE;
-	if (size && ZSTD_decompress(content, size, bytes + pages + entries, p->packed) != size)
+	struct packer *own = packer();
+	if (!own)
+		return -ENOMEM;
+	if (size && ZSTD_decompressDCtx(own->unpack, content, size, bytes + pages + entries, p->packed) != size)
 		return -EIO;
 	struct frozen f = {.nentries = p->nentries, .entries = malloc(entries + 1)};
 	int r = f.entries ? space_make(m, &m->root[0]) : -ENOMEM;
