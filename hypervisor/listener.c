@@ -24,7 +24,6 @@ struct listener {
 	struct interest interest;
 	uint16_t port;
 	int fd; /* the host's listening socket, the guest's as long as it exists; -1: none */
-	bool tcp;
 	struct arrival *first, **last;
 	unsigned waiting;
 };
@@ -38,7 +37,7 @@ static int32_t accept_arrival(struct listener *l)
 {
 	struct arrival *a = l->first;
 	struct guest *g = l->stream.guest;
-	int32_t r = a->pipe ? pipe_open(g, a->pipe, 1) : socket_open(g, a->fd, false);
+	int32_t r = a->pipe ? pipe_open(g, a->pipe, 1) : socket_open(g, a->fd);
 	if (r < 0)
 		return r;
 	l->first = a->next;
@@ -54,7 +53,7 @@ static int32_t accept_host(struct listener *l)
 	for (;;) {
 		int fd = accept4(l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd >= 0) {
-			int32_t r = socket_open(l->stream.guest, fd, l->tcp);
+			int32_t r = socket_open(l->stream.guest, fd);
 			if (r < 0)
 				close(fd);
 			return r;
@@ -159,10 +158,8 @@ struct stream *listener_new(struct guest *g, uint16_t port)
 	l->last = &l->first;
 	l->interest.ready = listener_ready;
 	for (size_t i = 0; i < g->spec.nports; i++) {
-		if (g->ports[i].guest == port) {
+		if (g->ports[i].guest == port)
 			l->fd = g->ports[i].fd;
-			l->tcp = !g->ports[i].unix_path[0];
-		}
 	}
 	return &l->stream;
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The host endpoints of a guest: bound at spawn, listening across its restarts. */
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -28,6 +30,8 @@ static int bind_listen(int fd, const struct sockaddr *address, socklen_t len, co
 {
 	int one = 1;
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+	if (!*path)
+		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one); /* its connections inherit it */
 	int r = bind(fd, address, len) ? -errno : 0;
 	if (r == -EADDRINUSE && *path && unlink_stale(address, len, path))
 		r = bind(fd, address, len) ? -errno : 0;

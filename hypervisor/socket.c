@@ -123,7 +123,7 @@ static void socket_ready(struct interest *p, unsigned events)
 		stream_ready(&sock->stream, events);
 }
 
-static int32_t enter_table(struct guest *g, int fd, bool tcp, struct socket_stream **out)
+static int32_t enter_table(struct guest *g, int fd, struct socket_stream **out)
 {
 	struct socket_stream *sock = calloc(1, sizeof *sock);
 	if (!sock)
@@ -135,17 +135,14 @@ static int32_t enter_table(struct guest *g, int fd, bool tcp, struct socket_stre
 		free(sock);
 		return r;
 	}
-	int one = 1;
-	if (tcp)
-		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
 	*out = sock;
 	return r;
 }
 
-int32_t socket_open(struct guest *g, int fd, bool tcp)
+int32_t socket_open(struct guest *g, int fd)
 {
 	struct socket_stream *sock;
-	int32_t r = enter_table(g, fd, tcp, &sock);
+	int32_t r = enter_table(g, fd, &sock);
 	if (r >= 0)
 		atomic_fetch_add_explicit(&g->count.accepted, 1, memory_order_relaxed);
 	return r;
@@ -158,15 +155,17 @@ int socket_connect(struct guest *g, const char *target, struct stream **out, boo
 	struct socket_stream *sock;
 	if (endpoint_sockaddr(target, &address, &len))
 		return -ENOENT;
-	int fd = socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int fd = socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), one = 1;
 	if (fd < 0)
 		return -EMFILE;
+	if (address.ss_family != AF_UNIX)
+		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
 	int r = connect(fd, (struct sockaddr *)&address, len) ? errno : 0;
 	if (r && r != EINPROGRESS) { /* EAGAIN: a Unix socket whose backlog is full */
 		close(fd);
 		return r == EAGAIN ? -ECONNREFUSED : stream_error(r);
 	}
-	int32_t number = enter_table(g, fd, address.ss_family != AF_UNIX, &sock);
+	int32_t number = enter_table(g, fd, &sock);
 	if (number < 0) {
 		close(fd);
 		return number;

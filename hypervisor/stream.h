@@ -75,7 +75,7 @@ void stream_fail(struct stream *s, int result);
 unsigned stream_wanted(const struct stream *s);
 
 /* ACCEPT in one of three ways: the new handle, -EMFILE, -ENOMEM; the file or pipe is taken over only on success. */
-int32_t socket_open(struct guest *g, int fd, bool tcp);
+int32_t socket_open(struct guest *g, int fd);
 int32_t pipe_open(struct guest *g, struct pipe *p, unsigned end);
 /* CONNECT: a stream whose CONNECT op is still to be queued; *done says that it is connected already. */
 int socket_connect(struct guest *g, const char *target, struct stream **out, bool *done);

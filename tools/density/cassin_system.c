@@ -26,6 +26,7 @@ struct cassin {
 	unsigned have[SCENARIO_GROUPS_MAX];
 	char *images[SCENARIO_GROUPS_MAX];
 	unsigned churned, oldest; /* of the first group: spawned behind the step's; removed */
+	bool was_full;            /* the pool, while the present step was spawned */
 	struct histogram spawns;
 	double *virtual_ns[SCENARIO_GROUPS_MAX]; /* of fairness groups, as last asked for */
 };
@@ -191,8 +192,10 @@ static int grow_group(struct cassin *c, size_t group, unsigned want, double *bat
 		}
 		if (result == 0)
 			c->have[group] += n;
-		else if (result == -ENOMEM)
+		else if (result == -ENOMEM) {
+			c->was_full = true;
 			result = await_room(c);
+		}
 		bar_say(&s->lab->bar, "%s: %u of %u guests", s->name, c->have[group], want);
 	}
 	return result;
@@ -227,6 +230,7 @@ static int cassin_grow(struct system *s, unsigned guests, json_t *into)
 	uint64_t began = now_ns();
 	int result = 0;
 	memset(&c->spawns, 0, sizeof c->spawns);
+	c->was_full = false;
 	for (size_t i = 0; result == 0 && i < scenario->group_count; i++)
 		result = grow_group(c, i, scenario_group_size(scenario, i, guests) + offset(c, i), &batched, &seconds);
 	if (c->spawns.count) {
@@ -238,6 +242,8 @@ static int cassin_grow(struct system *s, unsigned guests, json_t *into)
 	s->guests = guests;
 	if (result == 0) {
 		s->lab->spawn_s = (double)(now_ns() - began) / 1e9 / (guests - before);
+		if (c->was_full) /* who is asked next needs room to wake up */
+			await_room(c);
 		return 0;
 	}
 	unsigned all = 0;
