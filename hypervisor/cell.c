@@ -233,7 +233,8 @@ static void populate(struct cell *c, frame_t f)
 	uint32_t n = f / POPULATE_SHARE < POPULATE_MOST ? f / POPULATE_SHARE : POPULATE_MOST;
 	uint64_t end = c->size >> PAGE_SHIFT, to = f + 1 + n < end ? f + 1 + n : end;
 	if (atomic_compare_exchange_strong(&c->populated, &from, (frame_t)to))
-		madvise(cell_frame(c, f), (size_t)(to - f) << PAGE_SHIFT, MADV_POPULATE_WRITE); /* else they come one by one */
+		madvise(cell_frame(c, f), (size_t)(to - f) << PAGE_SHIFT,
+			MADV_POPULATE_WRITE); /* else they come one by one */
 }
 
 int cell_frame_alloc_locked(struct cell *c, frame_t *out, bool *fresh)

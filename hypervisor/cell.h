@@ -63,7 +63,7 @@ struct cell {
 
 	pthread_mutex_t lock; /* images, flush, vCPU creation */
 	struct cell_image *images;
-	struct cell_clock *clocks; /* the newest first */
+	struct cell_clock *clocks;       /* the newest first */
 	struct vcpu *vcpus[WORKERS_MAX]; /* each used by its worker only */
 	void *dummy;                     /* page behind the slot that a flush takes out and puts back */
 	atomic_uint_fast64_t flushes, image_frames;

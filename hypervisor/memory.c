@@ -310,8 +310,7 @@ static int lay_out(struct memory *m, struct memory_layout *out)
 	add_region(m, (struct region){.va = out->stack_low, .pages = STACK_PAGES, .first = page, .rights = rw});
 	page += STACK_PAGES;
 	out->clock_page = out->stack_high + PAGE_SIZE;
-	add_region(m,
-		   (struct region){.va = out->clock_page, .pages = 1, .rights = CASSIN_READ, .frame = &m->clock});
+	add_region(m, (struct region){.va = out->clock_page, .pages = 1, .rights = CASSIN_READ, .frame = &m->clock});
 	out->info_page = out->clock_page + PAGE_SIZE;
 	add_region(m, (struct region){.va = out->info_page, .pages = 1, .rights = CASSIN_READ, .frame = &m->info});
 	out->heap = out->info_page + 2 * PAGE_SIZE;

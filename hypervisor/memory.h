@@ -66,7 +66,7 @@ struct memory {
 	uint64_t generation;      /* unique in the process; a new one whenever a live entry changes */
 	struct commit *commits;
 	uint32_t ncommits, commits_size;
-	bool flush;   /* too many commits: flush the cell instead */
+	bool flush;    /* too many commits: flush the cell instead */
 	frame_t info;  /* its info page, made when first touched */
 	frame_t clock; /* the clock page that it shares */
 	struct region *regions;

@@ -36,7 +36,8 @@ static void tick(struct watcher *w)
 		bool busy = atomic_exchange(&c->busy, false);
 		if (busy)
 			c->trimmed = false;
-		else if (!c->trimmed || frames_quarantined(&c->frames)) { /* parking fills the quarantine of a cell at rest */
+		else if (!c->trimmed ||
+			 frames_quarantined(&c->frames)) { /* parking fills the quarantine of a cell at rest */
 			cell_trim(c);
 			c->trimmed = true;
 		}

@@ -21,7 +21,8 @@ struct watcher {
 	int stop;  /* eventfd */
 	int steps; /* timerfd that tells when the host's wall clock was set */
 	bool started;
-	uint64_t parkings, parkings_trimmed; /* of the engine, at the last tick, and when the C library's heap was trimmed */
+	uint64_t parkings,
+		parkings_trimmed; /* of the engine, at the last tick, and when the C library's heap was trimmed */
 };
 
 int watcher_start(struct watcher *w, struct engine *e);

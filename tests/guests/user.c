@@ -98,7 +98,8 @@ CODE(stack_segments, "mov %ss, %eax\nmov %eax, %ds\nmov %eax, %es\nmov %eax, %fs
 static uint64_t data_selectors(void)
 {
 	uint16_t ds, es, fs, gs;
-	__asm__ volatile("mov %%ds, %0\nmov %%es, %1\nmov %%fs, %2\nmov %%gs, %3" : "=r"(ds), "=r"(es), "=r"(fs), "=r"(gs));
+	__asm__ volatile("mov %%ds, %0\nmov %%es, %1\nmov %%fs, %2\nmov %%gs, %3"
+			 : "=r"(ds), "=r"(es), "=r"(fs), "=r"(gs));
 	return ds | (uint64_t)es << 16 | (uint64_t)fs << 32 | (uint64_t)gs << 48;
 }
 

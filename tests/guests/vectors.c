@@ -128,8 +128,10 @@ static void fills(int argc, char **argv)
 {
 	build(area, 0xa5);
 	uint64_t mask = build(other, 0xa5), spin = argc > 1 ? 1 : UINT64_MAX;
-	__asm__ volatile("mov %%ss, %%ecx\nmov %%ecx, %%ds\nmov %%ecx, %%fs\nxor %%ecx, %%ecx\nmov %%ecx, %%es\nmov %%ecx, %%gs" ::
-				 : "ecx");
+	__asm__ volatile(
+		"mov %%ss, %%ecx\nmov %%ecx, %%ds\nmov %%ecx, %%fs\nxor %%ecx, %%ecx\nmov %%ecx, %%es\nmov %%ecx, "
+		"%%gs" ::
+			: "ecx");
 	cassin_print("filled\n");
 	if (spin == UINT64_MAX)
 		load_spin_save(other, area, mask, spin);

@@ -53,7 +53,8 @@ Test(libc_string, copies_any_length_at_any_alignment)
 
 Test(libc_string, moves_that_overlap)
 {
-	static const size_t distances[] = {0, 1, 2, 7, 8, 15, 16, 17, 31, 33, 63, 64, 65, 100, 127, 128, 129, 200, 1000, 2047, 2048};
+	static const size_t distances[] = {0,  1,  2,   7,   8,   15,  16,  17,   31,   33,  63,
+					   64, 65, 100, 127, 128, 129, 200, 1000, 2047, 2048};
 	for (size_t n = 0; n < 2500; n = next_length(n)) {
 		for (size_t k = 0; k < sizeof distances / sizeof *distances; k++) {
 			for (int up = 0; up < 2; up++) {
@@ -97,7 +98,9 @@ Test(libc_string, compares_bytes_as_unsigned_and_by_the_first_that_differs)
 		for (size_t at = 0; at < n; at++) {
 			b[at] = (unsigned char)(a[at] ^ 0x80);
 			if (at + 1 < n)
-				b[at + 1] = (unsigned char)(a[at + 1] ^ (b[at] > a[at] ? 0x80 : 0)); /* the later one says otherwise */
+				b[at + 1] = (unsigned char)(a[at + 1] ^
+							    (b[at] > a[at] ? 0x80
+									   : 0)); /* the later one says otherwise */
 			int less = a[at] < b[at] ? -1 : 1;
 			cr_assert_eq(sign(guest_memcmp(a, b, n)), less, "%zu bytes, differing at %zu", n, at);
 			cr_assert_eq(sign(guest_memcmp(b, a, n)), -less);
