@@ -4,6 +4,8 @@
 #define DEFAULT_CONNECTIONS 256u
 #define DEFAULT_INPUT 65536u
 #define SERVICE_SQ 32u
+#define LOW_ROOM                                                                                                       \
+	2560u /* below the rings, for a connection: so that it shares their first pages, and not the ones behind */
 #define ACCEPT_RETRY_NS 50000000u
 #define FLUSH_RETRY_NS 10000000u
 
@@ -222,7 +224,9 @@ int cassin_serve(const struct cassin_service *s)
 	if (most > CASSIN_CQ_MAX / 2)
 		most = CASSIN_CQ_MAX / 2;
 	uint32_t completions = completions_for(most);
+	void *low = cassin_alloc(LOW_ROOM);
 	int r = cassin_ring_init(SERVICE_SQ, completions);
+	cassin_free(low);
 	if (r)
 		return r;
 	struct cassin_sqe listen = {.op = CASSIN_OP_LISTEN, .offset = s->port};

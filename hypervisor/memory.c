@@ -11,13 +11,13 @@
 #include "space.h"
 #include "template.h"
 
-#define PREMAP_PAGES 128u /* of a small image: all mapped at spawn */
-#define AROUND_PAGES 16u  /* of a large one: mapped with the page that faulted */
-#define WINDOW_MOST 128u  /* pages of zero that sequential growth gets at a time, */
-#define WINDOW_SMALL 16u  /* where what the guest has already does not allow for more: */
-#define WINDOW_SHARE 16u  /* one page for each so many */
-#define HOT_STACK 1u      /* stack pages given at spawn */
-#define HEAP_GUARD 1u
+#define PREMAP_PAGES 128u           /* of a small image: all mapped at spawn */
+#define AROUND_PAGES 16u            /* of a large one: mapped with the page that faulted */
+#define WINDOW_MOST 128u            /* pages of zero that sequential growth gets at a time, */
+#define WINDOW_SMALL 16u            /* where what the guest has already does not allow for more: */
+#define WINDOW_SHARE 16u            /* one page for each so many */
+#define HOT_STACK 1u                /* stack pages given at spawn */
+#define HEAP_ALIGN (8u * PAGE_SIZE) /* KVM's shadow paging maps ahead within eight entries, up to the first empty one */
 
 static frame_t *page_slot(struct memory *m, uint64_t page, bool create)
 {
@@ -313,7 +313,7 @@ static int lay_out(struct memory *m, struct memory_layout *out)
 	add_region(m, (struct region){.va = out->clock_page, .pages = 1, .rights = CASSIN_READ, .frame = &m->clock});
 	out->info_page = out->clock_page + PAGE_SIZE;
 	add_region(m, (struct region){.va = out->info_page, .pages = 1, .rights = CASSIN_READ, .frame = &m->info});
-	out->heap = out->info_page + 2 * PAGE_SIZE;
+	out->heap = (out->info_page + 2 * PAGE_SIZE + HEAP_ALIGN - 1) / HEAP_ALIGN * HEAP_ALIGN;
 	out->heap_page = page;
 	out->heap_size = (m->pages - page) << PAGE_SHIFT;
 	if (out->heap_size > CASSIN_VA_END - out->heap)

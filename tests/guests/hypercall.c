@@ -4,7 +4,7 @@
 
 static void bad_number(int argc, char **argv)
 {
-	static const uint64_t numbers[] = {20, 255, 4096, UINT32_MAX, UINT64_C(1) << 32, UINT64_C(1) << 63, UINT64_MAX};
+	static const uint64_t numbers[] = {21, 255, 4096, UINT32_MAX, UINT64_C(1) << 32, UINT64_C(1) << 63, UINT64_MAX};
 	(void)argc;
 	(void)argv;
 	for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)

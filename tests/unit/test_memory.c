@@ -80,6 +80,7 @@ Test(memory, the_layout_has_guards_between_its_parts)
 				   ELF_BASE - 1,      ELF_BASE + 0x1000, at->heap + at->heap_size};
 	cr_assert_eq(at->stack_low, w.image->high + PAGE_SIZE);
 	cr_assert_eq(at->stack_high - at->stack_low, STACK_PAGES * PAGE_SIZE);
+	cr_assert_eq(at->heap % (8 * PAGE_SIZE), 0u);
 	cr_assert_eq(at->heap_page, 4u + STACK_PAGES);
 	cr_assert_eq(at->heap_size, (QUOTA - at->heap_page) * PAGE_SIZE);
 	for (unsigned i = 0; i < sizeof guards / sizeof *guards; i++) {
