@@ -75,6 +75,7 @@ def main():
         for sentence in [f"not measured: {outcome}"] if isinstance(outcome, str) else outcome.found:
             say(f"  {sentence}")
         page.write(path, options.parts, outcomes, lab.settings, options.quick, began)
+        page.write_plots(os.path.join(options.out, "plots"), options.parts, outcomes)
         if interrupted:
             break
     measured = sum(not isinstance(outcome, str) for outcome in outcomes.values())

@@ -64,6 +64,18 @@ def host(settings):
     return ", ".join(words)
 
 
+def write_plots(folder, parts, outcomes):
+    """Each plot as a picture of its own, folder/KEY-NUMBER.svg."""
+    colours, rules = STYLE[:STYLE.index("* {")], "\n".join(line for line in (STYLE + OWN_STYLE).split("\n") if line.startswith(("svg ", ".s0")))
+    os.makedirs(folder, exist_ok=True)
+    for part in parts:
+        for i, (_, picture) in enumerate(getattr(outcomes.get(part.key), "plots", [])):
+            begin, rest = picture.split(">", 1)
+            begin = begin.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1)
+            with open(os.path.join(folder, f"{part.key}-{i + 1}.svg"), "w", encoding="utf-8") as out:
+                out.write(f"{begin}><style>{colours}{rules}</style>{rest}\n")
+
+
 def write(path, parts, outcomes, settings, quick, began):
     """`outcomes`: by the part's key, an Outcome, or why there is none; parts without one have not been reached."""
     measured = [outcomes.get(part.key, "It was not reached.") for part in parts]

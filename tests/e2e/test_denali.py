@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+from xml.etree import ElementTree
 
 from cassin_test import ROOT, contains, equal, holds, wait_until
 
@@ -33,6 +34,10 @@ def test_every_part_is_measured_and_told_beside_the_papers_figures(t):
     holds("Not measured." not in page, "all are measured")
     equal(re.findall(r"(?:src|href)=|@import|url\(|<script", page), [], "references to elsewhere")
     contains(page, "not parked: no further than", "pool of 2 MiB is exhausted")
+    pictures = sorted(os.listdir(t.path("out/plots")))
+    equal(len(pictures), page.count("<svg"), "plots as pictures")
+    for name in pictures:
+        equal(ElementTree.parse(t.path(f"out/plots/{name}")).getroot().tag, "{http://www.w3.org/2000/svg}svg", name)
 
 
 def test_a_part_that_cannot_be_measured_is_told(t):
