@@ -193,7 +193,7 @@ void cell_destroy(struct cell *c)
 		cell_image_free(c, c->images);
 	cell_clocks_free(c);
 	if (c->vm >= 0)
-		close(c->vm);
+		kvm_descriptor_close(c->vm);
 	if (c->memory != MAP_FAILED)
 		munmap(c->memory, c->size);
 	if (c->dummy != MAP_FAILED)

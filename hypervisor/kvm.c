@@ -159,3 +159,8 @@ void kvm_close(struct kvm *k)
 	free(k->xsave_initial);
 	k->fd = -1;
 }
+
+void kvm_descriptor_close(int fd)
+{
+	close(fd);
+}

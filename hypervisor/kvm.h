@@ -33,5 +33,7 @@ struct kvm {
 /* -ENOENT, -EACCES, -ENOSYS, -ENOMEM with the cure in *err. The two probed members are cell_probe()'s to set. */
 int kvm_open(struct kvm *k, struct cassin_error_text *err);
 void kvm_close(struct kvm *k);
+/* Closes what an ioctl of KVM gave, a VM or a vCPU. A place of its own: see tests/tsan-suppressions. */
+void kvm_descriptor_close(int fd);
 
 #endif

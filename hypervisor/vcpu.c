@@ -130,7 +130,7 @@ void vcpu_destroy(struct vcpu *v)
 	if (v->run != MAP_FAILED)
 		munmap(v->run, v->cell->kvm->run_size);
 	if (v->fd >= 0)
-		close(v->fd);
+		kvm_descriptor_close(v->fd);
 	free(v);
 }
 
