@@ -30,13 +30,21 @@ static void store(char *at, vector v)
 	*(unaligned_vector *)at = v;
 }
 
-static void move_4_vectors(char *d, const char *s)
+struct four {
+	vector a, b, c, d;
+};
+
+static inline struct four load_four(const char *at)
 {
-	vector a = load(s), b = load(s + 16), c = load(s + 32), e = load(s + 48);
-	store(d, a);
-	store(d + 16, b);
-	store(d + 32, c);
-	store(d + 48, e);
+	return (struct four){load(at), load(at + 16), load(at + 32), load(at + 48)};
+}
+
+static inline void store_four(char *at, struct four v)
+{
+	store(at, v.a);
+	store(at + 16, v.b);
+	store(at + 32, v.c);
+	store(at + 48, v.d);
 }
 
 static void move_below_16(char *d, const char *s, size_t n)
@@ -80,26 +88,19 @@ static void move_to_128(char *d, const char *s, size_t n)
 /* The end that the loop has not reached yet is in hand before it begins, which may be what it overwrites. */
 static void move_upwards(char *d, const char *s, size_t n)
 {
-	const char *last = s + n - 64;
 	char *end = d + n - 64;
-	vector a = load(last), b = load(last + 16), c = load(last + 32), e = load(last + 48);
+	struct four last = load_four(s + n - 64);
 	for (; d < end; d += 64, s += 64)
-		move_4_vectors(d, s);
-	store(end, a);
-	store(end + 16, b);
-	store(end + 32, c);
-	store(end + 48, e);
+		store_four(d, load_four(s));
+	store_four(end, last);
 }
 
 static void move_downwards(char *d, const char *s, size_t n)
 {
-	vector a = load(s), b = load(s + 16), c = load(s + 32), e = load(s + 48);
+	struct four first = load_four(s);
 	for (; n > 64; n -= 64)
-		move_4_vectors(d + n - 64, s + n - 64);
-	store(d, a);
-	store(d + 16, b);
-	store(d + 32, c);
-	store(d + 48, e);
+		store_four(d + n - 64, load_four(s + n - 64));
+	store_four(d, first);
 }
 
 void *memmove(void *to, const void *from, size_t n)
@@ -169,18 +170,13 @@ static int compare_words(uint64_t a, uint64_t b)
 int memcmp(const void *a, const void *b, size_t n)
 {
 	const unsigned char *x = a, *y = b;
-	unsigned found;
 	if (n >= 16) {
-		size_t i = 0;
-		for (; i < n - 16; i += 16) {
-			if ((found = differences(x + i, y + i)))
-				goto differ;
-		}
-		i = n - 16;
-		found = differences(x + i, y + i);
+		unsigned found = 0;
+		size_t i = 0, last = n - 16;
+		while (!(found = differences(x + i, y + i)) && i < last)
+			i = i + 16 < last ? i + 16 : last;
 		if (!found)
 			return 0;
-	differ:
 		i += (unsigned)__builtin_ctz(found);
 		return x[i] - y[i];
 	}

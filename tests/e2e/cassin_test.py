@@ -211,6 +211,11 @@ class Daemon:
     def guest(self, name):
         return self.request("GET", f"/v1/guests/{name}", status=200).json()
 
+    def pss_kib(self, kind="Pss"):
+        """Its memory in KiB, of a kind that proc(5) has in smaps_rollup."""
+        with open(f"/proc/{self.process.pid}/smaps_rollup", encoding="ascii") as rollup:
+            return next(int(line.split()[1]) for line in rollup if line.startswith(f"{kind}:"))
+
     def guests(self):
         return self.request("GET", "/v1/guests", status=200).json()["guests"]
 

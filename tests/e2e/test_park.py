@@ -76,20 +76,15 @@ def test_parked_guests_go_to_the_swap_file_and_come_back(t):
     holds(not os.path.exists(path), "the file is gone")
 
 
-def pss_kib(daemon):
-    with open(f"/proc/{daemon.process.pid}/smaps_rollup", encoding="ascii") as file:
-        return next(int(line.split()[1]) for line in file if line.startswith("Pss:"))
-
-
 def test_memory_goes_back_to_the_host(t):
     daemon = t.daemon("--park", "1", "--swap", t.path("memory.swap"))
     daemon.cassin("template", "create", "web", t.guest("http"), code=0)
-    before = pss_kib(daemon)
+    before = daemon.pss_kib()
     daemon.cassin("spawn", "-n", 400, "--name", "c", "--template", "web", code=0)
-    peak = pss_kib(daemon) - before
+    peak = daemon.pss_kib() - before
     holds(peak > 400 * 16, f"{peak} KiB for 400 clones that run")
     all_parked(daemon, 400)
-    wait_until(lambda: pss_kib(daemon) - before < 400 * 6, f"the memory of 400 parked clones of {peak} KiB is given back")
+    wait_until(lambda: daemon.pss_kib() - before < 400 * 6, f"the memory of 400 parked clones of {peak} KiB is given back")
 
 
 def test_a_corrupted_swap_file_ends_whom_it_hits(t):

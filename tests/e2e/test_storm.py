@@ -57,8 +57,7 @@ def holdings(daemon):
 def resident_kib(daemon):
     """Of the daemon's own memory; what guests had is given back to the host once all rest."""
     time.sleep(REST_S)
-    with open(f"/proc/{daemon.process.pid}/smaps_rollup", encoding="ascii") as rollup:
-        return next(int(line.split()[1]) for line in rollup if line.startswith("Pss_Anon:"))
+    return daemon.pss_kib("Pss_Anon")
 
 
 def balanced(daemon, before):

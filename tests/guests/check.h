@@ -102,6 +102,15 @@ static inline volatile uint8_t *spare(unsigned i)
 	return (volatile uint8_t *)(cassin_boot->heap + in_heap * CASSIN_PAGE_SIZE);
 }
 
+/* ds, es, fs, gs, from the lowest 16 bits up. */
+static inline uint64_t data_selectors(void)
+{
+	uint16_t ds, es, fs, gs;
+	__asm__ volatile("mov %%ds, %0\nmov %%es, %1\nmov %%fs, %2\nmov %%gs, %3"
+			 : "=r"(ds), "=r"(es), "=r"(fs), "=r"(gs));
+	return ds | (uint64_t)es << 16 | (uint64_t)fs << 32 | (uint64_t)gs << 48;
+}
+
 /* Addresses where a guest has nothing. */
 #define ELSEWHERE ((volatile uint8_t *)UINT64_C(0x4000000000))
 

@@ -95,14 +95,6 @@ static void fs_base(int argc, char **argv)
 CODE(null_segments, "xor %eax, %eax\nmov %eax, %ds\nmov %eax, %es\nmov %eax, %fs\nmov %eax, %gs\n" CALL);
 CODE(stack_segments, "mov %ss, %eax\nmov %eax, %ds\nmov %eax, %es\nmov %eax, %fs\nmov %eax, %gs\n" CALL);
 
-static uint64_t data_selectors(void)
-{
-	uint16_t ds, es, fs, gs;
-	__asm__ volatile("mov %%ds, %0\nmov %%es, %1\nmov %%fs, %2\nmov %%gs, %3"
-			 : "=r"(ds), "=r"(es), "=r"(fs), "=r"(gs));
-	return ds | (uint64_t)es << 16 | (uint64_t)fs << 32 | (uint64_t)gs << 48;
-}
-
 /* A user that loads other selectors has spoilt its own. Which ones a guest has is the KVM's business: on some all are null. */
 static void segments(int argc, char **argv)
 {

@@ -260,8 +260,7 @@ Test(memory, growth_in_sequence_is_run_ahead_of_by_a_share_of_what_there_is)
 {
 	struct world w = world_new(6000);
 	struct box b;
-	b.image = cell_image_get(&w.cell->cell, w.image, NULL);
-	cr_assert_eq(memory_init(&b.memory, &w.cell->cell, b.image, 5000, &b.at), 0);
+	cr_assert_eq(try_begin(&w, &b, 5000), 0);
 	uint64_t before = b.memory.used;
 	unsigned faults = 0;
 	for (uint64_t i = 0; i < 4000; i++) {
