@@ -14,44 +14,38 @@
 
 #define BACKLOG 512
 
-/* Removes the socket file of a process that is gone. False: somebody has it, or it is no socket. A datagram socket asks: to
- * whoever listens there that is the wrong type, and no connection. */
-static bool unlink_stale(const struct sockaddr *address, socklen_t len, const char *path)
+static int failed(int r, struct cassin_error_text *why)
 {
-	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return false;
-	bool stale = connect(fd, address, len) && errno == ECONNREFUSED;
-	close(fd);
-	return stale && !unlink(path);
+	return error_set(why, r, "%s", r == -EADDRINUSE ? "already in use" : strerror(-r));
 }
 
-static int bind_listen(int fd, const struct sockaddr *address, socklen_t len, const char *path)
+static int bind_tcp(int fd, const struct sockaddr *address, socklen_t len, struct cassin_error_text *why)
 {
 	int one = 1;
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-	if (!*path)
-		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one); /* its connections inherit it */
-	int r = bind(fd, address, len) ? -errno : 0;
-	if (r == -EADDRINUSE && *path && unlink_stale(address, len, path))
-		r = bind(fd, address, len) ? -errno : 0;
-	return !r && listen(fd, BACKLOG) ? -errno : r;
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one); /* its connections inherit it */
+	return bind(fd, address, len) ? failed(-errno, why) : 0;
 }
 
-static int open_one(struct port *p, const struct guest_port *want)
+static int open_one(struct port *p, const struct guest_port *want, struct cassin_error_text *why)
 {
 	struct sockaddr_storage address;
 	socklen_t len;
 	int r = endpoint_sockaddr(want->host, &address, &len);
 	if (r)
-		return r;
+		return failed(r, why);
 	p->guest = want->guest;
 	p->fd = socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (p->fd < 0)
-		return -errno;
+		return failed(-errno, why);
 	const char *path = address.ss_family == AF_UNIX ? ((struct sockaddr_un *)&address)->sun_path : "";
-	r = bind_listen(p->fd, (struct sockaddr *)&address, len, path);
+	p->file = (struct own_file){0};
+	r = *path ? own_socket_bind(&p->file, p->fd, path, why)
+		  : bind_tcp(p->fd, (struct sockaddr *)&address, len, why);
+	if (!r && listen(p->fd, BACKLOG))
+		r = failed(-errno, why);
 	if (r) {
+		own_file_remove(&p->file, path);
 		close(p->fd);
 		p->fd = -1;
 		return r;
@@ -60,10 +54,10 @@ static int open_one(struct port *p, const struct guest_port *want)
 	return 0;
 }
 
-static int refused(const struct guest_spec *spec, size_t i, int r, struct cassin_error_text *err)
+static int refused(const struct guest_spec *spec, size_t i, int r, const struct cassin_error_text *why,
+		   struct cassin_error_text *err)
 {
-	return error_set(err, r, "%s: port %s: %s", spec->name, spec->ports[i].host,
-			 r == -EADDRINUSE ? "already in use" : strerror(-r));
+	return error_set(err, r, "%s: port %s: %s", spec->name, spec->ports[i].host, why->text);
 }
 
 int ports_open(const struct guest_spec *spec, struct port **ports, struct cassin_error_text *err)
@@ -75,10 +69,11 @@ int ports_open(const struct guest_spec *spec, struct port **ports, struct cassin
 	if (!all)
 		return error_set(err, -ENOMEM, "%s: no memory", spec->name);
 	for (size_t i = 0; i < spec->nports; i++) {
-		int r = open_one(&all[i], &spec->ports[i]);
+		struct cassin_error_text why;
+		int r = open_one(&all[i], &spec->ports[i], &why);
 		if (r) {
 			ports_close(all, i);
-			return refused(spec, i, r, err);
+			return refused(spec, i, r, &why, err);
 		}
 	}
 	*ports = all;
@@ -92,7 +87,7 @@ static void close_one(struct port *p)
 	close(p->fd);
 	p->fd = -1;
 	if (p->unix_path[0])
-		unlink(p->unix_path);
+		own_file_remove(&p->file, p->unix_path);
 }
 
 void ports_close(struct port *ports, size_t n)
@@ -115,12 +110,15 @@ void ports_refuse(struct port *ports, size_t n)
 int ports_resume(struct port *ports, const struct guest_spec *spec, struct cassin_error_text *err)
 {
 	for (size_t i = 0; ports && i < spec->nports; i++) {
-		int r = ports[i].fd < 0                ? open_one(&ports[i], &spec->ports[i])
-			: listen(ports[i].fd, BACKLOG) ? -errno
-						       : 0;
+		struct cassin_error_text why;
+		int r = 0;
+		if (ports[i].fd < 0)
+			r = open_one(&ports[i], &spec->ports[i], &why);
+		else if (listen(ports[i].fd, BACKLOG))
+			r = failed(-errno, &why);
 		if (r) {
 			ports_refuse(ports, spec->nports);
-			return refused(spec, i, r, err);
+			return refused(spec, i, r, &why, err);
 		}
 	}
 	return 0;

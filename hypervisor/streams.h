@@ -6,6 +6,7 @@
 #ifndef STREAMS_H
 #define STREAMS_H
 
+#include <cassin/own_file.h>
 #include <cassin/spec.h>
 
 #include "op.h"
@@ -17,7 +18,8 @@ struct worker;
 struct port {
 	int fd; /* -1: a Unix socket's, while it refuses */
 	uint16_t guest;
-	char unix_path[CASSIN_ENDPOINT_MAX + 1]; /* to be unlinked at the end; "" for TCP */
+	char unix_path[CASSIN_ENDPOINT_MAX + 1]; /* "" for TCP */
+	struct own_file file;                    /* what was bound there, to be removed at the end */
 };
 
 /* Binds and listens on all ports of a spec. *ports is malloc'd (NULL for none). -EADDRINUSE and the like with the

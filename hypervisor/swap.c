@@ -63,6 +63,8 @@ int swap_open(struct swap *s, const char *path, uint64_t bytes, struct cassin_er
 		return error_set(err, -errno, "%s: cannot open the swap file: %s", path, strerror(errno));
 	set_bits(s, 0, 1, true);
 	int r = claim(s, err);
+	if (!r)
+		r = own_file_note(&s->file, s->fd);
 	if (r) {
 		close(s->fd);
 		s->fd = -1;
@@ -73,7 +75,7 @@ int swap_open(struct swap *s, const char *path, uint64_t bytes, struct cassin_er
 void swap_close(struct swap *s)
 {
 	if (s->fd >= 0) {
-		unlink(s->path);
+		own_file_remove(&s->file, s->path);
 		close(s->fd);
 	}
 	if (s->path)

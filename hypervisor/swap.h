@@ -7,11 +7,13 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
+#include <cassin/own_file.h>
 #include <cassin/spec.h>
 
 struct swap {
 	int fd; /* -1: there is none */
 	char *path;
+	struct own_file file; /* what was opened there */
 	pthread_mutex_t lock;
 	unsigned char *taken; /* a bit for each unit */
 	uint64_t units, next;

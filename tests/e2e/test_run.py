@@ -5,6 +5,7 @@ import fcntl
 import os
 import pty
 import signal
+import socket
 import stat
 import subprocess
 import termios
@@ -96,6 +97,39 @@ def test_a_port_can_be_a_unix_socket(t):
     holds(stat.S_ISSOCK(os.stat(path).st_mode), "it is a socket")
     result = t.run(["curl", "-sS", "--unix-socket", path, "http://guest/status"], code=0)
     equal(result.json()["name"], "http", "name")
+
+
+def test_a_port_never_takes_the_place_of_a_file(t):
+    """Nor what came to its path meanwhile, at the end."""
+    path = t.path("precious")
+    for make, word in ((lambda: t.write("precious", "text"), "a file"), (lambda: os.symlink("elsewhere", path), "a symbolic link"),
+                       (lambda: os.mkfifo(path), "a FIFO")):
+        make()
+        before = os.lstat(path)
+        result = t.cassin("run", "-p", "unix:precious:80", t.guest("http"), code=125)
+        one_line(result.err, "unix:", "precious", word)
+        equal(os.lstat(path).st_ino, before.st_ino, f"{word} is the same afterwards")
+        os.unlink(path)
+    process = t.start([t.tool("cassin"), "run", "-p", "unix:precious:80", t.guest("http")], stdin=subprocess.DEVNULL)
+    wait_until(lambda: os.path.exists(path), "the socket is there")
+    os.rename(path, path + ".aside")
+    t.write("precious", "text")
+    process.send_signal(signal.SIGINT)
+    equal(wait_exit(process), 130, "exit code")
+    with open(path, encoding="utf-8") as file:
+        equal(file.read(), "text", "what the file holds")
+
+
+def test_a_port_replaces_a_socket_whose_process_is_gone(t):
+    path = t.path("web.sock")
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(path)
+    process = t.start([t.tool("cassin"), "run", "-p", "unix:web.sock:80", t.guest("http")], stdin=subprocess.DEVNULL)
+    wait_until(lambda: t.run(["curl", "-sS", "--unix-socket", path, "http://guest/status"]).code == 0, "it answers")
+    one_line(t.cassin("run", "-p", "unix:web.sock:80", t.guest("http"), code=125).err, "web.sock", "in use")
+    process.send_signal(signal.SIGINT)
+    equal(wait_exit(process), 130, "exit code")
+    holds(not os.path.exists(path), "the socket is gone")
 
 
 def test_a_port_in_use_is_refused_in_one_line(t):

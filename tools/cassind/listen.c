@@ -14,10 +14,11 @@
 
 /* The holder of the lock may have removed the file between our open and our flock: then it is no longer the one
  * that the path names, and holding it would mean nothing. */
-static bool lock_is_current(int fd, const char *path)
+static bool lock_is_current(struct listeners *l)
 {
-	struct stat held, named;
-	return !fstat(fd, &held) && !lstat(path, &named) && held.st_ino == named.st_ino && held.st_dev == named.st_dev;
+	struct own_file named;
+	return !own_file_note(&l->lock_file, l->lock) && !own_file_note_path(&named, l->lock_path) &&
+	       named.inode == l->lock_file.inode && named.device == l->lock_file.device;
 }
 
 static int lock_take(struct listeners *l, struct cassin_error_text *err)
@@ -31,51 +32,35 @@ static int lock_take(struct listeners *l, struct cassin_error_text *err)
 			close(l->lock);
 			return error_set(err, -EADDRINUSE, "another cassind is listening on %s", l->path.api);
 		}
-		if (lock_is_current(l->lock, l->lock_path))
+		if (lock_is_current(l))
 			return 0;
 		close(l->lock);
 	}
 }
 
-static int stale_clear(const char *path, struct cassin_error_text *err)
+static int listen_at(const char *path, struct own_file *file, struct cassin_error_text *err)
 {
-	struct stat st;
-	if (lstat(path, &st) < 0)
-		return errno == ENOENT ? 0 : error_set(err, -errno, "cannot look at %s: %s", path, strerror(errno));
-	if (!S_ISSOCK(st.st_mode))
-		return error_set(err, -EEXIST, "%s exists and is no socket", path);
-	int fd = socket_path_connect(path);
-	if (fd >= 0) {
-		close(fd);
-		return error_set(err, -EADDRINUSE, "another process is listening on %s", path);
-	}
-	if (fd != -ECONNREFUSED)
-		return error_set(err, fd, "cannot tell whether %s is in use: %s", path, strerror(-fd));
-	if (unlink(path) < 0)
-		return error_set(err, -errno, "cannot remove the stale %s: %s", path, strerror(errno));
-	return 0;
-}
-
-static int listen_at(const char *path, struct cassin_error_text *err)
-{
-	int result = stale_clear(path, err);
-	if (result < 0)
-		return result;
-	struct sockaddr_un addr = {.sun_family = AF_UNIX};
-	memcpy(addr.sun_path, path, strlen(path) + 1);
+	struct cassin_error_text why;
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return error_set(err, -errno, "cannot create a socket: %s", strerror(errno));
 	mode_t before = umask(0177);
-	result = bind(fd, (const struct sockaddr *)&addr, sizeof addr) < 0 ? -errno : 0;
+	int result = own_socket_bind(file, fd, path, &why);
 	umask(before);
 	if (!result && listen(fd, BACKLOG) < 0)
-		result = -errno;
+		result = error_set(&why, -errno, "%s", strerror(errno));
 	if (result < 0) {
+		own_file_remove(file, path);
 		close(fd);
-		return error_set(err, result, "cannot listen on %s: %s", path, strerror(-result));
+		return error_set(err, result, "cannot listen on %s: %s", path, why.text);
 	}
 	return fd;
+}
+
+static void lock_give(struct listeners *l)
+{
+	own_file_remove(&l->lock_file, l->lock_path);
+	close(l->lock);
 }
 
 int listeners_open(struct listeners *l, struct cassin_error_text *err)
@@ -83,27 +68,25 @@ int listeners_open(struct listeners *l, struct cassin_error_text *err)
 	int result = lock_take(l, err);
 	if (result < 0)
 		return result;
-	l->api = listen_at(l->path.api, err);
+	l->api = listen_at(l->path.api, &l->api_file, err);
 	if (l->api < 0) {
 		result = l->api;
 		goto no_api;
 	}
-	l->gateway = listen_at(l->path.gateway, err);
+	l->gateway = listen_at(l->path.gateway, &l->gateway_file, err);
 	if (l->gateway >= 0)
 		return 0;
 	result = l->gateway;
 	close(l->api);
-	unlink(l->path.api);
+	own_file_remove(&l->api_file, l->path.api);
 no_api:
-	unlink(l->lock_path);
-	close(l->lock);
+	lock_give(l);
 	return result;
 }
 
 void listeners_close(struct listeners *l)
 {
-	unlink(l->path.api);
-	unlink(l->path.gateway);
-	unlink(l->lock_path);
-	close(l->lock);
+	own_file_remove(&l->api_file, l->path.api);
+	own_file_remove(&l->gateway_file, l->path.gateway);
+	lock_give(l);
 }

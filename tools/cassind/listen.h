@@ -3,6 +3,8 @@
 #ifndef LISTEN_H
 #define LISTEN_H
 
+#include <cassin/own_file.h>
+
 #include "../common/socket_path.h"
 
 struct listeners {
@@ -10,6 +12,7 @@ struct listeners {
 	char lock_path[SOCKET_PATH_SIZE + sizeof ".lock"];
 	int lock;         /* held while the daemon lives */
 	int api, gateway; /* listening, non-blocking, mode 0600 */
+	struct own_file lock_file, api_file, gateway_file;
 };
 
 /* Takes the lock, clears sockets that a dead daemon left and listens on both. -EADDRINUSE: a daemon lives there. On

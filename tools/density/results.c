@@ -76,13 +76,16 @@ static int write_file(const char *folder, const char *name, void (*write)(FILE *
 {
 	char *path = NULL, *other = NULL;
 	int result = -ENOMEM;
-	if (asprintf(&path, "%s/%s", folder, name) > 0 && asprintf(&other, "%s/.%s", folder, name) > 0) {
-		FILE *f = fopen(other, "we");
+	if (asprintf(&path, "%s/%s", folder, name) > 0 &&
+	    asprintf(&other, "%s/.%s.%ld", folder, name, (long)getpid()) > 0) {
+		FILE *f = fopen(other, "wxe");
 		result = f ? 0 : -errno;
 		if (f) {
 			write(f, results);
 			if (ferror(f) | fclose(f) || rename(other, path) < 0)
 				result = -(errno ? errno : EIO);
+			if (result < 0)
+				unlink(other);
 		}
 	}
 	if (result < 0)
