@@ -4,7 +4,7 @@
 
 #include <cassin/spec.h>
 
-#include "endpoint.h"
+#include "spec/endpoint.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

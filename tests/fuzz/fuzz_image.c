@@ -2,7 +2,7 @@
 /* Any bytes as an image. What is accepted must keep every promise that the engine relies on. */
 #include "fuzz.h"
 
-#include "image.h"
+#include "image/image.h"
 
 static void check_segment(const struct image *m, size_t i)
 {

@@ -8,7 +8,7 @@
 
 #include "fake_guest.h"
 #include "fuzz_input.h"
-#include "registers.h"
+#include "guest/registers.h"
 
 #define STEPS_MOST 300u
 #define SPACES_MADE 4u

@@ -3,8 +3,8 @@
 #ifndef FAKE_CELL_H
 #define FAKE_CELL_H
 
-#include "cell.h"
-#include "memory.h"
+#include "cell/cell.h"
+#include "memory/memory.h"
 
 #define FAKE_FRAMES 16384u /* room of a fake cell */
 

@@ -6,7 +6,7 @@
 #ifndef FAKE_GUEST_H
 #define FAKE_GUEST_H
 
-#include "guest.h"
+#include "guest/guest.h"
 
 #define FAKE_BASE UINT64_C(0x100000)
 #define FAKE_SIZE 0x10000u

@@ -7,8 +7,8 @@
 
 #include "elf_builder.h"
 #include "fake_cell.h"
-#include "pagetable.h"
-#include "park.h"
+#include "cell/pagetable.h"
+#include "memory/park.h"
 
 #define QUOTA 48u
 #define SPACES 6u

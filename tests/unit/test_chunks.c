@@ -4,8 +4,8 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "chunks.h"
-#include "memory.h"
+#include "memory/chunks.h"
+#include "memory/memory.h"
 
 #define MANY 5000u
 #define PER_PAGE (PAGE_SIZE / sizeof(struct chunk))

@@ -6,8 +6,8 @@
 #include <unistd.h>
 #include <x86intrin.h>
 
-#include "clock.h"
-#include "worker.h"
+#include "cell/clock.h"
+#include "worker/worker.h"
 
 #define CLOSE_NS INT64_C(50000000)
 

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "deadlines.h"
+#include "base/deadlines.h"
 
 #define MANY 2000u
 

@@ -8,7 +8,7 @@
 
 #include <cassin/spec.h>
 
-#include "endpoint.h"
+#include "spec/endpoint.h"
 
 static struct cassin_error_text err;
 

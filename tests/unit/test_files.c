@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Files of specs, and the store that keeps the same content once. */
-#include "files.h"
+#include "image/files.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>

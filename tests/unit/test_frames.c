@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "frames.h"
+#include "cell/frames.h"
 
 #define STEP 16u /* frames of one growth */
 

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "elf_builder.h"
-#include "image.h"
+#include "image/image.h"
 
 static struct image *parse(struct elf *e)
 {

@@ -6,8 +6,8 @@
 
 #include "elf_builder.h"
 #include "fake_cell.h"
-#include "pagetable.h"
-#include "space.h"
+#include "cell/pagetable.h"
+#include "memory/space.h"
 
 #define QUOTA 256u
 #define TEXT ELF_BASE

@@ -7,7 +7,7 @@
 #include "elf_builder.h"
 #include "fake_cell.h"
 #include "paging_model.h"
-#include "pagetable.h"
+#include "cell/pagetable.h"
 
 #define QUOTA 256u
 #define FREE gva(0x100000)

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "guest.h"
-#include "registry.h"
+#include "guest/guest.h"
+#include "engine/registry.h"
 
 #define MANY 1500u
 

@@ -2,7 +2,7 @@
 #include <criterion/criterion.h>
 #include <stdlib.h>
 
-#include "schedule.h"
+#include "base/schedule.h"
 
 #define SLICE UINT64_C(1000000)
 

@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "swap.h"
+#include "base/swap.h"
 
 static char folder[64], path[80];
 

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "elf_builder.h"
-#include "symbols.h"
+#include "image/symbols.h"
 
 static struct symbols *read_all(struct elf *e, uint64_t bias)
 {

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "fake_guest.h"
-#include "registers.h"
+#include "guest/registers.h"
 
 #define MASK (FAKE_BASE + 0x100)
 #define STACK (FAKE_BASE + 0x4000)

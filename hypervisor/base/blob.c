@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/blob.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct blob *blob_new(size_t size)
+{
+	struct blob *b = malloc(sizeof *b + size);
+	if (!b)
+		return NULL;
+	*b = (struct blob){.size = size};
+	atomic_init(&b->refs, 1);
+	return b;
+}
+
+struct blob *blob_get(struct blob *b)
+{
+	atomic_fetch_add(&b->refs, 1);
+	return b;
+}
+
+static struct blob *copy(const struct blob *b)
+{
+	struct blob *c = blob_new(b->size);
+	if (c)
+		memcpy(c->bytes, b->bytes, b->size);
+	return c;
+}
+
+struct blob *blob_get_free(struct blob *b)
+{
+	return b->store ? copy(b) : blob_get(b);
+}
+
+/* ---- Files ---- */
+
+static int read_whole(int fd, struct blob *b)
+{
+	for (size_t at = 0; at < b->size;) {
+		ssize_t n = read(fd, b->bytes + at, b->size - at);
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		if (n == 0)
+			b->size = at; /* it has shrunk since */
+		if (n > 0)
+			at += (size_t)n;
+	}
+	return 0;
+}
+
+static int read_open(int fd, struct blob **out, const char *path, uint64_t most, struct cassin_error_text *err)
+{
+	struct stat st;
+	if (fstat(fd, &st))
+		return error_set(err, -errno, "%s: %s", path, strerror(errno));
+	if (!S_ISREG(st.st_mode))
+		return error_set(err, -EISDIR, "%s: not a regular file", path);
+	if ((uint64_t)st.st_size > most)
+		return error_set(err, -EFBIG, "%s: %lld bytes: larger than %llu MiB", path, (long long)st.st_size,
+				 (unsigned long long)(most >> 20));
+	struct blob *b = blob_new((size_t)st.st_size);
+	int r = b ? read_whole(fd, b) : -ENOMEM;
+	if (r) {
+		blob_put(b);
+		return error_set(err, r, "%s: %s", path, strerror(-r));
+	}
+	*out = b;
+	return 0;
+}
+
+int blob_read(struct blob **out, const char *path, uint64_t most, struct cassin_error_text *err)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (fd < 0)
+		return error_set(err, -errno, "%s: %s", path, strerror(errno));
+	int r = read_open(fd, out, path, most, err);
+	close(fd);
+	return r;
+}
+
+/* ---- The store ---- */
+
+void blob_store_init(struct blob_store *s)
+{
+	*s = (struct blob_store){.lock = PTHREAD_MUTEX_INITIALIZER};
+}
+
+void blob_store_destroy(struct blob_store *s)
+{
+	for (size_t i = 0; i < BLOB_BUCKETS; i++)
+		assert(!s->buckets[i]);
+	pthread_mutex_destroy(&s->lock);
+}
+
+/* FNV-1a, as its authors give it. */
+static unsigned bucket_of(const struct blob *b)
+{
+	uint64_t hash = UINT64_C(0xcbf29ce484222325);
+	for (size_t i = 0; i < b->size; i++)
+		hash = (hash ^ b->bytes[i]) * UINT64_C(0x100000001b3);
+	return (unsigned)(hash % BLOB_BUCKETS);
+}
+
+/* A reference; NULL: none. Under the lock. */
+static struct blob *find_same(struct blob_store *s, const struct blob *b, unsigned bucket)
+{
+	for (struct blob *same = s->buckets[bucket]; same; same = same->next)
+		if (same->size == b->size && !memcmp(same->bytes, b->bytes, b->size))
+			return blob_get(same);
+	return NULL;
+}
+
+/* The same bytes with one reference: who else holds the blob must not see it change. */
+static struct blob *sole(struct blob *b)
+{
+	if (atomic_load(&b->refs) == 1)
+		return b;
+	struct blob *c = copy(b);
+	blob_put(b);
+	return c;
+}
+
+struct blob *blob_intern(struct blob_store *s, struct blob *b)
+{
+	if (b->store == s)
+		return b;
+	unsigned bucket = bucket_of(b);
+	pthread_mutex_lock(&s->lock);
+	struct blob *kept = find_same(s, b, bucket);
+	if (kept) {
+		pthread_mutex_unlock(&s->lock);
+		blob_put(b);
+		return kept;
+	}
+	kept = sole(b);
+	if (kept) {
+		kept->store = s;
+		kept->bucket = bucket;
+		kept->next = s->buckets[bucket];
+		s->buckets[bucket] = kept;
+	}
+	pthread_mutex_unlock(&s->lock);
+	return kept;
+}
+
+/* Whether that was the last reference; then it is found in its store no more. */
+static bool drop_stored(struct blob_store *s, struct blob *b)
+{
+	struct blob **link = &s->buckets[b->bucket];
+	pthread_mutex_lock(&s->lock);
+	bool last = atomic_fetch_sub(&b->refs, 1) == 1;
+	if (last) {
+		while (*link != b)
+			link = &(*link)->next;
+		*link = b->next;
+	}
+	pthread_mutex_unlock(&s->lock);
+	return last;
+}
+
+void blob_put(struct blob *b)
+{
+	if (!b)
+		return;
+	if (b->store ? drop_stored(b->store, b) : atomic_fetch_sub(&b->refs, 1) == 1)
+		free(b);
+}

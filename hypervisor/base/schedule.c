@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/schedule.h"
+
+/* A pairing heap (Fredman, Sedgewick, Sleator and Tarjan, 1986), intrusive. */
+
+/* Virtual times are compared by their difference: they may wrap. */
+static bool precedes(const struct share *a, const struct share *b)
+{
+	if (a->vruntime != b->vruntime)
+		return (int64_t)(a->vruntime - b->vruntime) < 0;
+	return a->since < b->since;
+}
+
+static struct share *meld(struct share *a, struct share *b)
+{
+	if (!a || !b)
+		return a ? a : b;
+	if (precedes(b, a)) {
+		struct share *swap = a;
+		a = b;
+		b = swap;
+	}
+	b->sibling = a->child;
+	if (b->sibling)
+		b->sibling->before = b;
+	b->before = a;
+	a->child = b;
+	return a;
+}
+
+/* Melds the children of a heap whose root goes: in pairs from the left, then all from the right. */
+static struct share *meld_children(struct share *child)
+{
+	struct share *pairs = NULL, *heap = NULL;
+	while (child) {
+		struct share *a = child, *b = a->sibling;
+		child = b ? b->sibling : NULL;
+		a->sibling = a->before = NULL;
+		if (b)
+			b->sibling = b->before = NULL;
+		a = meld(a, b);
+		a->sibling = pairs;
+		pairs = a;
+	}
+	while (pairs) {
+		struct share *next = pairs->sibling;
+		pairs->sibling = NULL;
+		heap = meld(heap, pairs);
+		pairs = next;
+	}
+	return heap;
+}
+
+static uint64_t later(uint64_t a, uint64_t b)
+{
+	return (int64_t)(a - b) > 0 ? a : b;
+}
+
+void schedule_put(struct schedule *s, struct share *share, enum share_why why)
+{
+	switch (why) {
+	case SHARE_NEW:
+		share->vruntime = s->floor;
+		break;
+	case SHARE_WOKEN:
+		if ((int64_t)(share->vruntime - s->floor) > 0)
+			share->vruntime -= share->slept;
+		share->vruntime = later(share->vruntime, s->floor - SHARE_CREDIT_NS);
+		break;
+	case SHARE_YIELDS:
+		if (s->first)
+			share->vruntime = later(share->vruntime, s->first->vruntime);
+		break;
+	case SHARE_RAN:
+		break;
+	}
+	share->since = s->puts++;
+	share->child = share->sibling = share->before = NULL;
+	share->queued = true;
+	s->first = meld(s->first, share);
+	s->count++;
+}
+
+struct share *schedule_take(struct schedule *s)
+{
+	struct share *share = s->first;
+	if (!share)
+		return NULL;
+	schedule_remove(s, share);
+	s->floor = later(s->floor, share->vruntime);
+	return share;
+}
+
+void schedule_remove(struct schedule *s, struct share *share)
+{
+	if (!share->queued)
+		return;
+	struct share *rest = meld_children(share->child);
+	if (share == s->first) {
+		s->first = rest;
+	} else {
+		if (share->before->child == share)
+			share->before->child = share->sibling;
+		else
+			share->before->sibling = share->sibling;
+		if (share->sibling)
+			share->sibling->before = share->before;
+		s->first = meld(s->first, rest);
+	}
+	share->child = share->sibling = share->before = NULL;
+	share->queued = false;
+	s->count--;
+}
+
+static uint64_t chargeable(uint64_t ns)
+{
+	return ns < CHARGE_MOST_NS ? ns : CHARGE_MOST_NS;
+}
+
+void share_charge(struct share *share, uint64_t ns)
+{
+	share->vruntime += chargeable(ns) * SHARE_WEIGHT / share->weight;
+}
+
+void schedule_catch_up(struct schedule *s, uint64_t floor)
+{
+	s->floor = later(s->floor, floor);
+}
+
+uint64_t bandwidth_left(struct bandwidth *b, uint64_t now, uint64_t *until)
+{
+	if (!b->quota)
+		return UINT64_MAX;
+	if (now >= b->period_end) {
+		uint64_t periods = b->period_end ? (now - b->period_end) / b->period + 1 : 1;
+		uint64_t given = periods > UINT64_MAX / b->quota ? UINT64_MAX : periods * b->quota;
+		b->used = b->used > given ? b->used - given : 0;
+		b->period_end = b->period_end ? b->period_end + periods * b->period : now + b->period;
+	}
+	*until = b->period_end;
+	return b->used < b->quota ? b->quota - b->used : 0;
+}
+
+void bandwidth_charge(struct bandwidth *b, uint64_t ns)
+{
+	b->used += b->quota ? chargeable(ns) : 0;
+}

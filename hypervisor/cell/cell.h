@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A cell: one KVM VM with its guest-physical memory, its monitor, a vCPU for each worker that visits, and the image
+ * pages that its guests share. A cell holds guests of one domain; a cell of capacity one is `isolation: "vm"`.
+ */
+#ifndef CELL_H
+#define CELL_H
+
+#include <pthread.h>
+
+#include "cell/frames.h"
+#include "image/image.h"
+#include "cell/kvm.h"
+
+#define WORKERS_MAX 64u
+
+struct clock;
+struct vcpu;
+
+/* Guests that share a page. The shadow paging of KVM takes a page away from all who have mapped it when more than 1000 entries
+ * of page tables do (RMAP_RECYCLE_THRESHOLD in arch/x86/kvm/mmu/mmu.c), and each of them faults again. */
+#define SHARERS_MOST 900u
+
+struct cell_clock {
+	struct cell_clock *next;
+	frame_t frame;
+	unsigned guests; /* that see it */
+};
+
+/* An image's pages in a cell, read-only and shared by up to SHARERS_MOST guests; filled as guests touch them. */
+struct cell_image {
+	struct cell_image *next;
+	struct image *image;       /* a reference */
+	unsigned guests;           /* that use it */
+	uint64_t npages;           /* of all segments, zero pages too; numbered in the segments' order */
+	frame_t *frames;           /* shared frame by page number; FRAME_NONE: not filled yet */
+	struct template *template; /* a reference; NULL: guests boot from the image. Its pages go before the image's */
+	frame_t *frozen;           /* shared frame by place in the template; FRAME_NONE: not filled yet */
+	uint64_t nhot;             /* pages that earlier instances wrote to while they booted: given at spawn */
+	uint32_t hot[64];
+};
+
+struct cell {
+	struct cell *next;
+	const struct kvm *kvm;
+	unsigned number;
+	char *domain;
+	bool single;      /* capacity one */
+	unsigned nguests; /* under the engine's lock */
+	int vm;
+	unsigned char *memory; /* host view of guest-physical 0 */
+	uint64_t size;         /* of the reservation, bytes */
+	uint64_t grown;        /* bytes that have slots */
+	uint64_t slot_size;
+	unsigned nslots;
+	struct frames frames;
+	_Atomic frame_t populated; /* below it the host has been asked for every frame's page */
+
+	frame_t code, tables, tss, stacks; /* of the monitor */
+	frame_t link;                      /* what entry MONITOR_L4 of every root points to */
+	frame_t root;                      /* the monitor's own */
+	unsigned workers;
+
+	pthread_mutex_t lock; /* images, flush, vCPU creation */
+	struct cell_image *images;
+	struct cell_clock *clocks;       /* the newest first */
+	struct vcpu *vcpus[WORKERS_MAX]; /* each used by its worker only */
+	void *dummy;                     /* page behind the slot that a flush takes out and puts back */
+	atomic_uint_fast64_t flushes, image_frames;
+	atomic_bool busy; /* a guest has run since the last tick */
+	bool trimmed;     /* the watcher's */
+};
+
+/* A cell with room for `bytes` of guest memory and `workers` vCPUs. -ENOMEM, -EMFILE, ...; *err says which. */
+int cell_create(struct cell **out, const struct kvm *k, struct frame_pool *pool, uint64_t bytes, unsigned workers,
+		struct cassin_error_text *err);
+/* No guest is left and no worker will run one. */
+void cell_destroy(struct cell *c);
+/* Finds out where RIP is after an exit and whether the TSC reads true, and stores that in *k. */
+int cell_probe(struct kvm *k, struct cassin_error_text *err);
+
+static inline void *cell_frame(const struct cell *c, frame_t f)
+{
+	return c->memory + frame_gpa(f).v;
+}
+
+/* A frame for the caller to overwrite whole, unless it is fresh (zero). When the pool is exhausted the quarantine is
+ * emptied first. _locked: c->lock is held. -ENOMEM. */
+int cell_frame_alloc(struct cell *c, frame_t *out, bool *fresh);
+int cell_frame_alloc_locked(struct cell *c, frame_t *out, bool *fresh);
+/* A frame of zeros. -ENOMEM. */
+int cell_frame_zero(struct cell *c, frame_t *out);
+/* Makes KVM forget every shadow of this cell's page tables, and every vCPU its translations. */
+void cell_flush(struct cell *c);
+/* Page-table frames of the dead: reused only after a flush, which many of them share. */
+void cell_tables_free(struct cell *c, const frame_t *at, size_t n);
+/* Gives the kernel's shadow memory of idle guests back, and the quarantine; for cells where nothing runs. */
+void cell_trim(struct cell *c);
+/* Gives frames that nobody has needed since the last call back to the host: half of them, as need comes in waves, or all
+ * where nothing runs (`rest`). Called about once a second. */
+void cell_return(struct cell *c, bool rest);
+
+/* The frame of a clock page for a guest, and back. -ENOMEM. */
+int cell_clock_get(struct cell *c, frame_t *out);
+void cell_clock_put(struct cell *c, frame_t clock);
+/* Writes the time to all of them; makes the first. -ENOMEM. */
+int cell_clocks_publish(struct cell *c, const struct clock *clock);
+void cell_clocks_free(struct cell *c); /* but their frames */
+
+/* The cell's share of an image, or of a template of it (NULL: none); taken with a guest, dropped at its end. NULL: no
+ * memory. */
+struct cell_image *cell_image_get(struct cell *c, struct image *image, struct template *t);
+void cell_image_put(struct cell *c, struct cell_image *ci);
+/* Frees it and its frames. The lock is held, or nobody else is left; no guest uses it. */
+void cell_image_free(struct cell *c, struct cell_image *ci);
+/* The shared frame of page number `page`, which the template gives or else `segment`, whose pages start at number `first`.
+ * -ENOMEM. */
+int cell_image_frame(struct cell *c, struct cell_image *ci, const struct image_segment *segment, uint64_t first,
+		     uint64_t page, frame_t *out);
+/* The same if it is filled already; FRAME_NONE. */
+frame_t cell_image_shared(const struct cell_image *ci, uint64_t page);
+/* The template's content of a page; NULL: it has none. */
+const void *cell_image_frozen(const struct cell_image *ci, uint64_t page);
+/* Remembers that page number `page` (any page of the guest, not only the image's) is written to during boot. */
+void cell_image_hot(struct cell *c, struct cell_image *ci, uint64_t page);
+
+#endif

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cell/cell.h"
+#include "guest/template.h"
+
+#define HOT_FROZEN 8u
+#define IDLE_IMAGES 8u /* without a guest, kept for the next spawn */
+
+static uint64_t count_pages(const struct image *image)
+{
+	uint64_t n = 0;
+	for (size_t i = 0; i < image->nsegments; i++)
+		n += image->segments[i].pages;
+	return n;
+}
+
+static struct cell_image *make(struct image *image, struct template *t)
+{
+	struct cell_image *ci = calloc(1, sizeof *ci);
+	if (!ci)
+		return NULL;
+	ci->npages = count_pages(image);
+	ci->frames = calloc(ci->npages, sizeof *ci->frames);
+	ci->frozen = calloc(t ? t->frozen.npages + 1 : 1, sizeof *ci->frozen);
+	if (!ci->frames || !ci->frozen) {
+		free(ci->frames);
+		free(ci->frozen);
+		free(ci);
+		return NULL;
+	}
+	ci->image = image_get(image);
+	ci->template = t ? template_get(t) : NULL;
+	/* What the template's guest wrote to while it booted, its clones will surely write to: if it is little. */
+	for (uint64_t i = 0; t && t->frozen.npages <= HOT_FROZEN && i < t->frozen.npages; i++)
+		ci->hot[ci->nhot++] = (uint32_t)t->frozen.page[i];
+	return ci;
+}
+
+struct cell_image *cell_image_get(struct cell *c, struct image *image, struct template *t)
+{
+	pthread_mutex_lock(&c->lock);
+	struct cell_image *ci = c->images;
+	const struct cell_image *full = NULL;
+	for (; ci; ci = ci->next) {
+		if (ci->image != image || ci->template != t)
+			continue;
+		if (ci->guests < SHARERS_MOST)
+			break;
+		full = ci;
+	}
+	if (!ci) {
+		ci = make(image, t);
+		if (ci) {
+			if (full) {
+				ci->nhot = full->nhot;
+				memcpy(ci->hot, full->hot, sizeof ci->hot);
+			}
+			ci->next = c->images;
+			c->images = ci;
+		}
+	}
+	if (ci)
+		ci->guests++;
+	pthread_mutex_unlock(&c->lock);
+	return ci;
+}
+
+static void free_frames(struct cell *c, frame_t *frames, uint64_t n)
+{
+	for (uint64_t i = 0; i < n; i++) {
+		if (frames[i]) {
+			frames_free(&c->frames, &frames[i], 1);
+			atomic_fetch_sub(&c->image_frames, 1);
+		}
+	}
+	free(frames);
+}
+
+void cell_image_free(struct cell *c, struct cell_image *ci)
+{
+	struct cell_image **link = &c->images;
+	while (*link != ci)
+		link = &(*link)->next;
+	*link = ci->next;
+	free_frames(c, ci->frames, ci->npages);
+	free_frames(c, ci->frozen, ci->template ? ci->template->frozen.npages : 0);
+	image_put(ci->image);
+	template_put(ci->template);
+	free(ci);
+}
+
+/* Frees the idle images beyond the IDLE_IMAGES newest. */
+static void drop_idle(struct cell *c)
+{
+	unsigned idle = 0;
+	for (struct cell_image *ci = c->images, *next; ci; ci = next) {
+		next = ci->next;
+		if (!ci->guests && ++idle > IDLE_IMAGES)
+			cell_image_free(c, ci);
+	}
+}
+
+static bool has_twin(const struct cell *c, const struct cell_image *ci)
+{
+	for (const struct cell_image *other = c->images; other; other = other->next) {
+		if (other != ci && other->image == ci->image && other->template == ci->template)
+			return true;
+	}
+	return false;
+}
+
+void cell_image_put(struct cell *c, struct cell_image *ci)
+{
+	pthread_mutex_lock(&c->lock);
+	if (!--ci->guests) {
+		if (has_twin(c, ci))
+			cell_image_free(c, ci);
+		else
+			drop_idle(c);
+	}
+	pthread_mutex_unlock(&c->lock);
+}
+
+/* Where the shared frame of a page is kept, and the template's content of it. NULL: the page is not shared. */
+static frame_t *shared_slot(const struct cell_image *ci, uint64_t page, const void **content)
+{
+	size_t at;
+	*content = ci->template ? frozen_page(&ci->template->frozen, page, &at) : NULL;
+	if (*content)
+		return &ci->frozen[at];
+	return page < ci->npages ? &ci->frames[page] : NULL;
+}
+
+frame_t cell_image_shared(const struct cell_image *ci, uint64_t page)
+{
+	const void *content;
+	const frame_t *slot = shared_slot(ci, page, &content);
+	return slot ? __atomic_load_n(slot, __ATOMIC_RELAXED) : FRAME_NONE;
+}
+
+const void *cell_image_frozen(const struct cell_image *ci, uint64_t page)
+{
+	size_t at;
+	return ci->template ? frozen_page(&ci->template->frozen, page, &at) : NULL;
+}
+
+int cell_image_frame(struct cell *c, struct cell_image *ci, const struct image_segment *segment, uint64_t first,
+		     uint64_t page, frame_t *out)
+{
+	const void *content;
+	frame_t *slot = shared_slot(ci, page, &content);
+	int r = 0;
+	pthread_mutex_lock(&c->lock);
+	*out = *slot;
+	if (!*out) {
+		bool fresh;
+		r = cell_frame_alloc_locked(c, out, &fresh);
+		if (!r) {
+			if (content)
+				memcpy(cell_frame(c, *out), content, PAGE_SIZE);
+			else
+				image_page(ci->image, segment, page - first, cell_frame(c, *out));
+			atomic_fetch_add(&c->image_frames, 1);
+			__atomic_store_n(slot, *out, __ATOMIC_RELAXED); /* others look without the lock */
+		}
+	}
+	pthread_mutex_unlock(&c->lock);
+	return r;
+}
+
+void cell_image_hot(struct cell *c, struct cell_image *ci, uint64_t page)
+{
+	pthread_mutex_lock(&c->lock);
+	uint64_t i = 0;
+	while (i < ci->nhot && ci->hot[i] != page)
+		i++;
+	if (i == ci->nhot && i < sizeof ci->hot / sizeof *ci->hot && page <= UINT32_MAX)
+		ci->hot[ci->nhot++] = (uint32_t)page;
+	pthread_mutex_unlock(&c->lock);
+}

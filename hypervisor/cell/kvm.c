@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: MIT */
+#include "cell/kvm.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#define CPUID_ENTRIES 256
+#define XCR0_LEGACY 3u /* x87 and SSE */
+#define XCR0_AVX 4u
+#define XSAVE_LEGACY_SIZE 576u
+#define XSAVE_AVX_SIZE 832u
+
+static int open_device(struct cassin_error_text *err)
+{
+	int fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+	if (fd >= 0)
+		return fd;
+	if (errno == EACCES || errno == EPERM)
+		return error_set(err, -EACCES,
+				 "/dev/kvm: permission denied: add yourself to its group (sudo usermod -aG kvm $USER), "
+				 "then log in anew");
+	if (errno == ENOENT || errno == ENODEV || errno == ENXIO)
+		return error_set(err, -ENOENT,
+				 "/dev/kvm: not there: turn virtualisation on in the firmware and load the module "
+				 "(sudo modprobe kvm_amd or kvm_intel)");
+	return error_set(err, -errno, "/dev/kvm: %s", strerror(errno));
+}
+
+struct need {
+	int cap, least;
+	const char *name;
+};
+
+static int check_capabilities(const struct kvm *k, struct cassin_error_text *err)
+{
+	static const struct need needs[] = {
+		{KVM_CAP_SYNC_REGS, KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS, "KVM_CAP_SYNC_REGS"},
+		{KVM_CAP_IMMEDIATE_EXIT, 1, "KVM_CAP_IMMEDIATE_EXIT"},
+		{KVM_CAP_XSAVE, 1, "KVM_CAP_XSAVE"},
+		{KVM_CAP_XCRS, 1, "KVM_CAP_XCRS"},
+		{KVM_CAP_VCPU_EVENTS, 1, "KVM_CAP_VCPU_EVENTS"},
+	};
+	if (ioctl(k->fd, KVM_GET_API_VERSION, 0) != KVM_API_VERSION)
+		return error_set(err, -ENOSYS, "/dev/kvm: API version is not %d", KVM_API_VERSION);
+	for (size_t i = 0; i < sizeof needs / sizeof *needs; i++) {
+		int has = ioctl(k->fd, KVM_CHECK_EXTENSION, needs[i].cap);
+		if (has < 0 || (has & needs[i].least) != needs[i].least)
+			return error_set(err, -ENOSYS, "/dev/kvm: lacks %s: Linux 4.17 or newer on x86-64 is needed",
+					 needs[i].name);
+	}
+	return 0;
+}
+
+static void mask_entry(struct kvm_cpuid_entry2 *e, uint64_t xcr0)
+{
+	switch (e->function) {
+	case 1: /* no VMX, MONITOR, PCID, x2APIC, TSC deadline */
+		e->ecx &= ~(1u << 5 | 1u << 3 | 1u << 17 | 1u << 21 | 1u << 24);
+		break;
+	case 7: /* no FSGSBASE, SGX, AVX-512, protection keys, shadow stacks, AMX */
+		if (e->index) {
+			e->eax = e->ebx = e->ecx = e->edx = 0;
+			break;
+		}
+		e->eax = 0;
+		e->ebx &= ~(1u << 0 | 1u << 2 | 0xdc230000u);
+		e->ecx &= ~(1u << 1 | 1u << 3 | 1u << 4 | 1u << 6 | 1u << 7 | 1u << 11 | 1u << 12 | 1u << 14);
+		e->edx &= ~(1u << 2 | 1u << 3 | 1u << 8 | 1u << 20 | 1u << 22 | 1u << 23 | 1u << 24 | 1u << 25);
+		break;
+	case 0xd:
+		if (e->index == 0) {
+			e->eax = (uint32_t)xcr0;
+			e->ebx = e->ecx = xcr0 & XCR0_AVX ? XSAVE_AVX_SIZE : XSAVE_LEGACY_SIZE;
+			e->edx = 0;
+		} else if (e->index != 2 || !(xcr0 & XCR0_AVX)) {
+			e->eax = e->ebx = e->ecx = e->edx = 0;
+		}
+		break;
+	case 0x80000001: /* no SVM */
+		e->ecx &= ~(1u << 2);
+		break;
+	default:
+		break;
+	}
+}
+
+static int read_cpuid(struct kvm *k)
+{
+	k->cpuid = calloc(1, sizeof *k->cpuid + CPUID_ENTRIES * sizeof(struct kvm_cpuid_entry2));
+	if (!k->cpuid)
+		return -ENOMEM;
+	k->cpuid->nent = CPUID_ENTRIES;
+	if (ioctl(k->fd, KVM_GET_SUPPORTED_CPUID, k->cpuid))
+		return -errno;
+	k->xcr0 = XCR0_LEGACY;
+	for (uint32_t i = 0; i < k->cpuid->nent; i++) {
+		const struct kvm_cpuid_entry2 *e = &k->cpuid->entries[i];
+		if (e->function == 0xd && e->index == 0)
+			k->xcr0 |= e->eax & XCR0_AVX;
+	}
+	for (uint32_t i = 0; i < k->cpuid->nent; i++)
+		mask_entry(&k->cpuid->entries[i], k->xcr0);
+	return 0;
+}
+
+static int make_initial_xsave(struct kvm *k)
+{
+	int size = ioctl(k->fd, KVM_CHECK_EXTENSION, KVM_CAP_XSAVE2);
+	k->xsave_size = size > (int)sizeof(struct kvm_xsave) ? (size_t)size : sizeof(struct kvm_xsave);
+	k->xsave2 = k->xsave_size > sizeof(struct kvm_xsave);
+	unsigned char *image = calloc(1, k->xsave_size);
+	if (!image)
+		return -ENOMEM;
+	/* Intel SDM volume 1, 13.6: components whose XSTATE_BV bit is 0 are loaded with their initial state. MXCSR is not:
+	 * Linux copies it only from an image that says it holds x87, SSE or AVX state, and leaves the vCPU's else. */
+	static const uint16_t fcw = 0x37f;
+	static const uint32_t mxcsr = 0x1f80;
+	memcpy(image, &fcw, sizeof fcw);
+	memcpy(image + 24, &mxcsr, sizeof mxcsr);
+	k->xsave_always = XSTATE_LEGACY;
+	memcpy(image + XSTATE_BV_AT, &k->xsave_always, sizeof k->xsave_always);
+	k->xsave_initial = image;
+	return 0;
+}
+
+int kvm_open(struct kvm *k, struct cassin_error_text *err)
+{
+	memset(k, 0, sizeof *k);
+	k->fd = open_device(err);
+	if (k->fd < 0)
+		return k->fd;
+	int r = check_capabilities(k, err);
+	if (!r) {
+		r = read_cpuid(k);
+		if (!r)
+			r = make_initial_xsave(k);
+		if (r)
+			error_set(err, r, "/dev/kvm: cannot be read out: %s", strerror(-r));
+	}
+	if (r) {
+		kvm_close(k);
+		return r;
+	}
+	k->run_size = (size_t)ioctl(k->fd, KVM_GET_VCPU_MMAP_SIZE, 0);
+	int slots = ioctl(k->fd, KVM_CHECK_EXTENSION, KVM_CAP_NR_MEMSLOTS);
+	k->slots = slots > 0 ? (unsigned)slots : 32;
+	return 0;
+}
+
+void kvm_close(struct kvm *k)
+{
+	if (k->fd >= 0)
+		close(k->fd);
+	free(k->cpuid);
+	free(k->xsave_initial);
+	k->fd = -1;
+}
+
+void kvm_descriptor_close(int fd)
+{
+	close(fd);
+}

@@ -1,0 +1,497 @@
+/* SPDX-License-Identifier: MIT */
+#include "cell/vcpu.h"
+
+#include <asm/prctl.h>
+#include <cpuid.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#include <x86intrin.h>
+
+#include "guest/guest.h"
+#include "cell/pagetable.h"
+#include "guest/registers.h"
+
+#define CR0_PROTECTED UINT64_C(0x80010033) /* PG WP NE ET MP PE; no AM, so that AC means nothing */
+#define CR4_GUEST UINT64_C(0x40620)        /* OSXSAVE OSXMMEXCPT OSFXSR PAE */
+#define EFER_GUEST UINT64_C(0xd00)         /* NXE LMA LME; no SCE: syscall is an invalid opcode */
+#define RFLAGS_SET UINT64_C(0x3002)        /* IOPL 3; see DESIGN: needed besides the I/O bitmap */
+#define OUT_SIZE 2u                        /* bytes of `out %al, imm8` */
+#define RERUNS_MOST 10000u                 /* of a vCPU that is interrupted with an event half delivered */
+
+static struct kvm_segment segment(unsigned index, unsigned type, unsigned dpl, bool code)
+{
+	return (struct kvm_segment){
+		.limit = 0xffffffff,
+		.selector = (uint16_t)(index * 8 | dpl),
+		.present = 1,
+		.type = (uint8_t)type,
+		.dpl = (uint8_t)dpl,
+		.s = 1,
+		.l = code,
+		.db = !code,
+		.g = 1,
+	};
+}
+
+static void build_user(struct vcpu *v)
+{
+	const struct cell *c = v->cell;
+	struct kvm_sregs *s = &v->user;
+	s->cr0 = CR0_PROTECTED;
+	s->cr4 = CR4_GUEST;
+	s->efer = EFER_GUEST;
+	s->cr2 = s->cr8 = 0;
+	s->cs = segment(GDT_USER_CODE, 11, 3, true);
+	s->ss = s->ds = s->es = s->fs = s->gs = segment(GDT_USER_DATA, 3, 3, false);
+	s->gdt.base = monitor_page_va(c, c->code + 1);
+	s->gdt.limit = (uint16_t)((GDT_TSS + 2 * c->workers) * 8 - 1);
+	s->idt.base = s->gdt.base + MONITOR_IDT;
+	s->idt.limit = MONITOR_VECTORS * 16 - 1;
+	s->tr = (struct kvm_segment){
+		.base = monitor_tss_va(c, v->worker),
+		.limit = TSS_LIMIT,
+		.selector = (uint16_t)((GDT_TSS + 2 * v->worker) * 8),
+		.present = 1,
+		.type = 11,
+	};
+	s->ldt = (struct kvm_segment){.type = 2, .unusable = 1};
+	memset(s->interrupt_bitmap, 0, sizeof s->interrupt_bitmap);
+}
+
+static int set_tsc_offset(struct vcpu *v)
+{
+	uint64_t zero = 0;
+	struct kvm_device_attr a = {.group = KVM_VCPU_TSC_CTRL, .attr = KVM_VCPU_TSC_OFFSET, .addr = (uintptr_t)&zero};
+	if (ioctl(v->fd, KVM_HAS_DEVICE_ATTR, &a))
+		return 0; /* the probe then tells whether the TSC reads true all the same */
+	return ioctl(v->fd, KVM_SET_DEVICE_ATTR, &a) ? -errno : 0;
+}
+
+static int vcpu_setup(struct vcpu *v)
+{
+	const struct kvm *k = v->cell->kvm;
+	if (ioctl(v->fd, KVM_SET_CPUID2, k->cpuid) || ioctl(v->fd, KVM_GET_SREGS, &v->user))
+		return -errno;
+	build_user(v);
+	v->user.cr3 = frame_gpa(v->cell->root).v;
+	if (ioctl(v->fd, KVM_SET_SREGS, &v->user))
+		return -errno;
+	v->cr3 = v->user.cr3;
+	struct kvm_xcrs xcrs = {.nr_xcrs = 1, .xcrs = {{.xcr = 0, .value = k->xcr0}}};
+	if (ioctl(v->fd, KVM_SET_XCRS, &xcrs) || ioctl(v->fd, KVM_SET_XSAVE, k->xsave_initial))
+		return -errno;
+	v->run->kvm_valid_regs = KVM_SYNC_X86_REGS;
+	return set_tsc_offset(v);
+}
+
+static int vcpu_create(struct cell *c, unsigned worker, struct vcpu **out)
+{
+	struct vcpu *v = calloc(1, sizeof *v);
+	if (!v)
+		return -ENOMEM;
+	v->cell = c;
+	v->worker = worker;
+	v->run = MAP_FAILED;
+	v->fd = ioctl(c->vm, KVM_CREATE_VCPU, worker);
+	int r = v->fd < 0 ? -errno : 0;
+	if (!r) {
+		v->run = mmap(NULL, c->kvm->run_size, PROT_READ | PROT_WRITE, MAP_SHARED, v->fd, 0);
+		r = v->run == MAP_FAILED ? -errno : vcpu_setup(v);
+	}
+	if (r) {
+		vcpu_destroy(v);
+		return r;
+	}
+	*out = v;
+	return 0;
+}
+
+int vcpu_get(struct cell *c, unsigned worker, struct vcpu **out)
+{
+	int r = 0;
+	if (!c->vcpus[worker]) {
+		pthread_mutex_lock(&c->lock);
+		r = vcpu_create(c, worker, &c->vcpus[worker]);
+		pthread_mutex_unlock(&c->lock);
+	}
+	*out = c->vcpus[worker];
+	return r;
+}
+
+void vcpu_destroy(struct vcpu *v)
+{
+	if (!v)
+		return;
+	if (v->run != MAP_FAILED)
+		munmap(v->run, v->cell->kvm->run_size);
+	if (v->fd >= 0)
+		kvm_descriptor_close(v->fd);
+	free(v);
+}
+
+static unsigned char *worker_page(const struct vcpu *v)
+{
+	return cell_frame(v->cell, v->cell->stacks + v->worker);
+}
+
+/* Completes an `out` that KVM still owes us, if `rip` would make it believe that its own RIP was left alone. */
+static void finish_out(struct vcpu *v, uint64_t rip)
+{
+	if (!v->out_rip || v->out_rip != rip)
+		return;
+	v->run->immediate_exit = 1;
+	ioctl(v->fd, KVM_RUN, 0);
+	v->run->immediate_exit = 0;
+	v->out_rip = 0;
+}
+
+static int run_once(struct vcpu *v)
+{
+	int r = ioctl(v->fd, KVM_RUN, 0) ? -errno : 0;
+	v->run->kvm_dirty_regs = 0;
+	return r;
+}
+
+/* Runs the commit routine over the first n entries of the list in the worker's page, under the monitor's own root: what
+ * runs next loads another CR3, and KVM then drops what it knew. */
+static int run_commit(struct vcpu *v, uint64_t n)
+{
+	struct kvm_sync_regs *s = &v->run->s.regs;
+	uint64_t list = monitor_stack_va(v->cell, v->worker) - PAGE_SIZE;
+	uint64_t rip = MONITOR_VA + (uint64_t)(monitor_commit - monitor_start);
+	finish_out(v, rip);
+	s->regs = (struct kvm_regs){.rip = rip, .rdi = list, .rsi = n, .rsp = list + PAGE_SIZE, .rflags = 2};
+	s->sregs = v->user;
+	s->sregs.cr3 = v->cr3 = frame_gpa(v->cell->root).v;
+	s->sregs.cs = segment(GDT_KERNEL_CODE, 11, 0, true);
+	s->sregs.ss = segment(GDT_KERNEL_DATA, 3, 0, false);
+	v->run->kvm_dirty_regs = KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS;
+	v->user_loaded = false;
+	int r;
+	do
+		r = run_once(v);
+	while (r == -EINTR || r == -EAGAIN);
+	if (r)
+		return r;
+	if (v->run->exit_reason != KVM_EXIT_IO || v->run->io.port != MONITOR_PORT_COMMIT)
+		return -EIO;
+	v->out_rip = v->cell->kvm->rip_at_out ? v->run->s.regs.regs.rip : 0;
+	return 0;
+}
+
+static int commit_all(struct vcpu *v, struct memory *m, uint64_t *commits)
+{
+	if (m->flush) {
+		cell_flush(v->cell); /* the frames in quarantine may stay there */
+		m->flush = false;
+		m->ncommits = 0;
+	}
+	struct commit *list = (struct commit *)(void *)worker_page(v);
+	for (uint32_t i = 0; i < m->ncommits; i++)
+		list[i] = (struct commit){MONITOR_DIRECT_VA + m->commits[i].entry, m->commits[i].value};
+	uint64_t n = m->ncommits;
+	m->ncommits = 0;
+	++*commits;
+	return run_commit(v, n);
+}
+
+static uint64_t *xstate_bv(void *image)
+{
+	return (uint64_t *)(void *)((unsigned char *)image + XSTATE_BV_AT);
+}
+
+static int load_extended(struct vcpu *v, struct guest *g)
+{
+	void *state = g->xstate ? g->xstate : v->cell->kvm->xsave_initial;
+	int r = ioctl(v->fd, KVM_SET_XSAVE, state) ? -errno : 0;
+	free(g->xstate);
+	g->xstate = NULL;
+	return r;
+}
+
+/* The extended state that is on the vCPU, as an image for KVM_SET_XSAVE; the caller frees it. */
+static int read_extended(struct vcpu *v, void **out)
+{
+	const struct kvm *k = v->cell->kvm;
+	void *state = malloc(k->xsave_size);
+	if (!state)
+		return -ENOMEM;
+	if (ioctl(v->fd, k->xsave2 ? KVM_GET_XSAVE2 : KVM_GET_XSAVE, state)) {
+		free(state);
+		return -errno;
+	}
+	*xstate_bv(state) |= k->xsave_always;
+	*out = state;
+	return 0;
+}
+
+int vcpu_drop_keys(struct vcpu *v)
+{
+	size_t at = v->cell->kvm->keys_at;
+	void *state;
+	int r = at ? read_extended(v, &state) : -ENOENT;
+	if (r)
+		return r;
+	memset((unsigned char *)state + at, 0, sizeof(uint32_t));
+	r = ioctl(v->fd, KVM_SET_XSAVE, state) ? -errno : 0;
+	free(state);
+	return r;
+}
+
+int vcpu_save_extended(struct vcpu *v)
+{
+	struct guest *g = v->unsaved;
+	if (!g)
+		return 0;
+	void *state;
+	int r = read_extended(v, &state);
+	if (r)
+		return r;
+	free(g->xstate);
+	g->xstate = state;
+	v->unsaved = NULL;
+	v->incarnation = 0;
+	return 0;
+}
+
+int vcpu_load(struct vcpu *v, struct guest *g, uint64_t *commits)
+{
+	struct memory *m = &g->memory;
+	uint64_t cr3 = frame_gpa(m->root[g->user.space]).v;
+	if (m->ncommits || m->flush || (v->generation != m->generation && v->cr3 == cr3)) {
+		int r = commit_all(v, m, commits);
+		if (r)
+			return r;
+	}
+	v->generation = m->generation;
+	if (v->unsaved && v->unsaved != g) {
+		int r = vcpu_save_extended(v);
+		if (r)
+			return r;
+	}
+	v->unsaved = NULL;
+	if (v->incarnation != g->incarnation) {
+		v->incarnation = 0;
+		int r = load_extended(v, g);
+		if (r)
+			return r;
+		v->incarnation = g->incarnation;
+		v->user_loaded = false;
+	}
+	return 0;
+}
+
+/* Where ring 3 runs natively its data selectors can be this thread's (kvm_pvm): what is loaded into them stays there, for
+ * whoever runs next. */
+static void scrub_selectors(void)
+{
+	uint16_t ds, es, fs, gs;
+	__asm__ volatile("mov %%ds, %0\nmov %%es, %1\nmov %%fs, %2\nmov %%gs, %3"
+			 : "=r"(ds), "=r"(es), "=r"(fs), "=r"(gs));
+	if (!(ds | es | fs | gs))
+		return;
+	__asm__ volatile("mov %0, %%ds\nmov %0, %%es" : : "r"(0));
+	unsigned long base; /* the kernel sets a base and the null selector in one */
+	if (fs && !syscall(SYS_arch_prctl, ARCH_GET_FS, &base))
+		syscall(SYS_arch_prctl, ARCH_SET_FS, base);
+	if (gs && !syscall(SYS_arch_prctl, ARCH_GET_GS, &base))
+		syscall(SYS_arch_prctl, ARCH_SET_GS, base);
+}
+
+static void give_registers(struct vcpu *v, struct guest *g)
+{
+	struct kvm_sync_regs *s = &v->run->s.regs;
+	uint64_t cr3 = frame_gpa(g->memory.root[g->user.space]).v;
+	finish_out(v, g->regs.rip);
+	s->regs = g->regs;
+	s->regs.rflags = (g->regs.rflags & RFLAGS_KEPT) | RFLAGS_SET | g->trap;
+	v->run->kvm_dirty_regs = KVM_SYNC_X86_REGS;
+	if (v->user_loaded && v->cr3 == cr3 && v->fs_base == g->fs_base)
+		return;
+	scrub_selectors();
+	s->sregs = v->user;
+	s->sregs.cr3 = v->cr3 = cr3;
+	s->sregs.fs.base = v->fs_base = g->fs_base;
+	v->run->kvm_dirty_regs |= KVM_SYNC_X86_SREGS;
+	v->user_loaded = true;
+}
+
+/* Whether an event waits on the vCPU, or ring 0 was interrupted: then only this guest may go on. */
+static bool half_delivered(struct vcpu *v)
+{
+	if (v->run->s.regs.regs.rip >= MONITOR_VA)
+		return true;
+	struct kvm_vcpu_events ev;
+	if (ioctl(v->fd, KVM_GET_VCPU_EVENTS, &ev))
+		return true;
+	return ev.exception.injected || ev.exception.pending || ev.nmi.injected || ev.nmi.pending ||
+	       ev.interrupt.injected;
+}
+
+static enum vcpu_exit take_exception(struct vcpu *v, struct guest *g, struct vcpu_exception *x)
+{
+	const struct kvm_regs *r = &v->run->s.regs.regs;
+	uint64_t top = monitor_stack_va(v->cell, v->worker);
+	v->user_loaded = false;
+	if (r->rip < MONITOR_VA || r->rip >= MONITOR_VA + PAGE_SIZE || r->rsp < top - COMMIT_STACK ||
+	    r->rsp > top - sizeof(struct monitor_exception)) {
+		x->error = KVM_EXIT_IO;
+		return VCPU_BROKEN;
+	}
+	struct monitor_exception e;
+	memcpy(&e, worker_page(v) + (r->rsp - (top - PAGE_SIZE)), sizeof e);
+	g->regs = *r;
+	g->regs.rip = e.rip;
+	g->regs.rflags = e.rflags;
+	g->regs.rsp = e.rsp;
+	*x = (struct vcpu_exception){.vector = e.vector, .error = e.error};
+	if (e.vector == 14) {
+		struct kvm_sregs s;
+		if (ioctl(v->fd, KVM_GET_SREGS, &s)) {
+			x->error = KVM_EXIT_IO;
+			return VCPU_BROKEN;
+		}
+		x->address = s.cr2;
+	}
+	return VCPU_EXCEPTION;
+}
+
+static bool is_door(const unsigned char *bytes)
+{
+	return bytes[0] == 0xe6 && bytes[1] == CASSIN_PORT;
+}
+
+/* Whether the instruction before rip is the door's. A guest calls from few places: of the last one the view is kept, which
+ * saves the walk through its tables. It may be stale, as frames change; so it is only believed if it agrees. */
+static bool came_by_door(struct guest *g)
+{
+	struct memory *m = &g->memory;
+	struct door *d = &g->door;
+	unsigned char opcode[OUT_SIZE];
+	uint64_t va = g->regs.rip - OUT_SIZE;
+	if (g->user.space)
+		return !memory_copyin_from(m, g->user.space, opcode, gva(va), OUT_SIZE) && is_door(opcode);
+	if (d->bytes && d->va == va && d->generation == m->generation && is_door(d->bytes))
+		return true;
+	struct iovec view;
+	if (memory_copyin(m, opcode, gva(va), OUT_SIZE) || !is_door(opcode))
+		return false;
+	if (memory_span(m, gva(va), OUT_SIZE, false, &view, 1) == 1 && view.iov_len == OUT_SIZE)
+		*d = (struct door){va, m->generation, view.iov_base};
+	return true;
+}
+
+static enum vcpu_exit take_io(struct vcpu *v, struct guest *g, struct vcpu_exception *x)
+{
+	const struct kvm_run *run = v->run;
+	uint64_t rip = run->s.regs.regs.rip;
+	v->out_rip = v->cell->kvm->rip_at_out ? rip : 0;
+	if (run->io.port == MONITOR_PORT_EXCEPTION && rip >= MONITOR_VA)
+		return take_exception(v, g, x);
+	g->regs = run->s.regs.regs;
+	if (v->cell->kvm->rip_at_out)
+		g->regs.rip += OUT_SIZE;
+	bool door = run->io.port == CASSIN_PORT && run->io.direction == KVM_EXIT_IO_OUT && run->io.size == 1 &&
+		    run->io.count == 1 && came_by_door(g);
+	return door ? VCPU_HYPERCALL : VCPU_BAD_IO;
+}
+
+enum vcpu_exit vcpu_run(struct vcpu *v, struct guest *g, struct worker *w, struct vcpu_exception *x)
+{
+	give_registers(v, g);
+	for (unsigned reruns = 0;; reruns++) {
+		worker_running(w, v);
+		if (reruns)
+			v->run->immediate_exit =
+				0; /* the event's delivery ends with an exit; who kicks waits for that */
+		int r = run_once(v);
+		worker_ran(w);
+		if (!r)
+			break;
+		if ((r != -EINTR && r != -EAGAIN) || reruns == RERUNS_MOST) {
+			x->error = (uint64_t)-r;
+			return VCPU_BROKEN;
+		}
+		if (!half_delivered(v)) {
+			g->regs = v->run->s.regs.regs;
+			return VCPU_INTERRUPTED;
+		}
+	}
+	if (v->run->exit_reason == KVM_EXIT_IO)
+		return take_io(v, g, x);
+	if (v->run->s.regs.regs.rip < MONITOR_VA)
+		g->regs = v->run->s.regs.regs;
+	x->error = v->run->exit_reason;
+	return VCPU_BROKEN;
+}
+
+void vcpu_reset(struct vcpu *v)
+{
+	struct kvm_mp_state runnable = {.mp_state = KVM_MP_STATE_RUNNABLE};
+	struct kvm_vcpu_events none = {0};
+	v->run->immediate_exit = 1;
+	ioctl(v->fd, KVM_RUN, 0);
+	v->run->immediate_exit = 0;
+	ioctl(v->fd, KVM_SET_MP_STATE, &runnable);
+	ioctl(v->fd, KVM_SET_VCPU_EVENTS, &none);
+	v->user.cr3 = frame_gpa(v->cell->root).v;
+	ioctl(v->fd, KVM_SET_SREGS, &v->user);
+	v->cr3 = v->user.cr3;
+	v->generation = v->incarnation = v->out_rip = 0;
+	v->unsaved = NULL;
+	v->user_loaded = false;
+}
+
+int vcpu_recover(struct vcpu *v, struct guest *g)
+{
+	v->unsaved = g;
+	int r = vcpu_save_extended(v);
+	vcpu_reset(v);
+	return r;
+}
+
+/* Ring 3 may write PKRU on a KVM that leaves the host's CR4.PKE standing, and an image without that component leaves it as
+ * it is. So it is always spelled out (0: no restriction), where KVM takes it. */
+static void probe_protection_keys(struct vcpu *v, struct kvm *k)
+{
+	*xstate_bv(k->xsave_initial) |= XSTATE_PKRU;
+	if (ioctl(v->fd, KVM_SET_XSAVE, k->xsave_initial))
+		*xstate_bv(k->xsave_initial) &= ~XSTATE_PKRU;
+	else
+		k->xsave_always |= XSTATE_PKRU;
+	unsigned size, at, c, d;
+	if (k->xsave_always & XSTATE_PKRU && __get_cpuid_count(0xd, XSTATE_PKRU_LEAF, &size, &at, &c, &d) &&
+	    size >= sizeof(uint32_t) && at <= k->xsave_size - size)
+		k->keys_at = at;
+}
+
+int vcpu_probe(struct cell *c, struct kvm *k, uint64_t probe, struct cassin_error_text *err)
+{
+	struct vcpu *v;
+	int r = vcpu_get(c, 0, &v);
+	if (r)
+		return error_set(err, r, "/dev/kvm: cannot make a vCPU: %s", strerror(-r));
+	struct kvm_regs regs = {.rip = probe, .rflags = RFLAGS_SET};
+	uint64_t before = __rdtsc();
+	v->run->s.regs.regs = regs;
+	v->run->kvm_dirty_regs = KVM_SYNC_X86_REGS;
+	do
+		r = run_once(v);
+	while (r == -EINTR || r == -EAGAIN);
+	uint64_t after = __rdtsc();
+	if (r || v->run->exit_reason != KVM_EXIT_IO || v->run->io.port != CASSIN_PORT)
+		return error_set(err, -ENOSYS,
+				 "/dev/kvm: `out` from ring 3 does not exit as it should (exit reason %u, %s)",
+				 v->run->exit_reason, r ? strerror(-r) : "no error");
+	uint64_t rip = v->run->s.regs.regs.rip, tsc = v->run->s.regs.regs.rax;
+	const unsigned char *at = (const unsigned char *)monitor_probe + (rip - probe);
+	k->rip_at_out = rip >= probe && rip < probe + 32 && at[0] == 0xe6;
+	k->tsc_direct = tsc >= before && tsc <= after;
+	probe_protection_keys(v, k);
+	return 0;
+}

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: MIT */
+/* Listeners: connections from a host port, from the gateway, and from other guests. */
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "guest/guest.h"
+#include "device/interest.h"
+#include "device/stream.h"
+
+#define WAITING_MOST 128u
+#define STARVED_NS UINT64_C(100000000) /* until the host may have descriptors again */
+
+/* A connection that came from within the process and waits to be accepted. */
+struct arrival {
+	struct arrival *next;
+	int fd;
+	struct pipe *pipe; /* NULL: the socket */
+};
+
+struct listener {
+	struct stream stream;
+	struct interest interest;
+	uint16_t port;
+	int fd; /* the host's listening socket, the guest's as long as it exists; -1: none */
+	struct arrival *first, **last;
+	unsigned waiting;
+};
+
+static bool starved(int error)
+{
+	return error == EMFILE || error == ENFILE || error == ENOMEM || error == ENOBUFS;
+}
+
+static int32_t accept_arrival(struct listener *l)
+{
+	struct arrival *a = l->first;
+	struct guest *g = l->stream.guest;
+	int32_t r = a->pipe ? pipe_open(g, a->pipe, 1) : socket_open(g, a->fd);
+	if (r < 0)
+		return r;
+	l->first = a->next;
+	if (!l->first)
+		l->last = &l->first;
+	l->waiting--;
+	free(a);
+	return r;
+}
+
+static int32_t accept_host(struct listener *l)
+{
+	for (;;) {
+		int fd = accept4(l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		if (fd >= 0) {
+			int32_t r = socket_open(l->stream.guest, fd);
+			if (r < 0)
+				close(fd);
+			return r;
+		}
+		if (errno != EINTR && errno != ECONNABORTED)
+			return starved(errno) ? -EBUSY : -EAGAIN;
+	}
+}
+
+static int32_t accept_one(struct listener *l)
+{
+	int r = stream_room(l->stream.guest);
+	if (r)
+		return r;
+	if (l->first)
+		return accept_arrival(l);
+	return l->fd >= 0 ? accept_host(l) : -EAGAIN;
+}
+
+static void on_patience(struct deadline *d)
+{
+	struct op *op = (struct op *)((char *)d - offsetof(struct op, deadline));
+	struct stream *s = op->device;
+	s->kind->accept(s);
+}
+
+static void listener_want(struct stream *s, unsigned events)
+{
+	struct listener *l = (struct listener *)s;
+	if (l->fd >= 0)
+		interest_set(&l->interest, s->guest, l->fd, events);
+}
+
+/* Only what is there when it begins: an ACCEPT that comes later is served by its own call. */
+static void listener_accept(struct stream *s)
+{
+	struct listener *l = (struct listener *)s;
+	bool asked = s->receivers.first;
+	while (s->receivers.first) {
+		struct op *op = s->receivers.first;
+		int32_t r = accept_one(l);
+		if (r == -EBUSY) {
+			op->deadline.fire = on_patience;
+			if (!op_deadline(op, monotonic_ns() + STARVED_NS)) {
+				listener_want(s, 0);
+				return;
+			}
+			r = -ENOMEM;
+		}
+		if (r == -EAGAIN)
+			break;
+		s->receivers.first = op->queue_next;
+		if (!s->receivers.first)
+			s->receivers.last = &s->receivers.first;
+		op_complete(op, r);
+	}
+	/* Interest is kept for the ACCEPT that usually follows, until a connection comes that nobody asked for. */
+	listener_want(s, asked ? STREAM_READABLE : 0);
+}
+
+static void listener_ready(struct interest *p, unsigned events)
+{
+	struct listener *l = (struct listener *)((char *)p - offsetof(struct listener, interest));
+	stream_ready(&l->stream, events);
+}
+
+static void listener_detach(struct stream *s)
+{
+	interest_end(&((struct listener *)s)->interest);
+}
+
+static void listener_close(struct stream *s)
+{
+	struct listener *l = (struct listener *)s;
+	interest_end(&l->interest);
+	while (l->first) {
+		struct arrival *a = l->first;
+		l->first = a->next;
+		if (a->pipe)
+			pipe_refuse(a->pipe);
+		else
+			close(a->fd);
+		free(a);
+	}
+	free(l);
+}
+
+const struct stream_kind listener_kind = {
+	.accept = listener_accept,
+	.want = listener_want,
+	.detach = listener_detach,
+	.close = listener_close,
+};
+
+struct stream *listener_new(struct guest *g, uint16_t port)
+{
+	struct listener *l = calloc(1, sizeof *l);
+	if (!l)
+		return NULL;
+	l->port = port;
+	l->fd = -1;
+	l->last = &l->first;
+	l->interest.ready = listener_ready;
+	for (size_t i = 0; i < g->spec.nports; i++) {
+		if (g->ports[i].guest == port)
+			l->fd = g->ports[i].fd;
+	}
+	return &l->stream;
+}
+
+uint16_t listener_port(const struct stream *s)
+{
+	return ((const struct listener *)s)->port;
+}
+
+int listener_push(struct stream *s, int fd, struct pipe *p)
+{
+	struct listener *l = (struct listener *)s;
+	struct arrival *a = l->waiting < WAITING_MOST ? malloc(sizeof *a) : NULL;
+	if (!a)
+		return -ECONNREFUSED;
+	*a = (struct arrival){NULL, fd, p};
+	*l->last = a;
+	l->last = &a->next;
+	l->waiting++;
+	if (s->receivers.first)
+		listener_accept(s);
+	return 0;
+}

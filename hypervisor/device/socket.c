@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: MIT */
+/* Connections over the host's sockets, TCP and Unix. */
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "spec/endpoint.h"
+#include "guest/guest.h"
+#include "device/interest.h"
+#include "device/stream.h"
+
+struct socket_stream {
+	struct stream stream;
+	struct interest interest;
+	int fd;
+	bool drained; /* the last read took all there was: the loop will tell when there is more */
+};
+
+static struct socket_stream *of_interest(struct interest *p)
+{
+	return (struct socket_stream *)((char *)p - offsetof(struct socket_stream, interest));
+}
+
+/* What a guest may hear of the host's errors. */
+static int stream_error(int error)
+{
+	switch (error) {
+	case EAGAIN:
+	case EINTR:
+		return -EAGAIN;
+	case EPIPE:
+	case ECONNRESET:
+	case ECONNREFUSED:
+	case EACCES:
+	case ENOENT:
+	case ENOMEM:
+		return -error;
+	default:
+		return -EIO;
+	}
+}
+
+static ssize_t socket_read(struct stream *s, const struct iovec *iov, int n)
+{
+	struct socket_stream *sock = (struct socket_stream *)s;
+	size_t size = 0;
+	if (sock->drained)
+		return -EAGAIN;
+	for (int i = 0; i < n; i++)
+		size += iov[i].iov_len;
+	ssize_t got = readv(sock->fd, iov, n);
+	if (got < 0) {
+		sock->drained = errno == EAGAIN;
+		return stream_error(errno);
+	}
+	sock->drained = got > 0 && (size_t)got < size;
+	return got;
+}
+
+static ssize_t socket_write(struct stream *s, const struct iovec *iov, int n)
+{
+	struct msghdr message = {.msg_iov = (struct iovec *)iov, .msg_iovlen = (size_t)n};
+	ssize_t sent = sendmsg(((struct socket_stream *)s)->fd, &message, MSG_NOSIGNAL);
+	return sent < 0 ? stream_error(errno) : sent;
+}
+
+static int socket_shutdown(struct stream *s)
+{
+	return shutdown(((struct socket_stream *)s)->fd, SHUT_WR) ? (errno == ENOTCONN ? -ENOTCONN : -EIO) : 0;
+}
+
+static void socket_want(struct stream *s, unsigned events)
+{
+	struct socket_stream *sock = (struct socket_stream *)s;
+	if (!interest_set(&sock->interest, s->guest, sock->fd, events))
+		stream_fail(s, -ENOMEM);
+}
+
+static void socket_detach(struct stream *s)
+{
+	interest_end(&((struct socket_stream *)s)->interest);
+}
+
+static void socket_close(struct stream *s)
+{
+	struct socket_stream *sock = (struct socket_stream *)s;
+	interest_end(&sock->interest);
+	close(sock->fd);
+	free(sock);
+}
+
+static const struct stream_kind socket_kind = {
+	.read = socket_read,
+	.write = socket_write,
+	.shutdown = socket_shutdown,
+	.want = socket_want,
+	.detach = socket_detach,
+	.close = socket_close,
+};
+
+static void connect_ready(struct socket_stream *sock)
+{
+	int error = 0;
+	socklen_t len = sizeof error;
+	if (getsockopt(sock->fd, SOL_SOCKET, SO_ERROR, &error, &len))
+		error = errno;
+	socket_want(&sock->stream, 0);
+	stream_connected(&sock->stream, error ? stream_error(error) : 0);
+}
+
+static void socket_ready(struct interest *p, unsigned events)
+{
+	struct socket_stream *sock = of_interest(p);
+	if (events & STREAM_READABLE)
+		sock->drained = false;
+	if (sock->stream.connecting)
+		connect_ready(sock);
+	else
+		stream_ready(&sock->stream, events);
+}
+
+static int32_t enter_table(struct guest *g, int fd, struct socket_stream **out)
+{
+	struct socket_stream *sock = calloc(1, sizeof *sock);
+	if (!sock)
+		return -ENOMEM;
+	sock->fd = fd;
+	sock->interest.ready = socket_ready;
+	int32_t r = stream_add(g, &sock->stream, &socket_kind);
+	if (r < 0) {
+		free(sock);
+		return r;
+	}
+	*out = sock;
+	return r;
+}
+
+int32_t socket_open(struct guest *g, int fd)
+{
+	struct socket_stream *sock;
+	int32_t r = enter_table(g, fd, &sock);
+	if (r >= 0)
+		atomic_fetch_add_explicit(&g->count.accepted, 1, memory_order_relaxed);
+	return r;
+}
+
+int socket_connect(struct guest *g, const char *target, struct stream **out, bool *done)
+{
+	struct sockaddr_storage address;
+	socklen_t len;
+	struct socket_stream *sock;
+	if (endpoint_sockaddr(target, &address, &len))
+		return -ENOENT;
+	int fd = socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), one = 1;
+	if (fd < 0)
+		return -EMFILE;
+	if (address.ss_family != AF_UNIX)
+		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+	int r = connect(fd, (struct sockaddr *)&address, len) ? errno : 0;
+	if (r && r != EINPROGRESS) { /* EAGAIN: a Unix socket whose backlog is full */
+		close(fd);
+		return r == EAGAIN ? -ECONNREFUSED : stream_error(r);
+	}
+	int32_t number = enter_table(g, fd, &sock);
+	if (number < 0) {
+		close(fd);
+		return number;
+	}
+	*out = &sock->stream;
+	*done = r == 0;
+	return 0;
+}

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+/* New handles: CONNECT, LISTEN, ACCEPT. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "guest/guest.h"
+#include "device/stream.h"
+
+/* ---- Connecting ---- */
+
+/* "NAME:PORT". */
+static int connect_guest(struct guest *g, char *text, struct stream **out)
+{
+	char *colon = strrchr(text, ':'), *end;
+	if (!colon)
+		return -ENOENT;
+	*colon = 0;
+	unsigned long port = strtoul(colon + 1, &end, 10);
+	if (colon[1] < '0' || colon[1] > '9' || *end || !port || port > UINT16_MAX || !name_valid(text))
+		return -ENOENT;
+	return pipe_connect(g, text, (uint16_t)port, out);
+}
+
+int32_t stream_connect(struct guest *g, const struct cassin_sqe *sqe)
+{
+	char text[CASSIN_NAME_MAX + 8];
+	struct stream *s = NULL;
+	bool done = false;
+	if (sqe->len >= sizeof text)
+		return -ENOENT;
+	int r = memory_copyin(&g->memory, text, gva(sqe->addr), sqe->len);
+	text[sqe->len] = 0;
+	if (!r)
+		r = stream_room(g);
+	if (r)
+		return r;
+	const struct guest_connect *c = NULL;
+	for (size_t i = 0; i < g->spec.nconnects && !c; i++) {
+		if (strcmp(g->spec.connects[i].name, text) == 0)
+			c = &g->spec.connects[i];
+	}
+	r = c ? socket_connect(g, c->target, &s, &done) : connect_guest(g, text, &s);
+	if (r)
+		return r;
+	if (done)
+		return s->number;
+	s->connecting = true;
+	if (!stream_queue(s, &s->senders, sqe)) {
+		stream_remove(s);
+		return -ENOMEM;
+	}
+	s->kind->want(s, STREAM_WRITABLE);
+	return OP_PENDING;
+}
+int32_t stream_listen(struct guest *g, const struct cassin_sqe *sqe)
+{
+	if (!sqe->offset || sqe->offset > UINT16_MAX)
+		return -EINVAL;
+	if (listener_find(g, (uint16_t)sqe->offset))
+		return -EADDRINUSE;
+	struct stream *s = listener_new(g, (uint16_t)sqe->offset);
+	if (!s)
+		return -ENOMEM;
+	int32_t r = stream_add(g, s, &listener_kind);
+	if (r < 0)
+		listener_kind.close(s);
+	return r;
+}
+
+int32_t stream_accept(struct guest *g, const struct cassin_sqe *sqe)
+{
+	struct stream *s = stream_lookup(g, sqe);
+	if (!s || !s->kind->accept)
+		return -EBADF;
+	if (streams_stopped(g))
+		return -ECANCELED;
+	struct op *op = stream_queue(s, &s->receivers, sqe);
+	if (!op)
+		return -ENOMEM;
+	s->kind->accept(s);
+	return OP_PENDING;
+}

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: MIT */
+/* Bytes through connections: RECV, SEND, SHUTDOWN and CLOSE, each direction in its order. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "guest/guest.h"
+#include "device/stream.h"
+
+#define COPY_MOST 65536u /* of a SEND that needs no completion */
+
+static struct stream *lookup_connection(struct guest *g, const struct cassin_sqe *sqe)
+{
+	struct stream *s = stream_lookup(g, sqe);
+	return s && s->kind->read ? s : NULL;
+}
+
+/* ---- Receiving ---- */
+
+static int32_t receive(struct stream *s, const struct cassin_sqe *sqe)
+{
+	struct iovec iov[STREAM_PIECES];
+	int n = memory_span(&s->guest->memory, gva(sqe->addr), sqe->len, true, iov, STREAM_PIECES);
+	if (n < 0)
+		return n;
+	ssize_t got = s->kind->read(s, iov, n);
+	if (got > 0)
+		atomic_fetch_add_explicit(&s->guest->count.bytes_in, (uint64_t)got, memory_order_relaxed);
+	return (int32_t)got;
+}
+
+static void serve_receivers(struct stream *s)
+{
+	while (s->receivers.first) {
+		struct op *op = s->receivers.first;
+		int32_t r = receive(s, &op->sqe);
+		if (r == -EAGAIN)
+			return;
+		stream_finish(op, r);
+	}
+}
+
+int32_t stream_recv(struct guest *g, const struct cassin_sqe *sqe)
+{
+	struct stream *s = lookup_connection(g, sqe);
+	if (!s)
+		return -EBADF;
+	if (!sqe->len)
+		return -EINVAL;
+	if (memory_check(&g->memory, gva(sqe->addr), sqe->len, true))
+		return -EFAULT;
+	int32_t r = s->receivers.first ? -EAGAIN : receive(s, sqe);
+	if (r != -EAGAIN)
+		return r;
+	if (!stream_queue(s, &s->receivers, sqe))
+		return -ENOMEM;
+	s->kind->want(s, stream_wanted(s));
+	return OP_PENDING;
+}
+
+/* ---- Sending ---- */
+
+/* Sends what is left of [addr, addr+len) from *done on. 0: all of it, -EAGAIN, -errno. */
+static int send_guest(struct stream *s, uint64_t addr, uint32_t len, uint32_t *done)
+{
+	while (*done < len) {
+		struct iovec iov[STREAM_PIECES];
+		int n = memory_span(&s->guest->memory, gva(addr + *done), len - *done, false, iov, STREAM_PIECES);
+		if (n < 0)
+			return n;
+		ssize_t sent = s->kind->write(s, iov, n);
+		if (sent < 0)
+			return (int)sent;
+		*done += (uint32_t)sent;
+		atomic_fetch_add_explicit(&s->guest->count.bytes_out, (uint64_t)sent, memory_order_relaxed);
+	}
+	return 0;
+}
+
+static int send_copy(struct stream *s, struct op *op)
+{
+	while (op->done < op->size) {
+		struct iovec iov = {(char *)op->buffer + op->done, op->size - op->done};
+		ssize_t sent = s->kind->write(s, &iov, 1);
+		if (sent < 0)
+			return (int)sent;
+		op->done += (uint32_t)sent;
+		atomic_fetch_add_explicit(&s->guest->count.bytes_out, (uint64_t)sent, memory_order_relaxed);
+	}
+	return 0;
+}
+
+/* Puts what is left of a SEND aside, so that the guest may reuse its buffer. */
+static int keep_copy(struct guest *g, struct op *op, uint32_t done)
+{
+	uint32_t left = op->sqe.len - done;
+	int r = stream_charge(g, left);
+	if (r)
+		return r;
+	op->buffer = malloc(left);
+	op->size = left;
+	op->done = 0;
+	if (op->buffer)
+		r = memory_copyin(&g->memory, op->buffer, gva(op->sqe.addr + done), left);
+	else
+		stream_discharge(g, left);
+	return op->buffer ? r : -ENOMEM;
+}
+
+int32_t stream_send(struct guest *g, const struct cassin_sqe *sqe)
+{
+	struct stream *s = lookup_connection(g, sqe);
+	bool copies = sqe->flags & CASSIN_SQE_SKIP_SUCCESS;
+	uint32_t done = 0;
+	if (!s)
+		return -EBADF;
+	if (copies && sqe->len > COPY_MOST)
+		return -EINVAL;
+	if (memory_check(&g->memory, gva(sqe->addr), sqe->len, false))
+		return -EFAULT;
+	if (!s->senders.first) {
+		int r = send_guest(s, sqe->addr, sqe->len, &done);
+		if (r != -EAGAIN)
+			return r ? r : (int32_t)sqe->len;
+	}
+	struct op *op = stream_queue(s, &s->senders, sqe);
+	if (!op)
+		return -ENOMEM;
+	op->done = done;
+	int r = copies && done < sqe->len ? keep_copy(g, op, done) : 0;
+	if (r) {
+		stream_unqueue(op);
+		op_drop(op);
+		return r;
+	}
+	s->kind->want(s, stream_wanted(s));
+	return OP_PENDING;
+}
+
+int32_t stream_shutdown(struct guest *g, const struct cassin_sqe *sqe)
+{
+	struct stream *s = lookup_connection(g, sqe);
+	if (!s)
+		return -EBADF;
+	if (!s->senders.first)
+		return s->kind->shutdown(s);
+	return stream_queue(s, &s->senders, sqe) ? OP_PENDING : -ENOMEM;
+}
+
+int32_t stream_close(struct guest *g, const struct cassin_sqe *sqe)
+{
+	struct stream *s = stream_lookup(g, sqe);
+	if (!s)
+		return -EBADF;
+	if (!s->senders.first) {
+		stream_remove(s);
+		return 0;
+	}
+	if (!stream_queue(s, &s->senders, sqe))
+		return -ENOMEM;
+	s->closing = true;
+	while (s->receivers.first)
+		stream_finish(s->receivers.first, -ECANCELED);
+	return OP_PENDING;
+}
+
+/* False: s is gone. */
+static bool serve_senders(struct stream *s)
+{
+	while (s->senders.first) {
+		struct op *op = s->senders.first;
+		int r = 0;
+		switch (op->sqe.op) {
+		case CASSIN_OP_SEND:
+			r = op->buffer ? send_copy(s, op) : send_guest(s, op->sqe.addr, op->sqe.len, &op->done);
+			if (r == -EAGAIN)
+				return true;
+			stream_finish(op, r ? r : (int32_t)op->sqe.len);
+			break;
+		case CASSIN_OP_SHUTDOWN:
+			stream_finish(op, s->kind->shutdown(s));
+			break;
+		default:
+			stream_unqueue(op);
+			stream_remove(s);
+			op_complete(op, 0);
+			return false;
+		}
+	}
+	return true;
+}
+void stream_ready(struct stream *s, unsigned events)
+{
+	if (s->kind->accept) {
+		s->kind->accept(s);
+		return;
+	}
+	unsigned before = stream_wanted(s);
+	if (events & STREAM_READABLE)
+		serve_receivers(s);
+	if (events & STREAM_WRITABLE && !serve_senders(s))
+		return;
+	/* Interest in input is kept for the RECV that usually follows, until input comes that nobody asked for. */
+	unsigned keep = events & ~before & STREAM_READABLE ? 0 : STREAM_READABLE & (before | events);
+	s->kind->want(s, stream_wanted(s) | keep);
+}

@@ -1,0 +1,400 @@
+/* SPDX-License-Identifier: MIT */
+/* What the outside does to guests: spawn, kill, stop, restart, remove, feed, connect. Never on a worker's thread. */
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "engine/ask.h"
+#include "run/debug.h"
+#include "engine/engine.h"
+#include "image/files.h"
+#include "guest/guest.h"
+#include "guest/template.h"
+
+#define CONNECT_PATIENCE_NS UINT64_C(2000000000)
+#define CONNECT_RETRY_US 5000
+
+/* ---- Spawn ---- */
+
+static void on_start(struct guest *g, struct guest_call *c)
+{
+	free(c);
+	if (g->debugger)
+		debug_hold(g, SIGTRAP);
+	else
+		guest_start(g);
+}
+
+/* The worker with the fewest guests. */
+static struct worker *choose_worker(struct engine *e)
+{
+	struct worker *best = &e->workers[0];
+	for (unsigned i = 1; i < e->nworkers; i++) {
+		if (atomic_load(&e->workers[i].guests) < atomic_load(&best->guests))
+			best = &e->workers[i];
+	}
+	return best;
+}
+
+static int admit(struct engine *e, struct guest *g, struct cassin_error_text *err)
+{
+	pthread_mutex_lock(&e->lock);
+	g->id = atomic_fetch_add(&e->next_id, 1) + 1;
+	int r = registry_add(&e->registry, g);
+	pthread_mutex_unlock(&e->lock);
+	return r ? error_set(err, r, "%s: a guest of that name exists", g->spec.name) : 0;
+}
+
+static void dismiss(struct engine *e, struct guest *g)
+{
+	pthread_mutex_lock(&e->lock);
+	registry_remove(&e->registry, g);
+	g->removed = true;
+	pthread_cond_broadcast(&e->ended); /* who found it by name while it was being made waits in ask() */
+	pthread_mutex_unlock(&e->lock);
+}
+
+/* Ports, cell and memory. On failure nothing is held but what guest_put() frees. */
+static int furnish(struct engine *e, struct guest *g, struct cassin_error_text *err)
+{
+	int r = ports_open(&g->spec, &g->ports, err);
+	if (r)
+		return r;
+	r = engine_cell_take(e, &g->spec, &g->cell, err);
+	if (r)
+		return r;
+	atomic_store(&g->cell_number, g->cell->number);
+	r = guest_begin(g, err);
+	if (r) {
+		engine_cell_leave(e, g->cell);
+		g->cell = NULL;
+	}
+	return r;
+}
+
+static void launch(struct engine *e, struct guest *g, struct guest_call *c)
+{
+	struct worker *w = choose_worker(e);
+	atomic_fetch_add(&w->guests, 1);
+	pthread_mutex_lock(&e->lock);
+	engine_started_locked(e, g);
+	guest_post_first(w, g, c, on_start); /* whoever sees its worker comes after this */
+	pthread_cond_broadcast(&e->ended);
+	pthread_mutex_unlock(&e->lock);
+	atomic_fetch_add(&e->spawns, 1);
+}
+
+/* What it boots from, or is cloned from. */
+static int origin(struct engine *e, const struct guest_spec *spec, struct image **image, struct template **t,
+		  struct cassin_error_text *err)
+{
+	*t = NULL;
+	if (!spec->template)
+		return engine_image(e, spec->image, image, err);
+	*t = template_find(e, spec->template);
+	if (!*t)
+		return error_set(err, -ENOENT, "%s: template %s: no such template", spec->name, spec->template);
+	if (spec->domain && strcmp((*t)->domain, spec->domain) != 0) {
+		int r = error_set(err, -EACCES, "%s: template %s: belongs to the domain %s", spec->name, spec->template,
+				  (*t)->domain);
+		template_put(*t);
+		return r;
+	}
+	*image = image_get((*t)->image);
+	return 0;
+}
+
+int engine_spawn(struct engine *e, const struct guest_spec *spec, bool freeze, struct debugger *d, struct guest **out,
+		 struct cassin_error_text *err)
+{
+	struct image *image;
+	struct template *t;
+	int r = spec_check(spec, "spec", err);
+	if (r)
+		return r;
+	r = origin(e, spec, &image, &t, err);
+	if (r)
+		return r;
+	struct guest *g = guest_new(e, spec, image, t);
+	struct guest_call *c = malloc(sizeof *c);
+	if (!g || !c) {
+		free(c);
+		if (g)
+			guest_put(g);
+		return error_set(err, -ENOMEM, "%s: no memory", spec->name);
+	}
+	g->freeze = freeze;
+	r = files_read(&g->files, &g->spec, &e->files, err);
+	if (!g->spec.nfiles && t)
+		g->files = files_get(t->files);
+	if (!r)
+		r = admit(e, g, err);
+	if (!r) {
+		r = furnish(e, g, err);
+		if (r)
+			dismiss(e, g);
+	}
+	if (r) {
+		free(c);
+		guest_put(g);
+		return r;
+	}
+	if (d) {
+		atomic_fetch_add(&g->refs, 1);
+		d->guest = g;
+		d->spawned = true;
+		debug_take(g, d);
+	}
+	atomic_fetch_add(&g->refs, 1);
+	*out = g;
+	launch(e, g, c);
+	return 0;
+}
+
+int engine_guest_spawn(struct engine *e, const struct guest_spec *spec, uint64_t *id, struct cassin_error_text *err)
+{
+	struct guest *g;
+	int r = engine_spawn(e, spec, false, NULL, &g, err);
+	if (r)
+		return r;
+	*id = g->id;
+	guest_put(g);
+	return 0;
+}
+
+/* ---- Calls that wait for the owner ---- */
+
+struct control_call {
+	struct waiting_call wait;
+	int fd;
+	uint16_t port;
+	bool forget;
+	struct cassin_error_text error;
+};
+
+/* Ends the incarnation, or the wait for the next one. On the owner's thread. */
+static void end_now(struct guest *g)
+{
+	struct worker *w = guest_worker(g);
+	switch (g->run) {
+	case RUN_NONE:
+		deadlines_clear(&w->deadlines, &g->timer);
+		g->timer_on = false;
+		pthread_mutex_lock(&g->engine->lock);
+		if (g->state == GUEST_WAITING) {
+			g->state = GUEST_KILLED;
+			ports_refuse(g->ports, g->spec.nports);
+			engine_changed_locked(g->engine, g);
+		}
+		pthread_mutex_unlock(&g->engine->lock);
+		return;
+	case RUN_RUNNABLE:
+		worker_dequeue(w, g);
+		break;
+	case RUN_BLOCKED:
+	case RUN_STOPPED:
+	case RUN_ON_CPU:
+	case RUN_MOVING: /* no call finds it so */
+		break;
+	}
+	guest_end(g, END_KILL, 0);
+}
+
+static void on_kill(struct guest *g, struct guest_call *c)
+{
+	struct control_call *w = (struct control_call *)c;
+	end_now(g);
+	if (w->forget)
+		atomic_fetch_sub(&guest_worker(g)->guests, 1);
+	ask_answer(&w->wait, 0);
+}
+
+int engine_guest_kill(struct engine *e, uint64_t id)
+{
+	struct guest *g = engine_guest_get(e, id);
+	if (!g)
+		return -ENOENT;
+	struct control_call w = {.fd = -1};
+	int r = ask(e, g, &w.wait, on_kill);
+	guest_put(g);
+	return r;
+}
+
+int engine_guest_remove(struct engine *e, uint64_t id)
+{
+	pthread_mutex_lock(&e->lock);
+	struct guest *g = registry_id(&e->registry, id);
+	if (!g || g->removed || !guest_worker(g)) {
+		pthread_mutex_unlock(&e->lock);
+		return -ENOENT;
+	}
+	g->removed = true;
+	atomic_fetch_add(&g->refs, 1);
+	pthread_mutex_unlock(&e->lock);
+
+	struct control_call w = {.fd = -1, .forget = true};
+	ask(e, g, &w.wait, on_kill);
+	pthread_mutex_lock(&e->lock);
+	registry_remove(&e->registry, g);
+	engine_changed_locked(e, g);
+	ports_close(g->ports, g->spec.nports);
+	g->ports = NULL;
+	pthread_mutex_unlock(&e->lock);
+	engine_cell_leave(e, g->cell);
+	guest_put(g);
+	guest_put(g);
+	return 0;
+}
+
+static void on_restart(struct guest *g, struct guest_call *c)
+{
+	struct control_call *w = (struct control_call *)c;
+	pthread_mutex_lock(&g->engine->lock);
+	bool removed = g->removed;
+	pthread_mutex_unlock(&g->engine->lock);
+	if (removed) { /* meanwhile: it must not come to life again */
+		ask_answer(&w->wait, -ENOENT);
+		return;
+	}
+	end_now(g);
+	g->restart_row = 0;
+	ask_answer(&w->wait, guest_restart_now(g, &w->error));
+}
+
+int engine_guest_restart(struct engine *e, uint64_t id, struct cassin_error_text *err)
+{
+	struct guest *g = engine_guest_get(e, id);
+	if (!g)
+		return error_set(err, -ENOENT, "no such guest");
+	struct control_call w = {.fd = -1};
+	int r = ask(e, g, &w.wait, on_restart);
+	if (r)
+		error_set(err, r, "%s", r == -ENOENT ? "no such guest" : w.error.text);
+	guest_put(g);
+	return r;
+}
+
+static void on_park(struct guest *g, struct guest_call *c)
+{
+	ask_answer((struct waiting_call *)c, guest_park(g));
+}
+
+int engine_guest_park(struct engine *e, uint64_t id)
+{
+	struct guest *g = engine_guest_get(e, id);
+	if (!g)
+		return -ENOENT;
+	struct control_call w = {.fd = -1};
+	int r = ask(e, g, &w.wait, on_park);
+	guest_put(g);
+	return r;
+}
+
+/* ---- Stop ---- */
+
+struct stop_call {
+	struct guest_call call;
+	uint64_t grace_ns;
+};
+
+static void grace_over(struct deadline *d)
+{
+	struct guest *g = (struct guest *)((char *)d - offsetof(struct guest, timer));
+	g->timer_on = false;
+	end_now(g);
+}
+
+static void on_stop(struct guest *g, struct guest_call *c)
+{
+	uint64_t grace = ((struct stop_call *)c)->grace_ns;
+	free(c);
+	if (g->run == RUN_NONE) {
+		end_now(g);
+		return;
+	}
+	g->stopping = true;
+	console_feed(&g->console, NULL, 0);
+	console_serve(g);
+	streams_stop(g);
+	upcall_raise(g, CASSIN_EVENT_STOP);
+	g->timer.fire = grace_over;
+	g->timer_on = !worker_deadline(guest_worker(g), &g->timer, monotonic_ns() + grace);
+	if (!g->timer_on)
+		end_now(g);
+}
+
+int engine_guest_stop(struct engine *e, uint64_t id, uint64_t grace_ns)
+{
+	struct guest *g = engine_guest_get(e, id);
+	struct stop_call *c = malloc(sizeof *c);
+	int r = !g ? -ENOENT : !c ? -ENOMEM : 0;
+	if (r || !guest_worker(g)) {
+		free(c);
+	} else {
+		c->grace_ns = grace_ns;
+		guest_post(g, &c->call, on_stop);
+	}
+	if (g)
+		guest_put(g);
+	return r;
+}
+
+/* ---- Input and connections ---- */
+
+static void on_input(struct guest *g, struct guest_call *c)
+{
+	free(c);
+	console_serve(g);
+}
+
+long engine_guest_input(struct engine *e, uint64_t id, const char *buf, size_t len)
+{
+	struct guest *g = engine_guest_get(e, id);
+	if (!g)
+		return -ENOENT;
+	struct guest_call *c = malloc(sizeof *c);
+	long n = c ? console_feed(&g->console, buf, len) : -ENOMEM;
+	if (n >= 0 && guest_worker(g))
+		guest_post(g, c, on_input);
+	else
+		free(c);
+	guest_put(g);
+	return n;
+}
+
+static void on_connect(struct guest *g, struct guest_call *c)
+{
+	struct control_call *w = (struct control_call *)c;
+	ask_answer(&w->wait, g->run == RUN_NONE ? -ENOTCONN : streams_adopt(g, w->port, w->fd));
+}
+
+/* Whether a guest that refuses now may still come to listen. */
+static bool may_listen_soon(struct engine *e, uint64_t id)
+{
+	struct guest_status s;
+	if (engine_guest_status(e, id, &s))
+		return false;
+	return s.state == GUEST_WAITING || s.state == GUEST_STARTING || (s.state == GUEST_RUNNING && !s.ready);
+}
+
+int engine_guest_connect(struct engine *e, uint64_t id, uint16_t port, int fd)
+{
+	struct guest *g = engine_guest_get(e, id);
+	int r = g ? -ECONNREFUSED : -ENOENT;
+	uint64_t end = monotonic_ns() + CONNECT_PATIENCE_NS;
+	while (g) {
+		bool soon = may_listen_soon(e, id);
+		struct control_call w = {.fd = fd, .port = port};
+		r = ask(e, g, &w.wait, on_connect);
+		if (!r || !soon || monotonic_ns() > end)
+			break;
+		usleep(CONNECT_RETRY_US);
+	}
+	if (r)
+		close(fd);
+	if (g)
+		guest_put(g);
+	return r == -ENOTCONN ? -ECONNREFUSED : r;
+}

@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: MIT */
+/* What a debugger asks of its guest, from its own thread. */
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/ask.h"
+#include "run/debug.h"
+#include "engine/engine.h"
+
+struct debug_call {
+	struct waiting_call wait;
+	struct debugger *debugger;
+	bool flag; /* step; set */
+	uint64_t va;
+	size_t len;
+	void *bytes;
+	const void *from;
+	struct debug_registers *registers;
+	const struct debug_registers *set;
+};
+
+static int ask_debugged(struct debugger *d, struct debug_call *c, void (*fn)(struct guest *g, struct guest_call *c))
+{
+	c->debugger = d;
+	return ask(d->guest->engine, d->guest, &c->wait, fn);
+}
+
+/* What a call needs of its guest. */
+static int attached(const struct guest *g, const struct debug_call *c, bool stopped)
+{
+	if (g->debugger != c->debugger)
+		return -ESRCH;
+	return stopped && g->run != RUN_STOPPED ? -EBUSY : 0;
+}
+
+/* ---- Attaching ---- */
+
+static void on_attach(struct guest *g, struct guest_call *call)
+{
+	struct debug_call *c = (struct debug_call *)call;
+	if (g->run == RUN_NONE) {
+		ask_answer(&c->wait, -ESRCH);
+	} else if (g->debugger || g->freeze) {
+		ask_answer(&c->wait, -EBUSY);
+	} else {
+		debug_take(g, c->debugger);
+		debug_hold(g, SIGTRAP);
+		ask_answer(&c->wait, 0);
+	}
+}
+
+int engine_debug_attach(struct engine *e, uint64_t id, void (*notify)(void *opaque), void *opaque,
+			struct debugger **out)
+{
+	struct guest *g = engine_guest_get(e, id);
+	struct debugger *d = g ? debugger_new(notify, opaque) : NULL;
+	struct debug_call c = {0};
+	if (!d) {
+		int r = g ? -ENOMEM : -ENOENT;
+		if (g)
+			guest_put(g);
+		return r;
+	}
+	d->guest = g;
+	int r = ask_debugged(d, &c, on_attach);
+	if (r)
+		debugger_free(d);
+	else
+		*out = d;
+	return r;
+}
+
+int engine_debug_spawn(struct engine *e, const struct guest_spec *spec, uint64_t *id, void (*notify)(void *opaque),
+		       void *opaque, struct debugger **out, struct cassin_error_text *err)
+{
+	struct debugger *d = debugger_new(notify, opaque);
+	struct guest *g;
+	if (!d)
+		return error_set(err, -ENOMEM, "%s: no memory", spec->name);
+	int r = engine_spawn(e, spec, false, d, &g, err);
+	if (r) {
+		debugger_free(d);
+		return r;
+	}
+	*id = g->id;
+	guest_put(g);
+	*out = d;
+	return 0;
+}
+
+static void on_detach(struct guest *g, struct guest_call *call)
+{
+	struct debug_call *c = (struct debug_call *)call;
+	if (g->debugger == c->debugger)
+		debug_detach(g);
+	ask_answer(&c->wait, 0);
+}
+
+void engine_debug_detach(struct debugger *d)
+{
+	struct debug_call c = {0};
+	ask_debugged(d, &c, on_detach);
+	debugger_free(d);
+}
+
+bool engine_debug_event(struct debugger *d, struct debug_event *out)
+{
+	pthread_mutex_lock(&d->lock);
+	bool any = d->pending;
+	*out = d->event;
+	d->pending = false;
+	pthread_mutex_unlock(&d->lock);
+	return any;
+}
+
+uint64_t engine_debug_offset(const struct debugger *d)
+{
+	return d->guest->image->moved;
+}
+
+uint64_t engine_debug_guest(const struct debugger *d)
+{
+	return d->guest->id;
+}
+
+/* ---- Stopping and going on ---- */
+
+static void on_stop(struct guest *g, struct guest_call *call)
+{
+	struct debug_call *c = (struct debug_call *)call;
+	int r = attached(g, c, false);
+	if (!r && g->run != RUN_STOPPED)
+		debug_hold(g, SIGINT);
+	ask_answer(&c->wait, r);
+}
+
+int engine_debug_stop(struct debugger *d)
+{
+	struct debug_call c = {0};
+	return ask_debugged(d, &c, on_stop);
+}
+
+static void on_resume(struct guest *g, struct guest_call *call)
+{
+	struct debug_call *c = (struct debug_call *)call;
+	int r = attached(g, c, true);
+	ask_answer(&c->wait, r ? r : debug_resume(g, c->flag));
+}
+
+int engine_debug_resume(struct debugger *d, bool step)
+{
+	struct debug_call c = {.flag = step};
+	return ask_debugged(d, &c, on_resume);
+}
+
+/* ---- Registers ---- */
+
+static void on_registers(struct guest *g, struct guest_call *call)
+{
+	struct debug_call *c = (struct debug_call *)call;
+	int r = attached(g, c, true);
+	if (!r)
+		debug_registers_get(g, c->registers);
+	ask_answer(&c->wait, r);
+}
+
+int engine_debug_registers(struct debugger *d, struct debug_registers *out)
+{
+	struct debug_call c = {.registers = out};
+	return ask_debugged(d, &c, on_registers);
+}
+
+static void on_set_registers(struct guest *g, struct guest_call *call)
+{
+	struct debug_call *c = (struct debug_call *)call;
+	int r = attached(g, c, true);
+	ask_answer(&c->wait, r ? r : debug_registers_set(g, c->set));
+}
+
+int engine_debug_set_registers(struct debugger *d, const struct debug_registers *r)
+{
+	struct debug_call c = {.set = r};
+	return ask_debugged(d, &c, on_set_registers);
+}
+
+/* ---- Memory ---- */
+
+/* Of the space whose code is stopped: the guest's own, or a user's. As far as it can be read. */
+static void on_read(struct guest *g, struct guest_call *call)
+{
+	struct debug_call *c = (struct debug_call *)call;
+	int r = attached(g, c, true);
+	size_t done = 0;
+	while (!r && done < c->len) {
+		size_t room = PAGE_SIZE - (c->va + done) % PAGE_SIZE,
+		       take = c->len - done < room ? c->len - done : room;
+		r = memory_copyin_from(&g->memory, g->user.space, (unsigned char *)c->bytes + done, gva(c->va + done),
+				       take);
+		done += r ? 0 : take;
+	}
+	if (!g->user.space)
+		breakpoints_hide(c->debugger, c->va, c->bytes, done);
+	c->len = done;
+	ask_answer(&c->wait, done ? 0 : r);
+}
+
+long engine_debug_read(struct debugger *d, uint64_t va, void *to, size_t len)
+{
+	struct debug_call c = {.va = va, .bytes = to, .len = len < DEBUG_IO_MAX ? len : DEBUG_IO_MAX};
+	int r = ask_debugged(d, &c, on_read);
+	return r ? r : (long)c.len;
+}
+
+static void on_write(struct guest *g, struct guest_call *call)
+{
+	struct debug_call *c = (struct debug_call *)call;
+	unsigned char bytes[DEBUG_IO_MAX];
+	int r = attached(g, c, true);
+	if (!r && g->user.space)
+		r = -EFAULT;
+	if (!r) {
+		r = memory_check(&g->memory, gva(c->va), c->len, false);
+		memcpy(bytes, c->from, c->len);
+	}
+	if (!r) {
+		breakpoints_keep(g->debugger, c->va, bytes, c->len);
+		r = memory_poke(&g->memory, gva(c->va), bytes, c->len);
+	}
+	ask_answer(&c->wait, r);
+}
+
+int engine_debug_write(struct debugger *d, uint64_t va, const void *from, size_t len)
+{
+	struct debug_call c = {.va = va, .from = from, .len = len};
+	return len > DEBUG_IO_MAX ? -EINVAL : ask_debugged(d, &c, on_write);
+}
+
+/* ---- Breakpoints ---- */
+
+static void on_breakpoint(struct guest *g, struct guest_call *call)
+{
+	struct debug_call *c = (struct debug_call *)call;
+	int r = attached(g, c, true);
+	if (!r)
+		r = c->flag ? breakpoint_set(g, c->va) : breakpoint_clear(g, c->va);
+	ask_answer(&c->wait, r);
+}
+
+int engine_debug_breakpoint(struct debugger *d, uint64_t va, bool set)
+{
+	struct debug_call c = {.va = va, .flag = set};
+	return ask_debugged(d, &c, on_breakpoint);
+}

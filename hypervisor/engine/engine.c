@@ -1,0 +1,384 @@
+/* SPDX-License-Identifier: MIT */
+#include "engine/engine.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "guest/guest.h"
+#include "guest/template.h"
+
+#define SWAP_DEFAULT (UINT64_C(16) << 30)
+
+static uint64_t mem_available(void)
+{
+	FILE *f = fopen("/proc/meminfo", "r");
+	char line[128];
+	unsigned long long kib = 0;
+	while (f && fgets(line, sizeof line, f)) {
+		if (sscanf(line, "MemAvailable: %llu kB", &kib) == 1)
+			break;
+	}
+	if (f)
+		fclose(f);
+	return kib << 10;
+}
+
+static unsigned default_workers(void)
+{
+	cpu_set_t set;
+	int n = sched_getaffinity(0, sizeof set, &set) ? 1 : CPU_COUNT(&set);
+	return n < 1 ? 1 : (unsigned)n;
+}
+
+static void set_up(struct engine *e, const struct engine_options *options)
+{
+	if (options)
+		e->options = *options;
+	e->kvm.fd = -1;
+	e->watcher.epoll = e->watcher.stop = e->watcher.steps = -1;
+	e->swap.fd = -1;
+	e->nworkers = e->options.workers ? e->options.workers : default_workers();
+	if (e->nworkers > WORKERS_MAX)
+		e->nworkers = WORKERS_MAX;
+	uint64_t pool = e->options.pool_bytes ? e->options.pool_bytes : mem_available() / 4 * 3;
+	e->pool.limit = pool / PAGE_SIZE;
+	e->started = monotonic_ns();
+	e->changed_end = &e->changed;
+	pthread_mutex_init(&e->lock, NULL);
+	pthread_mutex_init(&e->cells_lock, NULL);
+	blob_store_init(&e->files);
+	pthread_condattr_t monotonic;
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_cond_init(&e->ended, &monotonic);
+	pthread_condattr_destroy(&monotonic);
+}
+
+static int start_workers(struct engine *e)
+{
+	e->workers = calloc(e->nworkers, sizeof *e->workers);
+	if (!e->workers)
+		return -ENOMEM;
+	unsigned want = e->nworkers;
+	for (e->nworkers = 0; e->nworkers < want; e->nworkers++) {
+		int r = worker_start(&e->workers[e->nworkers], e, e->nworkers);
+		if (r)
+			return r;
+	}
+	return watcher_start(&e->watcher, e);
+}
+
+int engine_create(struct engine **out, const struct engine_options *options, struct cassin_error_text *err)
+{
+	struct engine *e = calloc(1, sizeof *e);
+	if (!e)
+		return error_set(err, -ENOMEM, "no memory");
+	set_up(e, options);
+	unsigned workers = e->nworkers;
+	e->nworkers = 0;
+	int r = registry_init(&e->registry);
+	if (!r)
+		r = kvm_open(&e->kvm, err);
+	if (!r)
+		r = cell_probe(&e->kvm, err);
+	if (!r && e->options.swap_path)
+		r = swap_open(&e->swap, e->options.swap_path,
+			      e->options.swap_bytes ? e->options.swap_bytes : SWAP_DEFAULT, err);
+	if (!r) {
+		clock_init(&e->clock, e->kvm.tsc_direct && clock_tsc_invariant());
+		e->nworkers = workers;
+		r = start_workers(e);
+		if (r)
+			error_set(err, r, "cannot start the workers: %s", strerror(-r));
+	}
+	if (r) {
+		engine_destroy(e);
+		return r;
+	}
+	*out = e;
+	return 0;
+}
+
+static void drop_cells(struct engine *e)
+{
+	while (e->cells) {
+		struct cell *c = e->cells;
+		e->cells = c->next;
+		cell_destroy(c);
+	}
+}
+
+void engine_destroy(struct engine *e)
+{
+	uint64_t *ids = NULL;
+	int n = e->registry.by_id ? engine_guest_list(e, &ids) : 0;
+	for (int i = 0; i < n; i++)
+		engine_guest_remove(e, ids[i]);
+	free(ids);
+	watcher_stop(&e->watcher);
+	for (unsigned i = 0; i < e->nworkers; i++)
+		worker_stop(&e->workers[i]);
+	while (engine_changed_next(e)) {
+	}
+	free(e->workers);
+	swap_close(&e->swap);
+	drop_cells(e);
+	templates_drop(e);
+	engine_images_drop(e);
+	blob_store_destroy(&e->files);
+	kvm_close(&e->kvm);
+	registry_destroy(&e->registry);
+	pthread_cond_destroy(&e->ended);
+	pthread_mutex_destroy(&e->cells_lock);
+	pthread_mutex_destroy(&e->lock);
+	free(e);
+}
+
+/* ---- Changes ---- */
+
+void engine_changed_locked(struct engine *e, struct guest *g)
+{
+	if (!g->listed_as_changed && !g->freeze) {
+		g->listed_as_changed = true;
+		atomic_fetch_add(&g->refs, 1);
+		g->changed_next = NULL;
+		*e->changed_end = g;
+		e->changed_end = &g->changed_next;
+	}
+	if (!e->notified && e->options.notify) {
+		e->notified = true;
+		e->options.notify(e->options.opaque);
+	}
+}
+
+uint64_t engine_changed_next(struct engine *e)
+{
+	pthread_mutex_lock(&e->lock);
+	struct guest *g = e->changed;
+	uint64_t id = g ? g->id : 0;
+	if (g) {
+		e->changed = g->changed_next;
+		if (!e->changed)
+			e->changed_end = &e->changed;
+		g->listed_as_changed = false;
+	} else {
+		e->notified = false;
+	}
+	pthread_mutex_unlock(&e->lock);
+	if (g)
+		guest_put(g);
+	return id;
+}
+
+void engine_started_locked(struct engine *e, struct guest *g)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_REALTIME, &t);
+	g->started_real = (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+	g->started_mono = monotonic_ns();
+	g->state = GUEST_RUNNING;
+	g->ready = g->template; /* a clone has booted already */
+	engine_changed_locked(e, g);
+}
+
+void engine_guest_ready(struct guest *g)
+{
+	struct engine *e = g->engine;
+	pthread_mutex_lock(&e->lock);
+	if (!g->ready) {
+		g->ready = true;
+		engine_changed_locked(e, g);
+	}
+	pthread_mutex_unlock(&e->lock);
+}
+
+/* ---- Lookups ---- */
+
+struct guest *engine_guest_get(struct engine *e, uint64_t id)
+{
+	pthread_mutex_lock(&e->lock);
+	struct guest *g = registry_id(&e->registry, id);
+	if (g)
+		atomic_fetch_add(&g->refs, 1);
+	pthread_mutex_unlock(&e->lock);
+	return g;
+}
+
+struct guest *engine_guest_by_name(struct engine *e, const char *domain, const char *name)
+{
+	pthread_mutex_lock(&e->lock);
+	struct guest *g = registry_name(&e->registry, name);
+	if (g && domain && strcmp(g->spec.domain, domain) != 0)
+		g = NULL;
+	if (g)
+		atomic_fetch_add(&g->refs, 1);
+	pthread_mutex_unlock(&e->lock);
+	return g;
+}
+
+int engine_guest_find(struct engine *e, const char *name, uint64_t *id)
+{
+	struct guest *g = engine_guest_by_name(e, NULL, name);
+	if (!g)
+		return -ENOENT;
+	*id = g->id;
+	guest_put(g);
+	return 0;
+}
+
+int engine_guest_list(struct engine *e, uint64_t **ids)
+{
+	pthread_mutex_lock(&e->lock);
+	int n = 0;
+	*ids = calloc(e->registry.count + 1, sizeof **ids);
+	for (struct guest *g = e->registry.first; *ids && g; g = g->list_next) {
+		if (!g->freeze)
+			(*ids)[n++] = g->id;
+	}
+	pthread_mutex_unlock(&e->lock);
+	return *ids ? n : -ENOMEM;
+}
+
+int engine_guest_spec(struct engine *e, uint64_t id, struct guest_spec *out)
+{
+	struct guest *g = engine_guest_get(e, id);
+	if (!g) {
+		spec_init(out);
+		return -ENOENT;
+	}
+	int r = spec_copy(out, &g->spec);
+	guest_put(g);
+	return r;
+}
+
+char *engine_guest_report(struct engine *e, uint64_t id)
+{
+	char *report = NULL;
+	pthread_mutex_lock(&e->lock);
+	struct guest *g = registry_id(&e->registry, id);
+	if (g && g->report)
+		report = strdup(g->report);
+	pthread_mutex_unlock(&e->lock);
+	return report;
+}
+
+long engine_guest_log(struct engine *e, uint64_t id, uint64_t *offset, char *buf, size_t len, uint64_t *lost)
+{
+	struct guest *g = engine_guest_get(e, id);
+	if (!g)
+		return -ENOENT;
+	long n = console_read(&g->console, offset, buf, len, lost);
+	guest_put(g);
+	return n;
+}
+
+static struct guest_counters counters_of(const struct guest *g)
+{
+	const struct guest_atomics *c = &g->count;
+	return (struct guest_counters){
+		.exits = atomic_load(&c->exits),
+		.hypercalls = atomic_load(&c->hypercalls),
+		.faults = atomic_load(&c->faults),
+		.dispatches = atomic_load(&c->dispatches),
+		.virtual_ns = atomic_load(&c->virtual_ns),
+		.operations = atomic_load(&c->operations),
+		.accepted = atomic_load(&c->accepted),
+		.bytes_in = atomic_load(&c->bytes_in),
+		.bytes_out = atomic_load(&c->bytes_out),
+		.frames = atomic_load(&c->frames),
+		.table_frames = atomic_load(&c->table_frames),
+		.log_lost = console_lost(&g->console),
+	};
+}
+
+int engine_guest_status(struct engine *e, uint64_t id, struct guest_status *out)
+{
+	struct guest *g = engine_guest_get(e, id);
+	if (!g)
+		return -ENOENT;
+	pthread_mutex_lock(&e->lock);
+	*out = (struct guest_status){
+		.id = g->id,
+		.state = g->state,
+		.ready = g->ready,
+		.exit_code = g->exit_code,
+		.restarts = g->restarts,
+		.parked = atomic_load(&g->parked),
+		.debugged = atomic_load(&g->debugged),
+		.stopped = atomic_load(&g->stopped),
+		.traced = atomic_load(&g->traced),
+		.cell = atomic_load(&g->cell_number),
+		.worker = guest_worker(g) ? guest_worker(g)->number : 0,
+		.memory_bytes = g->spec.memory,
+		.started_ns = g->started_real,
+		.uptime_ns = g->state == GUEST_RUNNING ? monotonic_ns() - g->started_mono : 0,
+		.counters = counters_of(g),
+	};
+	pthread_mutex_unlock(&e->lock);
+	strncpy(out->name, g->spec.name, CASSIN_NAME_MAX);
+	strncpy(out->domain, g->spec.domain, CASSIN_NAME_MAX);
+	guest_put(g);
+	return 0;
+}
+
+const char *guest_state_name(enum guest_state s)
+{
+	switch (s) {
+	case GUEST_STARTING:
+		return "starting";
+	case GUEST_RUNNING:
+		return "running";
+	case GUEST_WAITING:
+		return "waiting";
+	case GUEST_EXITED:
+		return "exited";
+	case GUEST_CRASHED:
+		return "crashed";
+	case GUEST_KILLED:
+		return "killed";
+	}
+	return "unknown";
+}
+
+void engine_stats(struct engine *e, struct engine_stats *out)
+{
+	*out = (struct engine_stats){
+		.workers = e->nworkers,
+		.pool_frames = e->pool.limit,
+		.parked = atomic_load(&e->parked),
+		.parkings = atomic_load(&e->parkings),
+		.swap_bytes = swap_used(&e->swap),
+		.used_frames = atomic_load(&e->pool.used),
+		.spawns = atomic_load(&e->spawns),
+		.ends = atomic_load(&e->ends),
+		.crashes = atomic_load(&e->crashes),
+		.restarts = atomic_load(&e->restarts),
+		.flushes = atomic_load(&e->flushes_past),
+		.uptime_ns = monotonic_ns() - e->started,
+	};
+	for (unsigned i = 0; i < e->nworkers; i++) {
+		struct worker *w = &e->workers[i];
+		out->exits += atomic_load(&w->exits);
+		out->hypercalls += atomic_load(&w->hypercalls);
+		out->switches += atomic_load(&w->switches);
+		out->preemptions += atomic_load(&w->preemptions);
+		out->commits += atomic_load(&w->commits);
+		out->moves += atomic_load(&w->moves);
+	}
+	pthread_mutex_lock(&e->cells_lock);
+	for (struct cell *c = e->cells; c; c = c->next) {
+		out->cells++;
+		out->image_frames += atomic_load(&c->image_frames);
+		out->flushes += atomic_load(&c->flushes);
+		out->quarantined_frames += frames_quarantined(&c->frames);
+	}
+	pthread_mutex_unlock(&e->cells_lock);
+	pthread_mutex_lock(&e->lock);
+	out->guests = e->registry.count;
+	for (struct guest *g = e->registry.first; g; g = g->list_next)
+		out->running += g->state == GUEST_STARTING || g->state == GUEST_RUNNING;
+	pthread_mutex_unlock(&e->lock);
+}

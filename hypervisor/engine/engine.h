@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+/* The engine behind the public header: what guests, workers and cells share. */
+#ifndef ENGINE_INTERNAL_H
+#define ENGINE_INTERNAL_H
+
+#include <cassin/engine.h>
+
+#include "base/blob.h"
+#include "cell/cell.h"
+#include "cell/clock.h"
+#include "engine/registry.h"
+#include "base/swap.h"
+#include "worker/watcher.h"
+#include "worker/worker.h"
+
+struct debugger;
+
+struct engine {
+	struct engine_options options;
+	struct kvm kvm;
+	struct frame_pool pool;
+	uint64_t started;
+
+	pthread_mutex_t lock; /* registry, guests' public state, changed list */
+	pthread_cond_t ended; /* an incarnation has ended */
+	struct registry registry;
+	struct guest *changed, **changed_end;
+	bool notified; /* options.notify was called and the list not drained since */
+
+	pthread_mutex_t cells_lock;
+	struct cell *cells;
+	unsigned ncells;
+	struct image_cache {
+		struct cached_image *first;
+	} images;                /* under cells_lock */
+	struct blob_store files; /* contents of guests' files */
+
+	struct template *templates; /* under the lock, in the order of their making */
+	struct worker *workers;
+	unsigned nworkers;
+	struct watcher watcher;
+	struct swap swap;
+	struct clock clock; /* under cells_lock */
+
+	atomic_uint_fast64_t parked, parkings;
+	atomic_uint_fast64_t next_id, spawns, ends, crashes, restarts, flushes_past;
+};
+
+/* A guest's public state has changed: puts it on the list. engine->lock is held. */
+void engine_changed_locked(struct engine *e, struct guest *g);
+/* A new incarnation runs. engine->lock is held. */
+void engine_started_locked(struct engine *e, struct guest *g);
+/* It made the ready call, or blocked for the first time. Its owner's thread. */
+void engine_guest_ready(struct guest *g);
+/* Spawns; *g is a reference. With a debugger (NULL: none) it is attached and the guest stopped before it begins. With `freeze` it becomes a template when it makes its ready call (a clone: or when it first blocks),
+ * and ends. */
+int engine_spawn(struct engine *e, const struct guest_spec *spec, bool freeze, struct debugger *d, struct guest **g,
+		 struct cassin_error_text *err);
+/* An image by path, from the cache while the file is the same; a reference. */
+int engine_image(struct engine *e, const char *path, struct image **out, struct cassin_error_text *err);
+void engine_images_drop(struct engine *e);
+/* A cell for a guest of this spec; nguests counts it. */
+int engine_cell_take(struct engine *e, const struct guest_spec *spec, struct cell **out, struct cassin_error_text *err);
+/* A guest has left its cell; a single one goes with it. */
+void engine_cell_leave(struct engine *e, struct cell *c);
+
+#endif

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: MIT */
+/* The templates of an engine: made by booting a guest, found by name. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/engine.h"
+#include "guest/guest.h"
+#include "guest/template.h"
+
+struct template *template_find(struct engine *e, const char *name)
+{
+	pthread_mutex_lock(&e->lock);
+	struct template *t = e->templates;
+	while (t && strcmp(t->name, name) != 0)
+		t = t->next;
+	if (t)
+		template_get(t);
+	pthread_mutex_unlock(&e->lock);
+	return t;
+}
+
+int engine_template_remove(struct engine *e, const char *name)
+{
+	pthread_mutex_lock(&e->lock);
+	struct template **link = &e->templates;
+	while (*link && strcmp((*link)->name, name) != 0)
+		link = &(*link)->next;
+	struct template *t = *link;
+	if (t)
+		*link = t->next;
+	pthread_mutex_unlock(&e->lock);
+	template_put(t);
+	return t ? 0 : -ENOENT;
+}
+
+void templates_drop(struct engine *e)
+{
+	while (e->templates) {
+		struct template *t = e->templates;
+		e->templates = t->next;
+		template_put(t);
+	}
+}
+
+static void describe(const struct template *t, struct template_status *s)
+{
+	*s = (struct template_status){
+		.memory_bytes = t->memory,
+		.pages = t->frozen.npages,
+		.clones = atomic_load(&t->clones),
+		.created_ns = t->created_ns,
+	};
+	snprintf(s->name, sizeof s->name, "%s", t->name);
+	snprintf(s->domain, sizeof s->domain, "%s", t->domain);
+	snprintf(s->image, sizeof s->image, "%s", t->path);
+}
+
+int engine_template_list(struct engine *e, struct template_status **out)
+{
+	int n = 0;
+	pthread_mutex_lock(&e->lock);
+	for (const struct template *t = e->templates; t; t = t->next)
+		n++;
+	*out = calloc((size_t)n + 1, sizeof **out);
+	int at = 0;
+	for (const struct template *t = e->templates; *out && t; t = t->next)
+		describe(t, &(*out)[at++]);
+	pthread_mutex_unlock(&e->lock);
+	return *out ? n : -ENOMEM;
+}
+
+/* ---- Making one ---- */
+
+static bool name_taken_locked(const struct engine *e, const char *name)
+{
+	const struct template *t = e->templates;
+	while (t && strcmp(t->name, name) != 0)
+		t = t->next;
+	return t;
+}
+
+/* Waits until the guest that is to be frozen has ended. False: it still runs at the deadline. */
+static bool await_end(struct engine *e, struct guest *g, uint64_t timeout_ns)
+{
+	uint64_t end = monotonic_ns() + timeout_ns;
+	pthread_mutex_lock(&e->lock);
+	while (g->state <= GUEST_RUNNING && monotonic_ns() < end) {
+		struct timespec at = {.tv_sec = (time_t)(end / 1000000000u), .tv_nsec = (long)(end % 1000000000u)};
+		pthread_cond_timedwait(&e->ended, &e->lock, &at);
+	}
+	bool ended = g->state > GUEST_RUNNING;
+	pthread_mutex_unlock(&e->lock);
+	return ended;
+}
+
+/* Why a guest that has ended is no template. */
+static int explain(struct engine *e, struct guest *g, struct cassin_error_text *err)
+{
+	const char *name = g->spec.name;
+	if (g->freeze_result == -EBUSY)
+		return error_set(err, -EBUSY,
+				 "%s: cannot be frozen: at its ready call it has a connection, another space, or an "
+				 "operation under way that cannot be started again",
+				 name);
+	if (g->freeze_result)
+		return error_set(err, g->freeze_result, "%s: cannot be frozen: %s", name, strerror(-g->freeze_result));
+	pthread_mutex_lock(&e->lock);
+	int r = g->state == GUEST_CRASHED
+			? error_set(err, -ECHILD, "%s: crashed before its ready call: %.*s", name,
+				    g->report ? (int)strcspn(g->report, "\n") : 0, g->report ? g->report : "")
+			: error_set(err, -ECHILD, "%s: ended with %d before its ready call", name, g->exit_code);
+	pthread_mutex_unlock(&e->lock);
+	return r;
+}
+
+static int add(struct engine *e, struct template *t, struct cassin_error_text *err)
+{
+	pthread_mutex_lock(&e->lock);
+	struct template **link = &e->templates;
+	bool taken = name_taken_locked(e, t->name);
+	while (*link)
+		link = &(*link)->next;
+	if (!taken)
+		*link = template_get(t);
+	pthread_mutex_unlock(&e->lock);
+	return taken ? error_set(err, -EEXIST, "%s: a template of that name exists", t->name) : 0;
+}
+
+int engine_template_create(struct engine *e, const struct guest_spec *spec, uint64_t timeout_ns,
+			   struct cassin_error_text *err)
+{
+	struct guest_spec boot = *spec;
+	struct guest *g;
+	boot.nports = 0;
+	boot.restart = RESTART_NO;
+	pthread_mutex_lock(&e->lock);
+	bool taken = spec->name && name_taken_locked(e, spec->name);
+	pthread_mutex_unlock(&e->lock);
+	if (taken)
+		return error_set(err, -EEXIST, "%s: a template of that name exists", spec->name);
+	int r = engine_spawn(e, &boot, true, NULL, &g, err);
+	if (r)
+		return r;
+	if (!await_end(e, g, timeout_ns))
+		r = error_set(err, -ETIMEDOUT, "%s: made no ready call within %llu s", spec->name,
+			      (unsigned long long)(timeout_ns / 1000000000u));
+	else
+		r = g->frozen ? add(e, g->frozen, err) : explain(e, g, err);
+	engine_guest_remove(e, g->id);
+	guest_put(g);
+	return r;
+}

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT */
+#include "engine/registry.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "guest/guest.h"
+
+#define FIRST_BITS 6
+
+static size_t id_bucket(const struct registry *r, uint64_t id)
+{
+	return (size_t)(id * UINT64_C(0x9e3779b97f4a7c15) >> (64 - r->bits));
+}
+
+/* FNV-1a, http://www.isthe.com/chongo/tech/comp/fnv/ */
+static size_t name_bucket(const struct registry *r, const char *name)
+{
+	uint64_t h = UINT64_C(0xcbf29ce484222325);
+	for (; *name; name++)
+		h = (h ^ (unsigned char)*name) * UINT64_C(0x100000001b3);
+	return id_bucket(r, h);
+}
+
+int registry_init(struct registry *r)
+{
+	*r = (struct registry){.bits = FIRST_BITS};
+	r->by_id = calloc((size_t)1 << r->bits, sizeof(struct guest *));
+	r->by_name = calloc((size_t)1 << r->bits, sizeof(struct guest *));
+	return r->by_id && r->by_name ? 0 : -ENOMEM;
+}
+
+void registry_destroy(struct registry *r)
+{
+	free(r->by_id);
+	free(r->by_name);
+}
+
+static void link_in(struct registry *r, struct guest *g)
+{
+	struct guest **i = &r->by_id[id_bucket(r, g->id)], **n = &r->by_name[name_bucket(r, g->spec.name)];
+	g->id_next = *i;
+	*i = g;
+	g->name_next = *n;
+	*n = g;
+}
+
+static void grow(struct registry *r)
+{
+	struct registry bigger = {.bits = r->bits + 2};
+	bigger.by_id = calloc((size_t)1 << bigger.bits, sizeof(struct guest *));
+	bigger.by_name = calloc((size_t)1 << bigger.bits, sizeof(struct guest *));
+	if (!bigger.by_id || !bigger.by_name) { /* longer chains, then */
+		registry_destroy(&bigger);
+		return;
+	}
+	registry_destroy(r);
+	r->by_id = bigger.by_id;
+	r->by_name = bigger.by_name;
+	r->bits = bigger.bits;
+	for (struct guest *g = r->first; g; g = g->list_next)
+		link_in(r, g);
+}
+
+int registry_add(struct registry *r, struct guest *g)
+{
+	if (!g->freeze && registry_name(r, g->spec.name))
+		return -EEXIST;
+	if (r->count >> r->bits)
+		grow(r);
+	link_in(r, g);
+	g->list_next = NULL;
+	g->list_prev = r->last;
+	*(r->last ? &r->last->list_next : &r->first) = g;
+	r->last = g;
+	r->count++;
+	return 0;
+}
+
+void registry_remove(struct registry *r, struct guest *g)
+{
+	struct guest **link = &r->by_id[id_bucket(r, g->id)];
+	while (*link != g)
+		link = &(*link)->id_next;
+	*link = g->id_next;
+	link = &r->by_name[name_bucket(r, g->spec.name)];
+	while (*link != g)
+		link = &(*link)->name_next;
+	*link = g->name_next;
+	*(g->list_prev ? &g->list_prev->list_next : &r->first) = g->list_next;
+	*(g->list_next ? &g->list_next->list_prev : &r->last) = g->list_prev;
+	r->count--;
+}
+
+struct guest *registry_id(const struct registry *r, uint64_t id)
+{
+	struct guest *g = r->by_id[id_bucket(r, id)];
+	while (g && g->id != id)
+		g = g->id_next;
+	return g;
+}
+
+struct guest *registry_name(const struct registry *r, const char *name)
+{
+	struct guest *g = r->by_name[name_bucket(r, name)];
+	while (g && (g->freeze || strcmp(g->spec.name, name) != 0))
+		g = g->name_next;
+	return g;
+}

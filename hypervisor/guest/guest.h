@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A guest: the durable thing that has a name, ports and a console, and its present incarnation (memory, registers,
+ * rings, handles). The incarnation belongs to one worker at a time and only that thread touches it; what others
+ * may read is atomic or under the engine's lock, and says so.
+ */
+#ifndef GUEST_H
+#define GUEST_H
+
+#include <linux/kvm.h>
+#include <stdatomic.h>
+
+#include <cassin/engine.h>
+
+#include "device/console.h"
+#include "base/deadlines.h"
+#include "base/hot.h"
+#include "memory/memory.h"
+#include "guest/op.h"
+#include "guest/ring.h"
+#include "device/streams.h"
+#include "guest/upcall.h"
+#include "guest/user.h"
+#include "worker/worker.h"
+
+struct debugger;
+struct engine;
+struct files;
+struct trace;
+
+enum run_state {
+	RUN_NONE,     /* no incarnation */
+	RUN_RUNNABLE, /* in its worker's run queue */
+	RUN_ON_CPU,
+	RUN_STOPPED, /* by its debugger: in no queue, whatever it was in */
+	RUN_BLOCKED, /* in enter, waiting for completions or its deadline */
+	RUN_MOVING,  /* on its way to another worker: calls wait until it is there */
+};
+
+enum end_kind { END_EXIT, END_CRASH, END_KILL };
+
+struct guest_atomics {
+	atomic_uint_fast64_t exits, hypercalls, faults, dispatches, virtual_ns, operations, accepted, bytes_in,
+		bytes_out, frames, table_frames;
+};
+
+struct guest {
+	uint64_t id;
+	atomic_uint refs; /* guest_put() */
+	struct engine *engine;
+	struct guest_spec spec;
+	struct image *image;       /* a reference, held until removal */
+	struct template *template; /* what it is cloned from, likewise; NULL: it boots */
+	struct files *files;       /* likewise; NULL: none */
+	bool freeze;               /* it is to become a template */
+	bool freeze_at_wait;       /* where it waits next */
+	struct template *frozen;   /* it has; a reference */
+	int freeze_result;
+	struct port *ports; /* spec.nports of them */
+	struct console console;
+	_Atomic(struct worker *) worker; /* changed only under the old worker's eyes and the new one's inbox lock */
+	atomic_bool debugged, stopped, traced; /* what `debugger`, RUN_STOPPED and `trace` below say */
+	atomic_bool parked;                    /* its memory is folded up, and it has not run since */
+	struct guest_atomics count;            /* any thread may read */
+	atomic_uint cell_number;
+	atomic_uint_fast64_t held_bytes; /* host memory on its account, for streams */
+
+	/* Under engine->lock. */
+	enum guest_state state;
+	bool ready, removed, listed_as_changed;
+	int exit_code;
+	unsigned restarts;
+	uint64_t started_real, started_mono;
+	char *report;
+	struct guest *changed_next, *id_next, *name_next, *list_next, *list_prev;
+
+	/* The incarnation; its worker's only. */
+	struct cell *cell;    /* from spawn to removal */
+	uint64_t incarnation; /* unique in the process; a new one after every move, too: which vCPU state is its own */
+	enum run_state run;
+	struct share share; /* of the CPU */
+	struct bandwidth bandwidth;
+	struct deadline throttle; /* until its next period */
+	struct deadline park;     /* when to look whether it has waited long enough */
+	struct memory memory;
+	struct kvm_regs regs; /* of the code that is to run: its own, or a user's */
+	uint64_t fs_base;     /* likewise */
+	struct door {
+		uint64_t va, generation;    /* where it called from last, and at which generation of its memory */
+		const unsigned char *bytes; /* the host's view of that place, or of what it once was; NULL: none */
+	} door;
+	struct user_run user;
+	struct upcalls upcalls;
+	struct deadline upcall_timer;
+	uint64_t trap;             /* RFLAGS_TF while a debugger steps it, else 0 */
+	struct debugger *debugger; /* NULL: none */
+	struct trace *trace;       /* NULL: nobody traces it */
+	uint64_t boot, boot_name;  /* addresses of its boot record and of its name */
+	void *xstate;              /* extended state of a guest that was preempted; NULL: initial */
+	uint64_t virtual_ns;
+	uint64_t dispatched_at;
+	struct ring ring;
+	uint32_t wait_count;   /* RUN_BLOCKED: completions it waits for */
+	uint64_t wait_until;   /* and until when, monotonic ns */
+	struct deadline wake;  /* of enter */
+	struct deadline timer; /* restart back-off, or the grace of a stop */
+	struct op *ops;        /* pending */
+	uint32_t nops;
+	struct streams *streams;
+	bool stopping;        /* asked to end */
+	bool hog;             /* it used up its last slice */
+	bool timer_on;        /* `timer` is wanted, also after a move */
+	const char *doomed;   /* it must end for this reason, as soon as it would run */
+	int exit_value;       /* of its exit call */
+	char *crash;          /* report of the crash that ends it; malloc'd */
+	unsigned restart_row; /* restarts that followed each other quickly */
+};
+
+/* A message to whichever worker owns the guest when it arrives. */
+struct guest_call {
+	struct message message;
+	struct guest *guest;
+	void (*fn)(struct guest *g, struct guest_call *c); /* on the owner's thread; frees c or reuses it */
+};
+/* Any thread. Holds a reference to g until fn has returned. Messages from one thread to a guest that does not move
+ * arrive in order. */
+void guest_post(struct guest *g, struct guest_call *c, void (*fn)(struct guest *g, struct guest_call *c));
+/* The first of a guest's calls, which also makes `w` its worker: no other call can come before it. */
+void guest_post_first(struct worker *w, struct guest *g, struct guest_call *c,
+		      void (*fn)(struct guest *g, struct guest_call *c));
+
+/* Lookups, any thread; the caller drops the reference with guest_put(). NULL: none. */
+struct guest *engine_guest_get(struct engine *e, uint64_t id);
+struct guest *engine_guest_by_name(struct engine *e, const char *domain, const char *name); /* domain NULL: any */
+void guest_put(struct guest *g);
+
+static inline struct worker *guest_worker(const struct guest *g)
+{
+	return atomic_load_explicit(&g->worker, memory_order_acquire);
+}
+
+/* A guest that nobody knows yet; takes the references to the image and the template (NULL: none) over. NULL: no memory. */
+struct guest *guest_new(struct engine *e, const struct guest_spec *spec, struct image *image, struct template *t);
+/* Builds an incarnation in g->cell: memory, boot record, registers; then it is runnable but in no queue. Any thread that
+ * has g to itself. -ENOMEM, -E2BIG. */
+int guest_begin(struct guest *g, struct cassin_error_text *err);
+/* Ends the incarnation and gives all of it back. The owner's thread; the guest is in no queue. Decides about the restart,
+ * tells the engine. */
+void guest_end(struct guest *g, enum end_kind kind, int code);
+/* Begins a new incarnation of an ended guest on its worker, and queues it. Tells the engine either way. */
+int guest_restart_now(struct guest *g, struct cassin_error_text *err);
+/* Gives an incarnation's memory back without a word; for a spawn that failed after guest_begin(). */
+void guest_abandon(struct guest *g);
+/* Console output, to the ring and to the engine's listener. */
+void guest_print(struct guest *g, const char *bytes, size_t len);
+/* Puts down why the guest crashes: g->crash becomes a report with registers and a backtrace. */
+void guest_crash(struct guest *g, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* A fresh incarnation number. */
+uint64_t incarnation_next(void);
+/* Virtual time now. */
+uint64_t guest_virtual(const struct guest *g, uint64_t now);
+/* Makes a guest wait for `count` unread completions or an upcall, for its deadline at most. True: there is nothing to wait
+ * for. */
+bool guest_wait(struct guest *g, uint32_t count, uint64_t deadline);
+/* Puts a new incarnation on its worker: runnable, or waiting as its template was. Its owner's thread. */
+void guest_start(struct guest *g);
+/* Folds up the memory of a guest that waits. 0, -EBUSY, -ENOMEM. Its owner's thread. */
+int guest_park(struct guest *g);
+/* Looks after a while whether it still waits, and parks it then. */
+void guest_park_later(struct guest *g);
+/* It runs again, or ends. */
+void guest_unparked(struct guest *g);
+/* Freezes a guest that g->freeze asks for; it ends then. */
+void guest_freeze(struct guest *g);
+/* Wakes a blocked guest: its wait is over (ring_post, its deadline, an upcall) or it is doomed. */
+void guest_wake(struct guest *g);
+
+/* What a hypercall leaves the guest to do. */
+enum hypercall_next { NEXT_RUN, NEXT_BLOCK, NEXT_YIELD, NEXT_EXIT };
+/* Carries out the call in g->regs; hypercall.c. */
+HOT enum hypercall_next hypercall(struct guest *g);
+
+#endif

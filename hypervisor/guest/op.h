@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Operations: what a submission starts. A device offers start functions; the table in op.c is the only place that
+ * names them. All run on the worker that owns the guest.
+ */
+#ifndef OP_H
+#define OP_H
+
+#include "base/deadlines.h"
+#include "base/types.h"
+
+struct guest;
+struct op;
+
+#define OP_PENDING INT32_MIN /* the operation completes later, by op_complete() */
+
+/* Starts what *sqe (already copied from the guest; reserved fields checked) asks for. Returns the result (>= 0 or
+ * -errno) or OP_PENDING after op_new(). Guest addresses are checked here and again when used. */
+typedef int32_t (*op_start_fn)(struct guest *g, const struct cassin_sqe *sqe);
+
+struct op {
+	struct op *next, **link; /* the guest's list of pending operations */
+	struct guest *guest;
+	struct cassin_sqe sqe;
+	struct op *queue_next;         /* for the device: its own queue */
+	void (*cancel)(struct op *op); /* takes it out of its device; the caller completes it */
+	struct deadline deadline;      /* for the device: op_deadline(); it moves with the guest */
+	bool timed;                    /* the deadline is wanted */
+	uint64_t began;                /* monotonic ns, if its guest was traced then; else 0 */
+	void *device;                  /* for the device */
+	void *buffer;                  /* for the device: malloc'd, freed with the op */
+	uint32_t done, size;           /* for the device: progress */
+};
+
+/* A pending operation, on its guest's list. NULL: no memory (answer -ENOMEM). */
+struct op *op_new(struct guest *g, const struct cassin_sqe *sqe, void (*cancel)(struct op *op));
+/* Sets op->deadline, whose `fire` the device has set. -ENOMEM. */
+int op_deadline(struct op *op, uint64_t when);
+/* Ends it: posts the completion (which may wake the guest) and frees it. */
+void op_complete(struct op *op, int32_t result);
+/* Frees it without a completion (the guest has ended). The device must not know it any more. */
+void op_drop(struct op *op);
+/* Cancels and drops all of a guest's operations. */
+void op_drop_all(struct guest *g);
+/* The guest's pending operation with this user_data, the oldest first; NULL. */
+struct op *op_find(struct guest *g, uint64_t user_data);
+
+/* Starts one submission; the result or OP_PENDING. Unknown op, unknown flags or reserved fields: -EINVAL. */
+int32_t op_start(struct guest *g, const struct cassin_sqe *sqe);
+
+#endif

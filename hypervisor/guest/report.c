@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MIT */
+/* Crash reports: why, where, registers, backtrace with the image's symbols. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "guest/guest.h"
+#include "memory/space.h"
+
+#define FRAMES_MOST 32
+
+static void put_address(FILE *out, const struct guest *g, uint64_t va)
+{
+	uint64_t offset;
+	const char *name = image_symbol(g->image, va, &offset);
+	fprintf(out, "0x%llx", (unsigned long long)va);
+	if (name)
+		fprintf(out, " %s+0x%llx", name, (unsigned long long)offset);
+}
+
+static void put_registers(FILE *out, const struct kvm_regs *r)
+{
+	const struct {
+		const char *name;
+		uint64_t value;
+	} all[] = {
+		{"rax", r->rax}, {"rbx", r->rbx}, {"rcx", r->rcx}, {"rdx", r->rdx}, {"rsi", r->rsi}, {"rdi", r->rdi},
+		{"rbp", r->rbp}, {"rsp", r->rsp}, {"r8", r->r8},   {"r9", r->r9},   {"r10", r->r10}, {"r11", r->r11},
+		{"r12", r->r12}, {"r13", r->r13}, {"r14", r->r14}, {"r15", r->r15},
+	};
+	for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+		fprintf(out, "%s%-3s 0x%016llx%s", "  ", all[i].name, (unsigned long long)all[i].value,
+			i % 4 == 3 ? "\n" : "");
+	fprintf(out, "  rflags 0x%llx\n", (unsigned long long)r->rflags);
+}
+
+/* Follows the chain of frame pointers; each must lie above the last, so that a hostile one ends soon. */
+static void put_backtrace(FILE *out, struct guest *g)
+{
+	uint64_t frame[2], at = g->regs.rbp;
+	fputs("backtrace:\n  #0 ", out);
+	put_address(out, g, g->regs.rip);
+	fputc('\n', out);
+	for (int i = 1; i < FRAMES_MOST; i++) {
+		if (at % 8 || memory_copyin(&g->memory, frame, gva(at), sizeof frame) || !frame[1])
+			return;
+		fprintf(out, "  #%d ", i);
+		put_address(out, g, frame[1]);
+		fputc('\n', out);
+		if (frame[0] <= at)
+			return;
+		at = frame[0];
+	}
+}
+
+void guest_crash(struct guest *g, const char *format, ...)
+{
+	char *text = NULL;
+	size_t size;
+	user_drop(g); /* the crash is the guest's own */
+	FILE *out = open_memstream(&text, &size);
+	if (!out)
+		return;
+	fprintf(out, "guest %s (%s) crashed: ", g->spec.name, g->image->name);
+	va_list args;
+	va_start(args, format);
+	vfprintf(out, format, args);
+	va_end(args);
+	fputs("\n  at ", out);
+	put_address(out, g, g->regs.rip);
+	fputc('\n', out);
+	put_registers(out, &g->regs);
+	put_backtrace(out, g);
+	fclose(out);
+	free(g->crash);
+	g->crash = text;
+}
+
+static bool near_stack_guard(const struct memory *m, uint64_t va)
+{
+	for (unsigned i = 0; i < m->nregions; i++) {
+		const struct region *r = &m->regions[i];
+		if (!r->segment && !r->frame && r->pages == STACK_PAGES)
+			return va < r->va && r->va - va <= PAGE_SIZE;
+	}
+	return false;
+}
+
+/* On the page that the stack pointer is in, or on the one below it. */
+static bool near_stack_pointer(uint64_t va, uint64_t rsp)
+{
+	return page_down(va) == page_down(rsp) || page_down(va) == page_down(rsp) - PAGE_SIZE;
+}
+
+const char *memory_describe(struct memory *m, uint64_t va, uint64_t rsp)
+{
+	if (va < CASSIN_VA_MIN)
+		return "a null pointer's page";
+	if (va >= CASSIN_VA_END)
+		return "outside a guest's addresses";
+	if (near_stack_guard(m, va))
+		return "the stack guard: the stack has overflowed";
+	const struct region *r = region_at(m, va);
+	struct mapping map = mapping_of(m, 0, page_down(va), space_entry(m, 0, va, false));
+	if (!map.mapped && r && near_stack_pointer(va, rsp))
+		return "unmapped by the guest, at the stack pointer: a thread's stack has overflowed";
+	if (!map.mapped)
+		return r ? "unmapped by the guest" : "not mapped";
+	if (map.hypervisor)
+		return "a read-only page of the hypervisor";
+	return r && r->segment ? "an image page without that right" : "a page without that right";
+}

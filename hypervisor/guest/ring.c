@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MIT */
+#include "guest/ring.h"
+
+#include <errno.h>
+
+#include "guest/guest.h"
+#include "guest/trace.h"
+
+static bool size_valid(uint64_t n, uint32_t most)
+{
+	return n && n <= most && !(n & (n - 1));
+}
+
+int ring_setup(struct guest *g, gva_t ring, gva_t sqes, uint64_t sq_entries, gva_t cqes, uint64_t cq_entries)
+{
+	if (!size_valid(sq_entries, CASSIN_SQ_MAX) || !size_valid(cq_entries, CASSIN_CQ_MAX) ||
+	    (ring.v | sqes.v | cqes.v) % 8)
+		return -EINVAL;
+	if (g->nops)
+		return -EBUSY;
+	static const struct cassin_ring zero;
+	if (memory_check(&g->memory, sqes, sq_entries * sizeof(struct cassin_sqe), false) ||
+	    memory_check(&g->memory, cqes, cq_entries * sizeof(struct cassin_cqe), true))
+		return -EFAULT;
+	int r = memory_copyout(&g->memory, ring, &zero, sizeof zero);
+	if (r)
+		return r;
+	g->ring = (struct ring){ring, sqes, cqes, (uint32_t)sq_entries, (uint32_t)cq_entries, 0, 0, 0};
+	return 0;
+}
+
+/* Reads the guest's two indices, once, and checks them against ours. */
+static int read_indices(struct guest *g, uint32_t *ready)
+{
+	struct ring *r = &g->ring;
+	struct cassin_ring shared;
+	int err = memory_copyin(&g->memory, &shared, r->ring, sizeof shared);
+	if (err)
+		return err;
+	*ready = shared.sq_tail - r->sq_head;
+	if (*ready > r->sq_entries || shared.cq_head - r->cq_head > ring_unread(r))
+		return -EINVAL;
+	r->cq_head = shared.cq_head;
+	if (!ring_unread(r))
+		upcall_lower(g, CASSIN_EVENT_COMPLETION);
+	return 0;
+}
+
+static int write_index(struct guest *g, size_t offset, uint32_t value)
+{
+	return memory_copyout(&g->memory, gva(g->ring.ring.v + offset), &value, sizeof value);
+}
+
+/* Starts one submission; posts its completion when it is done at once. */
+static int submit_one(struct guest *g)
+{
+	struct ring *r = &g->ring;
+	struct cassin_sqe sqe;
+	int err = memory_copyin(&g->memory, &sqe, gva(r->sqes.v + (r->sq_head & (r->sq_entries - 1)) * sizeof sqe),
+				sizeof sqe);
+	if (err)
+		return err;
+	r->sq_head++;
+	if (g->trace)
+		trace_submit(g, &sqe);
+	int32_t result = op_start(g, &sqe);
+	if (g->trace && result != OP_PENDING)
+		trace_complete(g, &sqe, result, 0);
+	if (result != OP_PENDING && !(result >= 0 && sqe.flags & CASSIN_SQE_SKIP_SUCCESS))
+		ring_post(g, sqe.user_data, result);
+	return 0;
+}
+
+int ring_submit(struct guest *g, uint64_t most)
+{
+	struct ring *r = &g->ring;
+	uint32_t ready, n = 0;
+	if (!r->cq_entries)
+		return most ? -EINVAL : 0;
+	int err = read_indices(g, &ready);
+	if (err)
+		return err;
+	if (most > ready)
+		most = ready;
+	while (!err && n < most && g->nops + ring_unread(r) < r->cq_entries) {
+		err = submit_one(g);
+		n += !err;
+	}
+	if (n) {
+		atomic_fetch_add_explicit(&g->count.operations, n, memory_order_relaxed);
+		err = write_index(g, offsetof(struct cassin_ring, sq_head), r->sq_head);
+	}
+	if (err)
+		return err;
+	return !n && most ? -EBUSY : (int)n;
+}
+
+void ring_post(struct guest *g, uint64_t user_data, int32_t result)
+{
+	struct ring *r = &g->ring;
+	struct cassin_cqe cqe = {.user_data = user_data, .result = result};
+	uint64_t at = r->cqes.v + (r->cq_tail & (r->cq_entries - 1)) * sizeof cqe;
+	r->cq_tail++;
+	if (memory_copyout(&g->memory, gva(at), &cqe, sizeof cqe) ||
+	    write_index(g, offsetof(struct cassin_ring, cq_tail), r->cq_tail)) {
+		g->doomed = "completion ring unmapped";
+		guest_wake(g);
+		return;
+	}
+	upcall_raise(g, CASSIN_EVENT_COMPLETION);
+	if (g->run == RUN_BLOCKED && ring_unread(r) >= g->wait_count)
+		guest_wake(g);
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/* A guest's submission and completion rings. What the hypervisor writes it also keeps here; what the guest writes is
+ * read once and checked. */
+#ifndef RING_H
+#define RING_H
+
+#include "base/types.h"
+
+struct guest;
+
+struct ring {
+	gva_t ring, sqes, cqes;
+	uint32_t sq_entries, cq_entries; /* 0: not set up */
+	uint32_t sq_head, cq_tail;       /* ours */
+	uint32_t cq_head;                /* the guest's, when last read */
+};
+
+/* The ring_setup call. -EINVAL (sizes, alignment to 8), -EFAULT, -EBUSY (operations pending). */
+int ring_setup(struct guest *g, gva_t ring, gva_t sqes, uint64_t sq_entries, gva_t cqes, uint64_t cq_entries);
+/* Consumes at most `most` submissions. Returns how many, -EINVAL (an index that is out of range or moved backwards),
+ * -EFAULT, -EBUSY (no room for a completion). */
+int ring_submit(struct guest *g, uint64_t most);
+/* Posts a completion. There is room: pending plus unread never exceed cq_entries. A ring that the guest unmapped
+ * ends the guest. */
+void ring_post(struct guest *g, uint64_t user_data, int32_t result);
+/* Completions that the guest has not read, as of its last enter. */
+static inline uint32_t ring_unread(const struct ring *r)
+{
+	return r->cq_tail - r->cq_head;
+}
+
+#endif

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+#include "guest/template.h"
+
+#include <stdlib.h>
+
+#include "image/files.h"
+
+struct template *template_get(struct template *t)
+{
+	atomic_fetch_add(&t->refs, 1);
+	return t;
+}
+
+void template_put(struct template *t)
+{
+	if (!t || atomic_fetch_sub(&t->refs, 1) != 1)
+		return;
+	frozen_free(&t->frozen);
+	image_put(t->image);
+	files_put(t->files);
+	free(t->name);
+	free(t->domain);
+	free(t->path);
+	free(t->listeners);
+	free(t->ops);
+	free(t);
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Templates: a guest that has booted, frozen. Clones begin where it stopped, share its pages copy-on-write, and get a name,
+ * ports, randomness and a clock of their own. A template never changes; it is shared by reference count.
+ */
+#ifndef TEMPLATE_H
+#define TEMPLATE_H
+
+#include <linux/kvm.h>
+#include <stdatomic.h>
+
+#include "image/frozen.h"
+#include "guest/ring.h"
+#include "guest/upcall.h"
+
+struct engine;
+struct files;
+struct guest;
+
+struct frozen_listener {
+	int32_t number;
+	uint16_t port;
+};
+
+struct template
+{
+	struct template *next; /* the engine's list; under its lock */
+	atomic_uint refs;
+	char *name, *domain, *path;
+	struct image *image; /* a reference */
+	struct files *files; /* likewise; NULL: none */
+	uint64_t memory;     /* bytes */
+	struct frozen frozen;
+	struct kvm_regs regs;
+	uint64_t fs_base, boot, boot_name;
+	struct ring ring;
+	struct upcalls upcalls;
+	bool blocked; /* in enter, rather than behind its ready call */
+	uint32_t wait_count;
+	uint64_t wake_at; /* UINT64_MAX: never */
+	size_t nlisteners, nops;
+	struct frozen_listener *listeners;
+	struct cassin_sqe *ops; /* operations that were waiting, the oldest first; to be started again */
+	atomic_uint clones;
+	uint64_t created_ns;
+};
+
+struct template *template_get(struct template *t);
+void template_put(struct template *t); /* NULL is fine */
+
+/* Freezes a guest that does not run. -EBUSY: a connection is open, or an operation is under way that cannot be started
+ * again; -ENOMEM. Its owner's thread. */
+int template_freeze(struct guest *g, struct template **out);
+/* Gives a clone that guest_begin() has just made what is its own: name, seed, registers, rings, listeners. -ENOMEM. */
+int template_begin(struct guest *g);
+/* Starts a clone on its worker: the operations that were waiting wait again; then it is runnable, or waits itself. */
+void template_resume(struct guest *g);
+/* A template by name, a reference; NULL: none. */
+struct template *template_find(struct engine *e, const char *name);
+/* Frees the list. No guest is left. */
+void templates_drop(struct engine *e);
+
+#endif

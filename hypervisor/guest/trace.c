@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT */
+#include "guest/trace.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "guest/guest.h"
+
+struct trace *trace_new(void)
+{
+	struct trace *t = calloc(1, sizeof *t);
+	if (!t)
+		return NULL;
+	t->records = calloc(TRACE_RECORDS_MAX, sizeof *t->records);
+	if (!t->records) {
+		free(t);
+		return NULL;
+	}
+	pthread_mutex_init(&t->lock, NULL);
+	return t;
+}
+
+void trace_free(struct trace *t)
+{
+	pthread_mutex_destroy(&t->lock);
+	free(t->records);
+	free(t);
+}
+
+size_t trace_take(struct trace *t, struct trace_record *out, size_t most, uint64_t *lost)
+{
+	size_t n = 0;
+	pthread_mutex_lock(&t->lock);
+	*lost = t->lost;
+	t->lost = 0;
+	for (; n < most && t->count; n++) {
+		out[n] = t->records[t->first];
+		t->first = (t->first + 1) % TRACE_RECORDS_MAX;
+		t->count--;
+	}
+	pthread_mutex_unlock(&t->lock);
+	return n;
+}
+
+/* A full ring loses its oldest. */
+static void put(struct trace *t, struct trace_record *r)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_REALTIME, &now);
+	r->at_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+	pthread_mutex_lock(&t->lock);
+	if (t->count == TRACE_RECORDS_MAX) {
+		t->first = (t->first + 1) % TRACE_RECORDS_MAX;
+		t->count--;
+		t->lost++;
+	}
+	t->records[(t->first + t->count++) % TRACE_RECORDS_MAX] = *r;
+	pthread_mutex_unlock(&t->lock);
+}
+
+/* The first bytes at addr; none if they cannot be read. */
+static void take_text(struct guest *g, struct trace_record *r, uint64_t addr, uint64_t len)
+{
+	size_t n = len < TRACE_TEXT_MAX ? len : TRACE_TEXT_MAX;
+	if (n && !memory_copyin(&g->memory, r->text, gva(addr), n))
+		r->text_len = (uint8_t)n;
+}
+
+/* ---- Calls ---- */
+
+void trace_call(struct guest *g, uint64_t number)
+{
+	const struct kvm_regs *regs = &g->regs;
+	struct trace *t = g->trace;
+	struct trace_record r = {
+		.kind = TRACE_CALL,
+		.number = number,
+		.args = {regs->rdi, regs->rsi, regs->rdx, regs->r10, regs->r8, regs->r9},
+	};
+	if (number == CASSIN_CALL_LOG)
+		take_text(g, &r, regs->rdi, regs->rsi);
+	t->in_call = true;
+	t->number = number;
+	t->called_ns = monotonic_ns();
+	put(t, &r);
+}
+
+void trace_return(struct guest *g)
+{
+	struct trace *t = g->trace;
+	if (!t->in_call)
+		return;
+	struct trace_record r = {.kind = TRACE_RETURN, .number = t->number, .result = (int64_t)g->regs.rax};
+	r.took_ns = monotonic_ns() - t->called_ns;
+	t->in_call = false;
+	put(t, &r);
+}
+
+void trace_gone(struct guest *g)
+{
+	g->trace->in_call = false;
+}
+
+/* ---- Operations ---- */
+
+static struct trace_record of_submission(enum trace_kind kind, const struct cassin_sqe *sqe)
+{
+	return (struct trace_record){
+		.kind = kind,
+		.number = sqe->op,
+		.handle = sqe->handle,
+		.flags = sqe->flags,
+		.addr = sqe->addr,
+		.len = sqe->len,
+		.offset = sqe->offset,
+		.user_data = sqe->user_data,
+	};
+}
+
+void trace_submit(struct guest *g, const struct cassin_sqe *sqe)
+{
+	struct trace_record r = of_submission(TRACE_SUBMIT, sqe);
+	if (sqe->op == CASSIN_OP_SEND || sqe->op == CASSIN_OP_CONSOLE_WRITE || sqe->op == CASSIN_OP_CONNECT)
+		take_text(g, &r, sqe->addr, sqe->len);
+	put(g->trace, &r);
+}
+
+void trace_complete(struct guest *g, const struct cassin_sqe *sqe, int32_t result, uint64_t began)
+{
+	struct trace_record r = of_submission(TRACE_COMPLETE, sqe);
+	r.result = result;
+	r.took_ns = began ? monotonic_ns() - began : 0;
+	if (result > 0 && (sqe->op == CASSIN_OP_RECV || sqe->op == CASSIN_OP_CONSOLE_READ))
+		take_text(g, &r, sqe->addr, (uint64_t)result);
+	put(g->trace, &r);
+}
+
+void trace_end(struct guest *g, enum trace_end how, int code)
+{
+	struct trace_record r = {.kind = TRACE_END, .number = how, .result = code};
+	g->trace->in_call = false;
+	put(g->trace, &r);
+}

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+#include "guest/user.h"
+
+#include <errno.h>
+
+#include "guest/guest.h"
+#include "guest/registers.h"
+#include "guest/trace.h"
+
+static int frame_check(const struct cassin_user_frame *f)
+{
+	if (f->wake & ~(uint64_t)CASSIN_EVENT_ALL || f->rsv[0] || f->rsv[1])
+		return -EINVAL;
+	return registers_check(&f->regs);
+}
+
+int user_enter(struct guest *g, uint64_t space, gva_t frame, uint64_t deadline)
+{
+	struct cassin_user_frame f;
+	struct iovec pieces[2];
+	if (!space || space >= SPACES_MAX || !g->memory.root[space])
+		return -EINVAL;
+	int n = memory_span(&g->memory, frame, sizeof f, true, pieces, 2); /* so that its end can be told there, too */
+	if (n < 0)
+		return n;
+	int r = memory_copyin(&g->memory, &f, frame, sizeof f);
+	if (!r)
+		r = frame_check(&f);
+	if (r)
+		return r;
+	g->user = (struct user_run){
+		.space = (unsigned)space,
+		.frame = frame,
+		.deadline = deadline,
+		.wake = f.wake,
+		.regs = g->regs,
+		.fs_base = g->fs_base,
+	};
+	registers_set(g, &f.regs);
+	worker_attend(guest_worker(g), deadline);
+	return 0;
+}
+
+void user_leave(struct guest *g, int64_t result, const struct user_end *end)
+{
+	struct cassin_user_frame f = {.wake = g->user.wake};
+	if (end) {
+		f.events = end->events;
+		f.vector = end->vector;
+		f.error = end->error;
+		f.address = end->address;
+	}
+	registers_get(g, &f.regs);
+	gva_t frame = g->user.frame;
+	user_drop(g);
+	g->regs.rax = (uint64_t)result;
+	if (g->trace)
+		trace_return(g);
+	if (memory_copyout(&g->memory, frame, &f, sizeof f))
+		g->doomed = "user frame unmapped";
+}
+
+void user_settle(struct guest *g, uint64_t now, uint64_t upcall)
+{
+	struct user_end end = {.events = g->upcalls.pending & g->user.wake & ~upcall};
+	if (!g->user.space)
+		return;
+	if (g->user.deadline <= now) {
+		user_leave(g, CASSIN_USER_DEADLINE, NULL);
+	} else if (end.events || upcall) {
+		upcall_lower(g, end.events);
+		user_leave(g, CASSIN_USER_EVENT, &end);
+	}
+}
+
+void user_drop(struct guest *g)
+{
+	if (!g->user.space)
+		return;
+	g->regs = g->user.regs;
+	g->fs_base = g->user.fs_base;
+	g->user.space = 0;
+}

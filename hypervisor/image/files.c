@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+#include "image/files.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct files *files_get(struct files *f)
+{
+	if (f)
+		atomic_fetch_add(&f->refs, 1);
+	return f;
+}
+
+void files_put(struct files *f)
+{
+	if (!f || atomic_fetch_sub(&f->refs, 1) != 1)
+		return;
+	for (size_t i = 0; i < f->n; i++)
+		blob_put(f->file[i].content);
+	free(f);
+}
+
+/* A reference to the content of the spec's file, of which `room` bytes are allowed. */
+static int read_one(struct blob **out, struct guest_file *of, uint64_t room, struct blob_store *store,
+		    struct cassin_error_text *err)
+{
+	struct blob *b = of->text;
+	int r = b ? 0 : blob_read(&b, of->path, room, err);
+	if (r)
+		return r;
+	b = blob_intern(store, b);
+	if (of->text)
+		of->text = b ? blob_get(b) : NULL;
+	*out = b;
+	return b ? 0 : error_set(err, -ENOMEM, "%s: no memory", of->name);
+}
+
+int files_read(struct files **out, struct guest_spec *spec, struct blob_store *store, struct cassin_error_text *err)
+{
+	struct cassin_error_text why = {{0}};
+	uint64_t bytes = 0;
+	*out = NULL;
+	if (!spec->nfiles)
+		return 0;
+	struct files *f = calloc(1, sizeof *f + spec->nfiles * sizeof f->file[0]);
+	if (!f)
+		return error_set(err, -ENOMEM, "%s: no memory", spec->name);
+	atomic_init(&f->refs, 1);
+	for (; f->n < spec->nfiles; f->n++) {
+		struct file *file = &f->file[f->n];
+		memcpy(file->name, spec->files[f->n].name, sizeof file->name);
+		int r = read_one(&file->content, &spec->files[f->n], CASSIN_FILES_BYTES, store, &why);
+		bytes += r ? 0 : file->content->size;
+		if (!r && bytes > CASSIN_FILES_BYTES) {
+			f->n++;
+			r = error_set(&why, -EFBIG, "with the files before it larger than %llu MiB",
+				      (unsigned long long)(CASSIN_FILES_BYTES >> 20));
+		}
+		if (r) {
+			error_set(err, r, "%s: file %s: %s", spec->name, file->name, why.text);
+			files_put(f);
+			return r;
+		}
+	}
+	*out = f;
+	return 0;
+}

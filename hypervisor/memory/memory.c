@@ -1,0 +1,464 @@
+/* SPDX-License-Identifier: MIT */
+#include "memory/memory.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cell/cell.h"
+#include "memory/chunks.h"
+#include "memory/park.h"
+#include "memory/space.h"
+#include "guest/template.h"
+
+#define PREMAP_PAGES 128u           /* of a small image: all mapped at spawn */
+#define AROUND_PAGES 16u            /* of a large one: mapped with the page that faulted */
+#define WINDOW_MOST 128u            /* pages of zero that sequential growth gets at a time, */
+#define WINDOW_SMALL 16u            /* where what the guest has already does not allow for more: */
+#define WINDOW_SHARE 16u            /* one page for each so many */
+#define HOT_STACK 1u                /* stack pages given at spawn */
+#define HEAP_ALIGN (8u * PAGE_SIZE) /* KVM's shadow paging maps ahead within eight entries, up to the first empty one */
+
+static frame_t *page_slot(struct memory *m, uint64_t page, bool create)
+{
+	uint64_t i = page / CHUNK_PAGES;
+	if (i >= m->nchunks) {
+		if (!create)
+			return NULL;
+		uint64_t n = i + 4;
+		struct chunk **chunks = realloc(m->chunks, n * sizeof(struct chunk *));
+		if (!chunks)
+			return NULL;
+		memset(chunks + m->nchunks, 0, (n - m->nchunks) * sizeof *chunks);
+		m->chunks = chunks;
+		m->nchunks = (uint32_t)n;
+	}
+	if (!m->chunks[i] && create)
+		m->chunks[i] = chunk_new();
+	return m->chunks[i] ? &m->chunks[i]->frame[page % CHUNK_PAGES] : NULL;
+}
+
+static const struct region *page_region(const struct memory *m, uint64_t page)
+{
+	for (unsigned i = 0; i < m->nregions; i++) {
+		const struct region *r = &m->regions[i];
+		if (!r->frame && page >= r->first && page - r->first < r->pages)
+			return r;
+	}
+	return NULL;
+}
+
+static bool has_data(const struct region *r, uint64_t page)
+{
+	return r && r->segment && page - r->first < r->segment->data_pages;
+}
+
+/* Whether the page begins with content that guests share: the template's, or the image's. */
+static bool has_base(const struct memory *m, const struct region *r, uint64_t page)
+{
+	return has_data(r, page) || cell_image_frozen(m->image, page);
+}
+
+static void image_content(const struct memory *m, uint64_t page, void *to)
+{
+	const struct region *r = page_region(m, page);
+	if (has_data(r, page))
+		image_page(m->image->image, r->segment, page - r->first, to);
+	else
+		memset(to, 0, PAGE_SIZE);
+}
+
+/* What a page holds before it is written to. */
+static void base_content(const struct memory *m, uint64_t page, void *to)
+{
+	const void *frozen = cell_image_frozen(m->image, page);
+	if (frozen)
+		memcpy(to, frozen, PAGE_SIZE);
+	else
+		image_content(m, page, to);
+}
+
+bool memory_page_is(const struct memory *m, uint64_t page, bool image, const void *content)
+{
+	unsigned char usual[PAGE_SIZE];
+	if (image)
+		image_content(m, page, usual);
+	else
+		base_content(m, page, usual);
+	return memcmp(usual, content, PAGE_SIZE) == 0;
+}
+
+static uint64_t entry_value(frame_t f, unsigned rights)
+{
+	uint64_t v = frame_gpa(f).v | PTE_P | PTE_U | PTE_A;
+	if (rights & CASSIN_WRITE)
+		v |= PTE_W | PTE_D;
+	if (!(rights & CASSIN_EXEC))
+		v |= PTE_NX;
+	return v;
+}
+
+/* The page got a frame of its own; where its image shows it read-only and shared, show that frame instead. */
+static void unshare_page(struct memory *m, const struct region *r, uint64_t page, frame_t own)
+{
+	frame_t shared = cell_image_shared(m->image, page);
+	uint64_t *entry = space_entry(m, 0, r->va + ((page - r->first) << PAGE_SHIFT), false);
+	if (!entry || !(*entry & PTE_P) || shared == FRAME_NONE || (*entry & PTE_FRAME) != frame_gpa(shared).v)
+		return;
+	uint64_t value = frame_gpa(own).v | (*entry & (PTE_P | PTE_U | PTE_A | PTE_NX));
+	if (*entry & PTE_COW)
+		value |= PTE_W | PTE_D;
+	space_set(m, entry, value);
+}
+
+/* The page's own frame, made now if there is none yet. */
+static int page_own(struct memory *m, uint64_t page, frame_t *out)
+{
+	frame_t *slot = page_slot(m, page, true);
+	if (!slot)
+		return -ENOMEM;
+	*out = *slot;
+	if (*slot)
+		return 0;
+	const struct region *r = page_region(m, page);
+	bool fresh;
+	int err = cell_frame_alloc(m->cell, out, &fresh);
+	if (err)
+		return err;
+	bool shared = r && has_base(m, r, page);
+	if (shared || !fresh)
+		base_content(m, page, cell_frame(m->cell, *out));
+	*slot = *out;
+	m->used++;
+	if (shared)
+		unshare_page(m, r, page, *out);
+	if (m->booting)
+		cell_image_hot(m->cell, m->image, page);
+	return 0;
+}
+
+/* Fills a not-present entry that is to show `page`. */
+static int show_page(struct memory *m, uint64_t *entry, const struct region *r, uint64_t page, unsigned rights,
+		     unsigned want)
+{
+	frame_t *own = page_slot(m, page, false);
+	frame_t f;
+	if (r && has_base(m, r, page) && !(want & CASSIN_WRITE) && !(own && *own)) {
+		int err = cell_image_frame(m->cell, m->image, r->segment, r->first, page, &f);
+		if (err)
+			return err;
+		*entry = entry_value(f, rights & ~CASSIN_WRITE) | (rights & CASSIN_WRITE ? PTE_COW : 0);
+		return 0;
+	}
+	int err = page_own(m, page, &f);
+	if (!err)
+		*entry = entry_value(f, rights);
+	return err;
+}
+
+static int show_hypervisor(struct memory *m, uint64_t *entry, const struct region *r)
+{
+	if (!*r->frame) {
+		int err = cell_frame_zero(m->cell, r->frame);
+		if (err)
+			return err;
+		m->used++;
+		struct cassin_info_page *info = memory_info(m);
+		info->abi_major = CASSIN_ABI_MAJOR;
+		info->abi_minor = CASSIN_ABI_MINOR;
+	}
+	*entry = entry_value(*r->frame, CASSIN_READ);
+	return 0;
+}
+
+static unsigned window_most(const struct memory *m)
+{
+	uint64_t n = m->used / WINDOW_SHARE;
+	return n < WINDOW_SMALL ? WINDOW_SMALL : n > WINDOW_MOST ? WINDOW_MOST : (unsigned)n;
+}
+
+/* Pages near one that was just shown cost a store each now and an exit each later. */
+static void show_around(struct memory *m, const struct region *r, uint64_t va, unsigned want)
+{
+	uint64_t from = va + PAGE_SIZE, n = 0;
+	if (r->segment) {
+		if (want & CASSIN_WRITE)
+			return;
+		n = AROUND_PAGES - 1;
+	} else {
+		m->fault_window = va == m->fault_next && m->fault_window ? m->fault_window * 2 : 1;
+		if (m->fault_window > window_most(m))
+			m->fault_window = window_most(m);
+		n = m->fault_window - 1;
+		want = r->rights;
+	}
+	uint64_t at = from;
+	for (; at < from + n * PAGE_SIZE; at += PAGE_SIZE) {
+		uint64_t *entry = at - r->va < r->pages << PAGE_SHIFT ? space_entry(m, 0, at, false) : NULL;
+		if (!entry || *entry ||
+		    show_page(m, entry, r, r->first + ((at - r->va) >> PAGE_SHIFT), r->rights, want))
+			break;
+	}
+	if (!r->segment)
+		m->fault_next = at;
+}
+
+static int show(struct memory *m, unsigned space, uint64_t va, uint64_t *entry, unsigned want)
+{
+	struct mapping map = mapping_of(m, space, va, entry);
+	if (!map.mapped || (want & map.rights) != want)
+		return -EFAULT;
+	if (!entry)
+		entry = space_entry(m, space, va, true);
+	if (!entry)
+		return -ENOMEM;
+	const struct region *r = *entry & PTE_MAPPED ? NULL : region_at(m, va);
+	if (map.hypervisor)
+		return show_hypervisor(m, entry, r);
+	int err = show_page(m, entry, r, map.page, map.rights, want);
+	if (!err && r)
+		show_around(m, r, va, want);
+	return err;
+}
+
+int memory_touch(struct memory *m, unsigned space, uint64_t va, unsigned want, frame_t *out)
+{
+	if (va < CASSIN_VA_MIN || va >= CASSIN_VA_END)
+		return -EFAULT;
+	int unfolded = memory_unpark(m);
+	if (unfolded)
+		return unfolded;
+	va = page_down(va);
+	uint64_t *entry = space_entry(m, space, va, false);
+	if (!entry || !(*entry & PTE_P)) {
+		int err = show(m, space, va, entry, want);
+		if (err)
+			return err;
+		entry = space_entry(m, space, va, false);
+	}
+	if (want & CASSIN_EXEC && *entry & PTE_NX)
+		return -EFAULT;
+	if (want & CASSIN_WRITE && !(*entry & PTE_W)) {
+		const struct region *r = region_at(m, va);
+		frame_t own;
+		if (!(*entry & PTE_COW) || !r)
+			return -EFAULT;
+		int err = page_own(m, r->first + ((va - r->va) >> PAGE_SHIFT), &own);
+		if (err)
+			return err;
+	}
+	*out = (frame_t)((*entry & PTE_FRAME) >> PAGE_SHIFT);
+	return 0;
+}
+
+int memory_own(struct memory *m, uint64_t va, frame_t *out)
+{
+	int err = memory_touch(m, 0, va, CASSIN_READ, out);
+	const struct region *r = err ? NULL : region_at(m, va);
+	if (!r)
+		return err;
+	if (r->frame)
+		return *out == *r->frame ? -EFAULT : 0;
+	uint64_t page = r->first + ((page_down(va) - r->va) >> PAGE_SHIFT);
+	if (!has_base(m, r, page) || *out != cell_image_shared(m->image, page))
+		return 0;
+	bool booting = m->booting;
+	m->booting = false; /* later instances will not want a copy of it */
+	err = page_own(m, page, out);
+	m->booting = booting;
+	return err;
+}
+
+int memory_fault(struct memory *m, unsigned space, gva_t va, uint64_t error)
+{
+	if (!(error & PF_USER) || error & (PF_RESERVED | PF_PKEY))
+		return -EFAULT;
+	unsigned want = error & PF_WRITE ? CASSIN_WRITE : error & PF_FETCH ? CASSIN_EXEC : CASSIN_READ;
+	frame_t f;
+	uint32_t queued = m->ncommits;
+	int r = memory_touch(m, space, va.v, want, &f);
+	/* A write fault on a read-only entry repairs the faulting vCPU's own translation: no commit for that. The new
+	 * generation stands, for other vCPUs. */
+	if (!r && error & PF_PRESENT && error & PF_WRITE && m->ncommits == queued + 1)
+		m->ncommits = queued;
+	return r;
+}
+
+static void add_region(struct memory *m, struct region r)
+{
+	m->regions[m->nregions++] = r;
+}
+
+/* Numbers the pages and lays out space 0: image, guard, stack, guard, clock, info, guard, heap. Small guests fit one
+ * page table of 2 MiB. */
+static int lay_out(struct memory *m, struct memory_layout *out)
+{
+	const struct image *image = m->image->image;
+	uint64_t page = 0;
+	for (size_t i = 0; i < image->nsegments; i++) {
+		const struct image_segment *s = &image->segments[i];
+		add_region(m,
+			   (struct region){
+				   .va = s->va, .pages = s->pages, .first = page, .rights = s->rights, .segment = s});
+		page += s->pages;
+	}
+	if (page + STACK_PAGES + 1 > m->pages)
+		return -E2BIG;
+	const unsigned rw = CASSIN_READ | CASSIN_WRITE;
+	out->stack_low = image->high + PAGE_SIZE;
+	out->stack_high = out->stack_low + STACK_PAGES * PAGE_SIZE;
+	add_region(m, (struct region){.va = out->stack_low, .pages = STACK_PAGES, .first = page, .rights = rw});
+	page += STACK_PAGES;
+	out->clock_page = out->stack_high + PAGE_SIZE;
+	add_region(m, (struct region){.va = out->clock_page, .pages = 1, .rights = CASSIN_READ, .frame = &m->clock});
+	out->info_page = out->clock_page + PAGE_SIZE;
+	add_region(m, (struct region){.va = out->info_page, .pages = 1, .rights = CASSIN_READ, .frame = &m->info});
+	out->heap = (out->info_page + 2 * PAGE_SIZE + HEAP_ALIGN - 1) / HEAP_ALIGN * HEAP_ALIGN;
+	out->heap_page = page;
+	out->heap_size = (m->pages - page) << PAGE_SHIFT;
+	if (out->heap_size > CASSIN_VA_END - out->heap)
+		return -E2BIG;
+	add_region(m, (struct region){.va = out->heap, .pages = m->pages - page, .first = page, .rights = rw});
+	return 0;
+}
+
+/* Shows a page where the initial regions have it; where the guest of a template has unmapped it since, nothing is shown. */
+static int show_early(struct memory *m, uint64_t page, unsigned want)
+{
+	const struct region *r = page_region(m, page);
+	frame_t f;
+	if (!r || (r->rights & want) != want)
+		return 0;
+	int err = memory_touch(m, 0, r->va + ((page - r->first) << PAGE_SHIFT), want, &f);
+	return err == -EFAULT ? 0 : err;
+}
+
+static int premap_hot(struct memory *m)
+{
+	uint32_t hot[sizeof m->image->hot / sizeof *m->image->hot];
+	pthread_mutex_lock(&m->cell->lock);
+	uint64_t n = m->image->nhot;
+	memcpy(hot, m->image->hot, n * sizeof *hot);
+	pthread_mutex_unlock(&m->cell->lock);
+	int err = 0;
+	for (uint64_t i = 0; !err && i < n; i++)
+		err = show_early(m, hot[i], CASSIN_WRITE);
+	return err;
+}
+
+static int show_image(struct memory *m, const struct image *image)
+{
+	int err = 0;
+	uint64_t first = 0;
+	for (size_t i = 0; !err && i < image->nsegments; first += image->segments[i++].pages) {
+		for (uint64_t p = 0; !err && p < image->segments[i].data_pages && p < PREMAP_PAGES; p++)
+			err = show_early(m, first + p, CASSIN_READ);
+	}
+	return err;
+}
+
+/* Shows what the guest will surely touch: each page that faults costs an exit. */
+static int premap(struct memory *m, const struct memory_layout *layout)
+{
+	const struct image *image = m->image->image;
+	const struct template *t = m->image->template;
+	frame_t f;
+	int err = premap_hot(m);
+	for (unsigned i = 0; !err && i < HOT_STACK; i++)
+		err = memory_touch(m, 0, layout->stack_high - (i + 1) * PAGE_SIZE, CASSIN_WRITE, &f);
+	for (uint64_t i = 0; !err && t && i < t->frozen.npages && i < PREMAP_PAGES; i++)
+		err = show_early(m, t->frozen.page[i], CASSIN_READ);
+	if (!err)
+		err = memory_touch(m, 0, layout->clock_page, CASSIN_READ, &f);
+	if (!err)
+		err = show_image(m, image);
+	return err == -EFAULT ? 0 : err;
+}
+
+int memory_init(struct memory *m, struct cell *cell, struct cell_image *image, uint64_t pages,
+		struct memory_layout *out)
+{
+	*m = (struct memory){.cell = cell, .image = image, .pages = pages, .generation = generation_next()};
+	m->regions = calloc(image->image->nsegments + 4, sizeof *m->regions);
+	int r = m->regions ? cell_clock_get(cell, &m->clock) : -ENOMEM;
+	if (!r)
+		r = lay_out(m, out);
+	if (!r)
+		r = space_make(m, &m->root[0]);
+	if (!r && image->template)
+		r = memory_remap(m, &image->template->frozen);
+	if (!r)
+		r = premap(m, out);
+	if (r)
+		memory_destroy(m);
+	m->booting = !r;
+	return r;
+}
+
+void memory_drop(struct memory *m)
+{
+	for (uint32_t i = 0; i < m->nchunks; i++) {
+		struct chunk *c = m->chunks[i];
+		frame_t used[CHUNK_PAGES];
+		size_t n = 0;
+		for (unsigned p = 0; c && p < CHUNK_PAGES; p++) {
+			if (c->frame[p])
+				used[n++] = c->frame[p];
+		}
+		frames_free(&m->cell->frames, used, n);
+		chunk_free(c);
+	}
+	if (m->info)
+		frames_free(&m->cell->frames, &m->info, 1);
+	for (unsigned s = 0; s < SPACES_MAX; s++) {
+		if (m->root[s])
+			space_free(m, m->root[s]);
+		m->root[s] = FRAME_NONE;
+	}
+	free(m->chunks);
+	free(m->commits);
+	m->chunks = NULL;
+	m->commits = NULL;
+	m->nchunks = m->ncommits = m->commits_size = 0;
+	m->info = FRAME_NONE;
+	m->used = 0;
+}
+
+void memory_destroy(struct memory *m)
+{
+	memory_drop(m);
+	if (m->clock)
+		cell_clock_put(m->cell, m->clock);
+	free(m->regions);
+	parked_free(&m->parked);
+	*m = (struct memory){0};
+}
+
+int memory_fill(struct memory *m, uint64_t page, const void *content)
+{
+	frame_t f;
+	int r = page_own(m, page, &f);
+	if (!r)
+		memcpy(cell_frame(m->cell, f), content, PAGE_SIZE);
+	return r ? r : show_early(m, page, CASSIN_READ);
+}
+
+int memory_show_again(struct memory *m, bool info)
+{
+	const struct image *image = m->image->image;
+	int err = 0;
+	for (unsigned i = 0; !err && i < m->nregions; i++) {
+		const struct region *r = &m->regions[i];
+		frame_t f;
+		if (r->frame && (r->frame != &m->info || info))
+			err = memory_touch(m, 0, r->va, CASSIN_READ, &f);
+		if (err == -EFAULT) /* unmapped by the guest */
+			err = 0;
+	}
+	return err ? err : show_image(m, image);
+}
+
+struct cassin_info_page *memory_info(struct memory *m)
+{
+	return m->info ? cell_frame(m->cell, m->info) : NULL;
+}

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A guest's memory: pages numbered from 0, the frames behind them, its spaces (page-table roots), and the only
+ * doors to them (copyin, copyout, span). Used by the thread that owns the guest, while the guest does not run.
+ */
+#ifndef MEMORY_H
+#define MEMORY_H
+
+#include <sys/uio.h>
+
+#include "image/image.h"
+#include "base/types.h"
+
+struct cell;
+struct cell_image;
+struct vcpu;
+
+#define SPACES_MAX 64
+#define REGIONS_MAX (IMAGE_SEGMENTS_MAX + 4)
+#define STACK_PAGES 16u
+#define MAP_PAGES_MAX 4096u /* of one map, unmap or protect call */
+
+/* What lies in space 0 at the start. The guest changes it by unmap, protect and map. */
+struct region {
+	uint64_t va;
+	uint64_t pages;
+	uint64_t first; /* number of its first page; unused for hypervisor pages */
+	unsigned rights;
+	const struct image_segment *segment; /* initial content; NULL: zero */
+	frame_t *frame;                      /* a page of the hypervisor's own (info, clock): read-only */
+};
+
+/* Page numbers to frames, 64 at a time, so that a guest which touches little costs little. */
+#define CHUNK_PAGES 64u
+struct chunk {
+	frame_t frame[CHUNK_PAGES];
+};
+
+/* A live entry that was changed and awaits the monitor's commit. */
+struct commit {
+	uint64_t entry; /* guest-physical address of the page-table entry */
+	uint64_t value;
+};
+#define COMMITS_MAX 128u /* of one run of the monitor; more are answered by a flush of the cell */
+
+/* Memory that is folded up (park.h). It is kept by value: a block of the C library's for each guest whose bytes are in the swap
+ * file would lie between holes as large as those bytes. */
+struct parked {
+	unsigned char *bytes; /* page numbers, mappings, compressed content */
+	struct swap *swap;    /* where the bytes are instead, at `at`; NULL: they are here */
+	uint64_t at, sum;
+	uint32_t npages, nentries, packed;
+	bool folded; /* else nothing of this counts */
+	bool info;   /* the guest had touched its info page */
+};
+
+struct memory {
+	struct cell *cell;
+	struct cell_image *image;
+	uint64_t pages;  /* quota */
+	uint64_t used;   /* pages with a frame of their own */
+	uint64_t tables; /* page-table frames */
+	struct chunk **chunks;
+	uint32_t nchunks;
+	frame_t root[SPACES_MAX]; /* FRAME_NONE: no such space */
+	uint64_t generation;      /* unique in the process; a new one whenever a live entry changes */
+	struct commit *commits;
+	uint32_t ncommits, commits_size;
+	bool flush;    /* too many commits: flush the cell instead */
+	frame_t info;  /* its info page, made when first touched */
+	frame_t clock; /* the clock page that it shares */
+	struct region *regions;
+	unsigned nregions;
+	uint64_t fault_next; /* where sequential growth would fault next, and how far to run ahead */
+	unsigned fault_window;
+	struct parked parked; /* folded: there are no frames and no tables */
+	bool booting;         /* pages touched now are remembered for the image's next instance */
+};
+
+/* Where things were put. */
+struct memory_layout {
+	uint64_t stack_low, stack_high, clock_page, info_page, heap, heap_size, heap_page;
+};
+
+/* Builds space 0 for `image` with a quota of `pages`. -ENOMEM: pool exhausted; -E2BIG: image and stack exceed the
+ * quota. On failure nothing is held. */
+int memory_init(struct memory *m, struct cell *cell, struct cell_image *image, uint64_t pages,
+		struct memory_layout *out);
+/* Gives all frames back, page tables through the quarantine. */
+void memory_destroy(struct memory *m);
+
+/* Gives all frames and tables back but keeps the layout; for parking. */
+void memory_drop(struct memory *m);
+/* Gives a page a frame of its own with this content, and shows it where the initial regions have it. -ENOMEM. */
+int memory_fill(struct memory *m, uint64_t page, const void *content);
+/* Shows again what a guest surely touches: its image, the clock page, and the info page if it had. -ENOMEM. */
+int memory_show_again(struct memory *m, bool info);
+
+/* Answers a page fault in `space`; `error` is the hardware's error code. 0: run on; -EFAULT: the guest's own fault;
+ * -ENOMEM: the pool or the quota is exhausted. */
+int memory_fault(struct memory *m, unsigned space, gva_t va, uint64_t error);
+
+/* Makes (space, va) usable for `want` (CASSIN_READ, ...): fills, or breaks copy-on-write. Gives its frame. -EFAULT,
+ * -ENOMEM. */
+int memory_touch(struct memory *m, unsigned space, uint64_t va, unsigned want, frame_t *out);
+
+/* Makes the page at va the guest's own, if it is one that guests share, whatever the guest's rights to it. Gives its frame.
+ * -EFAULT: it is the hypervisor's, or cannot be read; -ENOMEM. */
+int memory_own(struct memory *m, uint64_t va, frame_t *out);
+
+/* What lies at va, for a crash report: "not mapped", "the guard page below the stack", ... Static text. `rsp` tells the guard
+ * of another stack, which is a page that the guest has unmapped. */
+const char *memory_describe(struct memory *m, uint64_t va, uint64_t rsp);
+
+/* Copies between the hypervisor and space 0. All or nothing is *checked* first. -EFAULT, -ENOMEM. */
+int memory_copyin(struct memory *m, void *to, gva_t from, size_t len);
+int memory_copyin_from(struct memory *m, unsigned space, void *to, gva_t from, size_t len); /* of another space */
+int memory_copyout(struct memory *m, gva_t to, const void *from, size_t len);
+/* Writes where the guest itself may only read, too: a debugger's breakpoint in its code. -EFAULT, -ENOMEM; what comes before
+ * the page that fails is written then. */
+int memory_poke(struct memory *m, gva_t to, const void *from, size_t len);
+/* Translates [va, va+len) of space 0 for reading, or for writing by the host (copy-on-write is broken first).
+ * Fills at most `max` pieces, may cover less than len then. Returns the number of pieces (0 for len 0), -EFAULT,
+ * -ENOMEM. The pieces are good until control goes back to the guest's own thread loop. */
+int memory_span(struct memory *m, gva_t va, size_t len, bool write, struct iovec *iov, int max);
+/* -EFAULT unless every page of the range is mapped with the right; touches nothing. */
+int memory_check(struct memory *m, gva_t va, size_t len, bool write);
+
+/* The paging calls. -EINVAL (space, alignment, range, rights, count), -EEXIST (map over a mapping),
+ * -ENOENT (unmap or protect a hole), -ENOMEM. Nothing changes on failure. */
+int memory_map(struct memory *m, unsigned space, gva_t va, uint64_t page, uint64_t count, uint64_t rights);
+int memory_unmap(struct memory *m, unsigned space, gva_t va, uint64_t count);
+int memory_protect(struct memory *m, unsigned space, gva_t va, uint64_t count, uint64_t rights);
+int memory_space_create(struct memory *m);                  /* number, -EMFILE, -ENOMEM */
+bool memory_has_spaces(const struct memory *m);             /* other than space 0 */
+int memory_space_destroy(struct memory *m, unsigned space); /* -EINVAL, -EBUSY for space 0 */
+
+/* Whether this content is what the page would hold if it were never written to; with `image` the template does not count. */
+bool memory_page_is(const struct memory *m, uint64_t page, bool image, const void *content);
+/* The not-present entry that says: page number `page`, with these rights. */
+uint64_t memory_mapped_value(uint64_t page, uint64_t rights);
+
+/* The host's view of the info page, NULL while the guest has not touched it. */
+struct cassin_info_page *memory_info(struct memory *m);
+
+#endif

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: MIT */
+#include "memory/park.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zstd.h>
+
+#include "cell/cell.h"
+#include "image/frozen.h"
+#include "memory/space.h"
+#include "base/swap.h"
+
+#define LEVEL 1 /* of compression: a guest that wakes waits for it */
+
+/* A thread's workspace for zstd, which is large to make and to clear for a few pages. */
+struct packer {
+	ZSTD_CCtx *pack;
+	ZSTD_DCtx *unpack;
+};
+
+static pthread_key_t packer_key;
+static pthread_once_t packer_once = PTHREAD_ONCE_INIT;
+static bool packer_keyed;
+
+static void packer_free(void *opaque)
+{
+	struct packer *p = opaque;
+	ZSTD_freeCCtx(p->pack);
+	ZSTD_freeDCtx(p->unpack);
+	free(p);
+}
+
+static void packer_init(void)
+{
+	packer_keyed = !pthread_key_create(&packer_key, packer_free);
+}
+
+/* The calling thread's. NULL: no memory. */
+static struct packer *packer(void)
+{
+	pthread_once(&packer_once, packer_init);
+	struct packer *p = packer_keyed ? pthread_getspecific(packer_key) : NULL;
+	if (p || !packer_keyed)
+		return p;
+	p = calloc(1, sizeof *p);
+	if (!p)
+		return NULL;
+	p->pack = ZSTD_createCCtx();
+	p->unpack = ZSTD_createDCtx();
+	if (p->pack && p->unpack && !pthread_setspecific(packer_key, p))
+		return p;
+	packer_free(p);
+	return NULL;
+}
+
+/* Folds f up, into memory of the C library's. */
+static int pack(struct parked *p, const struct memory *m, const struct frozen *f)
+{
+	size_t pages = f->npages * sizeof *f->page, entries = f->nentries * sizeof *f->entries;
+	size_t size = f->npages * PAGE_SIZE, room = ZSTD_compressBound(size);
+	struct packer *own = packer();
+	unsigned char *bytes = own ? malloc(pages + entries + room) : NULL;
+	if (!bytes)
+		return -ENOMEM;
+	size_t packed = size ? ZSTD_compressCCtx(own->pack, bytes + pages + entries, room, f->content, size, LEVEL) : 0;
+	if (ZSTD_isError(packed) || packed > UINT32_MAX) {
+		free(bytes);
+		return -ENOMEM;
+	}
+	memcpy(bytes, f->page, pages);
+	if (entries)
+		memcpy(bytes + pages, f->entries, entries);
+	*p = (struct parked){
+		.bytes = bytes,
+		.npages = (uint32_t)f->npages,
+		.nentries = (uint32_t)f->nentries,
+		.packed = (uint32_t)packed,
+		.folded = true,
+		.info = m->info,
+	};
+	return 0;
+}
+
+static size_t parked_size(const struct parked *p)
+{
+	return p->npages * sizeof(uint64_t) + p->nentries * sizeof(struct frozen_entry) + p->packed;
+}
+
+/* FNV-1a, 64 bits (Fowler, Noll, Vo): a file may have been written to by others. */
+static uint64_t sum_of(const unsigned char *bytes, size_t len)
+{
+	uint64_t sum = UINT64_C(0xcbf29ce484222325);
+	for (size_t i = 0; i < len; i++)
+		sum = (sum ^ bytes[i]) * UINT64_C(0x100000001b3);
+	return sum;
+}
+
+/* Moves the bytes to the swap file. False: it is full, or broken. */
+static bool swap_out(struct parked *p, struct swap *swap)
+{
+	size_t size = parked_size(p);
+	if (swap_write(swap, p->bytes, size, &p->at))
+		return false;
+	p->swap = swap;
+	p->sum = sum_of(p->bytes, size);
+	free(p->bytes);
+	p->bytes = NULL;
+	return true;
+}
+
+/* Gives back what the compression did not need. */
+static void fit(struct parked *p)
+{
+	unsigned char *fitted = realloc(p->bytes, parked_size(p) + 1);
+	if (fitted)
+		p->bytes = fitted;
+}
+
+int memory_park(struct memory *m, struct swap *swap)
+{
+	struct frozen f;
+	struct parked p;
+	if (m->parked.folded)
+		return 0;
+	if (m->ncommits || m->flush)
+		return -EBUSY;
+	int r = memory_freeze(m, false, &f);
+	if (r)
+		return r;
+	r = pack(&p, m, &f);
+	frozen_free(&f);
+	if (r)
+		return r;
+	memory_drop(m);
+	if (!swap || !swap_out(&p, swap))
+		fit(&p);
+	m->parked = p;
+	return 0;
+}
+
+void parked_free(struct parked *p)
+{
+	if (p->folded && p->swap)
+		swap_free(p->swap, p->at, parked_size(p));
+	if (p->folded)
+		free(p->bytes);
+	*p = (struct parked){.folded = false};
+}
+
+static int unpack(struct memory *m, const struct parked *p, const unsigned char *bytes, unsigned char *content)
+{
+	size_t pages = p->npages * sizeof(uint64_t), entries = p->nentries * sizeof(struct frozen_entry);
+	size_t size = (size_t)p->npages * PAGE_SIZE;
+	struct packer *own = packer();
+	if (!own)
+		return -ENOMEM;
+	if (size && ZSTD_decompressDCtx(own->unpack, content, size, bytes + pages + entries, p->packed) != size)
+		return -EIO;
+	struct frozen f = {.nentries = p->nentries, .entries = malloc(entries + 1)};
+	int r = f.entries ? space_make(m, &m->root[0]) : -ENOMEM;
+	if (!r) {
+		memcpy(f.entries, bytes + pages, entries);
+		r = memory_remap(m, &f);
+	}
+	for (size_t i = 0; !r && i < p->npages; i++) {
+		uint64_t page;
+		memcpy(&page, bytes + i * sizeof page, sizeof page);
+		r = memory_fill(m, page, content + i * PAGE_SIZE);
+	}
+	frozen_free(&f);
+	return r ? r : memory_show_again(m, p->info);
+}
+
+/* The bytes from wherever they are; `room` is for those from the swap file. NULL: they are not what was written. */
+static const unsigned char *bytes_of(const struct parked *p, unsigned char *room)
+{
+	if (!p->swap)
+		return p->bytes;
+	size_t size = parked_size(p);
+	return swap_read(p->swap, p->at, room, size) || sum_of(room, size) != p->sum ? NULL : room;
+}
+
+int memory_unpark(struct memory *m)
+{
+	struct parked p = m->parked;
+	if (!p.folded)
+		return 0;
+	unsigned char *content = malloc((size_t)p.npages * PAGE_SIZE + 1);
+	unsigned char *room = malloc(p.swap ? parked_size(&p) + 1 : 1);
+	const unsigned char *bytes = content && room ? bytes_of(&p, room) : NULL;
+	int r = !content || !room ? -ENOMEM : bytes ? 0 : -EIO;
+	if (!r) {
+		m->parked.folded = false; /* the doors are open for what follows */
+		r = unpack(m, &p, bytes, content);
+		if (r) {
+			memory_drop(m);
+			m->parked = p;
+		}
+	}
+	free(content);
+	free(room);
+	if (r)
+		return r;
+	m->generation = generation_next();
+	m->ncommits = 0; /* nothing has run in these tables */
+	m->flush = false;
+	parked_free(&p);
+	m->parked = p;
+	return 0;
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Parking: the memory of a guest that waits, folded up. What equals its image or template is dropped, the rest compressed
+ * (zstd); frames and page tables go back. Any use of the memory unfolds it again.
+ */
+#ifndef PARK_H
+#define PARK_H
+
+#include "memory/memory.h"
+
+struct swap;
+
+/* Folds up the memory of a guest that does not run; into `swap` if that is not NULL and takes it. 0; -EBUSY: it has other
+ * spaces, or changes that wait for the monitor; -ENOMEM: nothing has changed. */
+int memory_park(struct memory *m, struct swap *swap);
+/* Unfolds it; nothing happens when it is not parked. -ENOMEM, or -EIO: the swap file does not give it back. It stays parked
+ * then. */
+int memory_unpark(struct memory *m);
+/* Frees what is folded up, if anything is. */
+void parked_free(struct parked *p);
+
+#endif

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT */
+#include "memory/space.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "cell/cell.h"
+
+#define LEVELS 4
+#define ENTRIES 512u
+#define COMMITS_FIRST 4u
+
+uint64_t generation_next(void)
+{
+	static atomic_uint_fast64_t last;
+	return atomic_fetch_add_explicit(&last, 1, memory_order_relaxed) + 1;
+}
+
+static uint64_t tables_most(const struct memory *m)
+{
+	return m->pages / 64 + 64;
+}
+
+static int table_alloc(struct memory *m, frame_t *out)
+{
+	if (m->tables >= tables_most(m))
+		return -ENOMEM;
+	int r = cell_frame_zero(m->cell, out);
+	if (!r)
+		m->tables++;
+	return r;
+}
+
+static frame_t entry_frame(uint64_t entry)
+{
+	return (frame_t)((entry & PTE_FRAME) >> PAGE_SHIFT);
+}
+
+uint64_t *space_entry(struct memory *m, unsigned space, uint64_t va, bool create)
+{
+	frame_t table = m->root[space];
+	for (int level = LEVELS - 1; level > 0; level--) {
+		uint64_t *entry = (uint64_t *)cell_frame(m->cell, table) + (va >> (PAGE_SHIFT + 9 * level)) % ENTRIES;
+		if (!(*entry & PTE_P)) {
+			frame_t f;
+			if (!create || table_alloc(m, &f))
+				return NULL;
+			*entry = frame_gpa(f).v | PTE_TABLE;
+		}
+		table = entry_frame(*entry);
+	}
+	return (uint64_t *)cell_frame(m->cell, table) + (va >> PAGE_SHIFT) % ENTRIES;
+}
+
+static bool commit_room(struct memory *m)
+{
+	if (m->ncommits < m->commits_size)
+		return true;
+	uint32_t size = m->commits_size ? m->commits_size * 2 : COMMITS_FIRST;
+	struct commit *commits = size <= COMMITS_MAX ? realloc(m->commits, size * sizeof *commits) : NULL;
+	if (!commits)
+		return false;
+	m->commits = commits;
+	m->commits_size = size;
+	return true;
+}
+
+static void commit_queue(struct memory *m, const uint64_t *entry, uint64_t value)
+{
+	if (!commit_room(m)) {
+		m->flush = true;
+		return;
+	}
+	uint64_t at = (uint64_t)((const unsigned char *)entry - m->cell->memory);
+	m->commits[m->ncommits++] = (struct commit){at, value};
+}
+
+void space_set(struct memory *m, uint64_t *entry, uint64_t value)
+{
+	uint64_t old = *entry;
+	*entry = value;
+	if (!(old & PTE_P))
+		return;
+	commit_queue(m, entry, value);
+	m->generation = generation_next();
+}
+
+int space_make(struct memory *m, frame_t *root)
+{
+	int r = table_alloc(m, root);
+	if (!r)
+		((uint64_t *)cell_frame(m->cell, *root))[MONITOR_L4] = frame_gpa(m->cell->link).v |
+								       PTE_TABLE_SUPERVISOR;
+	return r;
+}
+
+static void free_table(struct memory *m, frame_t table, int level)
+{
+	const uint64_t *entries = cell_frame(m->cell, table);
+	for (unsigned i = 0; level > 0 && i < ENTRIES; i++) {
+		if (entries[i] & PTE_P && !(level == LEVELS - 1 && i == MONITOR_L4))
+			free_table(m, entry_frame(entries[i]), level - 1);
+	}
+	m->tables--;
+	cell_tables_free(m->cell, &table, 1);
+}
+
+void space_free(struct memory *m, frame_t root)
+{
+	free_table(m, root, LEVELS - 1);
+}
+
+const struct region *region_at(const struct memory *m, uint64_t va)
+{
+	for (unsigned i = 0; i < m->nregions; i++) {
+		const struct region *r = &m->regions[i];
+		if (va >= r->va && va - r->va < r->pages << PAGE_SHIFT)
+			return r;
+	}
+	return NULL;
+}
+
+static unsigned rights_of(uint64_t entry)
+{
+	unsigned rights = CASSIN_READ;
+	if (entry & (PTE_W | PTE_COW))
+		rights |= CASSIN_WRITE;
+	if (!(entry & PTE_NX))
+		rights |= CASSIN_EXEC;
+	return rights;
+}
+
+struct mapping mapping_of(const struct memory *m, unsigned space, uint64_t va, const uint64_t *entry)
+{
+	uint64_t value = entry ? *entry : 0;
+	if (value & PTE_MAPPED && !(value & PTE_P))
+		return (struct mapping){true, rights_of(value), (value & PTE_FRAME) >> PAGE_SHIFT, false};
+	const struct region *r = space == 0 ? region_at(m, va) : NULL;
+	if (value & PTE_P)
+		return (struct mapping){true, rights_of(value), 0,
+					r && r->frame && (value & PTE_FRAME) == frame_gpa(*r->frame).v};
+	if (value & PTE_HOLE || !r)
+		return (struct mapping){0};
+	return (struct mapping){true, r->rights, r->first + ((va - r->va) >> PAGE_SHIFT), r->frame};
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/* The page tables of a guest's spaces, as memory.c and paging.c handle them. */
+#ifndef SPACE_H
+#define SPACE_H
+
+#include "memory/memory.h"
+#include "cell/pagetable.h"
+
+/* The leaf entry of va; with `create`, missing tables are made. NULL: there is none, or no memory for it. */
+uint64_t *space_entry(struct memory *m, unsigned space, uint64_t va, bool create);
+/* Stores an entry. A live one is queued for the monitor too and raises the generation. */
+void space_set(struct memory *m, uint64_t *entry, uint64_t value);
+/* A new root, with the monitor in it. -ENOMEM. */
+int space_make(struct memory *m, frame_t *root);
+/* Gives a root's tables back through the quarantine. */
+void space_free(struct memory *m, frame_t root);
+
+/* The initial region of space 0 that holds va; NULL. */
+const struct region *region_at(const struct memory *m, uint64_t va);
+
+/* What an entry of a space means, whatever its form. */
+struct mapping {
+	bool mapped;
+	unsigned rights; /* CASSIN_READ, ... as the guest sees them: copy-on-write counts as writable */
+	uint64_t page;   /* unless `own` */
+	bool hypervisor; /* the info or the clock page */
+};
+struct mapping mapping_of(const struct memory *m, unsigned space, uint64_t va, const uint64_t *entry);
+
+/* A number that was never given before in this process. */
+uint64_t generation_next(void);
+
+#endif

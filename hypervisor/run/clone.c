@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: MIT */
+/* Freezing a guest into a template, and beginning clones of it. */
+#include "guest/template.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "engine/engine.h"
+#include "image/files.h"
+#include "guest/guest.h"
+#include "device/stream.h"
+
+/* ---- Freezing ---- */
+
+/* Operations that mean the same when a clone starts them anew. */
+static bool may_start_again(const struct op *op)
+{
+	switch (op->sqe.op) {
+	case CASSIN_OP_ACCEPT:
+	case CASSIN_OP_TIMEOUT:
+	case CASSIN_OP_CONSOLE_READ:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static int freeze_ops(struct guest *g, struct template *t)
+{
+	t->ops = calloc(g->nops + 1, sizeof *t->ops);
+	if (!t->ops)
+		return -ENOMEM;
+	t->nops = g->nops;
+	size_t at = g->nops; /* the list has the newest first */
+	for (const struct op *op = g->ops; op; op = op->next) {
+		if (!may_start_again(op))
+			return -EBUSY;
+		t->ops[--at] = op->sqe;
+	}
+	return 0;
+}
+
+static int freeze_state(struct guest *g, struct template *t)
+{
+	t->image = image_get(g->image);
+	t->files = files_get(g->files);
+	t->memory = g->spec.memory;
+	t->regs = g->regs;
+	t->fs_base = g->fs_base;
+	t->boot = g->boot;
+	t->boot_name = g->boot_name;
+	t->ring = g->ring;
+	t->upcalls = g->upcalls;
+	t->upcalls.pending &= ~(uint64_t)CASSIN_EVENT_STOP;
+	t->blocked = g->run == RUN_BLOCKED;
+	t->wait_count = g->wait_count;
+	t->wake_at = deadline_pending(&g->wake) ? g->wake.when : CASSIN_FOREVER;
+	t->name = strdup(g->spec.name);
+	t->domain = strdup(g->spec.domain);
+	t->path = strdup(g->template ? g->template->path : g->spec.image);
+	return t->name && t->domain && t->path ? 0 : -ENOMEM;
+}
+
+int template_freeze(struct guest *g, struct template **out)
+{
+	struct template *t = calloc(1, sizeof *t);
+	if (!t)
+		return -ENOMEM;
+	atomic_init(&t->refs, 1);
+	struct timespec now;
+	clock_gettime(CLOCK_REALTIME, &now);
+	t->created_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+	int r = freeze_state(g, t);
+	if (!r)
+		r = freeze_ops(g, t);
+	if (!r)
+		r = streams_freeze(g, &t->listeners, &t->nlisteners);
+	if (!r)
+		r = memory_freeze(&g->memory, true, &t->frozen);
+	if (r) {
+		template_put(t);
+		return r;
+	}
+	*out = t;
+	return 0;
+}
+
+/* ---- Thawing ---- */
+
+/* The boot record and the name stay where they are: the guest may have kept their addresses. */
+static int write_own(struct guest *g)
+{
+	unsigned char seed[sizeof((struct cassin_boot *)0)->seed];
+	char name[CASSIN_NAME_MAX + 1] = {0};
+	if (getrandom(seed, sizeof seed, 0) != (ssize_t)sizeof seed)
+		return -EIO;
+	memcpy(name, g->spec.name, strlen(g->spec.name));
+	int r = memory_copyout(&g->memory, gva(g->boot + offsetof(struct cassin_boot, seed)), seed, sizeof seed);
+	return r ? r : memory_copyout(&g->memory, gva(g->boot_name), name, sizeof name);
+}
+
+int template_begin(struct guest *g)
+{
+	const struct template *t = g->template;
+	g->regs = t->regs;
+	g->fs_base = t->fs_base;
+	g->boot = t->boot;
+	g->boot_name = t->boot_name;
+	g->ring = t->ring;
+	g->upcalls = t->upcalls;
+	int r = write_own(g);
+	for (size_t i = 0; !r && i < t->nlisteners; i++) {
+		struct stream *s = listener_new(g, t->listeners[i].port);
+		r = s ? stream_add_at(g, s, &listener_kind, t->listeners[i].number) : -ENOMEM;
+		if (s && r < 0)
+			listener_kind.close(s);
+	}
+	if (r)
+		streams_end(g);
+	return r;
+}
+
+void template_resume(struct guest *g)
+{
+	const struct template *t = g->template;
+	struct worker *w = guest_worker(g);
+	upcall_resume(g);
+	for (size_t i = 0; i < t->nops; i++) {
+		int32_t result = op_start(g, &t->ops[i]);
+		if (result != OP_PENDING && !(result >= 0 && t->ops[i].flags & CASSIN_SQE_SKIP_SUCCESS))
+			ring_post(g, t->ops[i].user_data, result);
+	}
+	if (!t->blocked || guest_wait(g, t->wait_count, t->wake_at)) {
+		worker_enqueue(w, g, SHARE_NEW);
+	} else if (g->freeze) { /* a template of a clone that waits from the start */
+		guest_freeze(g);
+		guest_end(g, END_EXIT, 0);
+	} else {
+		guest_park_later(g);
+	}
+}

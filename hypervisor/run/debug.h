@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A debugger as the owner of its guest sees it: g->debugger, NULL for nearly all guests. Everything here runs on the owner's
+ * thread but what is under the lock.
+ */
+#ifndef DEBUG_H
+#define DEBUG_H
+
+#include <pthread.h>
+
+#include <cassin/debug.h>
+
+#include "guest/guest.h"
+
+struct vcpu;
+struct vcpu_exception;
+
+#define RFLAGS_TF UINT64_C(0x100)
+
+/* A one-byte instruction that every KVM turns into an exception in front of it: hlt, whose fault (vector 13) ring 3 gets on
+ * any CPU. int3 is no choice: some KVMs do not deliver it. */
+#define BREAKPOINT_BYTE 0xf4u
+#define BREAKPOINT_VECTOR 13u
+
+struct breakpoint {
+	uint64_t va;
+	unsigned char original;
+};
+
+struct debugger {
+	struct guest *guest; /* a reference */
+	void (*notify)(void *opaque);
+	void *opaque;
+	pthread_mutex_t lock; /* the two below */
+	struct debug_event event;
+	bool pending;
+
+	bool spawned;       /* the guest was stopped before it began */
+	bool waiting;       /* it was stopped in `enter`, ... */
+	uint64_t rip;       /* ... here */
+	uint64_t crash_rip; /* where it was stopped last, and has crashed if g->crash is there */
+	bool step;          /* it is to stop behind one instruction, */
+	bool due;           /* or as soon as it would run */
+	int signal;         /* of the exception that is being answered */
+	bool at_break;      /* it is a breakpoint's */
+	struct breakpoint *breakpoints;
+	unsigned nbreakpoints;
+};
+
+/* NULL: no memory. Takes no reference: the caller sets `guest`. */
+struct debugger *debugger_new(void (*notify)(void *opaque), void *opaque);
+void debugger_free(struct debugger *d);
+
+enum debug_answer { DEBUG_NOT_MINE, DEBUG_GO_ON, DEBUG_HOLD };
+/* An exception of a guest that is debugged: what is to be done about it. */
+enum debug_answer debug_exception(struct guest *g, const struct vcpu_exception *x);
+/* The instruction that it was to step over was an `out`, under TF, which may have left a trap behind it on the vCPU: takes that
+ * away. Before the call is carried out. */
+void debug_called(struct guest *g, struct vcpu *v);
+/* It did what a processor answers with a general protection fault, where KVM stops instead: the debugger is told the same. */
+void debug_forbidden(struct guest *g);
+/* The call has been carried out, and the guest waits now or not. True: it was a step, and stops. */
+bool debug_after_call(struct guest *g, bool waits);
+/* It is about to run. True: it stops instead. */
+bool debug_due(struct guest *g);
+/* Stops it, after its turn or where it waits. SIGTRAP and the like: `signal`. */
+void debug_hold(struct guest *g, int signal);
+/* After a turn that DEBUG_HOLD ended, or that has made it crash. */
+void debug_turn_over(struct guest *g, struct vcpu *v);
+/* It runs on. -EBUSY. */
+int debug_resume(struct guest *g, bool step);
+/* Attaches d. */
+void debug_take(struct guest *g, struct debugger *d);
+/* Its incarnation has ended, which detaches the debugger. */
+void debug_ended(struct guest *g, enum end_kind kind, int code);
+/* Takes the breakpoints out and lets it run. */
+void debug_detach(struct guest *g);
+
+/* Breakpoints of a stopped guest; breakpoints.c. -EFAULT, -ENOMEM, -ENOSPC; -ENOENT. NULL: there is none. */
+int breakpoint_set(struct guest *g, uint64_t va);
+int breakpoint_clear(struct guest *g, uint64_t va);
+struct breakpoint *breakpoint_at(struct debugger *d, uint64_t va);
+/* They lie beneath what a debugger reads and writes: these bytes were read at va; or are to be written there. */
+void breakpoints_hide(struct debugger *d, uint64_t va, unsigned char *bytes, size_t len);
+void breakpoints_keep(struct debugger *d, uint64_t va, unsigned char *bytes, size_t len);
+
+/* Between a guest and the public registers. Setting: -EINVAL, -ENOMEM, nothing has changed then. */
+void debug_registers_get(const struct guest *g, struct debug_registers *out);
+int debug_registers_set(struct guest *g, const struct debug_registers *r);
+
+#endif

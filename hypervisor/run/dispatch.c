@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: MIT */
+/* Puts guests on the worker's vCPUs and decides what follows: run on, put aside, block, end. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "run/debug.h"
+#include "engine/engine.h"
+#include "guest/guest.h"
+#include "cell/pagetable.h"
+#include "memory/park.h"
+#include "guest/trace.h"
+#include "cell/vcpu.h"
+
+#define VECTOR_GP 13u
+#define VECTOR_PF 14u
+#define BOOT_MOST_NS UINT64_C(100000000)     /* a guest that computes for so long counts as booted */
+#define BOOT_LONGEST_NS UINT64_C(2000000000) /* and one that has not waited for anything in this time */
+#define LONE_SLICE_NS UINT64_C(20000000)     /* a turn while nobody else wants the CPU */
+
+/* ---- One turn ---- */
+
+enum turn { TURN_ON, TURN_AGAIN, TURN_YIELD, TURN_BLOCK, TURN_STOP, TURN_END };
+
+static const char *vector_name(uint64_t vector)
+{
+	static const char *const names[MONITOR_VECTORS] = {
+		[0] = "divide error",
+		[1] = "single step",
+		[3] = "breakpoint",
+		[4] = "overflow",
+		[5] = "bound range exceeded",
+		[6] = "invalid opcode",
+		[7] = "device not available",
+		[8] = "double fault",
+		[10] = "invalid TSS",
+		[11] = "segment not present",
+		[12] = "stack segment fault",
+		[13] = "general protection fault (a privileged instruction, a forbidden port, or a non-canonical "
+		       "address)",
+		[16] = "x87 floating-point error",
+		[17] = "alignment check",
+		[19] = "SIMD floating-point error",
+	};
+	return vector < MONITOR_VECTORS && names[vector] ? names[vector] : "unexpected exception";
+}
+
+/* ---- User mode ---- */
+
+static uint64_t right_of(uint64_t error)
+{
+	return error & PF_FETCH ? CASSIN_EXEC : error & PF_WRITE ? CASSIN_WRITE : CASSIN_READ;
+}
+
+/* An exception in user code is its kernel's business. */
+static enum turn user_exception(struct guest *g, const struct vcpu_exception *x)
+{
+	struct user_end end = {.vector = x->vector, .error = x->error};
+	if (x->vector == VECTOR_PF) {
+		end.error = right_of(x->error);
+		end.address = x->address;
+	}
+	user_leave(g, CASSIN_USER_FAULT, &end);
+	return TURN_ON;
+}
+
+/* Whatever KVM could not go on from, too: to the guest it is a protection fault. */
+static enum turn user_broken(struct vcpu *v, struct guest *g)
+{
+	static const struct vcpu_exception x = {.vector = VECTOR_GP};
+	int r = vcpu_recover(v, g);
+	if (!r)
+		return user_exception(g, &x);
+	guest_crash(g, "the vCPU cannot be taken back: %s", strerror(-r));
+	return TURN_END;
+}
+
+/* What has come for g takes effect before it runs on: the end of a user's run, an upcall. False: its own end. */
+static bool settle(struct guest *g)
+{
+	if (g->upcalls.timer || g->upcalls.pending || g->user.space) {
+		uint64_t now = monotonic_ns();
+		upcall_look(g, now);
+		upcall_show(g); /* it may have touched the page only now */
+		uint64_t events = upcall_due(g);
+		if (!g->doomed)
+			user_settle(g, now, events);
+		if (!g->doomed && events)
+			upcall_deliver(g, events);
+	}
+	if (g->doomed)
+		guest_crash(g, "%s", g->doomed);
+	return !g->doomed;
+}
+
+/* When g wants to be looked at, at the latest. */
+static uint64_t next_moment(const struct guest *g)
+{
+	uint64_t timer = g->upcalls.timer ? g->upcalls.timer : CASSIN_FOREVER;
+	return g->user.space && g->user.deadline < timer ? g->user.deadline : timer;
+}
+
+/* ---- Exits ---- */
+
+/* Where ring 3 can write protection keys, user code could deny its kernel and other users their memory: they are taken away. */
+static bool keys_in_the_way(struct vcpu *v, struct guest *g, const struct vcpu_exception *x)
+{
+	return x->error & PF_PKEY && memory_has_spaces(&g->memory) && !vcpu_drop_keys(v);
+}
+
+static enum turn page_fault(struct vcpu *v, struct guest *g, const struct vcpu_exception *x)
+{
+	if (keys_in_the_way(v, g, x))
+		return TURN_ON;
+	struct memory *m = &g->memory;
+	bool current = v->generation == m->generation;
+	int r = memory_fault(m, g->user.space, gva(x->address), x->error);
+	if (current && !m->ncommits && !m->flush)
+		v->generation = m->generation; /* see memory_fault() */
+	atomic_fetch_add_explicit(&g->count.faults, 1, memory_order_relaxed);
+	if (!r)
+		return TURN_ON;
+	if (g->user.space && r == -EFAULT)
+		return user_exception(g, x);
+	if (g->user.space) {
+		user_leave(g, r, NULL);
+		return TURN_ON;
+	}
+	const char *how = x->error & PF_FETCH ? "execution of" : x->error & PF_WRITE ? "write to" : "read of";
+	if (r == -ENOMEM)
+		guest_crash(g, "%s: %s 0x%llx found no memory",
+			    m->tables >= m->pages / 64 + 64 ? "quota exhausted" : "pool exhausted", how,
+			    (unsigned long long)x->address);
+	else
+		guest_crash(g, "page fault: %s 0x%llx, %s", how, (unsigned long long)x->address,
+			    memory_describe(m, x->address, g->regs.rsp));
+	return TURN_END;
+}
+
+static enum turn after_call(struct guest *g)
+{
+	if (g->user.space) {
+		user_leave(g, CASSIN_USER_CALL, NULL);
+		return TURN_ON;
+	}
+	atomic_fetch_add_explicit(&guest_worker(g)->hypercalls, 1, memory_order_relaxed);
+	switch (hypercall(g)) {
+	case NEXT_RUN:
+		return TURN_ON;
+	case NEXT_YIELD:
+		return TURN_YIELD;
+	case NEXT_BLOCK:
+		return TURN_BLOCK;
+	case NEXT_EXIT:
+		break;
+	}
+	return TURN_END;
+}
+
+/* An exception of a debugged guest. False: it is not the debugger's. */
+static bool debugged(struct guest *g, const struct vcpu_exception *x, enum turn *out)
+{
+	enum debug_answer answer = debug_exception(g, x);
+	*out = answer == DEBUG_HOLD ? TURN_STOP : TURN_ON;
+	return answer != DEBUG_NOT_MINE;
+}
+
+static enum turn after_exit(struct vcpu *v, struct guest *g, enum vcpu_exit exit, const struct vcpu_exception *x)
+{
+	enum turn t;
+	switch (exit) {
+	case VCPU_HYPERCALL:
+		if (g->trap)
+			debug_called(g, v);
+		t = after_call(g);
+		return g->debugger && t != TURN_END && debug_after_call(g, t == TURN_BLOCK) ? TURN_STOP : t;
+	case VCPU_INTERRUPTED:
+		return TURN_AGAIN;
+	case VCPU_EXCEPTION:
+		if (g->debugger && debugged(g, x, &t))
+			return t;
+		if (x->vector == VECTOR_PF)
+			return page_fault(v, g, x);
+		if (g->user.space)
+			return user_exception(g, x);
+		guest_crash(g, "%s", vector_name(x->vector));
+		return TURN_END;
+	case VCPU_BAD_IO:
+		if (g->trap)
+			debug_called(g, v);
+		if (g->user.space)
+			return user_broken(v, g);
+		if (g->debugger)
+			debug_forbidden(g);
+		guest_crash(g, "forbidden port or form of in/out (only `out %%al, $0x%x` is a hypercall)", CASSIN_PORT);
+		return TURN_END;
+	case VCPU_BROKEN:
+		if (g->user.space)
+			return user_broken(v, g);
+		break;
+	}
+	guest_crash(g, "stopped by KVM (exit reason %llu)", (unsigned long long)x->error);
+	vcpu_reset(v);
+	return TURN_END;
+}
+
+/* Runs g until its turn ends. */
+static enum turn run_turn(struct worker *w, struct vcpu *v, struct guest *g)
+{
+	for (;;) {
+		uint64_t commits = 0;
+		if (!settle(g))
+			return TURN_END;
+		if (v->generation != g->memory.generation || v->incarnation != g->incarnation || g->memory.ncommits ||
+		    g->memory.flush || v->unsaved) {
+			int r = vcpu_load(v, g, &commits);
+			atomic_fetch_add_explicit(&w->commits, commits, memory_order_relaxed);
+			if (r) {
+				guest_crash(g, "the vCPU cannot be loaded: %s", strerror(-r));
+				vcpu_reset(v);
+				return TURN_END;
+			}
+		}
+		struct vcpu_exception x = {0};
+		enum vcpu_exit exit = vcpu_run(v, g, w, &x);
+		atomic_fetch_add_explicit(&w->exits, 1, memory_order_relaxed);
+		atomic_fetch_add_explicit(&g->count.exits, 1, memory_order_relaxed);
+		enum turn t = after_exit(v, g, exit, &x);
+		if (t != TURN_ON)
+			return t;
+		if (w->kicked || atomic_load_explicit(&w->posted, memory_order_relaxed))
+			return TURN_AGAIN; /* the slice's end is a kick too */
+	}
+}
+
+static void turn_begin(struct worker *w, struct guest *g)
+{
+	uint64_t now = monotonic_ns(), until, left = bandwidth_left(&g->bandwidth, now, &until);
+	g->run = RUN_ON_CPU;
+	g->dispatched_at = now;
+	w->kicked = 0;
+	uint64_t slice = w->schedule.count ? SLICE_NS : LONE_SLICE_NS;
+	slice = left < slice ? left : slice;
+	w->slice_end = now + slice;
+	atomic_signal_fence(memory_order_seq_cst);
+	w->watched = g->hog; /* what becomes ready meanwhile does not wait for the slice's end */
+	if (w->watched)
+		watcher_arm(&w->engine->watcher, w);
+	worker_slice(w, now);
+	if (g->upcalls.entry || g->upcalls.timer || g->user.space)
+		worker_attend(w, next_moment(g));
+	struct cassin_info_page *info = memory_info(&g->memory);
+	if (info) {
+		info->virtual_ns = g->virtual_ns;
+		info->dispatched_at = now;
+		info->pending = g->upcalls.pending;
+	}
+	if (!atomic_load_explicit(&g->cell->busy, memory_order_relaxed))
+		atomic_store_explicit(&g->cell->busy, true, memory_order_relaxed);
+	atomic_fetch_add_explicit(&g->count.dispatches, 1, memory_order_relaxed);
+}
+
+static void turn_end(struct worker *w, struct guest *g)
+{
+	uint64_t ran = monotonic_ns() - g->dispatched_at;
+	g->virtual_ns += ran;
+	g->dispatched_at += ran;
+	share_charge(&g->share, ran);
+	bandwidth_charge(&g->bandwidth, ran);
+	atomic_fetch_add_explicit(&g->count.virtual_ns, ran, memory_order_relaxed);
+	atomic_store_explicit(&g->count.frames, g->memory.used, memory_order_relaxed);
+	atomic_store_explicit(&g->count.table_frames, g->memory.tables, memory_order_relaxed);
+	w->slice_end = 0;
+	w->left_at = g->dispatched_at;
+	if (w->watched)
+		watcher_disarm(&w->engine->watcher, w);
+	w->watched = false;
+	worker_left(w, g);
+}
+
+static void booted(struct guest *g)
+{
+	g->memory.booting = false;
+	engine_guest_ready(g);
+}
+
+static void put_aside(struct worker *w, struct vcpu *v, struct guest *g)
+{
+	v->unsaved = g;
+	g->hog = true;
+	atomic_fetch_add_explicit(&w->preemptions, 1, memory_order_relaxed);
+	if (g->memory.booting && (g->virtual_ns > BOOT_MOST_NS || monotonic_ns() - g->started_mono > BOOT_LONGEST_NS))
+		booted(g);
+	if (!worker_rebalance(w, g))
+		worker_enqueue(w, g, SHARE_RAN);
+}
+
+static void block(struct worker *w, struct guest *g)
+{
+	g->hog = false;
+	if (g->memory.booting)
+		booted(g);
+	/* What it waits for may have come while it was being put aside. */
+	if (guest_wait(g, g->wait_count, g->wait_until)) {
+		worker_enqueue(w, g, SHARE_RAN);
+	} else if (g->freeze && (g->template || g->freeze_at_wait)) {
+		guest_freeze(g);
+		guest_end(g, END_EXIT, 0);
+	} else {
+		guest_park_later(g);
+	}
+}
+
+static void finish(struct vcpu *v, struct guest *g)
+{
+	if (g->crash && g->debugger)
+		debug_turn_over(g, v);
+	else if (g->crash)
+		guest_end(g, END_CRASH, 0);
+	else
+		guest_end(g, END_EXIT, g->exit_value);
+}
+
+void worker_dispatch(struct worker *w, struct guest *g)
+{
+	struct vcpu *v;
+	int r = vcpu_get(g->cell, w->number, &v);
+	if (v && v->incarnation != g->incarnation)
+		atomic_fetch_add_explicit(&w->switches, 1, memory_order_relaxed);
+	guest_unparked(g);
+	int folded = memory_unpark(&g->memory);
+	turn_begin(w, g);
+	if (g->trace && !g->user.space)
+		trace_return(g);
+	enum turn t = TURN_END;
+	if (folded)
+		guest_crash(g, folded == -ENOMEM ? "pool exhausted: it was parked, and there is no memory to wake it"
+						 : "the swap file does not give its parked memory back");
+	else if (r)
+		guest_crash(g, "cannot make a vCPU: %s", strerror(-r));
+	else if (g->debugger && debug_due(g))
+		t = TURN_STOP;
+	else
+		t = run_turn(w, v, g);
+	turn_end(w, g);
+	switch (t) {
+	case TURN_ON:
+	case TURN_AGAIN:
+		put_aside(w, v, g);
+		break;
+	case TURN_YIELD:
+		g->hog = false;
+		worker_enqueue(w, g, SHARE_YIELDS);
+		break;
+	case TURN_BLOCK:
+		block(w, g);
+		break;
+	case TURN_STOP:
+		debug_turn_over(g, v);
+		break;
+	case TURN_END:
+		finish(v, g);
+		break;
+	}
+}

@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: MIT */
+#include "worker/worker.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include "engine/engine.h"
+#include "guest/guest.h"
+#include "cell/vcpu.h"
+
+#define KICK_SIGNAL (SIGRTMIN + 2)
+#define LOOK_NS (SLICE_NS / 5)
+
+static __thread struct worker *self;
+
+uint64_t monotonic_ns(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+/* The thread sanitizer holds signals back until the next call that it knows, which is too late for the KVM_RUN that they
+ * are to end: there the timer goes on. */
+#ifdef __SANITIZE_THREAD__
+#define SLICE_AGAIN_NS 2000000
+#else
+#define SLICE_AGAIN_NS 0
+#endif
+
+static void slice_set(struct worker *w, uint64_t now)
+{
+	uint64_t ns = w->slice_end > now ? w->slice_end - now : 1; /* 0 would turn it off */
+	struct itimerspec in = {.it_value = {.tv_nsec = (long)ns}, .it_interval = {.tv_nsec = SLICE_AGAIN_NS}};
+	w->slice_at = w->slice_end;
+	timer_settime(w->slice, 0, &in, NULL);
+}
+
+/* A timer that is set for an earlier turn is left: most turns end before their slice does, and setting it is a system call. */
+void worker_slice(struct worker *w, uint64_t now)
+{
+	if (w->slice_end < w->slice_at)
+		slice_set(w, now);
+}
+
+void worker_attend(struct worker *w, uint64_t until)
+{
+	uint64_t now = monotonic_ns();
+	if (until < w->slice_end && until > now) {
+		w->slice_end = until;
+		worker_slice(w, now);
+	}
+	if (!w->watched) {
+		w->watched = true;
+		watcher_arm(&w->engine->watcher, w);
+	}
+}
+
+/* The kick: from the slice timer, or from another thread. A kick between the last check and KVM_RUN is not lost: the run
+ * page then says immediate_exit. */
+static void on_kick(int sig, siginfo_t *info, void *context)
+{
+	struct worker *w = self;
+	int saved = errno;
+	(void)sig;
+	(void)context;
+	if (!w)
+		return;
+	uint64_t now = monotonic_ns();
+	if (info->si_code == SI_TIMER && now < w->slice_end) {
+		slice_set(w, now); /* it was set for an earlier guest's turn */
+	} else {
+		if (info->si_code == SI_TIMER)
+			w->slice_at = UINT64_MAX;
+		w->kicked = 1;
+		struct vcpu *v = atomic_load_explicit(&w->running, memory_order_relaxed);
+		if (v)
+			v->run->immediate_exit = 1;
+	}
+	errno = saved;
+}
+
+void worker_running(struct worker *w, struct vcpu *v)
+{
+	atomic_store(&w->running, v); /* who posts stores first and then looks here; we the other way round */
+	if (w->kicked || atomic_load(&w->posted))
+		v->run->immediate_exit = 1; /* never 0 from here on: a kick may have come in between, and said 1 */
+}
+
+void worker_ran(struct worker *w)
+{
+	struct vcpu *was = atomic_load_explicit(&w->running, memory_order_relaxed);
+	atomic_store_explicit(&w->running, NULL, memory_order_relaxed); /* who still sees it kicks in vain */
+	atomic_signal_fence(memory_order_seq_cst);
+	was->run->immediate_exit = 0;
+}
+
+/* ---- Inbox ---- */
+
+void worker_post_arrival(struct worker *w, struct guest *g, struct message *m)
+{
+	m->next = NULL;
+	pthread_mutex_lock(&w->inbox_lock);
+	if (g)
+		atomic_store_explicit(&g->worker, w, memory_order_release);
+	*w->inbox_end = m;
+	w->inbox_end = &m->next;
+	atomic_store(&w->posted, true);
+	pthread_mutex_unlock(&w->inbox_lock);
+	uv_async_send(&w->bell);
+	if (w != self && atomic_load(&w->running))
+		worker_kick(w);
+}
+
+void worker_post(struct worker *w, struct message *m)
+{
+	worker_post_arrival(w, NULL, m);
+}
+
+void worker_kick(struct worker *w)
+{
+	pthread_kill(w->thread, KICK_SIGNAL);
+}
+
+static void on_bell(uv_async_t *bell)
+{
+	struct worker *w = bell->data;
+	pthread_mutex_lock(&w->inbox_lock);
+	struct message *m = w->inbox;
+	w->inbox = NULL;
+	w->inbox_end = &w->inbox;
+	atomic_store_explicit(&w->posted, false, memory_order_relaxed);
+	pthread_mutex_unlock(&w->inbox_lock);
+	while (m) {
+		struct message *next = m->next;
+		m->fn(w, m);
+		m = next;
+	}
+}
+
+static void on_guest_call(struct worker *w, struct message *m)
+{
+	struct guest_call *c = (struct guest_call *)m;
+	struct guest *g = c->guest;
+	/* It moved meanwhile; or moved away and is coming back: its arrival is behind this call in the inbox. */
+	if (guest_worker(g) != w || g->run == RUN_MOVING) {
+		guest_post(g, c, c->fn);
+		guest_put(g);
+		return;
+	}
+	c->fn(g, c);
+	guest_put(g);
+}
+
+static void prepare(struct guest *g, struct guest_call *c, void (*fn)(struct guest *g, struct guest_call *c))
+{
+	atomic_fetch_add(&g->refs, 1);
+	c->guest = g;
+	c->fn = fn;
+	c->message.fn = on_guest_call;
+}
+
+void guest_post(struct guest *g, struct guest_call *c, void (*fn)(struct guest *g, struct guest_call *c))
+{
+	prepare(g, c, fn);
+	worker_post(guest_worker(g), &c->message);
+}
+
+void guest_post_first(struct worker *w, struct guest *g, struct guest_call *c,
+		      void (*fn)(struct guest *g, struct guest_call *c))
+{
+	prepare(g, c, fn);
+	worker_post_arrival(w, g, &c->message);
+}
+
+/* ---- Deadlines ---- */
+
+static void timer_follow(struct worker *w)
+{
+	uint64_t next = deadlines_next(&w->deadlines);
+	if (next >= w->timer_set)
+		return; /* fires early at worst, and looks again then */
+	struct itimerspec at = {
+		.it_value = {.tv_sec = (time_t)(next / 1000000000u), .tv_nsec = (long)(next % 1000000000u)}};
+	if (next == 0)
+		at.it_value.tv_nsec = 1;
+	timerfd_settime(w->timer_fd, TFD_TIMER_ABSTIME, &at, NULL);
+	w->timer_set = next;
+}
+
+int worker_deadline(struct worker *w, struct deadline *d, uint64_t when)
+{
+	int r = deadlines_set(&w->deadlines, d, when);
+	if (!r)
+		timer_follow(w);
+	return r;
+}
+
+static void on_clock(uv_poll_t *poll, int status, int events)
+{
+	struct worker *w = poll->data;
+	uint64_t expirations;
+	(void)status;
+	(void)events;
+	if (read(w->timer_fd, &expirations, sizeof expirations) < 0)
+		return;
+	w->timer_set = UINT64_MAX;
+	deadlines_run(&w->deadlines, monotonic_ns());
+	timer_follow(w);
+}
+
+/* ---- Life ---- */
+
+static int install_handler(void)
+{
+	struct sigaction a = {.sa_sigaction = on_kick, .sa_flags = SA_SIGINFO | SA_RESTART};
+	sigemptyset(&a.sa_mask);
+	return sigaction(KICK_SIGNAL, &a, NULL) ? -errno : 0;
+}
+
+/* Looking at the loop is a system call. While turns are short, several of them go by between two looks; what cannot wait
+ * for so long kicks or posts. */
+static bool look_due(const struct worker *w)
+{
+	return !w->schedule.count || w->kicked || atomic_load_explicit(&w->posted, memory_order_relaxed) ||
+	       w->left_at - w->looked_at >= LOOK_NS;
+}
+
+static void *worker_main(void *opaque)
+{
+	struct worker *w = opaque;
+	self = w;
+	w->tid = (pid_t)syscall(SYS_gettid);
+	struct sigevent ev = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = KICK_SIGNAL};
+	ev._sigev_un._tid = w->tid;
+	int r = timer_create(CLOCK_MONOTONIC, &ev, &w->slice) ? -errno : 0;
+	atomic_store(&w->started, r ? r : 1);
+	if (r)
+		return NULL;
+	while (!w->stop) {
+		if (look_due(w)) {
+			uv_run(&w->loop, w->schedule.count ? UV_RUN_NOWAIT : UV_RUN_ONCE);
+			w->looked_at = w->left_at;
+		}
+		struct guest *g = worker_next(w);
+		if (g)
+			worker_dispatch(w, g);
+	}
+	timer_delete(w->slice);
+	return NULL;
+}
+
+static int loop_open(struct worker *w)
+{
+	int r = uv_loop_init(&w->loop);
+	if (r)
+		return r;
+	w->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (w->timer_fd < 0)
+		return -errno;
+	w->bell.data = w->clock.data = w;
+	r = uv_async_init(&w->loop, &w->bell, on_bell);
+	if (!r)
+		r = uv_poll_init(&w->loop, &w->clock, w->timer_fd);
+	if (!r)
+		r = uv_poll_start(&w->clock, UV_READABLE, on_clock);
+	return r;
+}
+
+int worker_start(struct worker *w, struct engine *e, unsigned number)
+{
+	w->engine = e;
+	w->number = number;
+	w->timer_fd = -1;
+	w->timer_set = w->slice_at = UINT64_MAX;
+	w->inbox_end = &w->inbox;
+	pthread_mutex_init(&w->inbox_lock, NULL);
+	int r = install_handler();
+	if (!r)
+		r = loop_open(w);
+	if (!r)
+		r = -pthread_create(&w->thread, NULL, worker_main, w);
+	if (r)
+		return r;
+	while (!atomic_load(&w->started))
+		usleep(100);
+	r = atomic_load(&w->started);
+	return r < 0 ? r : 0;
+}
+
+static void on_stop(struct worker *w, struct message *m)
+{
+	(void)m;
+	w->stop = true;
+	uv_close((uv_handle_t *)&w->bell, NULL);
+	uv_close((uv_handle_t *)&w->clock, NULL);
+}
+
+void worker_stop(struct worker *w)
+{
+	struct message stop = {.fn = on_stop};
+	worker_post(w, &stop);
+	pthread_join(w->thread, NULL);
+	while (uv_run(&w->loop, UV_RUN_NOWAIT)) {
+	}
+	uv_loop_close(&w->loop);
+	close(w->timer_fd);
+	deadlines_destroy(&w->deadlines);
+	pthread_mutex_destroy(&w->inbox_lock);
+}
