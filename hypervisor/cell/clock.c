@@ -2,23 +2,14 @@
 #include "cell/clock.h"
 
 #include <cpuid.h>
-#include <time.h>
 #include <unistd.h>
 #include <x86intrin.h>
 
-#include "worker/worker.h"
+#include "base/time.h"
 
-#define NS_PER_S INT64_C(1000000000)
 #define FIRST_MEASURE_US 5000
 #define TSC_SHIFT 32
-#define SLEW_MOST (NS_PER_S / 1000) /* of error taken out within a second */
-
-static uint64_t realtime_ns(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_REALTIME, &t);
-	return (uint64_t)t.tv_sec * (uint64_t)NS_PER_S + (uint64_t)t.tv_nsec;
-}
+#define SLEW_MOST ((int64_t)NS_PER_S / 1000) /* of error taken out within a second */
 
 /* Reads both clocks at nearly one moment: the tightest of a few tries. */
 static void sample(uint64_t *tsc, uint64_t *mono)
@@ -78,7 +69,7 @@ void clock_steer(struct clock *c)
 		behind = -SLEW_MOST;
 	c->page.tsc_base = tsc;
 	c->page.mono_base = shown;
-	c->page.tsc_mul = (uint64_t)((unsigned __int128)true_rate * (uint64_t)(NS_PER_S + behind) / (uint64_t)NS_PER_S);
+	c->page.tsc_mul = (uint64_t)((unsigned __int128)true_rate * ((uint64_t)behind + NS_PER_S) / NS_PER_S);
 	c->page.wall_offset = (int64_t)(realtime_ns() - monotonic_ns());
 }
 

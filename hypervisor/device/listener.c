@@ -8,6 +8,7 @@
 #include "guest/guest.h"
 #include "device/interest.h"
 #include "device/stream.h"
+#include "base/time.h"
 
 #define WAITING_MOST 128u
 #define STARVED_NS UINT64_C(100000000) /* until the host may have descriptors again */

@@ -12,6 +12,7 @@
 #include "image/files.h"
 #include "guest/guest.h"
 #include "guest/template.h"
+#include "base/time.h"
 
 #define CONNECT_PATIENCE_NS UINT64_C(2000000000)
 #define CONNECT_RETRY_US 5000

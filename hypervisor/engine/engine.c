@@ -9,6 +9,7 @@
 
 #include "guest/guest.h"
 #include "guest/template.h"
+#include "base/time.h"
 
 #define SWAP_DEFAULT (UINT64_C(16) << 30)
 
@@ -175,9 +176,7 @@ uint64_t engine_changed_next(struct engine *e)
 
 void engine_started_locked(struct engine *e, struct guest *g)
 {
-	struct timespec t;
-	clock_gettime(CLOCK_REALTIME, &t);
-	g->started_real = (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+	g->started_real = realtime_ns();
 	g->started_mono = monotonic_ns();
 	g->state = GUEST_RUNNING;
 	g->ready = g->template; /* a clone has booted already */

@@ -7,6 +7,7 @@
 #include "engine/engine.h"
 #include "guest/guest.h"
 #include "guest/template.h"
+#include "base/time.h"
 
 struct template *template_find(struct engine *e, const char *name)
 {

@@ -12,6 +12,7 @@
 #include "guest/template.h"
 #include "guest/trace.h"
 #include "cell/vcpu.h"
+#include "base/time.h"
 
 #define CRASH_CODE (128 + 6)
 #define KILL_CODE (128 + 9)

@@ -8,6 +8,7 @@
 
 #include "guest/guest.h"
 #include "guest/trace.h"
+#include "base/time.h"
 
 #define RANDOM_CHUNK 4096u
 

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "guest/guest.h"
+#include "base/time.h"
 
 struct trace *trace_new(void)
 {
@@ -47,9 +48,7 @@ size_t trace_take(struct trace *t, struct trace_record *out, size_t most, uint64
 /* A full ring loses its oldest. */
 static void put(struct trace *t, struct trace_record *r)
 {
-	struct timespec now;
-	clock_gettime(CLOCK_REALTIME, &now);
-	r->at_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+	r->at_ns = realtime_ns();
 	pthread_mutex_lock(&t->lock);
 	if (t->count == TRACE_RECORDS_MAX) {
 		t->first = (t->first + 1) % TRACE_RECORDS_MAX;

@@ -11,6 +11,7 @@
 #include "image/files.h"
 #include "guest/guest.h"
 #include "device/stream.h"
+#include "base/time.h"
 
 /* ---- Freezing ---- */
 
@@ -69,9 +70,7 @@ int template_freeze(struct guest *g, struct template **out)
 	if (!t)
 		return -ENOMEM;
 	atomic_init(&t->refs, 1);
-	struct timespec now;
-	clock_gettime(CLOCK_REALTIME, &now);
-	t->created_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+	t->created_ns = realtime_ns();
 	int r = freeze_state(g, t);
 	if (!r)
 		r = freeze_ops(g, t);

@@ -11,6 +11,7 @@
 #include "memory/park.h"
 #include "guest/trace.h"
 #include "cell/vcpu.h"
+#include "base/time.h"
 
 #define VECTOR_GP 13u
 #define VECTOR_PF 14u

@@ -5,6 +5,7 @@
 #include "engine/engine.h"
 #include "guest/guest.h"
 #include "memory/park.h"
+#include "base/time.h"
 
 int guest_park(struct guest *g)
 {

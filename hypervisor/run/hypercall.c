@@ -2,13 +2,13 @@
 /* The calls of the ABI. Each reads its arguments from the guest's registers and answers in rax. */
 #include <errno.h>
 #include <string.h>
-#include <time.h>
 
 #include "engine/engine.h"
 #include "image/files.h"
 #include "guest/guest.h"
 #include "base/hot.h"
 #include "guest/trace.h"
+#include "base/time.h"
 
 #define LOG_MOST 4096u
 
@@ -167,13 +167,11 @@ static enum hypercall_next call_space_destroy(struct guest *g)
 static enum hypercall_next call_time(struct guest *g)
 {
 	uint64_t now = monotonic_ns();
-	struct timespec wall;
 	switch (g->regs.rdi) {
 	case CASSIN_CLOCK_MONOTONIC:
 		return answer(g, (int64_t)now);
 	case CASSIN_CLOCK_WALL:
-		clock_gettime(CLOCK_REALTIME, &wall);
-		return answer(g, wall.tv_sec * 1000000000 + wall.tv_nsec);
+		return answer(g, (int64_t)realtime_ns());
 	case CASSIN_CLOCK_VIRTUAL:
 		return answer(g, (int64_t)guest_virtual(g, now));
 	default:

@@ -5,6 +5,7 @@
 #include "engine/engine.h"
 #include "guest/guest.h"
 #include "cell/vcpu.h"
+#include "base/time.h"
 
 #define LEAD_NS UINT64_C(2000000)            /* virtual time by which a worker may be ahead of another's guest */
 #define LEAD_MOVES_EACH_NS UINT64_C(5000000) /* one move for that reason at a time: it must show its effect */

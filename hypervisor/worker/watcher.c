@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "engine/engine.h"
+#include "base/time.h"
 
 #define TICK_NS UINT64_C(1000000000)
 #define EVENTS 16

@@ -11,18 +11,12 @@
 #include "engine/engine.h"
 #include "guest/guest.h"
 #include "cell/vcpu.h"
+#include "base/time.h"
 
 #define KICK_SIGNAL (SIGRTMIN + 2)
 #define LOOK_NS (SLICE_NS / 5)
 
 static __thread struct worker *self;
-
-uint64_t monotonic_ns(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
 
 /* The thread sanitizer holds signals back until the next call that it knows, which is too late for the KVM_RUN that they
  * are to end: there the timer goes on. */

@@ -98,7 +98,4 @@ bool worker_rebalance(struct worker *w, struct guest *g);
 /* Sets or moves a deadline on this worker. Owner's thread. */
 int worker_deadline(struct worker *w, struct deadline *d, uint64_t when);
 
-/* CLOCK_MONOTONIC, ns. */
-uint64_t monotonic_ns(void);
-
 #endif

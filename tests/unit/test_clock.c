@@ -7,16 +7,9 @@
 #include <x86intrin.h>
 
 #include "cell/clock.h"
-#include "worker/worker.h"
+#include "base/time.h"
 
 #define CLOSE_NS INT64_C(50000000)
-
-uint64_t monotonic_ns(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
 
 /* As a guest reads it. */
 static uint64_t guest_ns(const struct cassin_clock_page *p)
