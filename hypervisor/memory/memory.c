@@ -10,6 +10,7 @@
 #include "memory/park.h"
 #include "memory/space.h"
 #include "guest/template.h"
+#include "memory/freeze.h"
 
 #define PREMAP_PAGES 128u           /* of a small image: all mapped at spawn */
 #define AROUND_PAGES 16u            /* of a large one: mapped with the page that faulted */

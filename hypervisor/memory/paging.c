@@ -38,12 +38,6 @@ static int range_is(struct memory *m, unsigned space, uint64_t va, uint64_t coun
 	return 0;
 }
 
-uint64_t memory_mapped_value(uint64_t page, uint64_t rights)
-{
-	return page << PAGE_SHIFT | PTE_MAPPED | (rights & CASSIN_WRITE ? PTE_W : 0) |
-	       (rights & CASSIN_EXEC ? 0 : PTE_NX);
-}
-
 int memory_map(struct memory *m, unsigned space, gva_t va, uint64_t page, uint64_t count, uint64_t rights)
 {
 	int r = range_check(m, space, va.v, count);
@@ -130,15 +124,6 @@ int memory_space_create(struct memory *m)
 		}
 	}
 	return -EMFILE;
-}
-
-bool memory_has_spaces(const struct memory *m)
-{
-	for (unsigned s = 1; s < SPACES_MAX; s++) {
-		if (m->root[s])
-			return true;
-	}
-	return false;
 }
 
 int memory_space_destroy(struct memory *m, unsigned space)

@@ -8,7 +8,7 @@
 #include <zstd.h>
 
 #include "cell/cell.h"
-#include "image/frozen.h"
+#include "memory/freeze.h"
 #include "memory/space.h"
 #include "base/swap.h"
 

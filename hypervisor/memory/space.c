@@ -144,3 +144,18 @@ struct mapping mapping_of(const struct memory *m, unsigned space, uint64_t va, c
 		return (struct mapping){0};
 	return (struct mapping){true, r->rights, r->first + ((va - r->va) >> PAGE_SHIFT), r->frame};
 }
+
+uint64_t memory_mapped_value(uint64_t page, uint64_t rights)
+{
+	return page << PAGE_SHIFT | PTE_MAPPED | (rights & CASSIN_WRITE ? PTE_W : 0) |
+	       (rights & CASSIN_EXEC ? 0 : PTE_NX);
+}
+
+bool memory_has_spaces(const struct memory *m)
+{
+	for (unsigned s = 1; s < SPACES_MAX; s++) {
+		if (m->root[s])
+			return true;
+	}
+	return false;
+}

@@ -9,6 +9,7 @@
 
 #include "engine/engine.h"
 #include "image/files.h"
+#include "memory/freeze.h"
 #include "guest/guest.h"
 #include "device/stream.h"
 #include "base/time.h"
