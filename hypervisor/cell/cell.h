@@ -9,6 +9,7 @@
 #include <pthread.h>
 
 #include "cell/frames.h"
+#include "image/frozen.h"
 #include "image/image.h"
 #include "cell/kvm.h"
 
@@ -30,13 +31,14 @@ struct cell_clock {
 /* An image's pages in a cell, read-only and shared by up to SHARERS_MOST guests; filled as guests touch them. */
 struct cell_image {
 	struct cell_image *next;
-	struct image *image;       /* a reference */
-	unsigned guests;           /* that use it */
-	uint64_t npages;           /* of all segments, zero pages too; numbered in the segments' order */
-	frame_t *frames;           /* shared frame by page number; FRAME_NONE: not filled yet */
-	struct template *template; /* a reference; NULL: guests boot from the image. Its pages go before the image's */
-	frame_t *frozen;           /* shared frame by place in the template; FRAME_NONE: not filled yet */
-	uint64_t nhot;             /* pages that earlier instances wrote to while they booted: given at spawn */
+	struct image *image; /* a reference */
+	unsigned guests;     /* that use it */
+	uint64_t npages;     /* of all segments, zero pages too; numbered in the segments' order */
+	frame_t *frames;     /* shared frame by page number; FRAME_NONE: not filled yet */
+	struct frozen *
+		frozen; /* a template's, a reference; NULL: guests boot from the image. Its pages go before the image's */
+	frame_t *frozen_frames; /* shared frame by place in it; FRAME_NONE: not filled yet */
+	uint64_t nhot;          /* pages that earlier instances wrote to while they booted: given at spawn */
 	uint32_t hot[64];
 };
 
@@ -107,9 +109,9 @@ void cell_clock_put(struct cell *c, frame_t clock);
 int cell_clocks_publish(struct cell *c, const struct clock *clock);
 void cell_clocks_free(struct cell *c); /* but their frames */
 
-/* The cell's share of an image, or of a template of it (NULL: none); taken with a guest, dropped at its end. NULL: no
+/* The cell's share of an image, or of what a template of it holds (NULL: none); taken with a guest, dropped at its end. NULL: no
  * memory. */
-struct cell_image *cell_image_get(struct cell *c, struct image *image, struct template *t);
+struct cell_image *cell_image_get(struct cell *c, struct image *image, struct frozen *frozen);
 void cell_image_put(struct cell *c, struct cell_image *ci);
 /* Frees it and its frames. The lock is held, or nobody else is left; no guest uses it. */
 void cell_image_free(struct cell *c, struct cell_image *ci);

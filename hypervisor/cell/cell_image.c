@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "cell/cell.h"
-#include "guest/template.h"
 
 #define HOT_FROZEN 8u
 #define IDLE_IMAGES 8u /* without a guest, kept for the next spawn */
@@ -17,42 +16,42 @@ static uint64_t count_pages(const struct image *image)
 	return n;
 }
 
-static struct cell_image *make(struct image *image, struct template *t)
+static struct cell_image *make(struct image *image, struct frozen *frozen)
 {
 	struct cell_image *ci = calloc(1, sizeof *ci);
 	if (!ci)
 		return NULL;
 	ci->npages = count_pages(image);
 	ci->frames = calloc(ci->npages, sizeof *ci->frames);
-	ci->frozen = calloc(t ? t->frozen.npages + 1 : 1, sizeof *ci->frozen);
-	if (!ci->frames || !ci->frozen) {
+	ci->frozen_frames = calloc(frozen ? frozen->npages + 1 : 1, sizeof *ci->frozen_frames);
+	if (!ci->frames || !ci->frozen_frames) {
 		free(ci->frames);
-		free(ci->frozen);
+		free(ci->frozen_frames);
 		free(ci);
 		return NULL;
 	}
 	ci->image = image_get(image);
-	ci->template = t ? template_get(t) : NULL;
+	ci->frozen = frozen_get(frozen);
 	/* What the template's guest wrote to while it booted, its clones will surely write to: if it is little. */
-	for (uint64_t i = 0; t && t->frozen.npages <= HOT_FROZEN && i < t->frozen.npages; i++)
-		ci->hot[ci->nhot++] = (uint32_t)t->frozen.page[i];
+	for (uint64_t i = 0; frozen && frozen->npages <= HOT_FROZEN && i < frozen->npages; i++)
+		ci->hot[ci->nhot++] = (uint32_t)frozen->page[i];
 	return ci;
 }
 
-struct cell_image *cell_image_get(struct cell *c, struct image *image, struct template *t)
+struct cell_image *cell_image_get(struct cell *c, struct image *image, struct frozen *frozen)
 {
 	pthread_mutex_lock(&c->lock);
 	struct cell_image *ci = c->images;
 	const struct cell_image *full = NULL;
 	for (; ci; ci = ci->next) {
-		if (ci->image != image || ci->template != t)
+		if (ci->image != image || ci->frozen != frozen)
 			continue;
 		if (ci->guests < SHARERS_MOST)
 			break;
 		full = ci;
 	}
 	if (!ci) {
-		ci = make(image, t);
+		ci = make(image, frozen);
 		if (ci) {
 			if (full) {
 				ci->nhot = full->nhot;
@@ -86,9 +85,9 @@ void cell_image_free(struct cell *c, struct cell_image *ci)
 		link = &(*link)->next;
 	*link = ci->next;
 	free_frames(c, ci->frames, ci->npages);
-	free_frames(c, ci->frozen, ci->template ? ci->template->frozen.npages : 0);
+	free_frames(c, ci->frozen_frames, ci->frozen ? ci->frozen->npages : 0);
 	image_put(ci->image);
-	template_put(ci->template);
+	frozen_put(ci->frozen);
 	free(ci);
 }
 
@@ -106,7 +105,7 @@ static void drop_idle(struct cell *c)
 static bool has_twin(const struct cell *c, const struct cell_image *ci)
 {
 	for (const struct cell_image *other = c->images; other; other = other->next) {
-		if (other != ci && other->image == ci->image && other->template == ci->template)
+		if (other != ci && other->image == ci->image && other->frozen == ci->frozen)
 			return true;
 	}
 	return false;
@@ -128,9 +127,9 @@ void cell_image_put(struct cell *c, struct cell_image *ci)
 static frame_t *shared_slot(const struct cell_image *ci, uint64_t page, const void **content)
 {
 	size_t at;
-	*content = ci->template ? frozen_page(&ci->template->frozen, page, &at) : NULL;
+	*content = ci->frozen ? frozen_page(ci->frozen, page, &at) : NULL;
 	if (*content)
-		return &ci->frozen[at];
+		return &ci->frozen_frames[at];
 	return page < ci->npages ? &ci->frames[page] : NULL;
 }
 
@@ -144,7 +143,7 @@ frame_t cell_image_shared(const struct cell_image *ci, uint64_t page)
 const void *cell_image_frozen(const struct cell_image *ci, uint64_t page)
 {
 	size_t at;
-	return ci->template ? frozen_page(&ci->template->frozen, page, &at) : NULL;
+	return ci->frozen ? frozen_page(ci->frozen, page, &at) : NULL;
 }
 
 int cell_image_frame(struct cell *c, struct cell_image *ci, const struct image_segment *segment, uint64_t first,

@@ -48,7 +48,7 @@ static void describe(const struct template *t, struct template_status *s)
 {
 	*s = (struct template_status){
 		.memory_bytes = t->memory,
-		.pages = t->frozen.npages,
+		.pages = t->frozen->npages,
 		.clones = atomic_load(&t->clones),
 		.created_ns = t->created_ns,
 	};

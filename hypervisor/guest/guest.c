@@ -127,7 +127,7 @@ static uint64_t write_boot(struct guest *g, const struct memory_layout *layout, 
 static int begin_memory(struct guest *g)
 {
 	struct memory_layout layout;
-	struct cell_image *ci = cell_image_get(g->cell, g->image, g->template);
+	struct cell_image *ci = cell_image_get(g->cell, g->image, g->template ? g->template->frozen : NULL);
 	if (!ci)
 		return -ENOMEM;
 	int r = memory_init(&g->memory, g->cell, ci, g->spec.memory / PAGE_SIZE, &layout);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "image/files.h"
+#include "image/image.h"
 
 struct template *template_get(struct template *t)
 {
@@ -15,7 +16,7 @@ void template_put(struct template *t)
 {
 	if (!t || atomic_fetch_sub(&t->refs, 1) != 1)
 		return;
-	frozen_free(&t->frozen);
+	frozen_put(t->frozen);
 	image_put(t->image);
 	files_put(t->files);
 	free(t->name);

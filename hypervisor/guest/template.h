@@ -27,10 +27,10 @@ struct template
 	struct template *next; /* the engine's list; under its lock */
 	atomic_uint refs;
 	char *name, *domain, *path;
-	struct image *image; /* a reference */
-	struct files *files; /* likewise; NULL: none */
-	uint64_t memory;     /* bytes */
-	struct frozen frozen;
+	struct image *image;   /* a reference */
+	struct files *files;   /* likewise; NULL: none */
+	uint64_t memory;       /* bytes */
+	struct frozen *frozen; /* a reference */
 	struct kvm_regs regs;
 	uint64_t fs_base, boot, boot_name;
 	struct ring ring;

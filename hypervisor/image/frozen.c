@@ -3,12 +3,35 @@
 
 #include <stdlib.h>
 
-void frozen_free(struct frozen *f)
+void frozen_clear(struct frozen *f)
 {
 	free(f->page);
 	free(f->content);
 	free(f->entries);
 	*f = (struct frozen){0};
+}
+
+struct frozen *frozen_new(void)
+{
+	struct frozen *f = calloc(1, sizeof *f);
+	if (f)
+		atomic_init(&f->refs, 1);
+	return f;
+}
+
+struct frozen *frozen_get(struct frozen *f)
+{
+	if (f)
+		atomic_fetch_add(&f->refs, 1);
+	return f;
+}
+
+void frozen_put(struct frozen *f)
+{
+	if (!f || atomic_fetch_sub(&f->refs, 1) != 1)
+		return;
+	frozen_clear(f);
+	free(f);
 }
 
 const void *frozen_page(const struct frozen *f, uint64_t page, size_t *index)

@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* What a guest's memory holds beyond what its image gives, taken out of its frames: for templates. */
+/*
+ * What a guest's memory holds beyond what its image gives: pages and mappings, taken out of their frames. What a template has is
+ * shared by reference count and never changes.
+ */
 #ifndef FROZEN_H
 #define FROZEN_H
+
+#include <stdatomic.h>
 
 #include "base/types.h"
 
@@ -12,6 +17,7 @@ struct frozen_entry {
 };
 
 struct frozen {
+	atomic_uint refs; /* if frozen_new() made it */
 	uint64_t npages;
 	uint64_t *page;         /* their numbers, ascending */
 	unsigned char *content; /* npages of 4 KiB, in that order */
@@ -19,8 +25,13 @@ struct frozen {
 	struct frozen_entry *entries;
 };
 
+/* An empty one, of one reference. NULL: no memory. */
+struct frozen *frozen_new(void);
+struct frozen *frozen_get(struct frozen *f); /* NULL is fine, and given back */
+void frozen_put(struct frozen *f);           /* NULL is fine */
 /* The content of a page; NULL: it is not there. *index says where. */
 const void *frozen_page(const struct frozen *f, uint64_t page, size_t *index);
-void frozen_free(struct frozen *f);
+/* Frees what the members point to. */
+void frozen_clear(struct frozen *f);
 
 #endif

@@ -8,7 +8,6 @@
 
 #include "cell/cell.h"
 #include "memory/space.h"
-#include "guest/template.h"
 
 #define TABLE_ENTRIES 512u
 #define USER_L4_ENTRIES ((CASSIN_VA_END + (UINT64_C(1) << 39) - 1) >> 39)
@@ -25,7 +24,7 @@ static void add_page(struct frozen *out, uint64_t page, const void *content)
 static int take_pages(struct memory *m, bool whole, struct frozen *out)
 {
 	static const struct frozen none;
-	const struct frozen *old = whole && m->image->template ? &m->image->template->frozen : &none;
+	const struct frozen *old = whole && m->image->frozen ? m->image->frozen : &none;
 	uint64_t next = 0;
 	out->page = malloc((m->used + old->npages + 1) * sizeof *out->page);
 	out->content = malloc((m->used + old->npages + 1) * PAGE_SIZE);
@@ -113,14 +112,13 @@ static int take_entries(struct memory *m, struct frozen *out, frame_t table, int
 
 int memory_freeze(struct memory *m, bool whole, struct frozen *out)
 {
-	*out = (struct frozen){0};
 	if (memory_has_spaces(m))
 		return -EBUSY;
 	int r = take_pages(m, whole, out);
 	if (!r)
 		r = take_entries(m, out, m->root[0], 3, 0);
 	if (r)
-		frozen_free(out);
+		frozen_clear(out);
 	return r;
 }
 

@@ -9,7 +9,6 @@
 #include "memory/chunks.h"
 #include "memory/park.h"
 #include "memory/space.h"
-#include "guest/template.h"
 #include "memory/freeze.h"
 
 #define PREMAP_PAGES 128u           /* of a small image: all mapped at spawn */
@@ -362,13 +361,13 @@ static int show_image(struct memory *m, const struct image *image)
 static int premap(struct memory *m, const struct memory_layout *layout)
 {
 	const struct image *image = m->image->image;
-	const struct template *t = m->image->template;
+	const struct frozen *frozen = m->image->frozen;
 	frame_t f;
 	int err = premap_hot(m);
 	for (unsigned i = 0; !err && i < HOT_STACK; i++)
 		err = memory_touch(m, 0, layout->stack_high - (i + 1) * PAGE_SIZE, CASSIN_WRITE, &f);
-	for (uint64_t i = 0; !err && t && i < t->frozen.npages && i < PREMAP_PAGES; i++)
-		err = show_early(m, t->frozen.page[i], CASSIN_READ);
+	for (uint64_t i = 0; !err && frozen && i < frozen->npages && i < PREMAP_PAGES; i++)
+		err = show_early(m, frozen->page[i], CASSIN_READ);
 	if (!err)
 		err = memory_touch(m, 0, layout->clock_page, CASSIN_READ, &f);
 	if (!err)
@@ -386,8 +385,8 @@ int memory_init(struct memory *m, struct cell *cell, struct cell_image *image, u
 		r = lay_out(m, out);
 	if (!r)
 		r = space_make(m, &m->root[0]);
-	if (!r && image->template)
-		r = memory_remap(m, &image->template->frozen);
+	if (!r && image->frozen)
+		r = memory_remap(m, image->frozen);
 	if (!r)
 		r = premap(m, out);
 	if (r)

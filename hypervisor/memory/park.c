@@ -120,7 +120,7 @@ static void fit(struct parked *p)
 
 int memory_park(struct memory *m, struct swap *swap)
 {
-	struct frozen f;
+	struct frozen f = {0};
 	struct parked p;
 	if (m->parked.folded)
 		return 0;
@@ -130,7 +130,7 @@ int memory_park(struct memory *m, struct swap *swap)
 	if (r)
 		return r;
 	r = pack(&p, m, &f);
-	frozen_free(&f);
+	frozen_clear(&f);
 	if (r)
 		return r;
 	memory_drop(m);
@@ -169,7 +169,7 @@ static int unpack(struct memory *m, const struct parked *p, const unsigned char 
 		memcpy(&page, bytes + i * sizeof page, sizeof page);
 		r = memory_fill(m, page, content + i * PAGE_SIZE);
 	}
-	frozen_free(&f);
+	frozen_clear(&f);
 	return r ? r : memory_show_again(m, p->info);
 }
 

@@ -59,10 +59,11 @@ static int freeze_state(struct guest *g, struct template *t)
 	t->blocked = g->run == RUN_BLOCKED;
 	t->wait_count = g->wait_count;
 	t->wake_at = deadline_pending(&g->wake) ? g->wake.when : CASSIN_FOREVER;
+	t->frozen = frozen_new();
 	t->name = strdup(g->spec.name);
 	t->domain = strdup(g->spec.domain);
 	t->path = strdup(g->template ? g->template->path : g->spec.image);
-	return t->name && t->domain && t->path ? 0 : -ENOMEM;
+	return t->frozen && t->name && t->domain && t->path ? 0 : -ENOMEM;
 }
 
 int template_freeze(struct guest *g, struct template **out)
@@ -78,7 +79,7 @@ int template_freeze(struct guest *g, struct template **out)
 	if (!r)
 		r = streams_freeze(g, &t->listeners, &t->nlisteners);
 	if (!r)
-		r = memory_freeze(&g->memory, true, &t->frozen);
+		r = memory_freeze(&g->memory, true, t->frozen);
 	if (r) {
 		template_put(t);
 		return r;
