@@ -159,7 +159,7 @@ static void read_cancel(struct op *op)
 	*link = op->queue_next;
 }
 
-int32_t console_op_read(struct guest *g, const struct cassin_sqe *sqe)
+static int32_t op_read(struct guest *g, const struct cassin_sqe *sqe)
 {
 	int32_t r = g->console.reader ? -EAGAIN : take_input(g, sqe);
 	if (r != -EAGAIN)
@@ -186,7 +186,7 @@ void console_serve(struct guest *g)
 	}
 }
 
-int32_t console_op_write(struct guest *g, const struct cassin_sqe *sqe)
+static int32_t op_write(struct guest *g, const struct cassin_sqe *sqe)
 {
 	if (memory_check(&g->memory, gva(sqe->addr), sqe->len, false))
 		return -EFAULT;
@@ -200,3 +200,13 @@ int32_t console_op_write(struct guest *g, const struct cassin_sqe *sqe)
 	}
 	return (int32_t)sqe->len;
 }
+
+static const struct device_operation operations[] = {
+	{CASSIN_OP_CONSOLE_READ, op_read},
+	{CASSIN_OP_CONSOLE_WRITE, op_write},
+};
+
+const struct device console_device = {
+	.operations = operations,
+	.noperations = sizeof operations / sizeof *operations,
+};

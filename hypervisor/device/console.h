@@ -5,7 +5,7 @@
 
 #include <pthread.h>
 
-#include "guest/op.h"
+#include "guest/device.h"
 
 #define CONSOLE_KEPT (16u << 10)  /* bytes of output kept */
 #define CONSOLE_INPUT (64u << 10) /* bytes of input that may wait */
@@ -37,8 +37,6 @@ void console_reopen(struct console *c);
 /* Serves waiting reads from the queue; on the owner's thread, after a feed. */
 void console_serve(struct guest *g);
 
-/* Start functions. */
-int32_t console_op_read(struct guest *g, const struct cassin_sqe *sqe);
-int32_t console_op_write(struct guest *g, const struct cassin_sqe *sqe);
+extern const struct device console_device;
 
 #endif

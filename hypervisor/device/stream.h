@@ -91,6 +91,15 @@ int listener_push(struct stream *s, int fd, struct pipe *p);
 /* A pipe whose far end nobody took. */
 void pipe_refuse(struct pipe *p);
 
+/* What starts the operations on handles. */
+int32_t stream_listen(struct guest *g, const struct cassin_sqe *sqe);
+int32_t stream_accept(struct guest *g, const struct cassin_sqe *sqe);
+int32_t stream_connect(struct guest *g, const struct cassin_sqe *sqe);
+int32_t stream_recv(struct guest *g, const struct cassin_sqe *sqe);
+int32_t stream_send(struct guest *g, const struct cassin_sqe *sqe);
+int32_t stream_shutdown(struct guest *g, const struct cassin_sqe *sqe);
+int32_t stream_close(struct guest *g, const struct cassin_sqe *sqe);
+
 /* Host memory on the guest's account: never more than its quota, and counted in the pool. -ENOMEM. */
 int stream_charge(struct guest *g, size_t bytes);
 void stream_discharge(struct guest *g, size_t bytes);

@@ -279,7 +279,7 @@ int streams_freeze(struct guest *g, struct frozen_listener **out, size_t *n)
 	return 0;
 }
 
-void streams_detach(struct guest *g)
+static void leave(struct guest *g)
 {
 	struct streams *t = g->streams;
 	for (uint32_t i = 0; t && i < t->size; i++) {
@@ -288,7 +288,7 @@ void streams_detach(struct guest *g)
 	}
 }
 
-void streams_attach(struct guest *g)
+static void arrive(struct guest *g)
 {
 	struct streams *t = g->streams;
 	for (uint32_t i = 0; t && i < t->size; i++) {
@@ -297,7 +297,7 @@ void streams_attach(struct guest *g)
 	}
 }
 
-void streams_stop(struct guest *g)
+static void stop(struct guest *g)
 {
 	struct streams *t = g->streams;
 	if (!t)
@@ -309,3 +309,18 @@ void streams_stop(struct guest *g)
 			stream_finish(s->receivers.first, -ECANCELED);
 	}
 }
+
+static const struct device_operation operations[] = {
+	{CASSIN_OP_LISTEN, stream_listen}, {CASSIN_OP_ACCEPT, stream_accept}, {CASSIN_OP_CONNECT, stream_connect},
+	{CASSIN_OP_RECV, stream_recv},     {CASSIN_OP_SEND, stream_send},     {CASSIN_OP_SHUTDOWN, stream_shutdown},
+	{CASSIN_OP_CLOSE, stream_close},
+};
+
+const struct device streams_device = {
+	.operations = operations,
+	.noperations = sizeof operations / sizeof *operations,
+	.end = streams_end,
+	.leave = leave,
+	.arrive = arrive,
+	.stop = stop,
+};

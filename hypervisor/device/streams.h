@@ -9,7 +9,7 @@
 #include <cassin/own_file.h>
 #include <cassin/spec.h>
 
-#include "guest/op.h"
+#include "guest/device.h"
 
 struct streams; /* a guest's handle table and listeners; streams.c */
 struct worker;
@@ -32,23 +32,10 @@ void ports_refuse(struct port *ports, size_t n);
 /* Listens again. 0, or -errno with the endpoint named in *err; then all of them refuse. */
 int ports_resume(struct port *ports, const struct guest_spec *spec, struct cassin_error_text *err);
 
-/* Start functions for op.c's table. */
-int32_t stream_listen(struct guest *g, const struct cassin_sqe *sqe);
-int32_t stream_accept(struct guest *g, const struct cassin_sqe *sqe);
-int32_t stream_connect(struct guest *g, const struct cassin_sqe *sqe);
-int32_t stream_recv(struct guest *g, const struct cassin_sqe *sqe);
-int32_t stream_send(struct guest *g, const struct cassin_sqe *sqe);
-int32_t stream_shutdown(struct guest *g, const struct cassin_sqe *sqe);
-int32_t stream_close(struct guest *g, const struct cassin_sqe *sqe);
+extern const struct device streams_device;
 
-/* The guest has ended: closes every handle and listener (not the ports). Pending operations were dropped
- * before. Connections that wait unaccepted are closed. g->streams becomes NULL. */
+/* Closes every handle and listener (not the ports); connections that wait unaccepted, too. g->streams becomes NULL. */
 void streams_end(struct guest *g);
-/* The guest moves to another worker: stops watching on g->worker's loop; attach starts again on the new one. */
-void streams_detach(struct guest *g);
-void streams_attach(struct guest *g);
-/* Asked to stop: every accept, pending or later, fails with -ECANCELED. */
-void streams_stop(struct guest *g);
 struct frozen_listener;
 /* The listeners of a guest, for a template; malloc'd. -EBUSY: a connection is open. -ENOMEM. */
 int streams_freeze(struct guest *g, struct frozen_listener **out, size_t *n);

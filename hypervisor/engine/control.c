@@ -318,7 +318,7 @@ static void on_stop(struct guest *g, struct guest_call *c)
 	g->stopping = true;
 	console_feed(&g->console, NULL, 0);
 	console_serve(g);
-	streams_stop(g);
+	devices_stop(g);
 	upcall_raise(g, CASSIN_EVENT_STOP);
 	g->timer.fire = grace_over;
 	g->timer_on = !worker_deadline(guest_worker(g), &g->timer, monotonic_ns() + grace);

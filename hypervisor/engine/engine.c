@@ -36,6 +36,7 @@ static unsigned default_workers(void)
 
 static void set_up(struct engine *e, const struct engine_options *options)
 {
+	devices_register();
 	if (options)
 		e->options = *options;
 	e->kvm.fd = -1;

@@ -46,6 +46,9 @@ struct engine {
 	atomic_uint_fast64_t next_id, spawns, ends, crashes, restarts, flushes_past;
 };
 
+/* Registers all devices; any number of times. */
+void devices_register(void);
+
 /* A guest's public state has changed: puts it on the list. engine->lock is held. */
 void engine_changed_locked(struct engine *e, struct guest *g);
 /* A new incarnation runs. engine->lock is held. */

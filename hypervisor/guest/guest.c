@@ -202,7 +202,7 @@ static void release(struct guest *g, struct worker *w)
 	deadlines_clear(&w->deadlines, &g->timer);
 	g->timer_on = false;
 	op_drop_all(g);
-	streams_end(g);
+	devices_end(g);
 	forget_on_vcpus(g, w);
 	guest_abandon(g);
 	free(g->xstate);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Operations: what a submission starts. A device offers start functions; the table in op.c is the only place that
- * names them. All run on the worker that owns the guest.
+ * Operations: what a submission starts. Devices offer start functions (guest/device.h). All run on the worker that owns the
+ * guest.
  */
 #ifndef OP_H
 #define OP_H

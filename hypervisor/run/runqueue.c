@@ -108,7 +108,7 @@ static void on_arrival(struct worker *w, struct message *m)
 {
 	struct guest *g = ((struct guest_call *)m)->guest;
 	free(m);
-	streams_attach(g);
+	devices_arrive(g);
 	for (struct op *op = g->ops; op; op = op->next) {
 		if (op->timed)
 			worker_deadline(w, &op->deadline, op->deadline.when);
@@ -128,7 +128,7 @@ static bool move(struct worker *w, struct guest *g, struct worker *to)
 		free(c);
 		return false;
 	}
-	streams_detach(g);
+	devices_leave(g);
 	for (struct op *op = g->ops; op; op = op->next)
 		deadlines_clear(&w->deadlines, &op->deadline);
 	deadlines_clear(&w->deadlines, &g->timer);

@@ -14,6 +14,8 @@ struct fake_guest *fake_guest_new(void)
 	f->limit = FAKE_BASE + FAKE_SIZE;
 	atomic_init(&f->guest.worker, &f->worker);
 	console_init(&f->guest.console);
+	device_register(&basic_device);
+	device_register(&console_device);
 	return f;
 }
 
@@ -107,23 +109,3 @@ uint64_t realtime_ns(void)
 {
 	return 1000;
 }
-
-static int32_t refuse(struct guest *g, const struct cassin_sqe *sqe)
-{
-	(void)g;
-	(void)sqe;
-	return -ENOSYS;
-}
-
-#define REFUSED(name)                                                                                                  \
-	int32_t name(struct guest *g, const struct cassin_sqe *sqe)                                                    \
-	{                                                                                                              \
-		return refuse(g, sqe);                                                                                 \
-	}
-REFUSED(stream_listen)
-REFUSED(stream_accept)
-REFUSED(stream_connect)
-REFUSED(stream_recv)
-REFUSED(stream_send)
-REFUSED(stream_shutdown)
-REFUSED(stream_close)

@@ -6,6 +6,7 @@
 #ifndef FAKE_GUEST_H
 #define FAKE_GUEST_H
 
+#include "device/basic.h"
 #include "guest/guest.h"
 
 #define FAKE_BASE UINT64_C(0x100000)

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+#include "device/basic.h"
+
+#include <errno.h>
+#include <sys/random.h>
+
+#include "base/time.h"
+#include "guest/guest.h"
+
+#define RANDOM_CHUNK 4096u
+
+static int32_t op_nop(struct guest *g, const struct cassin_sqe *sqe)
+{
+	(void)g;
+	(void)sqe;
+	return 0;
+}
+
+static void timeout_cancel(struct op *op)
+{
+	(void)op; /* op_drop() takes the deadline out */
+}
+
+static void timeout_fire(struct deadline *d)
+{
+	op_complete((struct op *)((char *)d - offsetof(struct op, deadline)), 0);
+}
+
+static int32_t op_timeout(struct guest *g, const struct cassin_sqe *sqe)
+{
+	if (sqe->offset <= monotonic_ns())
+		return 0;
+	struct op *op = op_new(g, sqe, timeout_cancel);
+	if (!op)
+		return -ENOMEM;
+	op->deadline.fire = timeout_fire;
+	if (sqe->offset != CASSIN_FOREVER && op_deadline(op, sqe->offset)) {
+		op_drop(op);
+		return -ENOMEM;
+	}
+	return OP_PENDING;
+}
+
+static int32_t op_cancel(struct guest *g, const struct cassin_sqe *sqe)
+{
+	struct op *op = op_find(g, sqe->offset);
+	if (!op)
+		return -ENOENT;
+	op->cancel(op);
+	op_complete(op, -ECANCELED);
+	return 0;
+}
+
+static int32_t op_random(struct guest *g, const struct cassin_sqe *sqe)
+{
+	if (memory_check(&g->memory, gva(sqe->addr), sqe->len, true))
+		return -EFAULT;
+	for (uint32_t done = 0; done < sqe->len;) {
+		unsigned char bytes[RANDOM_CHUNK];
+		uint32_t n = sqe->len - done < sizeof bytes ? sqe->len - done : (uint32_t)sizeof bytes;
+		if (getrandom(bytes, n, 0) != (ssize_t)n)
+			return -EIO;
+		int r = memory_copyout(&g->memory, gva(sqe->addr + done), bytes, n);
+		if (r)
+			return r;
+		done += n;
+	}
+	return (int32_t)sqe->len;
+}
+
+static const struct device_operation operations[] = {
+	{CASSIN_OP_NOP, op_nop},
+	{CASSIN_OP_TIMEOUT, op_timeout},
+	{CASSIN_OP_CANCEL, op_cancel},
+	{CASSIN_OP_RANDOM, op_random},
+};
+
+const struct device basic_device = {
+	.operations = operations,
+	.noperations = sizeof operations / sizeof *operations,
+};

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+#include "guest/device.h"
+
+#include <assert.h>
+#include <errno.h>
+
+#define DEVICES_MAX 16u
+
+static const struct device *devices[DEVICES_MAX];
+static unsigned ndevices;
+static op_start_fn starts[OPERATIONS_MAX];
+
+void device_register(const struct device *d)
+{
+	for (unsigned i = 0; i < ndevices; i++) {
+		if (devices[i] == d)
+			return;
+	}
+	assert(ndevices < DEVICES_MAX);
+	devices[ndevices++] = d;
+	for (unsigned i = 0; i < d->noperations; i++) {
+		unsigned number = d->operations[i].number;
+		assert(number < OPERATIONS_MAX && !starts[number]);
+		starts[number] = d->operations[i].start;
+	}
+}
+
+void devices_end(struct guest *g)
+{
+	for (unsigned i = 0; i < ndevices; i++) {
+		if (devices[i]->end)
+			devices[i]->end(g);
+	}
+}
+
+void devices_leave(struct guest *g)
+{
+	for (unsigned i = 0; i < ndevices; i++) {
+		if (devices[i]->leave)
+			devices[i]->leave(g);
+	}
+}
+
+void devices_arrive(struct guest *g)
+{
+	for (unsigned i = 0; i < ndevices; i++) {
+		if (devices[i]->arrive)
+			devices[i]->arrive(g);
+	}
+}
+
+void devices_stop(struct guest *g)
+{
+	for (unsigned i = 0; i < ndevices; i++) {
+		if (devices[i]->stop)
+			devices[i]->stop(g);
+	}
+}
+
+int32_t device_start(struct guest *g, const struct cassin_sqe *sqe)
+{
+	return sqe->op < OPERATIONS_MAX && starts[sqe->op] ? starts[sqe->op](g, sqe) : -EINVAL;
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Devices: what offers operations to guests. The core names none of them: each says what it offers, and what is to be done for it
+ * when a guest comes, goes or moves. They are registered before the first worker starts, and stay.
+ */
+#ifndef DEVICE_H
+#define DEVICE_H
+
+#include "guest/op.h"
+
+struct guest;
+
+#define OPERATIONS_MAX 32u /* numbers of operations are below this */
+
+struct device_operation {
+	unsigned number; /* CASSIN_OP_* */
+	op_start_fn start;
+};
+
+/* The functions run on the thread of the guest's owner; NULL: nothing is to be done. */
+struct device {
+	const struct device_operation *operations;
+	unsigned noperations;
+	/* The incarnation has ended, its pending operations are dropped: nothing of it is left. */
+	void (*end)(struct guest *g);
+	/* The guest leaves its worker's loop, and has arrived at another's. */
+	void (*leave)(struct guest *g);
+	void (*arrive)(struct guest *g);
+	/* The guest was asked to stop. */
+	void (*stop)(struct guest *g);
+};
+
+/* Registers *d, which lives on; once more is nothing. No two devices offer one operation. */
+void device_register(const struct device *d);
+
+/* The same for all devices. */
+void devices_end(struct guest *g);
+void devices_leave(struct guest *g);
+void devices_arrive(struct guest *g);
+void devices_stop(struct guest *g);
+
+/* Starts an operation by its number. -EINVAL: no device offers it. */
+int32_t device_start(struct guest *g, const struct cassin_sqe *sqe);
+
+#endif
