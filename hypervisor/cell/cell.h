@@ -9,9 +9,9 @@
 #include <pthread.h>
 
 #include "cell/frames.h"
+#include "cell/kvm.h"
 #include "image/frozen.h"
 #include "image/image.h"
-#include "cell/kvm.h"
 
 #define WORKERS_MAX 64u
 

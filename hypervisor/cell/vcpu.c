@@ -12,8 +12,8 @@
 #include <unistd.h>
 #include <x86intrin.h>
 
-#include "guest/guest.h"
 #include "cell/pagetable.h"
+#include "guest/guest.h"
 #include "guest/registers.h"
 
 #define CR0_PROTECTED UINT64_C(0x80010033) /* PG WP NE ET MP PE; no AM, so that AC means nothing */

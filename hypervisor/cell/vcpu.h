@@ -8,8 +8,8 @@
 
 #include <linux/kvm.h>
 
-#include "cell/cell.h"
 #include "base/hot.h"
+#include "cell/cell.h"
 
 struct guest;
 struct worker;

@@ -3,8 +3,8 @@
 
 #include <stdlib.h>
 
-#include "guest/guest.h"
 #include "device/stream.h"
+#include "guest/guest.h"
 
 struct interest_handle {
 	uv_poll_t uv;

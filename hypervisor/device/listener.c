@@ -5,10 +5,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "guest/guest.h"
+#include "base/time.h"
 #include "device/interest.h"
 #include "device/stream.h"
-#include "base/time.h"
+#include "guest/guest.h"
+#include "guest/ports.h"
 
 #define WAITING_MOST 128u
 #define STARVED_NS UINT64_C(100000000) /* until the host may have descriptors again */

@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "guest/guest.h"
 #include "device/stream.h"
+#include "guest/guest.h"
 
 #define RING_FIRST 4096u
 #define RING_MOST 65536u

@@ -8,10 +8,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "spec/endpoint.h"
-#include "guest/guest.h"
 #include "device/interest.h"
 #include "device/stream.h"
+#include "guest/guest.h"
+#include "spec/endpoint.h"
 
 struct socket_stream {
 	struct stream stream;

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "guest/guest.h"
 #include "device/stream.h"
+#include "guest/guest.h"
 
 #define COPY_MOST 65536u /* of a SEND that needs no completion */
 

@@ -7,9 +7,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "device/stream.h"
 #include "engine/engine.h"
 #include "guest/guest.h"
-#include "device/stream.h"
 #include "guest/template.h"
 
 #define TABLE_FIRST 8u

@@ -6,13 +6,19 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "engine/ask.h"
-#include "run/debug.h"
-#include "engine/engine.h"
-#include "image/files.h"
-#include "guest/guest.h"
-#include "guest/template.h"
 #include "base/time.h"
+#include "device/console.h"
+#include "device/streams.h"
+#include "engine/ask.h"
+#include "engine/engine.h"
+#include "guest/device.h"
+#include "guest/guest.h"
+#include "guest/ports.h"
+#include "guest/template.h"
+#include "image/files.h"
+#include "run/debug.h"
+#include "run/life.h"
+#include "run/parking.h"
 
 #define CONNECT_PATIENCE_NS UINT64_C(2000000000)
 #define CONNECT_RETRY_US 5000

@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "engine/ask.h"
-#include "run/debug.h"
 #include "engine/engine.h"
+#include "run/debug.h"
 
 struct debug_call {
 	struct waiting_call wait;

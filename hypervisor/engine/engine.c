@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/time.h"
 #include "guest/guest.h"
 #include "guest/template.h"
-#include "base/time.h"
 
 #define SWAP_DEFAULT (UINT64_C(16) << 30)
 

@@ -6,10 +6,10 @@
 #include <cassin/engine.h>
 
 #include "base/blob.h"
+#include "base/swap.h"
 #include "cell/cell.h"
 #include "cell/clock.h"
 #include "engine/registry.h"
-#include "base/swap.h"
 #include "worker/watcher.h"
 #include "worker/worker.h"
 
@@ -62,6 +62,10 @@ int engine_spawn(struct engine *e, const struct guest_spec *spec, bool freeze, s
 /* An image by path, from the cache while the file is the same; a reference. */
 int engine_image(struct engine *e, const char *path, struct image **out, struct cassin_error_text *err);
 void engine_images_drop(struct engine *e);
+/* A template by name, a reference; NULL: none. */
+struct template *template_find(struct engine *e, const char *name);
+/* Frees the list. No guest is left. */
+void templates_drop(struct engine *e);
 /* A cell for a guest of this spec; nguests counts it. */
 int engine_cell_take(struct engine *e, const struct guest_spec *spec, struct cell **out, struct cassin_error_text *err);
 /* A guest has left its cell; a single one goes with it. */

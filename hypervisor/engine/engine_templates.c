@@ -4,10 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/time.h"
 #include "engine/engine.h"
 #include "guest/guest.h"
 #include "guest/template.h"
-#include "base/time.h"
 
 struct template *template_find(struct engine *e, const char *name)
 {

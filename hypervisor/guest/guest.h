@@ -12,16 +12,16 @@
 
 #include <cassin/engine.h>
 
-#include "device/console.h"
 #include "base/deadlines.h"
 #include "base/hot.h"
-#include "memory/memory.h"
+#include "guest/console_bytes.h"
 #include "guest/op.h"
+#include "guest/post.h"
 #include "guest/ring.h"
-#include "device/streams.h"
 #include "guest/upcall.h"
 #include "guest/user.h"
-#include "worker/worker.h"
+#include "guest/wait.h"
+#include "memory/memory.h"
 
 struct debugger;
 struct engine;
@@ -36,8 +36,6 @@ enum run_state {
 	RUN_BLOCKED, /* in enter, waiting for completions or its deadline */
 	RUN_MOVING,  /* on its way to another worker: calls wait until it is there */
 };
-
-enum end_kind { END_EXIT, END_CRASH, END_KILL };
 
 struct guest_atomics {
 	atomic_uint_fast64_t exits, hypercalls, faults, dispatches, virtual_ns, operations, accepted, bytes_in,
@@ -116,19 +114,6 @@ struct guest {
 	unsigned restart_row; /* restarts that followed each other quickly */
 };
 
-/* A message to whichever worker owns the guest when it arrives. */
-struct guest_call {
-	struct message message;
-	struct guest *guest;
-	void (*fn)(struct guest *g, struct guest_call *c); /* on the owner's thread; frees c or reuses it */
-};
-/* Any thread. Holds a reference to g until fn has returned. Messages from one thread to a guest that does not move
- * arrive in order. */
-void guest_post(struct guest *g, struct guest_call *c, void (*fn)(struct guest *g, struct guest_call *c));
-/* The first of a guest's calls, which also makes `w` its worker: no other call can come before it. */
-void guest_post_first(struct worker *w, struct guest *g, struct guest_call *c,
-		      void (*fn)(struct guest *g, struct guest_call *c));
-
 /* Lookups, any thread; the caller drops the reference with guest_put(). NULL: none. */
 struct guest *engine_guest_get(struct engine *e, uint64_t id);
 struct guest *engine_guest_by_name(struct engine *e, const char *domain, const char *name); /* domain NULL: any */
@@ -141,16 +126,6 @@ static inline struct worker *guest_worker(const struct guest *g)
 
 /* A guest that nobody knows yet; takes the references to the image and the template (NULL: none) over. NULL: no memory. */
 struct guest *guest_new(struct engine *e, const struct guest_spec *spec, struct image *image, struct template *t);
-/* Builds an incarnation in g->cell: memory, boot record, registers; then it is runnable but in no queue. Any thread that
- * has g to itself. -ENOMEM, -E2BIG. */
-int guest_begin(struct guest *g, struct cassin_error_text *err);
-/* Ends the incarnation and gives all of it back. The owner's thread; the guest is in no queue. Decides about the restart,
- * tells the engine. */
-void guest_end(struct guest *g, enum end_kind kind, int code);
-/* Begins a new incarnation of an ended guest on its worker, and queues it. Tells the engine either way. */
-int guest_restart_now(struct guest *g, struct cassin_error_text *err);
-/* Gives an incarnation's memory back without a word; for a spawn that failed after guest_begin(). */
-void guest_abandon(struct guest *g);
 /* Console output, to the ring and to the engine's listener. */
 void guest_print(struct guest *g, const char *bytes, size_t len);
 /* Puts down why the guest crashes: g->crash becomes a report with registers and a backtrace. */
@@ -159,25 +134,5 @@ void guest_crash(struct guest *g, const char *format, ...) __attribute__((format
 uint64_t incarnation_next(void);
 /* Virtual time now. */
 uint64_t guest_virtual(const struct guest *g, uint64_t now);
-/* Makes a guest wait for `count` unread completions or an upcall, for its deadline at most. True: there is nothing to wait
- * for. */
-bool guest_wait(struct guest *g, uint32_t count, uint64_t deadline);
-/* Puts a new incarnation on its worker: runnable, or waiting as its template was. Its owner's thread. */
-void guest_start(struct guest *g);
-/* Folds up the memory of a guest that waits. 0, -EBUSY, -ENOMEM. Its owner's thread. */
-int guest_park(struct guest *g);
-/* Looks after a while whether it still waits, and parks it then. */
-void guest_park_later(struct guest *g);
-/* It runs again, or ends. */
-void guest_unparked(struct guest *g);
-/* Freezes a guest that g->freeze asks for; it ends then. */
-void guest_freeze(struct guest *g);
-/* Wakes a blocked guest: its wait is over (ring_post, its deadline, an upcall) or it is doomed. */
-void guest_wake(struct guest *g);
-
-/* What a hypercall leaves the guest to do. */
-enum hypercall_next { NEXT_RUN, NEXT_BLOCK, NEXT_YIELD, NEXT_EXIT };
-/* Carries out the call in g->regs; hypercall.c. */
-HOT enum hypercall_next hypercall(struct guest *g);
 
 #endif

@@ -5,10 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/time.h"
 #include "guest/device.h"
 #include "guest/guest.h"
 #include "guest/trace.h"
-#include "base/time.h"
 
 struct op *op_new(struct guest *g, const struct cassin_sqe *sqe, void (*cancel)(struct op *op))
 {

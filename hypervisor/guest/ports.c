@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The host endpoints of a guest: bound at spawn, listening across its restarts. */
+#include "guest/ports.h"
+
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -10,7 +11,6 @@
 #include <unistd.h>
 
 #include "spec/endpoint.h"
-#include "device/streams.h"
 
 #define BACKLOG 512
 

@@ -9,9 +9,9 @@
 #include <linux/kvm.h>
 #include <stdatomic.h>
 
-#include "image/frozen.h"
 #include "guest/ring.h"
 #include "guest/upcall.h"
+#include "image/frozen.h"
 
 struct engine;
 struct files;
@@ -47,17 +47,5 @@ struct template
 
 struct template *template_get(struct template *t);
 void template_put(struct template *t); /* NULL is fine */
-
-/* Freezes a guest that does not run. -EBUSY: a connection is open, or an operation is under way that cannot be started
- * again; -ENOMEM. Its owner's thread. */
-int template_freeze(struct guest *g, struct template **out);
-/* Gives a clone that guest_begin() has just made what is its own: name, seed, registers, rings, listeners. -ENOMEM. */
-int template_begin(struct guest *g);
-/* Starts a clone on its worker: the operations that were waiting wait again; then it is runnable, or waits itself. */
-void template_resume(struct guest *g);
-/* A template by name, a reference; NULL: none. */
-struct template *template_find(struct engine *e, const char *name);
-/* Frees the list. No guest is left. */
-void templates_drop(struct engine *e);
 
 #endif

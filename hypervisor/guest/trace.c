@@ -6,8 +6,8 @@
 #include <string.h>
 #include <time.h>
 
-#include "guest/guest.h"
 #include "base/time.h"
+#include "guest/guest.h"
 
 struct trace *trace_new(void)
 {

@@ -7,9 +7,9 @@
 
 #include "cell/cell.h"
 #include "memory/chunks.h"
+#include "memory/freeze.h"
 #include "memory/park.h"
 #include "memory/space.h"
-#include "memory/freeze.h"
 
 #define PREMAP_PAGES 128u           /* of a small image: all mapped at spawn */
 #define AROUND_PAGES 16u            /* of a large one: mapped with the page that faulted */

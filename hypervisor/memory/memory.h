@@ -8,8 +8,8 @@
 
 #include <sys/uio.h>
 
-#include "image/image.h"
 #include "base/types.h"
+#include "image/image.h"
 
 struct cell;
 struct cell_image;

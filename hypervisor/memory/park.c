@@ -7,10 +7,10 @@
 #include <string.h>
 #include <zstd.h>
 
+#include "base/swap.h"
 #include "cell/cell.h"
 #include "memory/freeze.h"
 #include "memory/space.h"
-#include "base/swap.h"
 
 #define LEVEL 1 /* of compression: a guest that wakes waits for it */
 

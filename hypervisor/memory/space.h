@@ -3,8 +3,8 @@
 #ifndef SPACE_H
 #define SPACE_H
 
-#include "memory/memory.h"
 #include "cell/pagetable.h"
+#include "memory/memory.h"
 
 /* The leaf entry of va; with `create`, missing tables are made. NULL: there is none, or no memory for it. */
 uint64_t *space_entry(struct memory *m, unsigned space, uint64_t va, bool create);

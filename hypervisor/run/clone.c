@@ -1,18 +1,21 @@
 /* SPDX-License-Identifier: MIT */
-/* Freezing a guest into a template, and beginning clones of it. */
-#include "guest/template.h"
+#include "run/clone.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 
+#include "base/time.h"
+#include "device/stream.h"
+#include "device/streams.h"
 #include "engine/engine.h"
+#include "guest/guest.h"
+#include "guest/template.h"
 #include "image/files.h"
 #include "memory/freeze.h"
-#include "guest/guest.h"
-#include "device/stream.h"
-#include "base/time.h"
+#include "run/life.h"
+#include "run/parking.h"
 
 /* ---- Freezing ---- */
 

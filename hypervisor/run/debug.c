@@ -6,10 +6,12 @@
 #include <signal.h>
 #include <stdlib.h>
 
-#include "engine/engine.h"
-#include "guest/guest.h"
 #include "cell/pagetable.h"
 #include "cell/vcpu.h"
+#include "engine/engine.h"
+#include "guest/guest.h"
+#include "run/life.h"
+#include "run/parking.h"
 
 #define VECTOR_DEBUG 1u
 #define VECTOR_PROTECTION 13u

@@ -11,6 +11,7 @@
 #include <cassin/debug.h>
 
 #include "guest/guest.h"
+#include "run/life.h"
 
 struct vcpu;
 struct vcpu_exception;

@@ -4,10 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "run/debug.h"
+#include "cell/pagetable.h"
 #include "engine/engine.h"
 #include "guest/guest.h"
-#include "cell/pagetable.h"
+#include "run/debug.h"
 
 /* Intel SDM volume 1, table 10-2: the legacy region of an XSAVE image in 64-bit form. */
 struct fxsave {

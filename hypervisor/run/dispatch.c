@@ -4,14 +4,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "run/debug.h"
+#include "base/time.h"
+#include "cell/pagetable.h"
+#include "cell/vcpu.h"
 #include "engine/engine.h"
 #include "guest/guest.h"
-#include "cell/pagetable.h"
-#include "memory/park.h"
 #include "guest/trace.h"
-#include "cell/vcpu.h"
-#include "base/time.h"
+#include "memory/park.h"
+#include "run/debug.h"
+#include "run/door.h"
+#include "run/hypercall.h"
+#include "run/life.h"
+#include "run/move.h"
+#include "run/parking.h"
 
 #define VECTOR_GP 13u
 #define VECTOR_PF 14u

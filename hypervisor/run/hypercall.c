@@ -3,12 +3,14 @@
 #include <errno.h>
 #include <string.h>
 
-#include "engine/engine.h"
-#include "image/files.h"
-#include "guest/guest.h"
+#include "run/hypercall.h"
 #include "base/hot.h"
-#include "guest/trace.h"
 #include "base/time.h"
+#include "engine/engine.h"
+#include "guest/guest.h"
+#include "guest/trace.h"
+#include "image/files.h"
+#include "run/life.h"
 
 #define LOG_MOST 4096u
 

@@ -8,8 +8,8 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
-#include "engine/engine.h"
 #include "base/time.h"
+#include "engine/engine.h"
 
 #define TICK_NS UINT64_C(1000000000)
 #define EVENTS 16

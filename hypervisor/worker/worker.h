@@ -86,15 +86,6 @@ void worker_slice(struct worker *w, uint64_t now);
 void worker_attend(struct worker *w, uint64_t until);
 /* Gives g a turn. It was taken from the queue; dispatch.c. */
 HOT void worker_dispatch(struct worker *w, struct guest *g);
-/* Makes a guest runnable; one whose cap is used up waits for its next period first. Owner's thread, as all of these. */
-void worker_enqueue(struct worker *w, struct guest *g, enum share_why why);
-/* Takes a runnable guest out again. */
-void worker_dequeue(struct worker *w, struct guest *g);
-/* Takes out the guest whose turn it is; NULL: none is runnable. It counts until worker_left(). */
-struct guest *worker_next(struct worker *w);
-void worker_left(struct worker *w, struct guest *g);
-/* Gives a guest that was put aside to a worker where it is better off, if there is one. */
-bool worker_rebalance(struct worker *w, struct guest *g);
 /* Sets or moves a deadline on this worker. Owner's thread. */
 int worker_deadline(struct worker *w, struct deadline *d, uint64_t when);
 

@@ -7,6 +7,7 @@
 
 #include "fake_guest.h"
 #include "fuzz_input.h"
+#include "device/console.h"
 
 #define STEPS_MOST 200u
 

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "fake_guest.h"
+#include "device/console.h"
+#include "base/time.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -9,6 +9,7 @@
 #include "fake_cell.h"
 #include "cell/pagetable.h"
 #include "memory/park.h"
+#include "cell/cell.h"
 
 #define QUOTA 48u
 #define SPACES 6u

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "fake_guest.h"
+#include "device/console.h"
 
 /* Linked with --wrap=malloc. */
 void *__real_malloc(size_t n);

@@ -8,6 +8,7 @@
 #include "fake_cell.h"
 #include "cell/pagetable.h"
 #include "memory/space.h"
+#include "cell/cell.h"
 
 #define QUOTA 256u
 #define TEXT ELF_BASE

@@ -8,6 +8,7 @@
 #include "fake_cell.h"
 #include "paging_model.h"
 #include "cell/pagetable.h"
+#include "cell/cell.h"
 
 #define QUOTA 256u
 #define FREE gva(0x100000)

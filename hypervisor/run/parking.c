@@ -2,10 +2,11 @@
 /* When guests are parked: those that have waited for the engine's park_after_ns. */
 #include <errno.h>
 
+#include "run/parking.h"
+#include "base/time.h"
 #include "engine/engine.h"
 #include "guest/guest.h"
 #include "memory/park.h"
-#include "base/time.h"
 
 int guest_park(struct guest *g)
 {

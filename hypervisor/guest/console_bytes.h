@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/* The bytes of a guest's console: the last that it wrote, and the input that waits for it. Any thread; one mutex each. */
+#ifndef CONSOLE_BYTES_H
+#define CONSOLE_BYTES_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct op;
+
+#define CONSOLE_KEPT (16u << 10)  /* bytes of output kept */
+#define CONSOLE_INPUT (64u << 10) /* bytes of input that may wait */
+
+struct console {
+	pthread_mutex_t lock;
+	char *out; /* ring of `out_size` bytes, grown as needed up to CONSOLE_KEPT */
+	uint32_t out_size;
+	uint64_t out_end; /* stream offset behind the last byte written */
+	uint64_t lost;    /* bytes that are no longer kept */
+	char *in;
+	uint32_t in_start, in_len;
+	bool in_end;       /* end of input */
+	struct op *reader; /* the owner's thread only: first of the queue of console reads */
+};
+
+void console_init(struct console *c);
+void console_destroy(struct console *c);
+/* Appends; what does not fit pushes the oldest out. */
+void console_write(struct console *c, const char *bytes, size_t len);
+/* Bytes that were pushed out of the ring. */
+uint64_t console_lost(const struct console *c);
+/* As engine_guest_log(). */
+long console_read(struct console *c, uint64_t *offset, char *buf, size_t len, uint64_t *lost);
+/* Puts input in the queue: bytes taken, -EAGAIN when full. len 0 ends the input. */
+long console_feed(struct console *c, const char *bytes, size_t len);
+/* A fresh incarnation: input that ended flows again. */
+void console_reopen(struct console *c);
+
+#endif

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+/* A worker's runnable guests: the mechanism under schedule.c's policy. */
+#include "guest/wait.h"
+
+#include "base/time.h"
+#include "engine/engine.h"
+#include "guest/guest.h"
+
+static struct guest *guest_of(struct share *share)
+{
+	return (struct guest *)((char *)share - offsetof(struct guest, share));
+}
+
+/* The least virtual time of those workers that have something to do; false: none of them. */
+static bool others_floor(const struct worker *w, uint64_t *floor)
+{
+	bool any = false;
+	for (unsigned i = 0; i < w->engine->nworkers; i++) {
+		const struct worker *other = &w->engine->workers[i];
+		if (other == w || !atomic_load_explicit(&other->runnable, memory_order_relaxed))
+			continue;
+		uint64_t at = atomic_load_explicit(&other->floor, memory_order_relaxed);
+		if (!any || (int64_t)(at - *floor) < 0)
+			*floor = at;
+		any = true;
+	}
+	return any;
+}
+
+static void throttle_fire(struct deadline *d)
+{
+	struct guest *g = (struct guest *)((char *)d - offsetof(struct guest, throttle));
+	worker_enqueue(guest_worker(g), g, SHARE_RAN);
+}
+
+void worker_enqueue(struct worker *w, struct guest *g, enum share_why why)
+{
+	uint64_t until, floor = 0;
+	g->run = RUN_RUNNABLE;
+	if (g->bandwidth.quota && !bandwidth_left(&g->bandwidth, monotonic_ns(), &until)) {
+		g->throttle.fire = throttle_fire;
+		if (!worker_deadline(w, &g->throttle, until))
+			return;
+	}
+	if (!atomic_load_explicit(&w->runnable, memory_order_relaxed) && others_floor(w, &floor))
+		schedule_catch_up(&w->schedule, floor);
+	schedule_put(&w->schedule, &g->share, why);
+	atomic_fetch_add_explicit(&w->runnable, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&w->load, g->share.weight, memory_order_relaxed);
+}
+
+void worker_left(struct worker *w, struct guest *g)
+{
+	atomic_fetch_sub_explicit(&w->runnable, 1, memory_order_relaxed);
+	atomic_fetch_sub_explicit(&w->load, g->share.weight, memory_order_relaxed);
+}
+
+void worker_dequeue(struct worker *w, struct guest *g)
+{
+	deadlines_clear(&w->deadlines, &g->throttle);
+	if (!g->share.queued)
+		return;
+	schedule_remove(&w->schedule, &g->share);
+	worker_left(w, g);
+}
+
+struct guest *worker_next(struct worker *w)
+{
+	struct share *share = schedule_take(&w->schedule);
+	atomic_store_explicit(&w->floor, w->schedule.floor, memory_order_relaxed);
+	return share ? guest_of(share) : NULL;
+}
+
+static void wake_fire(struct deadline *d)
+{
+	guest_wake((struct guest *)((char *)d - offsetof(struct guest, wake)));
+}
+
+bool guest_wait(struct guest *g, uint32_t count, uint64_t deadline)
+{
+	g->run = RUN_BLOCKED;
+	g->wait_count = count;
+	if (g->doomed || ring_unread(&g->ring) >= count || upcall_ends_wait(g))
+		return true;
+	g->wake.fire = wake_fire;
+	return deadline != CASSIN_FOREVER && worker_deadline(guest_worker(g), &g->wake, deadline);
+}
+
+void guest_wake(struct guest *g)
+{
+	struct worker *w = guest_worker(g);
+	if (g->run != RUN_BLOCKED)
+		return;
+	deadlines_clear(&w->deadlines, &g->wake);
+	g->share.slept = monotonic_ns() - g->dispatched_at;
+	worker_enqueue(w, g, SHARE_WOKEN);
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/* Guests in a worker's run queue, and those that wait. The owner's thread. */
+#ifndef WAIT_H
+#define WAIT_H
+
+#include "base/schedule.h"
+
+struct guest;
+struct worker;
+
+/* Makes a guest runnable; one whose cap is used up waits for its next period first. Owner's thread, as all of these. */
+void worker_enqueue(struct worker *w, struct guest *g, enum share_why why);
+/* Takes a runnable guest out again. */
+void worker_dequeue(struct worker *w, struct guest *g);
+/* Takes out the guest whose turn it is; NULL: none is runnable. It counts until worker_left(). */
+struct guest *worker_next(struct worker *w);
+void worker_left(struct worker *w, struct guest *g);
+/* Makes a guest wait for `count` unread completions or an upcall, for its deadline at most. True: there is nothing to wait
+ * for. */
+bool guest_wait(struct guest *g, uint32_t count, uint64_t deadline);
+/* Wakes a blocked guest: its wait is over (ring_post, its deadline, an upcall) or it is doomed. */
+void guest_wake(struct guest *g);
+
+#endif

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef BOOT_H
+#define BOOT_H
+
+struct guest;
+
+/* Builds the memory of an incarnation in g->cell, with its boot record unless the guest is a clone. -ENOMEM, -E2BIG. */
+int begin_memory(struct guest *g);
+
+#endif

@@ -1,0 +1,4 @@
+/* SPDX-License-Identifier: MIT */
+#include "run/door.h"
+
+#include "guest/guest.h"

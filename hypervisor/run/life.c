@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: MIT */
+/* How an incarnation begins, ends, and begins again. */
+#include "run/life.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/time.h"
+#include "cell/cell.h"
+#include "cell/vcpu.h"
+#include "engine/engine.h"
+#include "guest/device.h"
+#include "guest/guest.h"
+#include "guest/ports.h"
+#include "guest/template.h"
+#include "guest/trace.h"
+#include "run/boot.h"
+#include "run/clone.h"
+#include "run/debug.h"
+#include "run/parking.h"
+
+#define CRASH_CODE (128 + 6)
+#define KILL_CODE (128 + 9)
+#define BACKOFF_FIRST_NS UINT64_C(100000000)
+#define BACKOFF_MOST_NS UINT64_C(10000000000)
+#define STABLE_NS UINT64_C(10000000000) /* a run this long forgives the restarts before it */
+
+int guest_begin(struct guest *g, struct cassin_error_text *err)
+{
+	int r = begin_memory(g);
+	if (r == -E2BIG)
+		return error_set(err, r, "%s: \"memory\": %llu KiB do not hold the image and its stack", g->spec.name,
+				 (unsigned long long)g->spec.memory / 1024);
+	if (r)
+		return error_set(err, r, "%s: no memory: the pool of %llu MiB is exhausted", g->spec.name,
+				 (unsigned long long)(g->engine->pool.limit * PAGE_SIZE >> 20));
+	g->virtual_ns = 0;
+	g->hog = g->stopping = false;
+	g->doomed = NULL;
+	g->user.space = 0;
+	g->upcalls = (struct upcalls){0};
+	if (g->template) {
+		r = template_begin(g);
+		if (r) {
+			guest_abandon(g);
+			return error_set(err, r, "%s: no memory for the clone", g->spec.name);
+		}
+	} else {
+		g->regs = (struct kvm_regs){.rip = g->image->entry, .rdi = g->boot, .rsp = g->boot, .rflags = 2};
+		g->fs_base = 0;
+		g->ring = (struct ring){0};
+	}
+	g->incarnation = incarnation_next();
+	atomic_store(&g->count.frames, g->memory.used);
+	atomic_store(&g->count.table_frames, g->memory.tables);
+	return 0;
+}
+
+void guest_abandon(struct guest *g)
+{
+	struct cell_image *ci = g->memory.image;
+	memory_destroy(&g->memory);
+	cell_image_put(g->cell, ci);
+}
+
+static void forget_on_vcpus(struct guest *g, struct worker *w)
+{
+	struct vcpu *v = g->cell->vcpus[w->number];
+	if (v && v->unsaved == g)
+		v->unsaved = NULL;
+}
+
+static void release(struct guest *g, struct worker *w)
+{
+	deadlines_clear(&w->deadlines, &g->wake);
+	deadlines_clear(&w->deadlines, &g->throttle);
+	deadlines_clear(&w->deadlines, &g->park);
+	deadlines_clear(&w->deadlines, &g->upcall_timer);
+	guest_unparked(g);
+	deadlines_clear(&w->deadlines, &g->timer);
+	g->timer_on = false;
+	op_drop_all(g);
+	devices_end(g);
+	forget_on_vcpus(g, w);
+	guest_abandon(g);
+	free(g->xstate);
+	g->xstate = NULL;
+	g->run = RUN_NONE;
+	atomic_store(&g->count.frames, 0);
+	atomic_store(&g->count.table_frames, 0);
+}
+
+static bool wants_restart(struct guest *g, enum end_kind kind, int code, uint64_t ran)
+{
+	bool failed = kind == END_CRASH || code != 0;
+	if (kind == END_KILL || g->stopping || g->spec.restart == RESTART_NO ||
+	    (g->spec.restart == RESTART_ON_FAILURE && !failed))
+		return false;
+	if (ran >= STABLE_NS)
+		g->restart_row = 0;
+	return !g->spec.restart_max || g->restart_row < g->spec.restart_max;
+}
+
+static void restart_fire(struct deadline *d)
+{
+	struct guest *g = (struct guest *)((char *)d - offsetof(struct guest, timer));
+	struct cassin_error_text err;
+	g->timer_on = false;
+	guest_restart_now(g, &err);
+}
+
+static bool backoff(struct guest *g, struct worker *w)
+{
+	uint64_t wait = BACKOFF_FIRST_NS << (g->restart_row < 8 ? g->restart_row : 8);
+	if (wait > BACKOFF_MOST_NS)
+		wait = BACKOFF_MOST_NS;
+	g->restart_row++;
+	g->timer.fire = restart_fire;
+	g->timer_on = !worker_deadline(w, &g->timer, monotonic_ns() + wait);
+	return g->timer_on;
+}
+
+static int exit_code(enum end_kind kind, int code)
+{
+	return kind == END_EXIT ? code : kind == END_CRASH ? CRASH_CODE : KILL_CODE;
+}
+
+void guest_end(struct guest *g, enum end_kind kind, int code)
+{
+	struct worker *w = guest_worker(g);
+	struct engine *e = g->engine;
+	uint64_t ran = monotonic_ns() - g->started_mono;
+	char *report = g->crash;
+	g->crash = NULL;
+	if (g->debugger)
+		debug_ended(g, kind, code);
+	if (g->trace)
+		trace_end(g,
+			  kind == END_EXIT    ? TRACE_EXITED
+			  : kind == END_CRASH ? TRACE_CRASHED
+					      : TRACE_KILLED,
+			  exit_code(kind, code));
+	release(g, w);
+	bool again = wants_restart(g, kind, code, ran) && backoff(g, w);
+	if (!again)
+		ports_refuse(g->ports, g->spec.nports);
+
+	pthread_mutex_lock(&e->lock);
+	g->ready = false;
+	g->exit_code = exit_code(kind, code);
+	g->state = again               ? GUEST_WAITING
+		   : kind == END_EXIT  ? GUEST_EXITED
+		   : kind == END_CRASH ? GUEST_CRASHED
+				       : GUEST_KILLED;
+	if (report) {
+		free(g->report);
+		g->report = report;
+	}
+	atomic_fetch_add(&e->ends, 1);
+	if (kind == END_CRASH)
+		atomic_fetch_add(&e->crashes, 1);
+	engine_changed_locked(e, g);
+	pthread_cond_broadcast(&e->ended);
+	pthread_mutex_unlock(&e->lock);
+}
+
+int guest_restart_now(struct guest *g, struct cassin_error_text *err)
+{
+	struct engine *e = g->engine;
+	console_reopen(&g->console);
+	int r = ports_resume(g->ports, &g->spec, err);
+	if (!r) {
+		r = guest_begin(g, err);
+		if (r)
+			ports_refuse(g->ports, g->spec.nports);
+	}
+	pthread_mutex_lock(&e->lock);
+	if (r) {
+		g->state = GUEST_CRASHED;
+		free(g->report);
+		g->report = NULL;
+		if (asprintf(&g->report, "the restart failed: %s\n", err->text) < 0)
+			g->report = NULL;
+	} else {
+		g->restarts++;
+		engine_started_locked(e, g);
+		atomic_fetch_add(&e->restarts, 1);
+	}
+	engine_changed_locked(e, g);
+	pthread_mutex_unlock(&e->lock);
+	if (!r)
+		guest_start(g);
+	return r;
+}
+
+void guest_start(struct guest *g)
+{
+	if (g->template)
+		template_resume(g);
+	else
+		worker_enqueue(guest_worker(g), g, SHARE_NEW);
+}
+
+void guest_freeze(struct guest *g)
+{
+	g->freeze_result = template_freeze(g, &g->frozen);
+	g->exit_value = 0;
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/* How an incarnation begins, ends, and begins again. */
+#ifndef LIFE_H
+#define LIFE_H
+
+#include <cassin/spec.h>
+
+struct guest;
+
+enum end_kind { END_EXIT, END_CRASH, END_KILL };
+
+/* Builds an incarnation in g->cell: memory, boot record, registers; then it is runnable but in no queue. Any thread that
+ * has g to itself. -ENOMEM, -E2BIG. */
+int guest_begin(struct guest *g, struct cassin_error_text *err);
+/* Ends the incarnation and gives all of it back. The owner's thread; the guest is in no queue. Decides about the restart,
+ * tells the engine. */
+void guest_end(struct guest *g, enum end_kind kind, int code);
+/* Begins a new incarnation of an ended guest on its worker, and queues it. Tells the engine either way. */
+int guest_restart_now(struct guest *g, struct cassin_error_text *err);
+/* Gives an incarnation's memory back without a word; for a spawn that failed after guest_begin(). */
+void guest_abandon(struct guest *g);
+/* Puts a new incarnation on its worker: runnable, or waiting as its template was. Its owner's thread. */
+void guest_start(struct guest *g);
+/* Freezes a guest that g->freeze asks for; it ends then. */
+void guest_freeze(struct guest *g);
+
+#endif

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT */
+/* When the memory of guests is folded up, and unfolded. The owner's thread. */
+#ifndef PARKING_H
+#define PARKING_H
+
+struct guest;
+
+/* Folds up the memory of a guest that waits. 0, -EBUSY, -ENOMEM. Its owner's thread. */
+int guest_park(struct guest *g);
+/* Looks after a while whether it still waits, and parks it then. */
+void guest_park_later(struct guest *g);
+/* It runs again, or ends. */
+void guest_unparked(struct guest *g);
+
+#endif
