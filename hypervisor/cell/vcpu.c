@@ -13,14 +13,11 @@
 #include <x86intrin.h>
 
 #include "cell/pagetable.h"
-#include "guest/guest.h"
-#include "guest/registers.h"
 
 #define CR0_PROTECTED UINT64_C(0x80010033) /* PG WP NE ET MP PE; no AM, so that AC means nothing */
 #define CR4_GUEST UINT64_C(0x40620)        /* OSXSAVE OSXMMEXCPT OSFXSR PAE */
 #define EFER_GUEST UINT64_C(0xd00)         /* NXE LMA LME; no SCE: syscall is an invalid opcode */
 #define RFLAGS_SET UINT64_C(0x3002)        /* IOPL 3; see DESIGN: needed besides the I/O bitmap */
-#define OUT_SIZE 2u                        /* bytes of `out %al, imm8` */
 #define RERUNS_MOST 10000u                 /* of a vCPU that is interrupted with an event half delivered */
 
 static struct kvm_segment segment(unsigned index, unsigned type, unsigned dpl, bool code)
@@ -184,18 +181,18 @@ static int run_commit(struct vcpu *v, uint64_t n)
 	return 0;
 }
 
-static int commit_all(struct vcpu *v, struct memory *m, uint64_t *commits)
+static int commit_all(struct vcpu *v, struct tables *t, uint64_t *commits)
 {
-	if (m->flush) {
+	if (t->flush) {
 		cell_flush(v->cell); /* the frames in quarantine may stay there */
-		m->flush = false;
-		m->ncommits = 0;
+		t->flush = false;
+		t->ncommits = 0;
 	}
 	struct commit *list = (struct commit *)(void *)worker_page(v);
-	for (uint32_t i = 0; i < m->ncommits; i++)
-		list[i] = (struct commit){MONITOR_DIRECT_VA + m->commits[i].entry, m->commits[i].value};
-	uint64_t n = m->ncommits;
-	m->ncommits = 0;
+	for (uint32_t i = 0; i < t->ncommits; i++)
+		list[i] = (struct commit){MONITOR_DIRECT_VA + t->commits[i].entry, t->commits[i].value};
+	uint64_t n = t->ncommits;
+	t->ncommits = 0;
 	++*commits;
 	return run_commit(v, n);
 }
@@ -205,12 +202,12 @@ static uint64_t *xstate_bv(void *image)
 	return (uint64_t *)(void *)((unsigned char *)image + XSTATE_BV_AT);
 }
 
-static int load_extended(struct vcpu *v, struct guest *g)
+static int load_extended(struct vcpu *v, struct cpu_state *cpu)
 {
-	void *state = g->xstate ? g->xstate : v->cell->kvm->xsave_initial;
+	void *state = cpu->xstate ? cpu->xstate : v->cell->kvm->xsave_initial;
 	int r = ioctl(v->fd, KVM_SET_XSAVE, state) ? -errno : 0;
-	free(g->xstate);
-	g->xstate = NULL;
+	free(cpu->xstate);
+	cpu->xstate = NULL;
 	return r;
 }
 
@@ -245,42 +242,57 @@ int vcpu_drop_keys(struct vcpu *v)
 
 int vcpu_save_extended(struct vcpu *v)
 {
-	struct guest *g = v->unsaved;
-	if (!g)
+	struct cpu_state *cpu = v->unsaved;
+	if (!cpu)
 		return 0;
 	void *state;
 	int r = read_extended(v, &state);
 	if (r)
 		return r;
-	free(g->xstate);
-	g->xstate = state;
+	free(cpu->xstate);
+	cpu->xstate = state;
 	v->unsaved = NULL;
 	v->incarnation = 0;
 	return 0;
 }
 
-int vcpu_load(struct vcpu *v, struct guest *g, uint64_t *commits)
+int vcpu_save(struct vcpu *v, const struct cpu_state *cpu)
 {
-	struct memory *m = &g->memory;
-	uint64_t cr3 = frame_gpa(m->root[g->user.space]).v;
-	if (m->ncommits || m->flush || (v->generation != m->generation && v->cr3 == cr3)) {
-		int r = commit_all(v, m, commits);
+	return v && v->unsaved == cpu ? vcpu_save_extended(v) : 0;
+}
+
+void vcpu_forget(struct vcpu *v, const struct cpu_state *cpu)
+{
+	if (v && v->unsaved == cpu)
+		v->unsaved = NULL;
+}
+
+void vcpu_keep(struct vcpu *v, struct cpu_state *cpu)
+{
+	if (v && v->incarnation == cpu->incarnation)
+		v->unsaved = cpu;
+}
+
+int vcpu_load(struct vcpu *v, struct cpu_state *cpu, struct tables *t, frame_t root, uint64_t *commits)
+{
+	if (t->ncommits || t->flush || (v->generation != t->generation && v->cr3 == frame_gpa(root).v)) {
+		int r = commit_all(v, t, commits);
 		if (r)
 			return r;
 	}
-	v->generation = m->generation;
-	if (v->unsaved && v->unsaved != g) {
+	v->generation = t->generation;
+	if (v->unsaved && v->unsaved != cpu) {
 		int r = vcpu_save_extended(v);
 		if (r)
 			return r;
 	}
 	v->unsaved = NULL;
-	if (v->incarnation != g->incarnation) {
+	if (v->incarnation != cpu->incarnation) {
 		v->incarnation = 0;
-		int r = load_extended(v, g);
+		int r = load_extended(v, cpu);
 		if (r)
 			return r;
-		v->incarnation = g->incarnation;
+		v->incarnation = cpu->incarnation;
 		v->user_loaded = false;
 	}
 	return 0;
@@ -303,20 +315,32 @@ static void scrub_selectors(void)
 		syscall(SYS_arch_prctl, ARCH_SET_GS, base);
 }
 
-static void give_registers(struct vcpu *v, struct guest *g)
+_Static_assert(sizeof(struct cpu_registers) == sizeof(struct kvm_regs) &&
+		       offsetof(struct cpu_registers, rsp) == offsetof(struct kvm_regs, rsp) &&
+		       offsetof(struct cpu_registers, rbp) == offsetof(struct kvm_regs, rbp) &&
+		       offsetof(struct cpu_registers, r8) == offsetof(struct kvm_regs, r8) &&
+		       offsetof(struct cpu_registers, rflags) == offsetof(struct kvm_regs, rflags),
+	       "registers are copied to and from KVM's as they lie");
+
+static void take_registers(struct vcpu *v, struct cpu_state *cpu)
+{
+	memcpy(&cpu->regs, &v->run->s.regs.regs, sizeof cpu->regs);
+}
+
+static void give_registers(struct vcpu *v, const struct cpu_state *cpu, frame_t root)
 {
 	struct kvm_sync_regs *s = &v->run->s.regs;
-	uint64_t cr3 = frame_gpa(g->memory.root[g->user.space]).v;
-	finish_out(v, g->regs.rip);
-	s->regs = g->regs;
-	s->regs.rflags = (g->regs.rflags & RFLAGS_KEPT) | RFLAGS_SET | g->trap;
+	uint64_t cr3 = frame_gpa(root).v;
+	finish_out(v, cpu->regs.rip);
+	memcpy(&s->regs, &cpu->regs, sizeof s->regs);
+	s->regs.rflags = (cpu->regs.rflags & RFLAGS_KEPT) | RFLAGS_SET | cpu->trap;
 	v->run->kvm_dirty_regs = KVM_SYNC_X86_REGS;
-	if (v->user_loaded && v->cr3 == cr3 && v->fs_base == g->fs_base)
+	if (v->user_loaded && v->cr3 == cr3 && v->fs_base == cpu->fs_base)
 		return;
 	scrub_selectors();
 	s->sregs = v->user;
 	s->sregs.cr3 = v->cr3 = cr3;
-	s->sregs.fs.base = v->fs_base = g->fs_base;
+	s->sregs.fs.base = v->fs_base = cpu->fs_base;
 	v->run->kvm_dirty_regs |= KVM_SYNC_X86_SREGS;
 	v->user_loaded = true;
 }
@@ -333,7 +357,7 @@ static bool half_delivered(struct vcpu *v)
 	       ev.interrupt.injected;
 }
 
-static enum vcpu_exit take_exception(struct vcpu *v, struct guest *g, struct vcpu_exception *x)
+static enum vcpu_exit take_exception(struct vcpu *v, struct cpu_state *cpu, struct vcpu_exception *x)
 {
 	const struct kvm_regs *r = &v->run->s.regs.regs;
 	uint64_t top = monitor_stack_va(v->cell, v->worker);
@@ -345,10 +369,10 @@ static enum vcpu_exit take_exception(struct vcpu *v, struct guest *g, struct vcp
 	}
 	struct monitor_exception e;
 	memcpy(&e, worker_page(v) + (r->rsp - (top - PAGE_SIZE)), sizeof e);
-	g->regs = *r;
-	g->regs.rip = e.rip;
-	g->regs.rflags = e.rflags;
-	g->regs.rsp = e.rsp;
+	take_registers(v, cpu);
+	cpu->regs.rip = e.rip;
+	cpu->regs.rflags = e.rflags;
+	cpu->regs.rsp = e.rsp;
 	*x = (struct vcpu_exception){.vector = e.vector, .error = e.error};
 	if (e.vector == 14) {
 		struct kvm_sregs s;
@@ -361,56 +385,46 @@ static enum vcpu_exit take_exception(struct vcpu *v, struct guest *g, struct vcp
 	return VCPU_EXCEPTION;
 }
 
-static bool is_door(const unsigned char *bytes)
-{
-	return bytes[0] == 0xe6 && bytes[1] == CASSIN_PORT;
-}
-
-/* Whether the instruction before rip is the door's. A guest calls from few places: of the last one the view is kept, which
- * saves the walk through its tables. It may be stale, as frames change; so it is only believed if it agrees. */
-static bool came_by_door(struct guest *g)
-{
-	struct memory *m = &g->memory;
-	struct door *d = &g->door;
-	unsigned char opcode[OUT_SIZE];
-	uint64_t va = g->regs.rip - OUT_SIZE;
-	if (g->user.space)
-		return !memory_copyin_from(m, g->user.space, opcode, gva(va), OUT_SIZE) && is_door(opcode);
-	if (d->bytes && d->va == va && d->generation == m->generation && is_door(d->bytes))
-		return true;
-	struct iovec view;
-	if (memory_copyin(m, opcode, gva(va), OUT_SIZE) || !is_door(opcode))
-		return false;
-	if (memory_span(m, gva(va), OUT_SIZE, false, &view, 1) == 1 && view.iov_len == OUT_SIZE)
-		*d = (struct door){va, m->generation, view.iov_base};
-	return true;
-}
-
-static enum vcpu_exit take_io(struct vcpu *v, struct guest *g, struct vcpu_exception *x)
+static enum vcpu_exit take_io(struct vcpu *v, struct cpu_state *cpu, struct vcpu_exception *x)
 {
 	const struct kvm_run *run = v->run;
 	uint64_t rip = run->s.regs.regs.rip;
 	v->out_rip = v->cell->kvm->rip_at_out ? rip : 0;
 	if (run->io.port == MONITOR_PORT_EXCEPTION && rip >= MONITOR_VA)
-		return take_exception(v, g, x);
-	g->regs = run->s.regs.regs;
+		return take_exception(v, cpu, x);
+	take_registers(v, cpu);
 	if (v->cell->kvm->rip_at_out)
-		g->regs.rip += OUT_SIZE;
-	bool door = run->io.port == CASSIN_PORT && run->io.direction == KVM_EXIT_IO_OUT && run->io.size == 1 &&
-		    run->io.count == 1 && came_by_door(g);
-	return door ? VCPU_HYPERCALL : VCPU_BAD_IO;
+		cpu->regs.rip += OUT_SIZE;
+	bool out = run->io.port == CASSIN_PORT && run->io.direction == KVM_EXIT_IO_OUT && run->io.size == 1 &&
+		   run->io.count == 1;
+	return out ? VCPU_OUT : VCPU_BAD_IO;
 }
 
-enum vcpu_exit vcpu_run(struct vcpu *v, struct guest *g, struct worker *w, struct vcpu_exception *x)
+/* Kicks find the vCPU from here on. Who kicks stores first and then looks for it; here it is the other way round. */
+static void announce(struct vcpu *v, struct kick *k)
 {
-	give_registers(v, g);
+	atomic_store(&k->running, v);
+	if (k->kicked || atomic_load(&k->posted))
+		v->run->immediate_exit = 1; /* never 0 from here on: a kick may have come in between, and said 1 */
+}
+
+static void withdraw(struct vcpu *v, struct kick *k)
+{
+	atomic_store_explicit(&k->running, NULL, memory_order_relaxed); /* who still sees it kicks in vain */
+	atomic_signal_fence(memory_order_seq_cst);
+	v->run->immediate_exit = 0;
+}
+
+enum vcpu_exit vcpu_run(struct vcpu *v, struct cpu_state *cpu, frame_t root, struct kick *k, struct vcpu_exception *x)
+{
+	give_registers(v, cpu, root);
 	for (unsigned reruns = 0;; reruns++) {
-		worker_running(w, v);
+		announce(v, k);
 		if (reruns)
 			v->run->immediate_exit =
 				0; /* the event's delivery ends with an exit; who kicks waits for that */
 		int r = run_once(v);
-		worker_ran(w);
+		withdraw(v, k);
 		if (!r)
 			break;
 		if ((r != -EINTR && r != -EAGAIN) || reruns == RERUNS_MOST) {
@@ -418,14 +432,14 @@ enum vcpu_exit vcpu_run(struct vcpu *v, struct guest *g, struct worker *w, struc
 			return VCPU_BROKEN;
 		}
 		if (!half_delivered(v)) {
-			g->regs = v->run->s.regs.regs;
+			take_registers(v, cpu);
 			return VCPU_INTERRUPTED;
 		}
 	}
 	if (v->run->exit_reason == KVM_EXIT_IO)
-		return take_io(v, g, x);
+		return take_io(v, cpu, x);
 	if (v->run->s.regs.regs.rip < MONITOR_VA)
-		g->regs = v->run->s.regs.regs;
+		take_registers(v, cpu);
 	x->error = v->run->exit_reason;
 	return VCPU_BROKEN;
 }
@@ -447,9 +461,9 @@ void vcpu_reset(struct vcpu *v)
 	v->user_loaded = false;
 }
 
-int vcpu_recover(struct vcpu *v, struct guest *g)
+int vcpu_recover(struct vcpu *v, struct cpu_state *cpu)
 {
-	v->unsaved = g;
+	v->unsaved = cpu;
 	int r = vcpu_save_extended(v);
 	vcpu_reset(v);
 	return r;

@@ -7,7 +7,6 @@
 #ifndef GUEST_H
 #define GUEST_H
 
-#include <linux/kvm.h>
 #include <stdatomic.h>
 
 #include <cassin/engine.h>
@@ -73,16 +72,14 @@ struct guest {
 	struct guest *changed_next, *id_next, *name_next, *list_next, *list_prev;
 
 	/* The incarnation; its worker's only. */
-	struct cell *cell;    /* from spawn to removal */
-	uint64_t incarnation; /* unique in the process; a new one after every move, too: which vCPU state is its own */
+	struct cell *cell; /* from spawn to removal */
 	enum run_state run;
 	struct share share; /* of the CPU */
 	struct bandwidth bandwidth;
 	struct deadline throttle; /* until its next period */
 	struct deadline park;     /* when to look whether it has waited long enough */
 	struct memory memory;
-	struct kvm_regs regs; /* of the code that is to run: its own, or a user's */
-	uint64_t fs_base;     /* likewise */
+	struct cpu_state cpu;
 	struct door {
 		uint64_t va, generation;    /* where it called from last, and at which generation of its memory */
 		const unsigned char *bytes; /* the host's view of that place, or of what it once was; NULL: none */
@@ -90,11 +87,9 @@ struct guest {
 	struct user_run user;
 	struct upcalls upcalls;
 	struct deadline upcall_timer;
-	uint64_t trap;             /* RFLAGS_TF while a debugger steps it, else 0 */
 	struct debugger *debugger; /* NULL: none */
 	struct trace *trace;       /* NULL: nobody traces it */
 	uint64_t boot, boot_name;  /* addresses of its boot record and of its name */
-	void *xstate;              /* extended state of a guest that was preempted; NULL: initial */
 	uint64_t virtual_ns;
 	uint64_t dispatched_at;
 	struct ring ring;

@@ -12,7 +12,7 @@ int registers_check(const struct cassin_registers *r)
 
 void registers_set(struct guest *g, const struct cassin_registers *from)
 {
-	g->regs = (struct kvm_regs){
+	g->cpu.regs = (struct cpu_registers){
 		.rax = from->rax,
 		.rbx = from->rbx,
 		.rcx = from->rcx,
@@ -32,12 +32,12 @@ void registers_set(struct guest *g, const struct cassin_registers *from)
 		.rip = from->rip,
 		.rflags = from->rflags & RFLAGS_KEPT,
 	};
-	g->fs_base = from->fs_base;
+	g->cpu.fs_base = from->fs_base;
 }
 
 void registers_get(const struct guest *g, struct cassin_registers *to)
 {
-	const struct kvm_regs *r = &g->regs;
+	const struct cpu_registers *r = &g->cpu.regs;
 	*to = (struct cassin_registers){
 		.rax = r->rax,
 		.rbx = r->rbx,
@@ -57,6 +57,6 @@ void registers_get(const struct guest *g, struct cassin_registers *to)
 		.r15 = r->r15,
 		.rip = r->rip,
 		.rflags = r->rflags & RFLAGS_KEPT,
-		.fs_base = g->fs_base,
+		.fs_base = g->cpu.fs_base,
 	};
 }

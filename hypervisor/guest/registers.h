@@ -7,8 +7,6 @@
 
 struct guest;
 
-#define RFLAGS_KEPT UINT64_C(0xcd5) /* status flags and DF: the guest's; all others are ours */
-
 /* -EINVAL unless rip and fs_base are below CASSIN_VA_END and rsp is at most that. No other value can do harm. */
 int registers_check(const struct cassin_registers *r);
 /* Makes them those that g runs with. They were checked. */

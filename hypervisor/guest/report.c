@@ -18,7 +18,7 @@ static void put_address(FILE *out, const struct guest *g, uint64_t va)
 		fprintf(out, " %s+0x%llx", name, (unsigned long long)offset);
 }
 
-static void put_registers(FILE *out, const struct kvm_regs *r)
+static void put_registers(FILE *out, const struct cpu_registers *r)
 {
 	const struct {
 		const char *name;
@@ -37,9 +37,9 @@ static void put_registers(FILE *out, const struct kvm_regs *r)
 /* Follows the chain of frame pointers; each must lie above the last, so that a hostile one ends soon. */
 static void put_backtrace(FILE *out, struct guest *g)
 {
-	uint64_t frame[2], at = g->regs.rbp;
+	uint64_t frame[2], at = g->cpu.regs.rbp;
 	fputs("backtrace:\n  #0 ", out);
-	put_address(out, g, g->regs.rip);
+	put_address(out, g, g->cpu.regs.rip);
 	fputc('\n', out);
 	for (int i = 1; i < FRAMES_MOST; i++) {
 		if (at % 8 || memory_copyin(&g->memory, frame, gva(at), sizeof frame) || !frame[1])
@@ -67,9 +67,9 @@ void guest_crash(struct guest *g, const char *format, ...)
 	vfprintf(out, format, args);
 	va_end(args);
 	fputs("\n  at ", out);
-	put_address(out, g, g->regs.rip);
+	put_address(out, g, g->cpu.regs.rip);
 	fputc('\n', out);
-	put_registers(out, &g->regs);
+	put_registers(out, &g->cpu.regs);
 	put_backtrace(out, g);
 	fclose(out);
 	free(g->crash);

@@ -6,9 +6,9 @@
 #ifndef TEMPLATE_H
 #define TEMPLATE_H
 
-#include <linux/kvm.h>
 #include <stdatomic.h>
 
+#include "cell/cpu_state.h"
 #include "guest/ring.h"
 #include "guest/upcall.h"
 #include "image/frozen.h"
@@ -31,7 +31,7 @@ struct template
 	struct files *files;   /* likewise; NULL: none */
 	uint64_t memory;       /* bytes */
 	struct frozen *frozen; /* a reference */
-	struct kvm_regs regs;
+	struct cpu_registers regs;
 	uint64_t fs_base, boot, boot_name;
 	struct ring ring;
 	struct upcalls upcalls;

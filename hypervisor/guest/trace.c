@@ -71,7 +71,7 @@ static void take_text(struct guest *g, struct trace_record *r, uint64_t addr, ui
 
 void trace_call(struct guest *g, uint64_t number)
 {
-	const struct kvm_regs *regs = &g->regs;
+	const struct cpu_registers *regs = &g->cpu.regs;
 	struct trace *t = g->trace;
 	struct trace_record r = {
 		.kind = TRACE_CALL,
@@ -91,7 +91,7 @@ void trace_return(struct guest *g)
 	struct trace *t = g->trace;
 	if (!t->in_call)
 		return;
-	struct trace_record r = {.kind = TRACE_RETURN, .number = t->number, .result = (int64_t)g->regs.rax};
+	struct trace_record r = {.kind = TRACE_RETURN, .number = t->number, .result = (int64_t)g->cpu.regs.rax};
 	r.took_ns = monotonic_ns() - t->called_ns;
 	t->in_call = false;
 	put(t, &r);

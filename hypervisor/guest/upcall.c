@@ -171,7 +171,7 @@ uint64_t upcall_due(struct guest *g)
 static uint64_t frame_place(const struct guest *g)
 {
 	const struct upcalls *u = &g->upcalls;
-	uint64_t rsp = g->regs.rsp, room = u->stack_size;
+	uint64_t rsp = g->cpu.regs.rsp, room = u->stack_size;
 	if (rsp > u->stack && rsp - u->stack <= u->stack_size) {
 		room = rsp - u->stack;
 		if (room < CASSIN_RED_ZONE)
@@ -204,8 +204,8 @@ void upcall_deliver(struct guest *g, uint64_t events)
 		return;
 	}
 	upcall_lower(g, events);
-	g->regs.rip = g->upcalls.entry;
-	g->regs.rsp = g->regs.rsi = at;
-	g->regs.rdi = events;
-	g->regs.rflags = HANDLER_FLAGS;
+	g->cpu.regs.rip = g->upcalls.entry;
+	g->cpu.regs.rsp = g->cpu.regs.rsi = at;
+	g->cpu.regs.rdi = events;
+	g->cpu.regs.rflags = HANDLER_FLAGS;
 }

@@ -18,7 +18,7 @@ int user_enter(struct guest *g, uint64_t space, gva_t frame, uint64_t deadline)
 {
 	struct cassin_user_frame f;
 	struct iovec pieces[2];
-	if (!space || space >= SPACES_MAX || !g->memory.root[space])
+	if (!space || space >= SPACES_MAX || !g->memory.tables.root[space])
 		return -EINVAL;
 	int n = memory_span(&g->memory, frame, sizeof f, true, pieces, 2); /* so that its end can be told there, too */
 	if (n < 0)
@@ -33,8 +33,8 @@ int user_enter(struct guest *g, uint64_t space, gva_t frame, uint64_t deadline)
 		.frame = frame,
 		.deadline = deadline,
 		.wake = f.wake,
-		.regs = g->regs,
-		.fs_base = g->fs_base,
+		.regs = g->cpu.regs,
+		.fs_base = g->cpu.fs_base,
 	};
 	registers_set(g, &f.regs);
 	worker_attend(guest_worker(g), deadline);
@@ -53,7 +53,7 @@ void user_leave(struct guest *g, int64_t result, const struct user_end *end)
 	registers_get(g, &f.regs);
 	gva_t frame = g->user.frame;
 	user_drop(g);
-	g->regs.rax = (uint64_t)result;
+	g->cpu.regs.rax = (uint64_t)result;
 	if (g->trace)
 		trace_return(g);
 	if (memory_copyout(&g->memory, frame, &f, sizeof f))
@@ -77,7 +77,7 @@ void user_drop(struct guest *g)
 {
 	if (!g->user.space)
 		return;
-	g->regs = g->user.regs;
-	g->fs_base = g->user.fs_base;
+	g->cpu.regs = g->user.regs;
+	g->cpu.fs_base = g->user.fs_base;
 	g->user.space = 0;
 }

@@ -6,9 +6,8 @@
 #ifndef USER_H
 #define USER_H
 
-#include <linux/kvm.h>
-
 #include "base/types.h"
+#include "cell/cpu_state.h"
 
 struct guest;
 
@@ -16,7 +15,7 @@ struct user_run {
 	unsigned space; /* whose code runs; 0: the guest's own */
 	gva_t frame;    /* where its registers go */
 	uint64_t deadline, wake;
-	struct kvm_regs regs; /* of the guest's own code, at its call */
+	struct cpu_registers regs; /* of the guest's own code, at its call */
 	uint64_t fs_base;
 };
 

@@ -116,7 +116,7 @@ int memory_freeze(struct memory *m, bool whole, struct frozen *out)
 		return -EBUSY;
 	int r = take_pages(m, whole, out);
 	if (!r)
-		r = take_entries(m, out, m->root[0], 3, 0);
+		r = take_entries(m, out, m->tables.root[0], 3, 0);
 	if (r)
 		frozen_clear(out);
 	return r;

@@ -275,12 +275,12 @@ int memory_fault(struct memory *m, unsigned space, gva_t va, uint64_t error)
 		return -EFAULT;
 	unsigned want = error & PF_WRITE ? CASSIN_WRITE : error & PF_FETCH ? CASSIN_EXEC : CASSIN_READ;
 	frame_t f;
-	uint32_t queued = m->ncommits;
+	uint32_t queued = m->tables.ncommits;
 	int r = memory_touch(m, space, va.v, want, &f);
 	/* A write fault on a read-only entry repairs the faulting vCPU's own translation: no commit for that. The new
 	 * generation stands, for other vCPUs. */
-	if (!r && error & PF_PRESENT && error & PF_WRITE && m->ncommits == queued + 1)
-		m->ncommits = queued;
+	if (!r && error & PF_PRESENT && error & PF_WRITE && m->tables.ncommits == queued + 1)
+		m->tables.ncommits = queued;
 	return r;
 }
 
@@ -378,13 +378,13 @@ static int premap(struct memory *m, const struct memory_layout *layout)
 int memory_init(struct memory *m, struct cell *cell, struct cell_image *image, uint64_t pages,
 		struct memory_layout *out)
 {
-	*m = (struct memory){.cell = cell, .image = image, .pages = pages, .generation = generation_next()};
+	*m = (struct memory){.cell = cell, .image = image, .pages = pages, .tables.generation = generation_next()};
 	m->regions = calloc(image->image->nsegments + 4, sizeof *m->regions);
 	int r = m->regions ? cell_clock_get(cell, &m->clock) : -ENOMEM;
 	if (!r)
 		r = lay_out(m, out);
 	if (!r)
-		r = space_make(m, &m->root[0]);
+		r = space_make(m, &m->tables.root[0]);
 	if (!r && image->frozen)
 		r = memory_remap(m, image->frozen);
 	if (!r)
@@ -411,15 +411,15 @@ void memory_drop(struct memory *m)
 	if (m->info)
 		frames_free(&m->cell->frames, &m->info, 1);
 	for (unsigned s = 0; s < SPACES_MAX; s++) {
-		if (m->root[s])
-			space_free(m, m->root[s]);
-		m->root[s] = FRAME_NONE;
+		if (m->tables.root[s])
+			space_free(m, m->tables.root[s]);
+		m->tables.root[s] = FRAME_NONE;
 	}
 	free(m->chunks);
-	free(m->commits);
+	free(m->tables.commits);
 	m->chunks = NULL;
-	m->commits = NULL;
-	m->nchunks = m->ncommits = m->commits_size = 0;
+	m->tables.commits = NULL;
+	m->nchunks = m->tables.ncommits = m->tables.commits_size = 0;
 	m->info = FRAME_NONE;
 	m->used = 0;
 }

@@ -9,13 +9,13 @@
 #include <sys/uio.h>
 
 #include "base/types.h"
+#include "cell/cpu_state.h"
 #include "image/image.h"
 
 struct cell;
 struct cell_image;
 struct vcpu;
 
-#define SPACES_MAX 64
 #define REGIONS_MAX (IMAGE_SEGMENTS_MAX + 4)
 #define STACK_PAGES 16u
 #define MAP_PAGES_MAX 4096u /* of one map, unmap or protect call */
@@ -36,13 +36,6 @@ struct chunk {
 	frame_t frame[CHUNK_PAGES];
 };
 
-/* A live entry that was changed and awaits the monitor's commit. */
-struct commit {
-	uint64_t entry; /* guest-physical address of the page-table entry */
-	uint64_t value;
-};
-#define COMMITS_MAX 128u /* of one run of the monitor; more are answered by a flush of the cell */
-
 /* Memory that is folded up (park.h). It is kept by value: a block of the C library's for each guest whose bytes are in the swap
  * file would lie between holes as large as those bytes. */
 struct parked {
@@ -57,16 +50,12 @@ struct parked {
 struct memory {
 	struct cell *cell;
 	struct cell_image *image;
-	uint64_t pages;  /* quota */
-	uint64_t used;   /* pages with a frame of their own */
-	uint64_t tables; /* page-table frames */
+	uint64_t pages; /* quota */
+	uint64_t used;  /* pages with a frame of their own */
+	uint64_t table_frames;
 	struct chunk **chunks;
 	uint32_t nchunks;
-	frame_t root[SPACES_MAX]; /* FRAME_NONE: no such space */
-	uint64_t generation;      /* unique in the process; a new one whenever a live entry changes */
-	struct commit *commits;
-	uint32_t ncommits, commits_size;
-	bool flush;    /* too many commits: flush the cell instead */
+	struct tables tables;
 	frame_t info;  /* its info page, made when first touched */
 	frame_t clock; /* the clock page that it shares */
 	struct region *regions;

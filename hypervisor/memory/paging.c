@@ -13,7 +13,7 @@ static bool rights_valid(uint64_t rights)
 
 static int range_check(const struct memory *m, uint64_t space, uint64_t va, uint64_t count)
 {
-	if (space >= SPACES_MAX || !m->root[space])
+	if (space >= SPACES_MAX || !m->tables.root[space])
 		return -EINVAL;
 	if (!count || count > MAP_PAGES_MAX || va % PAGE_SIZE || va < CASSIN_VA_MIN || va >= CASSIN_VA_END ||
 	    count > (CASSIN_VA_END - va) >> PAGE_SHIFT)
@@ -118,8 +118,8 @@ int memory_protect(struct memory *m, unsigned space, gva_t va, uint64_t count, u
 int memory_space_create(struct memory *m)
 {
 	for (unsigned s = 1; s < SPACES_MAX; s++) {
-		if (!m->root[s]) {
-			int r = space_make(m, &m->root[s]);
+		if (!m->tables.root[s]) {
+			int r = space_make(m, &m->tables.root[s]);
 			return r ? r : (int)s;
 		}
 	}
@@ -128,12 +128,12 @@ int memory_space_create(struct memory *m)
 
 int memory_space_destroy(struct memory *m, unsigned space)
 {
-	if (space >= SPACES_MAX || !m->root[space])
+	if (space >= SPACES_MAX || !m->tables.root[space])
 		return -EINVAL;
 	if (space == 0)
 		return -EBUSY;
-	space_free(m, m->root[space]);
-	m->root[space] = FRAME_NONE;
-	m->generation = generation_next(); /* a vCPU that has run in it must not know its root again */
+	space_free(m, m->tables.root[space]);
+	m->tables.root[space] = FRAME_NONE;
+	m->tables.generation = generation_next(); /* a vCPU that has run in it must not know its root again */
 	return 0;
 }

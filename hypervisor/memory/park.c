@@ -124,7 +124,7 @@ int memory_park(struct memory *m, struct swap *swap)
 	struct parked p;
 	if (m->parked.folded)
 		return 0;
-	if (m->ncommits || m->flush)
+	if (m->tables.ncommits || m->tables.flush)
 		return -EBUSY;
 	int r = memory_freeze(m, false, &f);
 	if (r)
@@ -159,7 +159,7 @@ static int unpack(struct memory *m, const struct parked *p, const unsigned char 
 	if (size && ZSTD_decompressDCtx(own->unpack, content, size, bytes + pages + entries, p->packed) != size)
 		return -EIO;
 	struct frozen f = {.nentries = p->nentries, .entries = malloc(entries + 1)};
-	int r = f.entries ? space_make(m, &m->root[0]) : -ENOMEM;
+	int r = f.entries ? space_make(m, &m->tables.root[0]) : -ENOMEM;
 	if (!r) {
 		memcpy(f.entries, bytes + pages, entries);
 		r = memory_remap(m, &f);
@@ -203,9 +203,9 @@ int memory_unpark(struct memory *m)
 	free(room);
 	if (r)
 		return r;
-	m->generation = generation_next();
-	m->ncommits = 0; /* nothing has run in these tables */
-	m->flush = false;
+	m->tables.generation = generation_next();
+	m->tables.ncommits = 0; /* nothing has run in these tables */
+	m->tables.flush = false;
 	parked_free(&p);
 	m->parked = p;
 	return 0;

@@ -24,11 +24,11 @@ static uint64_t tables_most(const struct memory *m)
 
 static int table_alloc(struct memory *m, frame_t *out)
 {
-	if (m->tables >= tables_most(m))
+	if (m->table_frames >= tables_most(m))
 		return -ENOMEM;
 	int r = cell_frame_zero(m->cell, out);
 	if (!r)
-		m->tables++;
+		m->table_frames++;
 	return r;
 }
 
@@ -39,7 +39,7 @@ static frame_t entry_frame(uint64_t entry)
 
 uint64_t *space_entry(struct memory *m, unsigned space, uint64_t va, bool create)
 {
-	frame_t table = m->root[space];
+	frame_t table = m->tables.root[space];
 	for (int level = LEVELS - 1; level > 0; level--) {
 		uint64_t *entry = (uint64_t *)cell_frame(m->cell, table) + (va >> (PAGE_SHIFT + 9 * level)) % ENTRIES;
 		if (!(*entry & PTE_P)) {
@@ -55,25 +55,25 @@ uint64_t *space_entry(struct memory *m, unsigned space, uint64_t va, bool create
 
 static bool commit_room(struct memory *m)
 {
-	if (m->ncommits < m->commits_size)
+	if (m->tables.ncommits < m->tables.commits_size)
 		return true;
-	uint32_t size = m->commits_size ? m->commits_size * 2 : COMMITS_FIRST;
-	struct commit *commits = size <= COMMITS_MAX ? realloc(m->commits, size * sizeof *commits) : NULL;
+	uint32_t size = m->tables.commits_size ? m->tables.commits_size * 2 : COMMITS_FIRST;
+	struct commit *commits = size <= COMMITS_MAX ? realloc(m->tables.commits, size * sizeof *commits) : NULL;
 	if (!commits)
 		return false;
-	m->commits = commits;
-	m->commits_size = size;
+	m->tables.commits = commits;
+	m->tables.commits_size = size;
 	return true;
 }
 
 static void commit_queue(struct memory *m, const uint64_t *entry, uint64_t value)
 {
 	if (!commit_room(m)) {
-		m->flush = true;
+		m->tables.flush = true;
 		return;
 	}
 	uint64_t at = (uint64_t)((const unsigned char *)entry - m->cell->memory);
-	m->commits[m->ncommits++] = (struct commit){at, value};
+	m->tables.commits[m->tables.ncommits++] = (struct commit){at, value};
 }
 
 void space_set(struct memory *m, uint64_t *entry, uint64_t value)
@@ -83,7 +83,7 @@ void space_set(struct memory *m, uint64_t *entry, uint64_t value)
 	if (!(old & PTE_P))
 		return;
 	commit_queue(m, entry, value);
-	m->generation = generation_next();
+	m->tables.generation = generation_next();
 }
 
 int space_make(struct memory *m, frame_t *root)
@@ -102,7 +102,7 @@ static void free_table(struct memory *m, frame_t table, int level)
 		if (entries[i] & PTE_P && !(level == LEVELS - 1 && i == MONITOR_L4))
 			free_table(m, entry_frame(entries[i]), level - 1);
 	}
-	m->tables--;
+	m->table_frames--;
 	cell_tables_free(m->cell, &table, 1);
 }
 
@@ -154,7 +154,7 @@ uint64_t memory_mapped_value(uint64_t page, uint64_t rights)
 bool memory_has_spaces(const struct memory *m)
 {
 	for (unsigned s = 1; s < SPACES_MAX; s++) {
-		if (m->root[s])
+		if (m->tables.root[s])
 			return true;
 	}
 	return false;

@@ -52,8 +52,8 @@ static int freeze_state(struct guest *g, struct template *t)
 	t->image = image_get(g->image);
 	t->files = files_get(g->files);
 	t->memory = g->spec.memory;
-	t->regs = g->regs;
-	t->fs_base = g->fs_base;
+	t->regs = g->cpu.regs;
+	t->fs_base = g->cpu.fs_base;
 	t->boot = g->boot;
 	t->boot_name = g->boot_name;
 	t->ring = g->ring;
@@ -108,8 +108,8 @@ static int write_own(struct guest *g)
 int template_begin(struct guest *g)
 {
 	const struct template *t = g->template;
-	g->regs = t->regs;
-	g->fs_base = t->fs_base;
+	g->cpu.regs = t->regs;
+	g->cpu.fs_base = t->fs_base;
 	g->boot = t->boot;
 	g->boot_name = t->boot_name;
 	g->ring = t->ring;

@@ -82,7 +82,7 @@ enum debug_answer debug_exception(struct guest *g, const struct vcpu_exception *
 		return DEBUG_NOT_MINE; /* breakpoints are in the guest's own code, not in its users' */
 	/* Where a debugger has a function return to, nothing may be executable: reaching it is what counts. */
 	bool fetch = x->vector == VECTOR_PAGE && x->error & PF_FETCH && x->error & PF_PRESENT;
-	if ((x->vector != BREAKPOINT_VECTOR && !fetch) || !breakpoint_at(d, g->regs.rip))
+	if ((x->vector != BREAKPOINT_VECTOR && !fetch) || !breakpoint_at(d, g->cpu.regs.rip))
 		return DEBUG_NOT_MINE;
 	d->signal = SIGTRAP;
 	d->at_break = true;
@@ -91,8 +91,8 @@ enum debug_answer debug_exception(struct guest *g, const struct vcpu_exception *
 
 void debug_called(struct guest *g, struct vcpu *v)
 {
-	vcpu_recover(v, g);
-	g->trap = 0;
+	vcpu_recover(v, &g->cpu);
+	g->cpu.trap = 0;
 }
 
 void debug_forbidden(struct guest *g)
@@ -131,16 +131,15 @@ void debug_hold(struct guest *g, int signal)
 	} else if (g->run == RUN_BLOCKED) {
 		deadlines_clear(&w->deadlines, &g->wake);
 		d->waiting = true;
-		d->rip = g->regs.rip;
+		d->rip = g->cpu.regs.rip;
 	}
-	d->crash_rip = g->regs.rip;
-	if (v && v->unsaved == g)
-		vcpu_save_extended(v); /* without memory for it, it stays on the vCPU */
-	guest_unparked(g);             /* whoever looks unfolds it */
+	d->crash_rip = g->cpu.regs.rip;
+	vcpu_save(v, &g->cpu); /* without memory for it, it stays on the vCPU */
+	guest_unparked(g);     /* whoever looks unfolds it */
 	g->run = RUN_STOPPED;
 	atomic_store(&g->stopped, true);
 	g->hog = false;
-	g->trap = 0;
+	g->cpu.trap = 0;
 	tell(d, (struct debug_event){.kind = DEBUG_STOPPED, .signal = signal, .breakpoint = d->at_break});
 	d->step = d->due = d->at_break = false;
 	d->signal = 0;
@@ -148,8 +147,7 @@ void debug_hold(struct guest *g, int signal)
 
 void debug_turn_over(struct guest *g, struct vcpu *v)
 {
-	if (v && v->incarnation == g->incarnation)
-		v->unsaved = g;
+	vcpu_keep(v, &g->cpu);
 	debug_hold(g, g->debugger->signal ? g->debugger->signal : SIGABRT);
 }
 
@@ -169,17 +167,17 @@ int debug_resume(struct guest *g, bool step)
 	struct debugger *d = g->debugger;
 	if (g->run != RUN_STOPPED)
 		return -EBUSY;
-	if (g->crash && g->regs.rip == d->crash_rip) {
+	if (g->crash && g->cpu.regs.rip == d->crash_rip) {
 		guest_end(g, END_CRASH, 0);
 		return 0;
 	}
 	free(g->crash);
 	g->crash = NULL;
 	atomic_store(&g->stopped, false);
-	bool waits = d->waiting && g->regs.rip == d->rip;
+	bool waits = d->waiting && g->cpu.regs.rip == d->rip;
 	d->due = step && waits;
 	d->step = step && !waits;
-	g->trap = d->step ? RFLAGS_TF : 0;
+	g->cpu.trap = d->step ? RFLAGS_TF : 0;
 	if (d->spawned) {
 		d->spawned = false;
 		guest_start(g);
@@ -194,7 +192,7 @@ int debug_resume(struct guest *g, bool step)
 static void release(struct guest *g)
 {
 	g->debugger = NULL;
-	g->trap = 0;
+	g->cpu.trap = 0;
 	atomic_store(&g->debugged, false);
 	atomic_store(&g->stopped, false);
 }

@@ -23,23 +23,23 @@ _Static_assert(offsetof(struct fxsave, xmm) == 160, "FXSAVE's layout");
 
 #define MXCSR_KNOWN 0xffffu
 
-static void general_of(struct kvm_regs *r, __u64 *all[16])
+static void general_of(struct cpu_registers *r, uint64_t *all[16])
 {
-	__u64 *const these[16] = {&r->rax, &r->rbx, &r->rcx, &r->rdx, &r->rsi, &r->rdi, &r->rbp, &r->rsp,
-				  &r->r8,  &r->r9,  &r->r10, &r->r11, &r->r12, &r->r13, &r->r14, &r->r15};
+	uint64_t *const these[16] = {&r->rax, &r->rbx, &r->rcx, &r->rdx, &r->rsi, &r->rdi, &r->rbp, &r->rsp,
+				     &r->r8,  &r->r9,  &r->r10, &r->r11, &r->r12, &r->r13, &r->r14, &r->r15};
 	memcpy(all, these, sizeof these);
 }
 
 void debug_registers_get(const struct guest *g, struct debug_registers *out)
 {
-	struct kvm_regs regs = g->regs;
-	__u64 *general[16];
+	struct cpu_registers regs = g->cpu.regs;
+	uint64_t *general[16];
 	struct fxsave f;
 	general_of(&regs, general);
 	*out = (struct debug_registers){
 		.rip = regs.rip,
 		.rflags = regs.rflags & ~RFLAGS_TF,
-		.fs_base = g->fs_base,
+		.fs_base = g->cpu.fs_base,
 		.cs = GDT_USER_CODE * 8 | 3,
 		.ss = GDT_USER_DATA * 8 | 3,
 		.ds = GDT_USER_DATA * 8 | 3,
@@ -49,7 +49,7 @@ void debug_registers_get(const struct guest *g, struct debug_registers *out)
 	};
 	for (int i = 0; i < 16; i++)
 		out->general[i] = *general[i];
-	memcpy(&f, g->xstate ? g->xstate : g->engine->kvm.xsave_initial, sizeof f);
+	memcpy(&f, g->cpu.xstate ? g->cpu.xstate : g->cell->kvm->xsave_initial, sizeof f);
 	for (int i = 0; i < 8; i++)
 		memcpy(out->st[i], f.st[i], sizeof out->st[i]);
 	out->fctrl = f.fcw;
@@ -65,13 +65,13 @@ void debug_registers_get(const struct guest *g, struct debug_registers *out)
 /* The extended state with these registers in it, malloc'd; the rest is as it was. */
 static void *extended_with(const struct guest *g, const struct debug_registers *r)
 {
-	const struct kvm *k = &g->engine->kvm;
+	const struct kvm *k = g->cell->kvm;
 	unsigned char *state = malloc(k->xsave_size);
 	struct fxsave f;
 	uint64_t components;
 	if (!state)
 		return NULL;
-	memcpy(state, g->xstate ? g->xstate : k->xsave_initial, k->xsave_size);
+	memcpy(state, g->cpu.xstate ? g->cpu.xstate : k->xsave_initial, k->xsave_size);
 	memcpy(&f, state, sizeof f);
 	for (int i = 0; i < 8; i++)
 		memcpy(f.st[i], r->st[i], sizeof r->st[i]);
@@ -100,7 +100,7 @@ static bool same_extended(const struct debug_registers *a, const struct debug_re
 int debug_registers_set(struct guest *g, const struct debug_registers *r)
 {
 	struct debug_registers now;
-	__u64 *general[16];
+	uint64_t *general[16];
 	if (r->rip >= CASSIN_VA_END || r->fs_base >= CASSIN_VA_END)
 		return -EINVAL;
 	debug_registers_get(g, &now);
@@ -108,17 +108,17 @@ int debug_registers_set(struct guest *g, const struct debug_registers *r)
 		void *state = extended_with(g, r);
 		if (!state)
 			return -ENOMEM;
-		free(g->xstate);
-		g->xstate = state;
+		free(g->cpu.xstate);
+		g->cpu.xstate = state;
 	}
-	general_of(&g->regs, general);
+	general_of(&g->cpu.regs, general);
 	for (int i = 0; i < 16; i++)
 		*general[i] = r->general[i];
-	g->regs.rip = r->rip;
-	g->regs.rflags = r->rflags & ~RFLAGS_TF;
-	if (g->fs_base != r->fs_base || !same_extended(&now, r)) {
-		g->fs_base = r->fs_base;
-		g->incarnation = incarnation_next(); /* no vCPU holds what it has now */
+	g->cpu.regs.rip = r->rip;
+	g->cpu.regs.rflags = r->rflags & ~RFLAGS_TF;
+	if (g->cpu.fs_base != r->fs_base || !same_extended(&now, r)) {
+		g->cpu.fs_base = r->fs_base;
+		g->cpu.incarnation = incarnation_next(); /* no vCPU holds what it has now */
 	}
 	return 0;
 }

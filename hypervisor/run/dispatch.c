@@ -74,7 +74,7 @@ static enum turn user_exception(struct guest *g, const struct vcpu_exception *x)
 static enum turn user_broken(struct vcpu *v, struct guest *g)
 {
 	static const struct vcpu_exception x = {.vector = VECTOR_GP};
-	int r = vcpu_recover(v, g);
+	int r = vcpu_recover(v, &g->cpu);
 	if (!r)
 		return user_exception(g, &x);
 	guest_crash(g, "the vCPU cannot be taken back: %s", strerror(-r));
@@ -119,10 +119,10 @@ static enum turn page_fault(struct vcpu *v, struct guest *g, const struct vcpu_e
 	if (keys_in_the_way(v, g, x))
 		return TURN_ON;
 	struct memory *m = &g->memory;
-	bool current = v->generation == m->generation;
+	bool current = v->generation == m->tables.generation;
 	int r = memory_fault(m, g->user.space, gva(x->address), x->error);
-	if (current && !m->ncommits && !m->flush)
-		v->generation = m->generation; /* see memory_fault() */
+	if (current && !m->tables.ncommits && !m->tables.flush)
+		v->generation = m->tables.generation; /* see memory_fault() */
 	atomic_fetch_add_explicit(&g->count.faults, 1, memory_order_relaxed);
 	if (!r)
 		return TURN_ON;
@@ -135,11 +135,11 @@ static enum turn page_fault(struct vcpu *v, struct guest *g, const struct vcpu_e
 	const char *how = x->error & PF_FETCH ? "execution of" : x->error & PF_WRITE ? "write to" : "read of";
 	if (r == -ENOMEM)
 		guest_crash(g, "%s: %s 0x%llx found no memory",
-			    m->tables >= m->pages / 64 + 64 ? "quota exhausted" : "pool exhausted", how,
+			    m->table_frames >= m->pages / 64 + 64 ? "quota exhausted" : "pool exhausted", how,
 			    (unsigned long long)x->address);
 	else
 		guest_crash(g, "page fault: %s 0x%llx, %s", how, (unsigned long long)x->address,
-			    memory_describe(m, x->address, g->regs.rsp));
+			    memory_describe(m, x->address, g->cpu.regs.rsp));
 	return TURN_END;
 }
 
@@ -171,12 +171,27 @@ static bool debugged(struct guest *g, const struct vcpu_exception *x, enum turn 
 	return answer != DEBUG_NOT_MINE;
 }
 
+/* An `out` or `in` that is no hypercall. */
+static enum turn forbidden(struct vcpu *v, struct guest *g)
+{
+	if (g->cpu.trap)
+		debug_called(g, v);
+	if (g->user.space)
+		return user_broken(v, g);
+	if (g->debugger)
+		debug_forbidden(g);
+	guest_crash(g, "forbidden port or form of in/out (only `out %%al, $0x%x` is a hypercall)", CASSIN_PORT);
+	return TURN_END;
+}
+
 static enum turn after_exit(struct vcpu *v, struct guest *g, enum vcpu_exit exit, const struct vcpu_exception *x)
 {
 	enum turn t;
 	switch (exit) {
-	case VCPU_HYPERCALL:
-		if (g->trap)
+	case VCPU_OUT:
+		if (!came_by_door(g))
+			return forbidden(v, g);
+		if (g->cpu.trap)
 			debug_called(g, v);
 		t = after_call(g);
 		return g->debugger && t != TURN_END && debug_after_call(g, t == TURN_BLOCK) ? TURN_STOP : t;
@@ -192,14 +207,7 @@ static enum turn after_exit(struct vcpu *v, struct guest *g, enum vcpu_exit exit
 		guest_crash(g, "%s", vector_name(x->vector));
 		return TURN_END;
 	case VCPU_BAD_IO:
-		if (g->trap)
-			debug_called(g, v);
-		if (g->user.space)
-			return user_broken(v, g);
-		if (g->debugger)
-			debug_forbidden(g);
-		guest_crash(g, "forbidden port or form of in/out (only `out %%al, $0x%x` is a hypercall)", CASSIN_PORT);
-		return TURN_END;
+		return forbidden(v, g);
 	case VCPU_BROKEN:
 		if (g->user.space)
 			return user_broken(v, g);
@@ -210,6 +218,12 @@ static enum turn after_exit(struct vcpu *v, struct guest *g, enum vcpu_exit exit
 	return TURN_END;
 }
 
+/* The root of the page tables that the code which is to run sees. */
+static frame_t guest_root(const struct guest *g)
+{
+	return g->memory.tables.root[g->user.space];
+}
+
 /* Runs g until its turn ends. */
 static enum turn run_turn(struct worker *w, struct vcpu *v, struct guest *g)
 {
@@ -217,9 +231,9 @@ static enum turn run_turn(struct worker *w, struct vcpu *v, struct guest *g)
 		uint64_t commits = 0;
 		if (!settle(g))
 			return TURN_END;
-		if (v->generation != g->memory.generation || v->incarnation != g->incarnation || g->memory.ncommits ||
-		    g->memory.flush || v->unsaved) {
-			int r = vcpu_load(v, g, &commits);
+		if (v->generation != g->memory.tables.generation || v->incarnation != g->cpu.incarnation ||
+		    g->memory.tables.ncommits || g->memory.tables.flush || v->unsaved) {
+			int r = vcpu_load(v, &g->cpu, &g->memory.tables, guest_root(g), &commits);
 			atomic_fetch_add_explicit(&w->commits, commits, memory_order_relaxed);
 			if (r) {
 				guest_crash(g, "the vCPU cannot be loaded: %s", strerror(-r));
@@ -228,13 +242,13 @@ static enum turn run_turn(struct worker *w, struct vcpu *v, struct guest *g)
 			}
 		}
 		struct vcpu_exception x = {0};
-		enum vcpu_exit exit = vcpu_run(v, g, w, &x);
+		enum vcpu_exit exit = vcpu_run(v, &g->cpu, guest_root(g), &w->kick, &x);
 		atomic_fetch_add_explicit(&w->exits, 1, memory_order_relaxed);
 		atomic_fetch_add_explicit(&g->count.exits, 1, memory_order_relaxed);
 		enum turn t = after_exit(v, g, exit, &x);
 		if (t != TURN_ON)
 			return t;
-		if (w->kicked || atomic_load_explicit(&w->posted, memory_order_relaxed))
+		if (kick_due(&w->kick))
 			return TURN_AGAIN; /* the slice's end is a kick too */
 	}
 }
@@ -244,7 +258,7 @@ static void turn_begin(struct worker *w, struct guest *g)
 	uint64_t now = monotonic_ns(), until, left = bandwidth_left(&g->bandwidth, now, &until);
 	g->run = RUN_ON_CPU;
 	g->dispatched_at = now;
-	w->kicked = 0;
+	w->kick.kicked = 0;
 	uint64_t slice = w->schedule.count ? SLICE_NS : LONE_SLICE_NS;
 	slice = left < slice ? left : slice;
 	w->slice_end = now + slice;
@@ -275,7 +289,7 @@ static void turn_end(struct worker *w, struct guest *g)
 	bandwidth_charge(&g->bandwidth, ran);
 	atomic_fetch_add_explicit(&g->count.virtual_ns, ran, memory_order_relaxed);
 	atomic_store_explicit(&g->count.frames, g->memory.used, memory_order_relaxed);
-	atomic_store_explicit(&g->count.table_frames, g->memory.tables, memory_order_relaxed);
+	atomic_store_explicit(&g->count.table_frames, g->memory.table_frames, memory_order_relaxed);
 	w->slice_end = 0;
 	w->left_at = g->dispatched_at;
 	if (w->watched)
@@ -292,7 +306,7 @@ static void booted(struct guest *g)
 
 static void put_aside(struct worker *w, struct vcpu *v, struct guest *g)
 {
-	v->unsaved = g;
+	v->unsaved = &g->cpu;
 	g->hog = true;
 	atomic_fetch_add_explicit(&w->preemptions, 1, memory_order_relaxed);
 	if (g->memory.booting && (g->virtual_ns > BOOT_MOST_NS || monotonic_ns() - g->started_mono > BOOT_LONGEST_NS))
@@ -331,7 +345,7 @@ void worker_dispatch(struct worker *w, struct guest *g)
 {
 	struct vcpu *v;
 	int r = vcpu_get(g->cell, w->number, &v);
-	if (v && v->incarnation != g->incarnation)
+	if (v && v->incarnation != g->cpu.incarnation)
 		atomic_fetch_add_explicit(&w->switches, 1, memory_order_relaxed);
 	guest_unparked(g);
 	int folded = memory_unpark(&g->memory);

@@ -2,10 +2,13 @@
 #ifndef DOOR_H
 #define DOOR_H
 
+#include <stdbool.h>
+
 #include "base/hot.h"
 
 struct guest;
 
-#define OUT_SIZE 2u /* bytes of `out %al, imm8` */
+/* Whether the instruction before the guest's rip is the hypercall's. */
+HOT bool came_by_door(struct guest *g);
 
 #endif

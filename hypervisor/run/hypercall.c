@@ -18,7 +18,7 @@ typedef enum hypercall_next (*call_fn)(struct guest *g);
 
 static enum hypercall_next answer(struct guest *g, int64_t result)
 {
-	g->regs.rax = (uint64_t)result;
+	g->cpu.regs.rax = (uint64_t)result;
 	return NEXT_RUN;
 }
 
@@ -29,8 +29,8 @@ HOT static enum hypercall_next call_null(struct guest *g)
 
 static enum hypercall_next call_enter(struct guest *g)
 {
-	uint64_t submit = g->regs.rdi, least = (uint32_t)g->regs.rsi, deadline = g->regs.rdx;
-	uint64_t wake = g->regs.rsi >> CASSIN_WAKE_SHIFT;
+	uint64_t submit = g->cpu.regs.rdi, least = (uint32_t)g->cpu.regs.rsi, deadline = g->cpu.regs.rdx;
+	uint64_t wake = g->cpu.regs.rsi >> CASSIN_WAKE_SHIFT;
 	if (least > g->ring.cq_entries || wake & ~(uint64_t)CASSIN_EVENT_ALL)
 		return answer(g, -EINVAL);
 	int n = ring_submit(g, submit);
@@ -56,23 +56,23 @@ static enum hypercall_next call_enter(struct guest *g)
 
 static enum hypercall_next call_ring_setup(struct guest *g)
 {
-	const struct kvm_regs *r = &g->regs;
+	const struct cpu_registers *r = &g->cpu.regs;
 	return answer(g, ring_setup(g, gva(r->rdi), gva(r->rsi), r->rdx, gva(r->r10), r->r8));
 }
 
 static enum hypercall_next call_exit(struct guest *g)
 {
-	g->exit_value = (int)(g->regs.rdi & 0xff);
+	g->exit_value = (int)(g->cpu.regs.rdi & 0xff);
 	return NEXT_EXIT;
 }
 
 static enum hypercall_next call_log(struct guest *g)
 {
 	char text[LOG_MOST];
-	uint64_t len = g->regs.rsi;
+	uint64_t len = g->cpu.regs.rsi;
 	if (len > sizeof text)
 		return answer(g, -EINVAL);
-	int r = memory_copyin(&g->memory, text, gva(g->regs.rdi), len);
+	int r = memory_copyin(&g->memory, text, gva(g->cpu.regs.rdi), len);
 	if (r)
 		return answer(g, r);
 	guest_print(g, text, len);
@@ -91,15 +91,15 @@ static enum hypercall_next call_info(struct guest *g)
 	struct cassin_info info = {
 		.pages = m->pages,
 		.pages_used = m->used,
-		.table_pages = m->tables,
+		.table_pages = m->table_frames,
 		.virtual_ns = guest_virtual(g, monotonic_ns()),
 		.exits = atomic_load_explicit(&g->count.exits, memory_order_relaxed),
 		.hypercalls = atomic_load_explicit(&g->count.hypercalls, memory_order_relaxed),
 		.started_at = g->started_mono,
 		.restarts = g->restarts,
 	};
-	uint64_t len = g->regs.rsi < sizeof info ? g->regs.rsi : sizeof info;
-	int r = memory_copyout(&g->memory, gva(g->regs.rdi), &info, len);
+	uint64_t len = g->cpu.regs.rsi < sizeof info ? g->cpu.regs.rsi : sizeof info;
+	int r = memory_copyout(&g->memory, gva(g->cpu.regs.rdi), &info, len);
 	return answer(g, r ? r : (int64_t)len);
 }
 
@@ -124,15 +124,15 @@ static enum hypercall_next call_ready_at_wait(struct guest *g)
 
 static enum hypercall_next call_tls_set(struct guest *g)
 {
-	if (g->regs.rdi >= CASSIN_VA_END)
+	if (g->cpu.regs.rdi >= CASSIN_VA_END)
 		return answer(g, -EINVAL);
-	g->fs_base = g->regs.rdi;
+	g->cpu.fs_base = g->cpu.regs.rdi;
 	return answer(g, 0);
 }
 
 static enum hypercall_next call_map(struct guest *g)
 {
-	const struct kvm_regs *r = &g->regs;
+	const struct cpu_registers *r = &g->cpu.regs;
 	if (r->rdi >= SPACES_MAX)
 		return answer(g, -EINVAL);
 	return answer(g, memory_map(&g->memory, (unsigned)r->rdi, gva(r->rsi), r->rdx, r->r10, r->r8));
@@ -140,7 +140,7 @@ static enum hypercall_next call_map(struct guest *g)
 
 static enum hypercall_next call_unmap(struct guest *g)
 {
-	const struct kvm_regs *r = &g->regs;
+	const struct cpu_registers *r = &g->cpu.regs;
 	if (r->rdi >= SPACES_MAX)
 		return answer(g, -EINVAL);
 	return answer(g, memory_unmap(&g->memory, (unsigned)r->rdi, gva(r->rsi), r->rdx));
@@ -148,7 +148,7 @@ static enum hypercall_next call_unmap(struct guest *g)
 
 static enum hypercall_next call_protect(struct guest *g)
 {
-	const struct kvm_regs *r = &g->regs;
+	const struct cpu_registers *r = &g->cpu.regs;
 	if (r->rdi >= SPACES_MAX)
 		return answer(g, -EINVAL);
 	return answer(g, memory_protect(&g->memory, (unsigned)r->rdi, gva(r->rsi), r->rdx, r->r10));
@@ -161,15 +161,15 @@ static enum hypercall_next call_space_create(struct guest *g)
 
 static enum hypercall_next call_space_destroy(struct guest *g)
 {
-	if (g->regs.rdi >= SPACES_MAX)
+	if (g->cpu.regs.rdi >= SPACES_MAX)
 		return answer(g, -EINVAL);
-	return answer(g, memory_space_destroy(&g->memory, (unsigned)g->regs.rdi));
+	return answer(g, memory_space_destroy(&g->memory, (unsigned)g->cpu.regs.rdi));
 }
 
 static enum hypercall_next call_time(struct guest *g)
 {
 	uint64_t now = monotonic_ns();
-	switch (g->regs.rdi) {
+	switch (g->cpu.regs.rdi) {
 	case CASSIN_CLOCK_MONOTONIC:
 		return answer(g, (int64_t)now);
 	case CASSIN_CLOCK_WALL:
@@ -183,14 +183,14 @@ static enum hypercall_next call_time(struct guest *g)
 
 static enum hypercall_next call_user_run(struct guest *g)
 {
-	const struct kvm_regs *r = &g->regs;
+	const struct cpu_registers *r = &g->cpu.regs;
 	int err = user_enter(g, r->rdi, gva(r->rsi), r->rdx);
 	return err ? answer(g, err) : NEXT_RUN;
 }
 
 static enum hypercall_next call_upcall_set(struct guest *g)
 {
-	const struct kvm_regs *r = &g->regs;
+	const struct cpu_registers *r = &g->cpu.regs;
 	const struct upcalls wanted = {
 		.entry = r->rdi,
 		.stack = r->rsi,
@@ -203,7 +203,7 @@ static enum hypercall_next call_upcall_set(struct guest *g)
 
 static enum hypercall_next call_upcall_return(struct guest *g)
 {
-	int err = upcall_return(g, gva(g->regs.rdi), g->regs.rsi);
+	int err = upcall_return(g, gva(g->cpu.regs.rdi), g->cpu.regs.rsi);
 	if (err)
 		return answer(g, err);
 	if (g->trace)
@@ -218,17 +218,17 @@ static const struct file *file_numbered(const struct guest *g, uint64_t number)
 
 static enum hypercall_next call_file_info(struct guest *g)
 {
-	const struct file *f = file_numbered(g, g->regs.rdi);
+	const struct file *f = file_numbered(g, g->cpu.regs.rdi);
 	if (!f)
 		return answer(g, -ENOENT);
 	struct cassin_file_info info = {.size = f->content->size};
 	memcpy(info.name, f->name, sizeof info.name);
-	return answer(g, memory_copyout(&g->memory, gva(g->regs.rsi), &info, sizeof info));
+	return answer(g, memory_copyout(&g->memory, gva(g->cpu.regs.rsi), &info, sizeof info));
 }
 
 static enum hypercall_next call_file_read(struct guest *g)
 {
-	const struct kvm_regs *r = &g->regs;
+	const struct cpu_registers *r = &g->cpu.regs;
 	const struct file *f = file_numbered(g, r->rdi);
 	if (!f)
 		return answer(g, -ENOENT);
@@ -283,7 +283,7 @@ static enum hypercall_next traced(struct guest *g, uint64_t number)
 
 enum hypercall_next hypercall(struct guest *g)
 {
-	uint64_t number = g->regs.rax;
+	uint64_t number = g->cpu.regs.rax;
 	atomic_fetch_add_explicit(&g->count.hypercalls, 1, memory_order_relaxed);
 	if (__builtin_expect(g->trace != NULL, false))
 		return traced(g, number);

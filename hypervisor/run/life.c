@@ -47,13 +47,14 @@ int guest_begin(struct guest *g, struct cassin_error_text *err)
 			return error_set(err, r, "%s: no memory for the clone", g->spec.name);
 		}
 	} else {
-		g->regs = (struct kvm_regs){.rip = g->image->entry, .rdi = g->boot, .rsp = g->boot, .rflags = 2};
-		g->fs_base = 0;
+		g->cpu.regs = (struct cpu_registers){
+			.rip = g->image->entry, .rdi = g->boot, .rsp = g->boot, .rflags = 2};
+		g->cpu.fs_base = 0;
 		g->ring = (struct ring){0};
 	}
-	g->incarnation = incarnation_next();
+	g->cpu.incarnation = incarnation_next();
 	atomic_store(&g->count.frames, g->memory.used);
-	atomic_store(&g->count.table_frames, g->memory.tables);
+	atomic_store(&g->count.table_frames, g->memory.table_frames);
 	return 0;
 }
 
@@ -67,8 +68,7 @@ void guest_abandon(struct guest *g)
 static void forget_on_vcpus(struct guest *g, struct worker *w)
 {
 	struct vcpu *v = g->cell->vcpus[w->number];
-	if (v && v->unsaved == g)
-		v->unsaved = NULL;
+	vcpu_forget(v, &g->cpu);
 }
 
 static void release(struct guest *g, struct worker *w)
@@ -84,8 +84,8 @@ static void release(struct guest *g, struct worker *w)
 	devices_end(g);
 	forget_on_vcpus(g, w);
 	guest_abandon(g);
-	free(g->xstate);
-	g->xstate = NULL;
+	free(g->cpu.xstate);
+	g->cpu.xstate = NULL;
 	g->run = RUN_NONE;
 	atomic_store(&g->count.frames, 0);
 	atomic_store(&g->count.table_frames, 0);

@@ -32,7 +32,7 @@ static bool move(struct worker *w, struct guest *g, struct worker *to)
 {
 	struct guest_call *c = malloc(sizeof *c);
 	struct vcpu *v = g->cell->vcpus[w->number];
-	if (!c || (v && v->unsaved == g && vcpu_save_extended(v))) {
+	if (!c || vcpu_save(v, &g->cpu)) {
 		free(c);
 		return false;
 	}
@@ -42,7 +42,7 @@ static bool move(struct worker *w, struct guest *g, struct worker *to)
 	deadlines_clear(&w->deadlines, &g->timer);
 	deadlines_clear(&w->deadlines, &g->park);
 	deadlines_clear(&w->deadlines, &g->upcall_timer);
-	g->incarnation = incarnation_next(); /* what this worker's vCPU holds is no longer its state */
+	g->cpu.incarnation = incarnation_next(); /* what this worker's vCPU holds is no longer its state */
 	g->run = RUN_MOVING;
 	c->guest = g;
 	c->message.fn = on_arrival;

@@ -70,27 +70,12 @@ static void on_kick(int sig, siginfo_t *info, void *context)
 	} else {
 		if (info->si_code == SI_TIMER)
 			w->slice_at = UINT64_MAX;
-		w->kicked = 1;
-		struct vcpu *v = atomic_load_explicit(&w->running, memory_order_relaxed);
+		w->kick.kicked = 1;
+		struct vcpu *v = atomic_load_explicit(&w->kick.running, memory_order_relaxed);
 		if (v)
 			v->run->immediate_exit = 1;
 	}
 	errno = saved;
-}
-
-void worker_running(struct worker *w, struct vcpu *v)
-{
-	atomic_store(&w->running, v); /* who posts stores first and then looks here; we the other way round */
-	if (w->kicked || atomic_load(&w->posted))
-		v->run->immediate_exit = 1; /* never 0 from here on: a kick may have come in between, and said 1 */
-}
-
-void worker_ran(struct worker *w)
-{
-	struct vcpu *was = atomic_load_explicit(&w->running, memory_order_relaxed);
-	atomic_store_explicit(&w->running, NULL, memory_order_relaxed); /* who still sees it kicks in vain */
-	atomic_signal_fence(memory_order_seq_cst);
-	was->run->immediate_exit = 0;
 }
 
 /* ---- Inbox ---- */
@@ -103,10 +88,10 @@ void worker_post_arrival(struct worker *w, struct guest *g, struct message *m)
 		atomic_store_explicit(&g->worker, w, memory_order_release);
 	*w->inbox_end = m;
 	w->inbox_end = &m->next;
-	atomic_store(&w->posted, true);
+	atomic_store(&w->kick.posted, true);
 	pthread_mutex_unlock(&w->inbox_lock);
 	uv_async_send(&w->bell);
-	if (w != self && atomic_load(&w->running))
+	if (w != self && atomic_load(&w->kick.running))
 		worker_kick(w);
 }
 
@@ -127,7 +112,7 @@ static void on_bell(uv_async_t *bell)
 	struct message *m = w->inbox;
 	w->inbox = NULL;
 	w->inbox_end = &w->inbox;
-	atomic_store_explicit(&w->posted, false, memory_order_relaxed);
+	atomic_store_explicit(&w->kick.posted, false, memory_order_relaxed);
 	pthread_mutex_unlock(&w->inbox_lock);
 	while (m) {
 		struct message *next = m->next;
@@ -185,8 +170,7 @@ static int install_handler(void)
  * for so long kicks or posts. */
 static bool look_due(const struct worker *w)
 {
-	return !w->schedule.count || w->kicked || atomic_load_explicit(&w->posted, memory_order_relaxed) ||
-	       w->left_at - w->looked_at >= LOOK_NS;
+	return !w->schedule.count || kick_due(&w->kick) || w->left_at - w->looked_at >= LOOK_NS;
 }
 
 static void *worker_main(void *opaque)

@@ -16,6 +16,7 @@
 #include "base/hot.h"
 #include "base/schedule.h"
 #include "base/types.h"
+#include "cell/kick.h"
 
 struct engine;
 struct worker;
@@ -51,15 +52,13 @@ struct worker {
 
 	pthread_mutex_t inbox_lock;
 	struct message *inbox, **inbox_end;
-	atomic_bool posted; /* the inbox may hold something */
 	bool stop;
 	atomic_int started; /* 1, or a negated errno code */
 
 	timer_t slice;               /* sends the kick signal to this thread */
 	volatile uint64_t slice_at;  /* when it does so, monotonic ns; UINT64_MAX: it is off */
 	volatile uint64_t slice_end; /* monotonic ns of the present guest's turn's end; the signal handler reads it */
-	_Atomic(struct vcpu *) running; /* non-NULL around KVM_RUN */
-	volatile sig_atomic_t kicked;
+	struct kick kick;
 	bool watched;       /* the watcher looks at our loop while we compute */
 	uint64_t left_at;   /* when the last turn ended, monotonic ns */
 	uint64_t looked_at; /* left_at at the last look at the loop */
@@ -76,9 +75,6 @@ void worker_post(struct worker *w, struct message *m);
 void worker_post_arrival(struct worker *w, struct guest *g, struct message *m);
 /* Takes a kick out of a computing guest: its worker looks at its loop soon. Any thread. */
 void worker_kick(struct worker *w);
-/* Says that KVM_RUN on v is about to start; kicks find it from then on, until worker_ran(). Owner's thread. */
-HOT void worker_running(struct worker *w, struct vcpu *v);
-HOT void worker_ran(struct worker *w);
 /* Sees to it that a kick ends the turn that has begun at `now`, at slice_end. */
 void worker_slice(struct worker *w, uint64_t now);
 /* The guest on the CPU is waiting for something while it computes: its turn ends at `until` at the latest (CASSIN_FOREVER: as it

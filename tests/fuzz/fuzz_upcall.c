@@ -82,11 +82,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct fake_guest *f = fake_guest_new();
 	struct guest *g = &f->guest;
 	for (unsigned s = 0; s < SPACES_MADE; s++)
-		g->memory.root[s] = 1 + s;
+		g->memory.tables.root[s] = 1 + s;
 	for (unsigned i = 0; in.left && i < STEPS_MOST && !g->doomed; i++) {
 		step(f, &in);
-		MUST(g->regs.rip < CASSIN_VA_END && g->regs.rsp <= CASSIN_VA_END && g->fs_base < CASSIN_VA_END);
-		MUST(!(g->regs.rflags & ~(RFLAGS_KEPT | 2)));
+		MUST(g->cpu.regs.rip < CASSIN_VA_END && g->cpu.regs.rsp <= CASSIN_VA_END &&
+		     g->cpu.fs_base < CASSIN_VA_END);
+		MUST(!(g->cpu.regs.rflags & ~(RFLAGS_KEPT | 2)));
 		MUST(g->user.space < SPACES_MADE);
 		MUST(f->info.pending == g->upcalls.pending && !(g->upcalls.pending & ~(uint64_t)CASSIN_EVENT_ALL));
 	}

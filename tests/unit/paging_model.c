@@ -147,7 +147,7 @@ static bool rights_valid(unsigned rights)
 /* The hardware's view of an address: its leaf entry, 0 if there is none. Upper levels allow all to ring 3. */
 static uint64_t walk(const struct paging_model *p, unsigned space, uint64_t va)
 {
-	uint64_t entry = frame_gpa(p->memory.root[space]).v | PTE_P;
+	uint64_t entry = frame_gpa(p->memory.tables.root[space]).v | PTE_P;
 	for (int shift = 39; shift >= PAGE_SHIFT; shift -= 9) {
 		const uint64_t *table = cell_frame(&p->cell->cell, (frame_t)((entry & PTE_FRAME) >> PAGE_SHIFT));
 		entry = table[va >> shift & 511];
@@ -173,10 +173,10 @@ static void check_commits(struct paging_model *p, const struct range *r, const u
 	look(p, r, after);
 	for (unsigned i = 0; i < r->count; i++)
 		changed += before[i] && before[i] != after[i];
-	MUST(!changed || p->memory.generation != generation);
-	MUST(p->memory.flush || p->memory.ncommits >= changed);
-	p->memory.ncommits = 0;
-	p->memory.flush = false;
+	MUST(!changed || p->memory.tables.generation != generation);
+	MUST(p->memory.tables.flush || p->memory.tables.ncommits >= changed);
+	p->memory.tables.ncommits = 0;
+	p->memory.tables.flush = false;
 }
 
 static void step_map(struct paging_model *p)
@@ -201,7 +201,7 @@ static void step_map(struct paging_model *p)
 static void step_unmap(struct paging_model *p)
 {
 	struct range r = choose_range(p);
-	uint64_t before[COUNT_MOST], generation = p->memory.generation;
+	uint64_t before[COUNT_MOST], generation = p->memory.tables.generation;
 	look(p, &r, before);
 	int got = memory_unmap(&p->memory, r.space, gva(r.va), r.count);
 	check_commits(p, &r, before, generation);
@@ -229,7 +229,7 @@ static void step_protect(struct paging_model *p)
 {
 	struct range r = choose_range(p);
 	unsigned rights = choose(p, 10);
-	uint64_t before[COUNT_MOST], generation = p->memory.generation;
+	uint64_t before[COUNT_MOST], generation = p->memory.tables.generation;
 	look(p, &r, before);
 	int got = memory_protect(&p->memory, r.space, gva(r.va), r.count, rights);
 	check_commits(p, &r, before, generation);
@@ -343,8 +343,8 @@ static void step_park(struct paging_model *p)
 	bool others = false;
 	for (unsigned s = 1; s < SPACES; s++)
 		others |= p->exists[s];
-	p->memory.ncommits = 0; /* the monitor has run */
-	p->memory.flush = false;
+	p->memory.tables.ncommits = 0; /* the monitor has run */
+	p->memory.tables.flush = false;
 	MUST(memory_park(&p->memory, NULL) == (others ? -EBUSY : 0));
 	if (choose(p, 2))
 		step_host(p);

@@ -129,19 +129,19 @@ Test(paging, the_hypervisors_pages_keep_their_rights)
 Test(paging, a_live_change_is_queued_for_the_monitor_a_new_mapping_is_not)
 {
 	frame_t f;
-	uint64_t before = m.generation;
+	uint64_t before = m.tables.generation;
 	cr_assert_eq(memory_map(&m, 0, FREE, at.heap_page, 1, RW), 0);
 	cr_assert_eq(memory_touch(&m, 0, FREE.v, CASSIN_WRITE, &f), 0);
-	cr_assert_eq(m.ncommits, 0u);
-	cr_assert_eq(m.generation, before);
+	cr_assert_eq(m.tables.ncommits, 0u);
+	cr_assert_eq(m.tables.generation, before);
 	cr_assert_eq(memory_protect(&m, 0, FREE, 1, CASSIN_READ), 0);
-	cr_assert_eq(m.ncommits, 1u);
-	cr_assert_gt(m.generation, before);
-	before = m.generation;
+	cr_assert_eq(m.tables.ncommits, 1u);
+	cr_assert_gt(m.tables.generation, before);
+	before = m.tables.generation;
 	cr_assert_eq(memory_unmap(&m, 0, FREE, 1), 0);
-	cr_assert_eq(m.ncommits, 2u);
-	cr_assert_eq(m.commits[1].value & PTE_P, 0u);
-	cr_assert_gt(m.generation, before);
+	cr_assert_eq(m.tables.ncommits, 2u);
+	cr_assert_eq(m.tables.commits[1].value & PTE_P, 0u);
+	cr_assert_gt(m.tables.generation, before);
 }
 
 Test(paging, more_changes_than_the_monitor_takes_become_a_flush)
@@ -152,8 +152,8 @@ Test(paging, more_changes_than_the_monitor_takes_become_a_flush)
 		cr_assert_eq(memory_touch(&m, 0, at.heap + i * PAGE_SIZE, CASSIN_WRITE, &f), 0);
 	cr_assert_eq(memory_protect(&m, 0, gva(at.heap), pages, CASSIN_READ), 0);
 	cr_assert_eq(memory_protect(&m, 0, gva(at.heap), pages, RW), 0);
-	cr_assert(m.flush);
-	cr_assert_leq(m.ncommits, COMMITS_MAX);
+	cr_assert(m.tables.flush);
+	cr_assert_leq(m.tables.ncommits, COMMITS_MAX);
 }
 
 Test(paging, spaces_are_separate)
@@ -189,7 +189,7 @@ Test(paging, page_tables_are_bounded_by_the_quota)
 	for (uint64_t va = UINT64_C(1) << 30; !r && va < CASSIN_VA_END; va += UINT64_C(1) << 30, n++)
 		r = memory_map(&m, 0, gva(va), at.heap_page, 1, RW);
 	cr_assert_eq(r, -ENOMEM);
-	cr_assert_leq(m.tables, QUOTA / 64 + 64);
+	cr_assert_leq(m.table_frames, QUOTA / 64 + 64);
 	cr_assert_eq(memory_copyout(&m, gva(at.heap), "x", 1), 0, "the guest goes on");
 }
 

@@ -17,9 +17,10 @@
 static struct fake_guest *guest(void)
 {
 	struct fake_guest *f = fake_guest_new();
-	f->guest.memory.root[SPACE] = 77;
-	f->guest.regs = (struct kvm_regs){.rip = 0x401000, .rsp = FAKE_BASE + 0x2000, .rax = 5, .rflags = 0x3246};
-	f->guest.fs_base = 0x1234;
+	f->guest.memory.tables.root[SPACE] = 77;
+	f->guest.cpu.regs = (struct cpu_registers){
+		.rip = 0x401000, .rsp = FAKE_BASE + 0x2000, .rax = 5, .rflags = 0x3246};
+	f->guest.cpu.fs_base = 0x1234;
 	return f;
 }
 
@@ -40,9 +41,9 @@ static struct cassin_upcall_frame *delivered(struct fake_guest *f)
 {
 	upcall_deliver(&f->guest, upcall_due(&f->guest));
 	cr_assert_null(f->guest.doomed);
-	cr_assert_eq(f->guest.regs.rip, ENTRY);
-	cr_assert_eq(f->guest.regs.rsi, f->guest.regs.rsp);
-	return fake_at(f, f->guest.regs.rsp);
+	cr_assert_eq(f->guest.cpu.regs.rip, ENTRY);
+	cr_assert_eq(f->guest.cpu.regs.rsi, f->guest.cpu.regs.rsp);
+	return fake_at(f, f->guest.cpu.regs.rsp);
 }
 
 /* ---- Events ---- */
@@ -101,13 +102,13 @@ Test(upcall, the_timer_is_raised_when_it_is_due)
 Test(upcall, a_delivery_puts_the_registers_on_the_stack_and_masks_everything)
 {
 	struct fake_guest *f = guest_with_upcalls();
-	const struct kvm_regs was = f->guest.regs;
+	const struct cpu_registers was = f->guest.cpu.regs;
 	*mask_of(f) = CASSIN_EVENT_TIMER;
 	upcall_raise(&f->guest, CASSIN_EVENT_TIMER | CASSIN_EVENT_STOP);
 	const struct cassin_upcall_frame *frame = delivered(f);
-	cr_assert_eq(f->guest.regs.rsp % 16, 0u);
-	cr_assert(f->guest.regs.rsp >= STACK && f->guest.regs.rsp + sizeof *frame <= STACK + STACK_SIZE);
-	cr_assert_eq(f->guest.regs.rdi, CASSIN_EVENT_STOP);
+	cr_assert_eq(f->guest.cpu.regs.rsp % 16, 0u);
+	cr_assert(f->guest.cpu.regs.rsp >= STACK && f->guest.cpu.regs.rsp + sizeof *frame <= STACK + STACK_SIZE);
+	cr_assert_eq(f->guest.cpu.regs.rdi, CASSIN_EVENT_STOP);
 	cr_assert_eq(frame->events, CASSIN_EVENT_STOP);
 	cr_assert_eq(frame->mask, CASSIN_EVENT_TIMER);
 	cr_assert_eq(frame->regs.rip, was.rip);
@@ -118,9 +119,9 @@ Test(upcall, a_delivery_puts_the_registers_on_the_stack_and_masks_everything)
 	cr_assert_eq(*mask_of(f), UINT64_MAX);
 	cr_assert_eq(f->info.pending, CASSIN_EVENT_TIMER);
 	cr_assert_eq(upcall_due(&f->guest), 0u);
-	cr_assert_eq(upcall_return(&f->guest, gva(f->guest.regs.rsp), 0), 0);
-	cr_assert_eq(f->guest.regs.rip, was.rip);
-	cr_assert_eq(f->guest.regs.rsp, was.rsp);
+	cr_assert_eq(upcall_return(&f->guest, gva(f->guest.cpu.regs.rsp), 0), 0);
+	cr_assert_eq(f->guest.cpu.regs.rip, was.rip);
+	cr_assert_eq(f->guest.cpu.regs.rsp, was.rsp);
 	cr_assert_eq(*mask_of(f), CASSIN_EVENT_TIMER);
 	fake_guest_free(f);
 }
@@ -128,15 +129,15 @@ Test(upcall, a_delivery_puts_the_registers_on_the_stack_and_masks_everything)
 Test(upcall, one_that_interrupts_a_handler_goes_below_its_red_zone)
 {
 	struct fake_guest *f = guest_with_upcalls();
-	f->guest.regs.rsp = STACK + STACK_SIZE; /* on it already */
+	f->guest.cpu.regs.rsp = STACK + STACK_SIZE; /* on it already */
 	upcall_raise(&f->guest, CASSIN_EVENT_STOP);
 	delivered(f);
-	const uint64_t first = f->guest.regs.rsp;
+	const uint64_t first = f->guest.cpu.regs.rsp;
 	cr_assert(first + sizeof(struct cassin_upcall_frame) <= STACK + STACK_SIZE - CASSIN_RED_ZONE);
 	*mask_of(f) = 0;
 	upcall_raise(&f->guest, CASSIN_EVENT_TIMER);
 	delivered(f);
-	cr_assert(f->guest.regs.rsp + sizeof(struct cassin_upcall_frame) <= first - CASSIN_RED_ZONE);
+	cr_assert(f->guest.cpu.regs.rsp + sizeof(struct cassin_upcall_frame) <= first - CASSIN_RED_ZONE);
 	fake_guest_free(f);
 }
 
@@ -144,13 +145,13 @@ Test(upcall, a_stack_without_room_or_memory_dooms_the_guest)
 {
 	struct fake_guest *f = guest_with_upcalls();
 	for (uint64_t room = 1; room < CASSIN_RED_ZONE + sizeof(struct cassin_upcall_frame); room++) {
-		f->guest.regs.rsp = STACK + room;
+		f->guest.cpu.regs.rsp = STACK + room;
 		upcall_raise(&f->guest, CASSIN_EVENT_STOP);
 		upcall_deliver(&f->guest, upcall_due(&f->guest));
 		cr_assert_str_eq(f->guest.doomed, "upcall stack overflow");
 		f->guest.doomed = NULL;
 	}
-	f->guest.regs.rsp = STACK; /* not on it */
+	f->guest.cpu.regs.rsp = STACK; /* not on it */
 	f->limit = STACK + 8;
 	upcall_deliver(&f->guest, upcall_due(&f->guest));
 	cr_assert_str_eq(f->guest.doomed, "upcall stack or mask unmapped");
@@ -164,7 +165,7 @@ Test(upcall, a_stack_without_room_or_memory_dooms_the_guest)
 Test(upcall, a_refused_return_changes_nothing)
 {
 	struct fake_guest *f = guest_with_upcalls();
-	const struct kvm_regs was = f->guest.regs;
+	const struct cpu_registers was = f->guest.cpu.regs;
 	struct cassin_upcall_frame *frame = fake_at(f, FRAME);
 	*frame = (struct cassin_upcall_frame){.mask = 5, .rsv = 1};
 	cr_assert_eq(upcall_return(&f->guest, gva(FRAME), NOW + 5), -EINVAL);
@@ -174,7 +175,7 @@ Test(upcall, a_refused_return_changes_nothing)
 	*frame = (struct cassin_upcall_frame){.mask = 5};
 	f->guest.upcalls.mask = gva(FAKE_BASE + FAKE_SIZE);
 	cr_assert_eq(upcall_return(&f->guest, gva(FRAME), NOW + 5), -EFAULT);
-	cr_assert_eq(memcmp(&was, &f->guest.regs, sizeof was), 0);
+	cr_assert_eq(memcmp(&was, &f->guest.cpu.regs, sizeof was), 0);
 	cr_assert_eq(*mask_of(f), 0u);
 	cr_assert_eq(f->guest.upcalls.timer, 0u);
 	fake_guest_free(f);
@@ -193,19 +194,19 @@ static struct cassin_user_frame *user_frame(struct fake_guest *f)
 Test(user, a_run_swaps_the_registers_and_its_end_swaps_them_back)
 {
 	struct fake_guest *f = guest();
-	const struct kvm_regs was = f->guest.regs;
+	const struct cpu_registers was = f->guest.cpu.regs;
 	struct cassin_user_frame *frame = user_frame(f);
 	cr_assert_eq(user_enter(&f->guest, SPACE, gva(FRAME), CASSIN_FOREVER), 0);
-	cr_assert_eq(f->guest.regs.rip, 0x10u);
-	cr_assert_eq(f->guest.regs.rflags, RFLAGS_KEPT);
-	cr_assert_eq(f->guest.fs_base, 7u);
+	cr_assert_eq(f->guest.cpu.regs.rip, 0x10u);
+	cr_assert_eq(f->guest.cpu.regs.rflags, RFLAGS_KEPT);
+	cr_assert_eq(f->guest.cpu.fs_base, 7u);
 	cr_assert_eq(f->guest.user.space, SPACE);
-	f->guest.regs.rax = 10;
+	f->guest.cpu.regs.rax = 10;
 	user_leave(&f->guest, CASSIN_USER_FAULT, &(struct user_end){.vector = 6});
 	cr_assert_eq(f->guest.user.space, 0u);
-	cr_assert_eq(f->guest.regs.rip, was.rip);
-	cr_assert_eq(f->guest.regs.rax, CASSIN_USER_FAULT);
-	cr_assert_eq(f->guest.fs_base, 0x1234u);
+	cr_assert_eq(f->guest.cpu.regs.rip, was.rip);
+	cr_assert_eq(f->guest.cpu.regs.rax, CASSIN_USER_FAULT);
+	cr_assert_eq(f->guest.cpu.fs_base, 0x1234u);
 	cr_assert_eq(frame->regs.rax, 10u);
 	cr_assert_eq(frame->regs.rflags, RFLAGS_KEPT);
 	cr_assert_eq(frame->vector, 6u);
@@ -224,16 +225,16 @@ Test(user, deadline_and_events_end_a_run_and_nothing_else_does)
 	cr_assert_eq(f->guest.user.space, SPACE);
 	upcall_raise(&f->guest, CASSIN_EVENT_TIMER);
 	user_settle(&f->guest, NOW, 0);
-	cr_assert_eq(f->guest.regs.rax, CASSIN_USER_EVENT);
+	cr_assert_eq(f->guest.cpu.regs.rax, CASSIN_USER_EVENT);
 	cr_assert_eq(frame->events, CASSIN_EVENT_TIMER);
 	cr_assert_eq(f->guest.upcalls.pending, CASSIN_EVENT_COMPLETION, "what it was told is no longer pending");
 	cr_assert_eq(user_enter(&f->guest, SPACE, gva(FRAME), NOW + 5), 0);
 	user_settle(&f->guest, NOW, CASSIN_EVENT_COMPLETION);
-	cr_assert_eq(f->guest.regs.rax, CASSIN_USER_EVENT);
+	cr_assert_eq(f->guest.cpu.regs.rax, CASSIN_USER_EVENT);
 	cr_assert_eq(frame->events, 0u, "the upcall tells");
 	cr_assert_eq(user_enter(&f->guest, SPACE, gva(FRAME), NOW + 5), 0);
 	user_settle(&f->guest, NOW + 5, 0);
-	cr_assert_eq(f->guest.regs.rax, CASSIN_USER_DEADLINE);
+	cr_assert_eq(f->guest.cpu.regs.rax, CASSIN_USER_DEADLINE);
 	fake_guest_free(f);
 }
 

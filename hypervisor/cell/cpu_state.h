@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/* What a vCPU runs: registers, whosever they are, and the page tables that they see. */
+#ifndef CPU_STATE_H
+#define CPU_STATE_H
+
+#include "base/types.h"
+
+struct cpu_registers {
+	uint64_t rax, rbx, rcx, rdx, rsi, rdi, rsp, rbp, r8, r9, r10, r11, r12, r13, r14, r15, rip, rflags;
+};
+
+#define RFLAGS_KEPT UINT64_C(0xcd5) /* status flags and DF: the guest's; all others are the hypervisor's */
+
+struct cpu_state {
+	struct cpu_registers regs; /* of the code that is to run: a guest's own, or its user's */
+	uint64_t fs_base;          /* likewise */
+	uint64_t trap;             /* RFLAGS_TF while it is stepped, else 0 */
+	uint64_t
+		incarnation; /* unique in the process; a new one after every move, too: which vCPU's extended state is its own */
+	void *xstate; /* extended state that was taken off a vCPU, malloc'd; NULL: initial */
+};
+
+/* A live entry that was changed and awaits the monitor's commit. */
+struct commit {
+	uint64_t entry; /* guest-physical address of the page-table entry */
+	uint64_t value;
+};
+#define COMMITS_MAX 128u /* of one run of the monitor; more are answered by a flush of the cell */
+
+#define SPACES_MAX 64
+
+struct tables {
+	frame_t root[SPACES_MAX]; /* FRAME_NONE: no such space */
+	uint64_t generation;      /* unique in the process; a new one whenever a live entry changes */
+	struct commit *commits;
+	uint32_t ncommits, commits_size;
+	bool flush; /* too many commits: flush the cell instead */
+};
+
+#endif
