@@ -330,7 +330,7 @@ int32_t pipe_open(struct guest *g, struct pipe *p, unsigned end)
 
 int pipe_connect(struct guest *g, const char *name, uint16_t port, struct stream **out)
 {
-	struct guest *to = engine_guest_by_name(g->engine, g->spec.domain, name);
+	struct guest *to = g->host->by_name(g->host, g->spec.domain, name);
 	if (!to)
 		return -ENOENT;
 	struct pipe *p = guest_worker(to) ? calloc(1, sizeof *p) : NULL;

@@ -7,8 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cell/frames.h"
 #include "device/stream.h"
-#include "engine/engine.h"
 #include "guest/guest.h"
 #include "guest/template.h"
 
@@ -31,7 +31,7 @@ static uint64_t frames_for(size_t bytes)
 int stream_charge(struct guest *g, size_t bytes)
 {
 	uint64_t held = atomic_fetch_add(&g->held_bytes, bytes);
-	if (held + bytes <= g->spec.memory && !frame_pool_take(&g->engine->pool, frames_for(bytes)))
+	if (held + bytes <= g->spec.memory && !frame_pool_take(g->host->pool, frames_for(bytes)))
 		return 0;
 	atomic_fetch_sub(&g->held_bytes, bytes);
 	return -ENOMEM;
@@ -40,7 +40,7 @@ int stream_charge(struct guest *g, size_t bytes)
 void stream_discharge(struct guest *g, size_t bytes)
 {
 	atomic_fetch_sub(&g->held_bytes, bytes);
-	frame_pool_give(&g->engine->pool, frames_for(bytes));
+	frame_pool_give(g->host->pool, frames_for(bytes));
 }
 
 /* ---- The table ---- */

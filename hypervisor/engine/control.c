@@ -37,10 +37,10 @@ static void on_start(struct guest *g, struct guest_call *c)
 /* The worker with the fewest guests. */
 static struct worker *choose_worker(struct engine *e)
 {
-	struct worker *best = &e->workers[0];
-	for (unsigned i = 1; i < e->nworkers; i++) {
-		if (atomic_load(&e->workers[i].guests) < atomic_load(&best->guests))
-			best = &e->workers[i];
+	struct worker *best = &e->workers.all[0];
+	for (unsigned i = 1; i < e->workers.n; i++) {
+		if (atomic_load(&e->workers.all[i].guests) < atomic_load(&best->guests))
+			best = &e->workers.all[i];
 	}
 	return best;
 }
@@ -124,7 +124,7 @@ int engine_spawn(struct engine *e, const struct guest_spec *spec, bool freeze, s
 	r = origin(e, spec, &image, &t, err);
 	if (r)
 		return r;
-	struct guest *g = guest_new(e, spec, image, t);
+	struct guest *g = guest_new(&e->host, spec, image, t);
 	struct guest_call *c = malloc(sizeof *c);
 	if (!g || !c) {
 		free(c);
@@ -189,13 +189,13 @@ static void end_now(struct guest *g)
 	case RUN_NONE:
 		deadlines_clear(&w->deadlines, &g->timer);
 		g->timer_on = false;
-		pthread_mutex_lock(&g->engine->lock);
+		pthread_mutex_lock(&engine_of(g)->lock);
 		if (g->state == GUEST_WAITING) {
 			g->state = GUEST_KILLED;
 			ports_refuse(g->ports, g->spec.nports);
-			engine_changed_locked(g->engine, g);
+			engine_changed_locked(engine_of(g), g);
 		}
-		pthread_mutex_unlock(&g->engine->lock);
+		pthread_mutex_unlock(&engine_of(g)->lock);
 		return;
 	case RUN_RUNNABLE:
 		worker_dequeue(w, g);
@@ -258,9 +258,9 @@ int engine_guest_remove(struct engine *e, uint64_t id)
 static void on_restart(struct guest *g, struct guest_call *c)
 {
 	struct control_call *w = (struct control_call *)c;
-	pthread_mutex_lock(&g->engine->lock);
+	pthread_mutex_lock(&engine_of(g)->lock);
 	bool removed = g->removed;
-	pthread_mutex_unlock(&g->engine->lock);
+	pthread_mutex_unlock(&engine_of(g)->lock);
 	if (removed) { /* meanwhile: it must not come to life again */
 		ask_answer(&w->wait, -ENOENT);
 		return;

@@ -24,7 +24,7 @@ struct debug_call {
 static int ask_debugged(struct debugger *d, struct debug_call *c, void (*fn)(struct guest *g, struct guest_call *c))
 {
 	c->debugger = d;
-	return ask(d->guest->engine, d->guest, &c->wait, fn);
+	return ask(engine_of(d->guest), d->guest, &c->wait, fn);
 }
 
 /* What a call needs of its guest. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "engine/engine.h"
+#include "run/dispatch.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -40,11 +41,7 @@ static void set_up(struct engine *e, const struct engine_options *options)
 	if (options)
 		e->options = *options;
 	e->kvm.fd = -1;
-	e->watcher.epoll = e->watcher.stop = e->watcher.steps = -1;
 	e->swap.fd = -1;
-	e->nworkers = e->options.workers ? e->options.workers : default_workers();
-	if (e->nworkers > WORKERS_MAX)
-		e->nworkers = WORKERS_MAX;
 	uint64_t pool = e->options.pool_bytes ? e->options.pool_bytes : mem_available() / 4 * 3;
 	e->pool.limit = pool / PAGE_SIZE;
 	e->started = monotonic_ns();
@@ -59,18 +56,17 @@ static void set_up(struct engine *e, const struct engine_options *options)
 	pthread_condattr_destroy(&monotonic);
 }
 
-static int start_workers(struct engine *e)
+static unsigned workers_wanted(const struct engine *e)
 {
-	e->workers = calloc(e->nworkers, sizeof *e->workers);
-	if (!e->workers)
-		return -ENOMEM;
-	unsigned want = e->nworkers;
-	for (e->nworkers = 0; e->nworkers < want; e->nworkers++) {
-		int r = worker_start(&e->workers[e->nworkers], e, e->nworkers);
-		if (r)
-			return r;
-	}
-	return watcher_start(&e->watcher, e);
+	unsigned n = e->options.workers ? e->options.workers : default_workers();
+	return n < WORKERS_MAX ? n : WORKERS_MAX;
+}
+
+static int start_workers(struct engine *e, struct cassin_error_text *err)
+{
+	e->workers.turn = worker_turn;
+	int r = workers_start(&e->workers, workers_wanted(e), engine_tick, e);
+	return r ? error_set(err, r, "cannot start the workers: %s", strerror(-r)) : 0;
 }
 
 int engine_create(struct engine **out, const struct engine_options *options, struct cassin_error_text *err)
@@ -79,8 +75,6 @@ int engine_create(struct engine **out, const struct engine_options *options, str
 	if (!e)
 		return error_set(err, -ENOMEM, "no memory");
 	set_up(e, options);
-	unsigned workers = e->nworkers;
-	e->nworkers = 0;
 	int r = registry_init(&e->registry);
 	if (!r)
 		r = kvm_open(&e->kvm, err);
@@ -91,10 +85,8 @@ int engine_create(struct engine **out, const struct engine_options *options, str
 			      e->options.swap_bytes ? e->options.swap_bytes : SWAP_DEFAULT, err);
 	if (!r) {
 		clock_init(&e->clock, e->kvm.tsc_direct && clock_tsc_invariant());
-		e->nworkers = workers;
-		r = start_workers(e);
-		if (r)
-			error_set(err, r, "cannot start the workers: %s", strerror(-r));
+		engine_host(e);
+		r = start_workers(e, err);
 	}
 	if (r) {
 		engine_destroy(e);
@@ -120,12 +112,9 @@ void engine_destroy(struct engine *e)
 	for (int i = 0; i < n; i++)
 		engine_guest_remove(e, ids[i]);
 	free(ids);
-	watcher_stop(&e->watcher);
-	for (unsigned i = 0; i < e->nworkers; i++)
-		worker_stop(&e->workers[i]);
+	workers_stop(&e->workers);
 	while (engine_changed_next(e)) {
 	}
-	free(e->workers);
 	swap_close(&e->swap);
 	drop_cells(e);
 	templates_drop(e);
@@ -182,17 +171,6 @@ void engine_started_locked(struct engine *e, struct guest *g)
 	g->state = GUEST_RUNNING;
 	g->ready = g->template; /* a clone has booted already */
 	engine_changed_locked(e, g);
-}
-
-void engine_guest_ready(struct guest *g)
-{
-	struct engine *e = g->engine;
-	pthread_mutex_lock(&e->lock);
-	if (!g->ready) {
-		g->ready = true;
-		engine_changed_locked(e, g);
-	}
-	pthread_mutex_unlock(&e->lock);
 }
 
 /* ---- Lookups ---- */
@@ -346,10 +324,10 @@ const char *guest_state_name(enum guest_state s)
 void engine_stats(struct engine *e, struct engine_stats *out)
 {
 	*out = (struct engine_stats){
-		.workers = e->nworkers,
+		.workers = e->workers.n,
 		.pool_frames = e->pool.limit,
-		.parked = atomic_load(&e->parked),
-		.parkings = atomic_load(&e->parkings),
+		.parked = atomic_load(&e->host.parked),
+		.parkings = atomic_load(&e->host.parkings),
 		.swap_bytes = swap_used(&e->swap),
 		.used_frames = atomic_load(&e->pool.used),
 		.spawns = atomic_load(&e->spawns),
@@ -359,8 +337,8 @@ void engine_stats(struct engine *e, struct engine_stats *out)
 		.flushes = atomic_load(&e->flushes_past),
 		.uptime_ns = monotonic_ns() - e->started,
 	};
-	for (unsigned i = 0; i < e->nworkers; i++) {
-		struct worker *w = &e->workers[i];
+	for (unsigned i = 0; i < e->workers.n; i++) {
+		struct worker *w = &e->workers.all[i];
 		out->exits += atomic_load(&w->exits);
 		out->hypercalls += atomic_load(&w->hypercalls);
 		out->switches += atomic_load(&w->switches);

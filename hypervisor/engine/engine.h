@@ -10,7 +10,7 @@
 #include "cell/cell.h"
 #include "cell/clock.h"
 #include "engine/registry.h"
-#include "worker/watcher.h"
+#include "guest/guest.h"
 #include "worker/worker.h"
 
 struct debugger;
@@ -36,13 +36,13 @@ struct engine {
 	struct blob_store files; /* contents of guests' files */
 
 	struct template *templates; /* under the lock, in the order of their making */
-	struct worker *workers;
-	unsigned nworkers;
-	struct watcher watcher;
+	struct workers workers;
+	struct guest_host host;
+	uint64_t parkings_seen,
+		parkings_trimmed; /* at the last tick, and when the C library's heap was trimmed; the watcher's */
 	struct swap swap;
 	struct clock clock; /* under cells_lock */
 
-	atomic_uint_fast64_t parked, parkings;
 	atomic_uint_fast64_t next_id, spawns, ends, crashes, restarts, flushes_past;
 };
 
@@ -51,10 +51,20 @@ void devices_register(void);
 
 /* A guest's public state has changed: puts it on the list. engine->lock is held. */
 void engine_changed_locked(struct engine *e, struct guest *g);
+/* The engine that has g. */
+static inline struct engine *engine_of(const struct guest *g)
+{
+	return (struct engine *)((char *)g->host - offsetof(struct engine, host));
+}
+/* Fills in e->host: what guests need of their engine. */
+void engine_host(struct engine *e);
 /* A new incarnation runs. engine->lock is held. */
 void engine_started_locked(struct engine *e, struct guest *g);
-/* It made the ready call, or blocked for the first time. Its owner's thread. */
-void engine_guest_ready(struct guest *g);
+/* Lookups, any thread; the caller drops the reference with guest_put(). NULL: none. */
+struct guest *engine_guest_get(struct engine *e, uint64_t id);
+struct guest *engine_guest_by_name(struct engine *e, const char *domain, const char *name); /* domain NULL: any */
+/* What is done once a second; *opaque is the engine. */
+void engine_tick(void *opaque);
 /* Spawns; *g is a reference. With a debugger (NULL: none) it is attached and the guest stopped before it begins. With `freeze` it becomes a template when it makes its ready call (a clone: or when it first blocks),
  * and ends. */
 int engine_spawn(struct engine *e, const struct guest_spec *spec, bool freeze, struct debugger *d, struct guest **g,

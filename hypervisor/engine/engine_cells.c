@@ -89,7 +89,7 @@ static uint64_t cell_bytes(const struct engine *e, const struct guest_spec *spec
 static int make_cell(struct engine *e, const struct guest_spec *spec, struct cell **out, struct cassin_error_text *err)
 {
 	struct cell *c;
-	int r = cell_create(&c, &e->kvm, &e->pool, cell_bytes(e, spec), e->nworkers, err);
+	int r = cell_create(&c, &e->kvm, &e->pool, cell_bytes(e, spec), e->workers.n, err);
 	if (r)
 		return r;
 	c->domain = strdup(spec->domain);

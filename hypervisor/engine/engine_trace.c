@@ -59,7 +59,7 @@ void engine_trace_stop(struct trace *t)
 {
 	struct trace_ask c = {.trace = t};
 	struct guest *g = t->guest;
-	ask(g->engine, g, &c.wait, on_stop);
+	ask(engine_of(g), g, &c.wait, on_stop);
 	trace_free(t);
 	guest_put(g);
 }

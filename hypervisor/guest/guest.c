@@ -8,12 +8,10 @@
 
 #include "base/time.h"
 #include "cell/vcpu.h"
-#include "engine/engine.h"
 #include "guest/ports.h"
 #include "guest/template.h"
 #include "guest/trace.h"
 #include "image/files.h"
-#include "run/debug.h"
 
 uint64_t incarnation_next(void)
 {
@@ -26,7 +24,7 @@ uint64_t guest_virtual(const struct guest *g, uint64_t now)
 	return g->virtual_ns + (g->run == RUN_ON_CPU ? now - g->dispatched_at : 0);
 }
 
-struct guest *guest_new(struct engine *e, const struct guest_spec *spec, struct image *image, struct template *t)
+struct guest *guest_new(struct guest_host *host, const struct guest_spec *spec, struct image *image, struct template *t)
 {
 	struct guest *g = calloc(1, sizeof *g);
 	struct guest_spec own = *spec;
@@ -38,7 +36,7 @@ struct guest *guest_new(struct engine *e, const struct guest_spec *spec, struct 
 		template_put(t);
 		return NULL;
 	}
-	g->engine = e;
+	g->host = host;
 	g->image = image;
 	atomic_init(&g->refs, 1);
 	g->template = t;
@@ -74,6 +72,6 @@ void guest_put(struct guest *g)
 void guest_print(struct guest *g, const char *bytes, size_t len)
 {
 	console_write(&g->console, bytes, len);
-	if (g->engine->options.console)
-		g->engine->options.console(g->engine->options.opaque, g->id, bytes, len);
+	if (g->host->console)
+		g->host->console(g->host->console_opaque, g->id, bytes, len);
 }

@@ -14,6 +14,7 @@
 #include "base/deadlines.h"
 #include "base/hot.h"
 #include "guest/console_bytes.h"
+#include "guest/host.h"
 #include "guest/op.h"
 #include "guest/post.h"
 #include "guest/ring.h"
@@ -23,7 +24,6 @@
 #include "memory/memory.h"
 
 struct debugger;
-struct engine;
 struct files;
 struct trace;
 
@@ -44,7 +44,7 @@ struct guest_atomics {
 struct guest {
 	uint64_t id;
 	atomic_uint refs; /* guest_put() */
-	struct engine *engine;
+	struct guest_host *host;
 	struct guest_spec spec;
 	struct image *image;       /* a reference, held until removal */
 	struct template *template; /* what it is cloned from, likewise; NULL: it boots */
@@ -109,9 +109,7 @@ struct guest {
 	unsigned restart_row; /* restarts that followed each other quickly */
 };
 
-/* Lookups, any thread; the caller drops the reference with guest_put(). NULL: none. */
-struct guest *engine_guest_get(struct engine *e, uint64_t id);
-struct guest *engine_guest_by_name(struct engine *e, const char *domain, const char *name); /* domain NULL: any */
+/* Drops a reference. Any thread. */
 void guest_put(struct guest *g);
 
 static inline struct worker *guest_worker(const struct guest *g)
@@ -120,7 +118,8 @@ static inline struct worker *guest_worker(const struct guest *g)
 }
 
 /* A guest that nobody knows yet; takes the references to the image and the template (NULL: none) over. NULL: no memory. */
-struct guest *guest_new(struct engine *e, const struct guest_spec *spec, struct image *image, struct template *t);
+struct guest *guest_new(struct guest_host *host, const struct guest_spec *spec, struct image *image,
+			struct template *t);
 /* Console output, to the ring and to the engine's listener. */
 void guest_print(struct guest *g, const char *bytes, size_t len);
 /* Puts down why the guest crashes: g->crash becomes a report with registers and a backtrace. */

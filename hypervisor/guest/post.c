@@ -35,5 +35,5 @@ void guest_post_first(struct worker *w, struct guest *g, struct guest_call *c,
 		      void (*fn)(struct guest *g, struct guest_call *c))
 {
 	prepare(g, c, fn);
-	worker_post_arrival(w, g, &c->message);
+	worker_post_arrival(w, &g->worker, &c->message);
 }

@@ -3,7 +3,6 @@
 #include "guest/wait.h"
 
 #include "base/time.h"
-#include "engine/engine.h"
 #include "guest/guest.h"
 
 static struct guest *guest_of(struct share *share)
@@ -15,8 +14,8 @@ static struct guest *guest_of(struct share *share)
 static bool others_floor(const struct worker *w, uint64_t *floor)
 {
 	bool any = false;
-	for (unsigned i = 0; i < w->engine->nworkers; i++) {
-		const struct worker *other = &w->engine->workers[i];
+	for (unsigned i = 0; i < w->team->n; i++) {
+		const struct worker *other = &w->team->all[i];
 		if (other == w || !atomic_load_explicit(&other->runnable, memory_order_relaxed))
 			continue;
 		uint64_t at = atomic_load_explicit(&other->floor, memory_order_relaxed);

@@ -9,7 +9,6 @@
 #include "base/time.h"
 #include "device/stream.h"
 #include "device/streams.h"
-#include "engine/engine.h"
 #include "guest/guest.h"
 #include "guest/template.h"
 #include "image/files.h"

@@ -8,7 +8,6 @@
 
 #include "cell/pagetable.h"
 #include "cell/vcpu.h"
-#include "engine/engine.h"
 #include "guest/guest.h"
 #include "run/life.h"
 #include "run/parking.h"

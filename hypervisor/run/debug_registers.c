@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "cell/pagetable.h"
-#include "engine/engine.h"
 #include "guest/guest.h"
 #include "run/debug.h"
 

@@ -4,10 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "run/dispatch.h"
 #include "base/time.h"
 #include "cell/pagetable.h"
 #include "cell/vcpu.h"
-#include "engine/engine.h"
 #include "guest/guest.h"
 #include "guest/trace.h"
 #include "memory/park.h"
@@ -265,7 +265,7 @@ static void turn_begin(struct worker *w, struct guest *g)
 	atomic_signal_fence(memory_order_seq_cst);
 	w->watched = g->hog; /* what becomes ready meanwhile does not wait for the slice's end */
 	if (w->watched)
-		watcher_arm(&w->engine->watcher, w);
+		watcher_arm(&w->team->watcher, w);
 	worker_slice(w, now);
 	if (g->upcalls.entry || g->upcalls.timer || g->user.space)
 		worker_attend(w, next_moment(g));
@@ -293,7 +293,7 @@ static void turn_end(struct worker *w, struct guest *g)
 	w->slice_end = 0;
 	w->left_at = g->dispatched_at;
 	if (w->watched)
-		watcher_disarm(&w->engine->watcher, w);
+		watcher_disarm(&w->team->watcher, w);
 	w->watched = false;
 	worker_left(w, g);
 }
@@ -301,7 +301,7 @@ static void turn_end(struct worker *w, struct guest *g)
 static void booted(struct guest *g)
 {
 	g->memory.booting = false;
-	engine_guest_ready(g);
+	g->host->ready(g);
 }
 
 static void put_aside(struct worker *w, struct vcpu *v, struct guest *g)
@@ -341,7 +341,7 @@ static void finish(struct vcpu *v, struct guest *g)
 		guest_end(g, END_EXIT, g->exit_value);
 }
 
-void worker_dispatch(struct worker *w, struct guest *g)
+static void dispatch(struct worker *w, struct guest *g)
 {
 	struct vcpu *v;
 	int r = vcpu_get(g->cell, w->number, &v);
@@ -382,4 +382,11 @@ void worker_dispatch(struct worker *w, struct guest *g)
 		finish(v, g);
 		break;
 	}
+}
+
+void worker_turn(struct worker *w)
+{
+	struct guest *g = worker_next(w);
+	if (g)
+		dispatch(w, g);
 }

@@ -6,7 +6,6 @@
 #include "run/hypercall.h"
 #include "base/hot.h"
 #include "base/time.h"
-#include "engine/engine.h"
 #include "guest/guest.h"
 #include "guest/trace.h"
 #include "image/files.h"
@@ -110,7 +109,7 @@ static enum hypercall_next call_ready(struct guest *g)
 		guest_freeze(g);
 		return NEXT_EXIT;
 	}
-	engine_guest_ready(g);
+	g->host->ready(g);
 	return NEXT_RUN;
 }
 
@@ -118,7 +117,7 @@ static enum hypercall_next call_ready_at_wait(struct guest *g)
 {
 	g->freeze_at_wait = g->freeze;
 	if (!g->freeze)
-		engine_guest_ready(g);
+		g->host->ready(g);
 	return answer(g, 0);
 }
 

@@ -9,7 +9,6 @@
 #include "base/time.h"
 #include "cell/cell.h"
 #include "cell/vcpu.h"
-#include "engine/engine.h"
 #include "guest/device.h"
 #include "guest/guest.h"
 #include "guest/ports.h"
@@ -34,7 +33,7 @@ int guest_begin(struct guest *g, struct cassin_error_text *err)
 				 (unsigned long long)g->spec.memory / 1024);
 	if (r)
 		return error_set(err, r, "%s: no memory: the pool of %llu MiB is exhausted", g->spec.name,
-				 (unsigned long long)(g->engine->pool.limit * PAGE_SIZE >> 20));
+				 (unsigned long long)(g->host->pool->limit * PAGE_SIZE >> 20));
 	g->virtual_ns = 0;
 	g->hog = g->stopping = false;
 	g->doomed = NULL;
@@ -129,7 +128,6 @@ static int exit_code(enum end_kind kind, int code)
 void guest_end(struct guest *g, enum end_kind kind, int code)
 {
 	struct worker *w = guest_worker(g);
-	struct engine *e = g->engine;
 	uint64_t ran = monotonic_ns() - g->started_mono;
 	char *report = g->crash;
 	g->crash = NULL;
@@ -145,29 +143,11 @@ void guest_end(struct guest *g, enum end_kind kind, int code)
 	bool again = wants_restart(g, kind, code, ran) && backoff(g, w);
 	if (!again)
 		ports_refuse(g->ports, g->spec.nports);
-
-	pthread_mutex_lock(&e->lock);
-	g->ready = false;
-	g->exit_code = exit_code(kind, code);
-	g->state = again               ? GUEST_WAITING
-		   : kind == END_EXIT  ? GUEST_EXITED
-		   : kind == END_CRASH ? GUEST_CRASHED
-				       : GUEST_KILLED;
-	if (report) {
-		free(g->report);
-		g->report = report;
-	}
-	atomic_fetch_add(&e->ends, 1);
-	if (kind == END_CRASH)
-		atomic_fetch_add(&e->crashes, 1);
-	engine_changed_locked(e, g);
-	pthread_cond_broadcast(&e->ended);
-	pthread_mutex_unlock(&e->lock);
+	g->host->ended(g, &(struct guest_ending){kind, exit_code(kind, code), again, report});
 }
 
 int guest_restart_now(struct guest *g, struct cassin_error_text *err)
 {
-	struct engine *e = g->engine;
 	console_reopen(&g->console);
 	int r = ports_resume(g->ports, &g->spec, err);
 	if (!r) {
@@ -175,23 +155,13 @@ int guest_restart_now(struct guest *g, struct cassin_error_text *err)
 		if (r)
 			ports_refuse(g->ports, g->spec.nports);
 	}
-	pthread_mutex_lock(&e->lock);
 	if (r) {
-		g->state = GUEST_CRASHED;
-		free(g->report);
-		g->report = NULL;
-		if (asprintf(&g->report, "the restart failed: %s\n", err->text) < 0)
-			g->report = NULL;
-	} else {
-		g->restarts++;
-		engine_started_locked(e, g);
-		atomic_fetch_add(&e->restarts, 1);
+		g->host->restart_failed(g, err->text);
+		return r;
 	}
-	engine_changed_locked(e, g);
-	pthread_mutex_unlock(&e->lock);
-	if (!r)
-		guest_start(g);
-	return r;
+	g->host->restarted(g);
+	guest_start(g);
+	return 0;
 }
 
 void guest_start(struct guest *g)

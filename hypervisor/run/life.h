@@ -5,9 +5,9 @@
 
 #include <cassin/spec.h>
 
-struct guest;
+#include "guest/host.h"
 
-enum end_kind { END_EXIT, END_CRASH, END_KILL };
+struct guest;
 
 /* Builds an incarnation in g->cell: memory, boot record, registers; then it is runnable but in no queue. Any thread that
  * has g to itself. -ENOMEM, -E2BIG. */

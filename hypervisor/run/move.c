@@ -5,7 +5,6 @@
 
 #include "base/time.h"
 #include "cell/vcpu.h"
-#include "engine/engine.h"
 #include "guest/device.h"
 #include "guest/guest.h"
 
@@ -49,7 +48,7 @@ static bool move(struct worker *w, struct guest *g, struct worker *to)
 	atomic_fetch_sub(&w->guests, 1);
 	atomic_fetch_add(&to->guests, 1);
 	atomic_fetch_add(&w->moves, 1);
-	worker_post_arrival(to, g, &c->message);
+	worker_post_arrival(to, &g->worker, &c->message);
 	return true;
 }
 
@@ -70,8 +69,8 @@ bool worker_rebalance(struct worker *w, struct guest *g)
 	uint64_t now = monotonic_ns();
 	if (!w->schedule.count)
 		return false;
-	for (unsigned i = 0; i < w->engine->nworkers; i++) {
-		struct worker *other = &w->engine->workers[i];
+	for (unsigned i = 0; i < w->team->n; i++) {
+		struct worker *other = &w->team->all[i];
 		if (other != w && better_off(w, g, other, now) && move(w, g, other)) {
 			w->lead_move = now;
 			return true;

@@ -2,51 +2,17 @@
 #include "worker/watcher.h"
 
 #include <errno.h>
-#include <malloc.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "base/time.h"
-#include "engine/engine.h"
+#include "worker/worker.h"
 
 #define TICK_NS UINT64_C(1000000000)
 #define EVENTS 16
 #define STEPS_NEVER_S INT64_C(1000000000000) /* far in the future */
-
-/* Guests that were folded up and moved to the swap file leave free pages between those of others, which the C library keeps.
- * Once, when no more of them come. */
-static void trim_heap(struct watcher *w)
-{
-	uint64_t parkings = atomic_load(&w->engine->parkings);
-	if (parkings == w->parkings && parkings != w->parkings_trimmed) {
-		malloc_trim(0);
-		w->parkings_trimmed = parkings;
-	}
-	w->parkings = parkings;
-}
-
-static void tick(struct watcher *w)
-{
-	struct engine *e = w->engine;
-	pthread_mutex_lock(&e->cells_lock);
-	clock_steer(&e->clock);
-	for (struct cell *c = e->cells; c; c = c->next) {
-		cell_clocks_publish(c, &e->clock);
-		bool busy = atomic_exchange(&c->busy, false);
-		if (busy)
-			c->trimmed = false;
-		else if (!c->trimmed ||
-			 frames_quarantined(&c->frames)) { /* parking fills the quarantine of a cell at rest */
-			cell_trim(c);
-			c->trimmed = true;
-		}
-		cell_return(c, !busy);
-	}
-	pthread_mutex_unlock(&e->cells_lock);
-	trim_heap(w);
-}
 
 /* Waits for the wall clock to be set: timerfd_create(2), TFD_TIMER_CANCEL_ON_SET. */
 static int steps_arm(int fd)
@@ -60,7 +26,7 @@ static void on_step(struct watcher *w)
 	uint64_t expirations;
 	while (read(w->steps, &expirations, sizeof expirations) < 0 && errno == ECANCELED)
 		steps_arm(w->steps);
-	tick(w);
+	w->tick(w->opaque);
 }
 
 static void *watcher_main(void *opaque)
@@ -70,7 +36,7 @@ static void *watcher_main(void *opaque)
 	for (;;) {
 		uint64_t now = monotonic_ns();
 		if (now >= next) {
-			tick(w);
+			w->tick(w->opaque);
 			next = monotonic_ns() + TICK_NS;
 			now = monotonic_ns();
 		}
@@ -101,8 +67,8 @@ static int watcher_prepare(struct watcher *w)
 	struct epoll_event stop = {.events = EPOLLIN};
 	if (epoll_ctl(w->epoll, EPOLL_CTL_ADD, w->stop, &stop))
 		return -errno;
-	for (unsigned i = 0; i < w->engine->nworkers; i++) {
-		struct worker *worker = &w->engine->workers[i];
+	for (unsigned i = 0; i < w->workers->n; i++) {
+		struct worker *worker = &w->workers->all[i];
 		struct epoll_event off = {.events = 0, .data.ptr = worker};
 		if (epoll_ctl(w->epoll, EPOLL_CTL_ADD, uv_backend_fd(&worker->loop), &off))
 			return -errno;
@@ -110,9 +76,11 @@ static int watcher_prepare(struct watcher *w)
 	return 0;
 }
 
-int watcher_start(struct watcher *w, struct engine *e)
+int watcher_start(struct watcher *w, struct workers *workers, void (*tick)(void *opaque), void *opaque)
 {
-	w->engine = e;
+	w->workers = workers;
+	w->tick = tick;
+	w->opaque = opaque;
 	int r = watcher_prepare(w);
 	if (!r)
 		r = -pthread_create(&w->thread, NULL, watcher_main, w);
@@ -126,6 +94,8 @@ void watcher_stop(struct watcher *w)
 		eventfd_write(w->stop, 1);
 		pthread_join(w->thread, NULL);
 	}
+	if (!w->workers)
+		return;
 	if (w->epoll >= 0)
 		close(w->epoll);
 	if (w->stop >= 0)

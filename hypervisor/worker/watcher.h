@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The watcher: one thread that kicks a worker out of a long computation when its loop has something to do, steers the
- * clock page once a second and whenever the host's clock is set, and gives back memory: the kernel's for cells that went idle,
- * frames that nobody needs, and of the heap what folding guests up has left free.
+ * The watcher: one thread that kicks a worker out of a long computation when its loop has something to do, and does the
+ * engine's housekeeping once a second and whenever the host's clock is set.
  */
 #ifndef WATCHER_H
 #define WATCHER_H
@@ -11,22 +10,23 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct engine;
 struct worker;
+struct workers;
 
 struct watcher {
-	struct engine *engine;
+	struct workers *workers;
+	void (*tick)(void *opaque);
+	void *opaque;
 	pthread_t thread;
 	int epoll;
 	int stop;  /* eventfd */
 	int steps; /* timerfd that tells when the host's wall clock was set */
 	bool started;
-	uint64_t parkings,
-		parkings_trimmed; /* of the engine, at the last tick, and when the C library's heap was trimmed */
 };
 
-int watcher_start(struct watcher *w, struct engine *e);
-void watcher_stop(struct watcher *w);
+/* Calls tick(opaque) about once a second, and whenever the host's wall clock is set. -errno. */
+int watcher_start(struct watcher *w, struct workers *workers, void (*tick)(void *opaque), void *opaque);
+void watcher_stop(struct watcher *w); /* nothing happens if it was never started */
 /* Watches a worker's loop, once: the next event kicks it. The worker's thread. */
 void watcher_arm(struct watcher *w, struct worker *worker);
 void watcher_disarm(struct watcher *w, struct worker *worker);

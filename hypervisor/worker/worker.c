@@ -10,8 +10,6 @@
 
 #include "base/time.h"
 #include "cell/vcpu.h"
-#include "engine/engine.h"
-#include "guest/guest.h"
 
 #define KICK_SIGNAL (SIGRTMIN + 2)
 #define LOOK_NS (SLICE_NS / 5)
@@ -50,7 +48,7 @@ void worker_attend(struct worker *w, uint64_t until)
 	}
 	if (!w->watched) {
 		w->watched = true;
-		watcher_arm(&w->engine->watcher, w);
+		watcher_arm(&w->team->watcher, w);
 	}
 }
 
@@ -80,12 +78,12 @@ static void on_kick(int sig, siginfo_t *info, void *context)
 
 /* ---- Inbox ---- */
 
-void worker_post_arrival(struct worker *w, struct guest *g, struct message *m)
+void worker_post_arrival(struct worker *w, struct worker *_Atomic *owner, struct message *m)
 {
 	m->next = NULL;
 	pthread_mutex_lock(&w->inbox_lock);
-	if (g)
-		atomic_store_explicit(&g->worker, w, memory_order_release);
+	if (owner)
+		atomic_store_explicit(owner, w, memory_order_release);
 	*w->inbox_end = m;
 	w->inbox_end = &m->next;
 	atomic_store(&w->kick.posted, true);
@@ -189,9 +187,7 @@ static void *worker_main(void *opaque)
 			uv_run(&w->loop, w->schedule.count ? UV_RUN_NOWAIT : UV_RUN_ONCE);
 			w->looked_at = w->left_at;
 		}
-		struct guest *g = worker_next(w);
-		if (g)
-			worker_dispatch(w, g);
+		w->team->turn(w);
 	}
 	timer_delete(w->slice);
 	return NULL;
@@ -214,9 +210,9 @@ static int loop_open(struct worker *w)
 	return r;
 }
 
-int worker_start(struct worker *w, struct engine *e, unsigned number)
+static int start(struct worker *w, struct workers *team, unsigned number)
 {
-	w->engine = e;
+	w->team = team;
 	w->number = number;
 	w->timer_fd = -1;
 	w->timer_set = w->slice_at = UINT64_MAX;
@@ -243,10 +239,10 @@ static void on_stop(struct worker *w, struct message *m)
 	uv_close((uv_handle_t *)&w->clock, NULL);
 }
 
-void worker_stop(struct worker *w)
+static void stop(struct worker *w)
 {
-	struct message stop = {.fn = on_stop};
-	worker_post(w, &stop);
+	struct message last = {.fn = on_stop};
+	worker_post(w, &last);
 	pthread_join(w->thread, NULL);
 	while (uv_run(&w->loop, UV_RUN_NOWAIT)) {
 	}
@@ -254,4 +250,26 @@ void worker_stop(struct worker *w)
 	close(w->timer_fd);
 	deadlines_destroy(&w->deadlines);
 	pthread_mutex_destroy(&w->inbox_lock);
+}
+
+int workers_start(struct workers *s, unsigned n, void (*tick)(void *opaque), void *opaque)
+{
+	s->all = calloc(n, sizeof *s->all);
+	if (!s->all)
+		return -ENOMEM;
+	for (s->n = 0; s->n < n; s->n++) {
+		int r = start(&s->all[s->n], s, s->n);
+		if (r)
+			return r;
+	}
+	return watcher_start(&s->watcher, s, tick, opaque);
+}
+
+void workers_stop(struct workers *s)
+{
+	watcher_stop(&s->watcher);
+	for (unsigned i = 0; i < s->n; i++)
+		stop(&s->all[i]);
+	free(s->all);
+	s->all = NULL;
 }

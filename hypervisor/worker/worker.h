@@ -17,8 +17,8 @@
 #include "base/schedule.h"
 #include "base/types.h"
 #include "cell/kick.h"
+#include "worker/watcher.h"
 
-struct engine;
 struct worker;
 struct guest;
 struct vcpu;
@@ -31,8 +31,17 @@ struct message {
 	void (*fn)(struct worker *w, struct message *m);
 };
 
+/* All workers of an engine, and the thread that watches them. */
+struct workers {
+	struct worker *all;
+	unsigned n;
+	struct watcher watcher;
+	/* Gives the worker's next guest a turn, if there is one. On the worker's thread. */
+	void (*turn)(struct worker *w);
+};
+
 struct worker {
-	struct engine *engine;
+	struct workers *team; /* it is one of these */
 	unsigned number;
 	pthread_t thread;
 	pid_t tid;
@@ -66,13 +75,15 @@ struct worker {
 	atomic_uint_fast64_t exits, hypercalls, switches, preemptions, commits, moves;
 };
 
-int worker_start(struct worker *w, struct engine *e, unsigned number);
-/* Ends its thread, after all its guests are gone. */
-void worker_stop(struct worker *w);
+/* Starts n workers (at least 1) and the watcher, which calls tick(opaque) about once a second; s->turn is set. On failure
+ * workers_stop() is still to be called. -errno. */
+int workers_start(struct workers *s, unsigned n, void (*tick)(void *opaque), void *opaque);
+/* Ends their threads, after all guests are gone. Nothing happens to workers that were never started. */
+void workers_stop(struct workers *s);
 /* Queues a message, rings the bell and kicks the vCPU. Any thread. */
 void worker_post(struct worker *w, struct message *m);
-/* Queues the message that brings g here; from then on g belongs to w, and messages to g come after it. */
-void worker_post_arrival(struct worker *w, struct guest *g, struct message *m);
+/* Queues the message that brings something here; from then on *owner is w, and messages to that owner come after it. */
+void worker_post_arrival(struct worker *w, struct worker *_Atomic *owner, struct message *m);
 /* Takes a kick out of a computing guest: its worker looks at its loop soon. Any thread. */
 void worker_kick(struct worker *w);
 /* Sees to it that a kick ends the turn that has begun at `now`, at slice_end. */
@@ -80,8 +91,6 @@ void worker_slice(struct worker *w, uint64_t now);
 /* The guest on the CPU is waiting for something while it computes: its turn ends at `until` at the latest (CASSIN_FOREVER: as it
  * would; what has passed is the caller's business), and at once when the loop has something to do. */
 void worker_attend(struct worker *w, uint64_t until);
-/* Gives g a turn. It was taken from the queue; dispatch.c. */
-HOT void worker_dispatch(struct worker *w, struct guest *g);
 /* Sets or moves a deadline on this worker. Owner's thread. */
 int worker_deadline(struct worker *w, struct deadline *d, uint64_t when);
 

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT */
+/* What guests need of their engine: the public state that changes as they begin and end. */
+#include <stdlib.h>
+
+#include "engine/engine.h"
+
+static struct guest *by_name(struct guest_host *h, const char *domain, const char *name)
+{
+	struct engine *e = (struct engine *)((char *)h - offsetof(struct engine, host));
+	return engine_guest_by_name(e, domain, name);
+}
+
+static void on_ready(struct guest *g)
+{
+	struct engine *e = engine_of(g);
+	pthread_mutex_lock(&e->lock);
+	if (!g->ready) {
+		g->ready = true;
+		engine_changed_locked(e, g);
+	}
+	pthread_mutex_unlock(&e->lock);
+}
+
+static enum guest_state state_after(const struct guest_ending *how)
+{
+	if (how->again)
+		return GUEST_WAITING;
+	return how->kind == END_EXIT ? GUEST_EXITED : how->kind == END_CRASH ? GUEST_CRASHED : GUEST_KILLED;
+}
+
+static void on_end(struct guest *g, const struct guest_ending *how)
+{
+	struct engine *e = engine_of(g);
+	pthread_mutex_lock(&e->lock);
+	g->ready = false;
+	g->exit_code = how->code;
+	g->state = state_after(how);
+	if (how->report) {
+		free(g->report);
+		g->report = how->report;
+	}
+	atomic_fetch_add(&e->ends, 1);
+	if (how->kind == END_CRASH)
+		atomic_fetch_add(&e->crashes, 1);
+	engine_changed_locked(e, g);
+	pthread_cond_broadcast(&e->ended);
+	pthread_mutex_unlock(&e->lock);
+}
+
+static void on_restart(struct guest *g)
+{
+	struct engine *e = engine_of(g);
+	pthread_mutex_lock(&e->lock);
+	g->restarts++;
+	engine_started_locked(e, g);
+	atomic_fetch_add(&e->restarts, 1);
+	pthread_mutex_unlock(&e->lock);
+}
+
+static void on_restart_failure(struct guest *g, const char *why)
+{
+	struct engine *e = engine_of(g);
+	pthread_mutex_lock(&e->lock);
+	g->state = GUEST_CRASHED;
+	free(g->report);
+	if (asprintf(&g->report, "the restart failed: %s\n", why) < 0)
+		g->report = NULL;
+	engine_changed_locked(e, g);
+	pthread_mutex_unlock(&e->lock);
+}
+
+void engine_host(struct engine *e)
+{
+	e->host.pool = &e->pool;
+	e->host.swap = e->swap.fd >= 0 ? &e->swap : NULL;
+	e->host.park_after_ns = e->options.park_after_ns;
+	e->host.console = e->options.console;
+	e->host.console_opaque = e->options.opaque;
+	e->host.by_name = by_name;
+	e->host.ready = on_ready;
+	e->host.ended = on_end;
+	e->host.restarted = on_restart;
+	e->host.restart_failed = on_restart_failure;
+}

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef DISPATCH_H
+#define DISPATCH_H
+
+#include "base/hot.h"
+
+struct worker;
+
+/* Gives the guest whose turn it is one, if there is any. */
+HOT void worker_turn(struct worker *w);
+
+#endif
