@@ -20,7 +20,7 @@ int ask(struct engine *e, struct guest *g, struct waiting_call *w, void (*fn)(st
 	w->engine = e;
 	w->done = false;
 	pthread_mutex_lock(&e->lock);
-	while (!guest_worker(g) && !g->removed) /* a spawn of it is under way */
+	while (!guest_worker(g) && !g->record.removed) /* a spawn of it is under way */
 		pthread_cond_wait(&e->ended, &e->lock);
 	bool dismissed = !guest_worker(g);
 	pthread_mutex_unlock(&e->lock);

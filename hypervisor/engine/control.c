@@ -58,7 +58,7 @@ static void dismiss(struct engine *e, struct guest *g)
 {
 	pthread_mutex_lock(&e->lock);
 	registry_remove(&e->registry, g);
-	g->removed = true;
+	g->record.removed = true;
 	pthread_cond_broadcast(&e->ended); /* who found it by name while it was being made waits in ask() */
 	pthread_mutex_unlock(&e->lock);
 }
@@ -132,7 +132,7 @@ int engine_spawn(struct engine *e, const struct guest_spec *spec, bool freeze, s
 			guest_put(g);
 		return error_set(err, -ENOMEM, "%s: no memory", spec->name);
 	}
-	g->freeze = freeze;
+	g->freezing.wanted = freeze;
 	r = files_read(&g->files, &g->spec, &e->files, err);
 	if (!g->spec.nfiles && t)
 		g->files = files_get(t->files);
@@ -190,8 +190,8 @@ static void end_now(struct guest *g)
 		deadlines_clear(&w->deadlines, &g->timer);
 		g->timer_on = false;
 		pthread_mutex_lock(&engine_of(g)->lock);
-		if (g->state == GUEST_WAITING) {
-			g->state = GUEST_KILLED;
+		if (g->record.state == GUEST_WAITING) {
+			g->record.state = GUEST_KILLED;
 			ports_refuse(g->ports, g->spec.nports);
 			engine_changed_locked(engine_of(g), g);
 		}
@@ -233,11 +233,11 @@ int engine_guest_remove(struct engine *e, uint64_t id)
 {
 	pthread_mutex_lock(&e->lock);
 	struct guest *g = registry_id(&e->registry, id);
-	if (!g || g->removed || !guest_worker(g)) {
+	if (!g || g->record.removed || !guest_worker(g)) {
 		pthread_mutex_unlock(&e->lock);
 		return -ENOENT;
 	}
-	g->removed = true;
+	g->record.removed = true;
 	atomic_fetch_add(&g->refs, 1);
 	pthread_mutex_unlock(&e->lock);
 
@@ -259,7 +259,7 @@ static void on_restart(struct guest *g, struct guest_call *c)
 {
 	struct control_call *w = (struct control_call *)c;
 	pthread_mutex_lock(&engine_of(g)->lock);
-	bool removed = g->removed;
+	bool removed = g->record.removed;
 	pthread_mutex_unlock(&engine_of(g)->lock);
 	if (removed) { /* meanwhile: it must not come to life again */
 		ask_answer(&w->wait, -ENOENT);

@@ -42,7 +42,7 @@ static void on_attach(struct guest *g, struct guest_call *call)
 	struct debug_call *c = (struct debug_call *)call;
 	if (g->run == RUN_NONE) {
 		ask_answer(&c->wait, -ESRCH);
-	} else if (g->debugger || g->freeze) {
+	} else if (g->debugger || g->freezing.wanted) {
 		ask_answer(&c->wait, -EBUSY);
 	} else {
 		debug_take(g, c->debugger);

@@ -132,12 +132,12 @@ void engine_destroy(struct engine *e)
 
 void engine_changed_locked(struct engine *e, struct guest *g)
 {
-	if (!g->listed_as_changed && !g->freeze) {
-		g->listed_as_changed = true;
+	if (!g->record.listed_as_changed && !g->freezing.wanted) {
+		g->record.listed_as_changed = true;
 		atomic_fetch_add(&g->refs, 1);
-		g->changed_next = NULL;
+		g->links.changed_next = NULL;
 		*e->changed_end = g;
-		e->changed_end = &g->changed_next;
+		e->changed_end = &g->links.changed_next;
 	}
 	if (!e->notified && e->options.notify) {
 		e->notified = true;
@@ -151,10 +151,10 @@ uint64_t engine_changed_next(struct engine *e)
 	struct guest *g = e->changed;
 	uint64_t id = g ? g->id : 0;
 	if (g) {
-		e->changed = g->changed_next;
+		e->changed = g->links.changed_next;
 		if (!e->changed)
 			e->changed_end = &e->changed;
-		g->listed_as_changed = false;
+		g->record.listed_as_changed = false;
 	} else {
 		e->notified = false;
 	}
@@ -166,10 +166,10 @@ uint64_t engine_changed_next(struct engine *e)
 
 void engine_started_locked(struct engine *e, struct guest *g)
 {
-	g->started_real = realtime_ns();
-	g->started_mono = monotonic_ns();
-	g->state = GUEST_RUNNING;
-	g->ready = g->template; /* a clone has booted already */
+	g->record.started_real = realtime_ns();
+	g->record.started_mono = monotonic_ns();
+	g->record.state = GUEST_RUNNING;
+	g->record.ready = g->template; /* a clone has booted already */
 	engine_changed_locked(e, g);
 }
 
@@ -212,8 +212,8 @@ int engine_guest_list(struct engine *e, uint64_t **ids)
 	pthread_mutex_lock(&e->lock);
 	int n = 0;
 	*ids = calloc(e->registry.count + 1, sizeof **ids);
-	for (struct guest *g = e->registry.first; *ids && g; g = g->list_next) {
-		if (!g->freeze)
+	for (struct guest *g = e->registry.first; *ids && g; g = g->links.list_next) {
+		if (!g->freezing.wanted)
 			(*ids)[n++] = g->id;
 	}
 	pthread_mutex_unlock(&e->lock);
@@ -237,8 +237,8 @@ char *engine_guest_report(struct engine *e, uint64_t id)
 	char *report = NULL;
 	pthread_mutex_lock(&e->lock);
 	struct guest *g = registry_id(&e->registry, id);
-	if (g && g->report)
-		report = strdup(g->report);
+	if (g && g->record.report)
+		report = strdup(g->record.report);
 	pthread_mutex_unlock(&e->lock);
 	return report;
 }
@@ -280,10 +280,10 @@ int engine_guest_status(struct engine *e, uint64_t id, struct guest_status *out)
 	pthread_mutex_lock(&e->lock);
 	*out = (struct guest_status){
 		.id = g->id,
-		.state = g->state,
-		.ready = g->ready,
-		.exit_code = g->exit_code,
-		.restarts = g->restarts,
+		.state = g->record.state,
+		.ready = g->record.ready,
+		.exit_code = g->record.exit_code,
+		.restarts = g->record.restarts,
 		.parked = atomic_load(&g->parked),
 		.debugged = atomic_load(&g->debugged),
 		.stopped = atomic_load(&g->stopped),
@@ -291,8 +291,8 @@ int engine_guest_status(struct engine *e, uint64_t id, struct guest_status *out)
 		.cell = atomic_load(&g->cell_number),
 		.worker = guest_worker(g) ? guest_worker(g)->number : 0,
 		.memory_bytes = g->spec.memory,
-		.started_ns = g->started_real,
-		.uptime_ns = g->state == GUEST_RUNNING ? monotonic_ns() - g->started_mono : 0,
+		.started_ns = g->record.started_real,
+		.uptime_ns = g->record.state == GUEST_RUNNING ? monotonic_ns() - g->record.started_mono : 0,
 		.counters = counters_of(g),
 	};
 	pthread_mutex_unlock(&e->lock);
@@ -356,7 +356,7 @@ void engine_stats(struct engine *e, struct engine_stats *out)
 	pthread_mutex_unlock(&e->cells_lock);
 	pthread_mutex_lock(&e->lock);
 	out->guests = e->registry.count;
-	for (struct guest *g = e->registry.first; g; g = g->list_next)
-		out->running += g->state == GUEST_STARTING || g->state == GUEST_RUNNING;
+	for (struct guest *g = e->registry.first; g; g = g->links.list_next)
+		out->running += g->record.state == GUEST_STARTING || g->record.state == GUEST_RUNNING;
 	pthread_mutex_unlock(&e->lock);
 }

@@ -86,11 +86,11 @@ static bool await_end(struct engine *e, struct guest *g, uint64_t timeout_ns)
 {
 	uint64_t end = monotonic_ns() + timeout_ns;
 	pthread_mutex_lock(&e->lock);
-	while (g->state <= GUEST_RUNNING && monotonic_ns() < end) {
+	while (g->record.state <= GUEST_RUNNING && monotonic_ns() < end) {
 		struct timespec at = {.tv_sec = (time_t)(end / 1000000000u), .tv_nsec = (long)(end % 1000000000u)};
 		pthread_cond_timedwait(&e->ended, &e->lock, &at);
 	}
-	bool ended = g->state > GUEST_RUNNING;
+	bool ended = g->record.state > GUEST_RUNNING;
 	pthread_mutex_unlock(&e->lock);
 	return ended;
 }
@@ -99,18 +99,20 @@ static bool await_end(struct engine *e, struct guest *g, uint64_t timeout_ns)
 static int explain(struct engine *e, struct guest *g, struct cassin_error_text *err)
 {
 	const char *name = g->spec.name;
-	if (g->freeze_result == -EBUSY)
+	if (g->freezing.result == -EBUSY)
 		return error_set(err, -EBUSY,
 				 "%s: cannot be frozen: at its ready call it has a connection, another space, or an "
 				 "operation under way that cannot be started again",
 				 name);
-	if (g->freeze_result)
-		return error_set(err, g->freeze_result, "%s: cannot be frozen: %s", name, strerror(-g->freeze_result));
+	if (g->freezing.result)
+		return error_set(err, g->freezing.result, "%s: cannot be frozen: %s", name,
+				 strerror(-g->freezing.result));
 	pthread_mutex_lock(&e->lock);
-	int r = g->state == GUEST_CRASHED
+	int r = g->record.state == GUEST_CRASHED
 			? error_set(err, -ECHILD, "%s: crashed before its ready call: %.*s", name,
-				    g->report ? (int)strcspn(g->report, "\n") : 0, g->report ? g->report : "")
-			: error_set(err, -ECHILD, "%s: ended with %d before its ready call", name, g->exit_code);
+				    g->record.report ? (int)strcspn(g->record.report, "\n") : 0,
+				    g->record.report ? g->record.report : "")
+			: error_set(err, -ECHILD, "%s: ended with %d before its ready call", name, g->record.exit_code);
 	pthread_mutex_unlock(&e->lock);
 	return r;
 }
@@ -147,7 +149,7 @@ int engine_template_create(struct engine *e, const struct guest_spec *spec, uint
 		r = error_set(err, -ETIMEDOUT, "%s: made no ready call within %llu s", spec->name,
 			      (unsigned long long)(timeout_ns / 1000000000u));
 	else
-		r = g->frozen ? add(e, g->frozen, err) : explain(e, g, err);
+		r = g->freezing.made ? add(e, g->freezing.made, err) : explain(e, g, err);
 	engine_guest_remove(e, g->id);
 	guest_put(g);
 	return r;

@@ -14,8 +14,8 @@ static void on_ready(struct guest *g)
 {
 	struct engine *e = engine_of(g);
 	pthread_mutex_lock(&e->lock);
-	if (!g->ready) {
-		g->ready = true;
+	if (!g->record.ready) {
+		g->record.ready = true;
 		engine_changed_locked(e, g);
 	}
 	pthread_mutex_unlock(&e->lock);
@@ -32,12 +32,12 @@ static void on_end(struct guest *g, const struct guest_ending *how)
 {
 	struct engine *e = engine_of(g);
 	pthread_mutex_lock(&e->lock);
-	g->ready = false;
-	g->exit_code = how->code;
-	g->state = state_after(how);
+	g->record.ready = false;
+	g->record.exit_code = how->code;
+	g->record.state = state_after(how);
 	if (how->report) {
-		free(g->report);
-		g->report = how->report;
+		free(g->record.report);
+		g->record.report = how->report;
 	}
 	atomic_fetch_add(&e->ends, 1);
 	if (how->kind == END_CRASH)
@@ -51,7 +51,7 @@ static void on_restart(struct guest *g)
 {
 	struct engine *e = engine_of(g);
 	pthread_mutex_lock(&e->lock);
-	g->restarts++;
+	g->record.restarts++;
 	engine_started_locked(e, g);
 	atomic_fetch_add(&e->restarts, 1);
 	pthread_mutex_unlock(&e->lock);
@@ -61,10 +61,10 @@ static void on_restart_failure(struct guest *g, const char *why)
 {
 	struct engine *e = engine_of(g);
 	pthread_mutex_lock(&e->lock);
-	g->state = GUEST_CRASHED;
-	free(g->report);
-	if (asprintf(&g->report, "the restart failed: %s\n", why) < 0)
-		g->report = NULL;
+	g->record.state = GUEST_CRASHED;
+	free(g->record.report);
+	if (asprintf(&g->record.report, "the restart failed: %s\n", why) < 0)
+		g->record.report = NULL;
 	engine_changed_locked(e, g);
 	pthread_mutex_unlock(&e->lock);
 }

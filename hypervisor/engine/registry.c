@@ -40,9 +40,9 @@ void registry_destroy(struct registry *r)
 static void link_in(struct registry *r, struct guest *g)
 {
 	struct guest **i = &r->by_id[id_bucket(r, g->id)], **n = &r->by_name[name_bucket(r, g->spec.name)];
-	g->id_next = *i;
+	g->links.id_next = *i;
 	*i = g;
-	g->name_next = *n;
+	g->links.name_next = *n;
 	*n = g;
 }
 
@@ -59,20 +59,20 @@ static void grow(struct registry *r)
 	r->by_id = bigger.by_id;
 	r->by_name = bigger.by_name;
 	r->bits = bigger.bits;
-	for (struct guest *g = r->first; g; g = g->list_next)
+	for (struct guest *g = r->first; g; g = g->links.list_next)
 		link_in(r, g);
 }
 
 int registry_add(struct registry *r, struct guest *g)
 {
-	if (!g->freeze && registry_name(r, g->spec.name))
+	if (!g->freezing.wanted && registry_name(r, g->spec.name))
 		return -EEXIST;
 	if (r->count >> r->bits)
 		grow(r);
 	link_in(r, g);
-	g->list_next = NULL;
-	g->list_prev = r->last;
-	*(r->last ? &r->last->list_next : &r->first) = g;
+	g->links.list_next = NULL;
+	g->links.list_prev = r->last;
+	*(r->last ? &r->last->links.list_next : &r->first) = g;
 	r->last = g;
 	r->count++;
 	return 0;
@@ -82,14 +82,14 @@ void registry_remove(struct registry *r, struct guest *g)
 {
 	struct guest **link = &r->by_id[id_bucket(r, g->id)];
 	while (*link != g)
-		link = &(*link)->id_next;
-	*link = g->id_next;
+		link = &(*link)->links.id_next;
+	*link = g->links.id_next;
 	link = &r->by_name[name_bucket(r, g->spec.name)];
 	while (*link != g)
-		link = &(*link)->name_next;
-	*link = g->name_next;
-	*(g->list_prev ? &g->list_prev->list_next : &r->first) = g->list_next;
-	*(g->list_next ? &g->list_next->list_prev : &r->last) = g->list_prev;
+		link = &(*link)->links.name_next;
+	*link = g->links.name_next;
+	*(g->links.list_prev ? &g->links.list_prev->links.list_next : &r->first) = g->links.list_next;
+	*(g->links.list_next ? &g->links.list_next->links.list_prev : &r->last) = g->links.list_prev;
 	r->count--;
 }
 
@@ -97,14 +97,14 @@ struct guest *registry_id(const struct registry *r, uint64_t id)
 {
 	struct guest *g = r->by_id[id_bucket(r, id)];
 	while (g && g->id != id)
-		g = g->id_next;
+		g = g->links.id_next;
 	return g;
 }
 
 struct guest *registry_name(const struct registry *r, const char *name)
 {
 	struct guest *g = r->by_name[name_bucket(r, name)];
-	while (g && (g->freeze || strcmp(g->spec.name, name) != 0))
-		g = g->name_next;
+	while (g && (g->freezing.wanted || strcmp(g->spec.name, name) != 0))
+		g = g->links.name_next;
 	return g;
 }

@@ -62,9 +62,9 @@ void guest_put(struct guest *g)
 	if (g->template)
 		atomic_fetch_sub(&g->template->clones, 1);
 	template_put(g->template);
-	template_put(g->frozen);
+	template_put(g->freezing.made);
 	spec_free(&g->spec);
-	free(g->report);
+	free(g->record.report);
 	free(g->crash);
 	free(g);
 }

@@ -41,6 +41,29 @@ struct guest_atomics {
 		bytes_out, frames, table_frames;
 };
 
+/* What everyone may ask of a guest. Under the engine's lock; the times are also the owner's to read. */
+struct guest_record {
+	enum guest_state state;
+	bool ready, removed, listed_as_changed;
+	int exit_code;
+	unsigned restarts;
+	uint64_t started_real, started_mono;
+	char *report; /* of the last crash, malloc'd */
+};
+
+/* The engine's lists. Under its lock. */
+struct guest_links {
+	struct guest *changed_next, *id_next, *name_next, *list_next, *list_prev;
+};
+
+/* A guest that is to become a template. */
+struct guest_freezing {
+	bool wanted;
+	bool at_wait;          /* where it waits next */
+	int result;            /* of the attempt */
+	struct template *made; /* a reference */
+};
+
 struct guest {
 	uint64_t id;
 	atomic_uint refs; /* guest_put() */
@@ -49,10 +72,7 @@ struct guest {
 	struct image *image;       /* a reference, held until removal */
 	struct template *template; /* what it is cloned from, likewise; NULL: it boots */
 	struct files *files;       /* likewise; NULL: none */
-	bool freeze;               /* it is to become a template */
-	bool freeze_at_wait;       /* where it waits next */
-	struct template *frozen;   /* it has; a reference */
-	int freeze_result;
+	struct guest_freezing freezing;
 	struct port *ports; /* spec.nports of them */
 	struct console console;
 	_Atomic(struct worker *) worker; /* changed only under the old worker's eyes and the new one's inbox lock */
@@ -62,14 +82,8 @@ struct guest {
 	atomic_uint cell_number;
 	atomic_uint_fast64_t held_bytes; /* host memory on its account, for streams */
 
-	/* Under engine->lock. */
-	enum guest_state state;
-	bool ready, removed, listed_as_changed;
-	int exit_code;
-	unsigned restarts;
-	uint64_t started_real, started_mono;
-	char *report;
-	struct guest *changed_next, *id_next, *name_next, *list_next, *list_prev;
+	struct guest_record record;
+	struct guest_links links;
 
 	/* The incarnation; its worker's only. */
 	struct cell *cell; /* from spawn to removal */

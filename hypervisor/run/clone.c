@@ -137,7 +137,7 @@ void template_resume(struct guest *g)
 	}
 	if (!t->blocked || guest_wait(g, t->wait_count, t->wake_at)) {
 		worker_enqueue(w, g, SHARE_NEW);
-	} else if (g->freeze) { /* a template of a clone that waits from the start */
+	} else if (g->freezing.wanted) { /* a template of a clone that waits from the start */
 		guest_freeze(g);
 		guest_end(g, END_EXIT, 0);
 	} else {

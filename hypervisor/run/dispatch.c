@@ -309,7 +309,8 @@ static void put_aside(struct worker *w, struct vcpu *v, struct guest *g)
 	v->unsaved = &g->cpu;
 	g->hog = true;
 	atomic_fetch_add_explicit(&w->preemptions, 1, memory_order_relaxed);
-	if (g->memory.booting && (g->virtual_ns > BOOT_MOST_NS || monotonic_ns() - g->started_mono > BOOT_LONGEST_NS))
+	if (g->memory.booting &&
+	    (g->virtual_ns > BOOT_MOST_NS || monotonic_ns() - g->record.started_mono > BOOT_LONGEST_NS))
 		booted(g);
 	if (!worker_rebalance(w, g))
 		worker_enqueue(w, g, SHARE_RAN);
@@ -323,7 +324,7 @@ static void block(struct worker *w, struct guest *g)
 	/* What it waits for may have come while it was being put aside. */
 	if (guest_wait(g, g->wait_count, g->wait_until)) {
 		worker_enqueue(w, g, SHARE_RAN);
-	} else if (g->freeze && (g->template || g->freeze_at_wait)) {
+	} else if (g->freezing.wanted && (g->template || g->freezing.at_wait)) {
 		guest_freeze(g);
 		guest_end(g, END_EXIT, 0);
 	} else {

@@ -94,8 +94,8 @@ static enum hypercall_next call_info(struct guest *g)
 		.virtual_ns = guest_virtual(g, monotonic_ns()),
 		.exits = atomic_load_explicit(&g->count.exits, memory_order_relaxed),
 		.hypercalls = atomic_load_explicit(&g->count.hypercalls, memory_order_relaxed),
-		.started_at = g->started_mono,
-		.restarts = g->restarts,
+		.started_at = g->record.started_mono,
+		.restarts = g->record.restarts,
 	};
 	uint64_t len = g->cpu.regs.rsi < sizeof info ? g->cpu.regs.rsi : sizeof info;
 	int r = memory_copyout(&g->memory, gva(g->cpu.regs.rdi), &info, len);
@@ -105,7 +105,7 @@ static enum hypercall_next call_info(struct guest *g)
 static enum hypercall_next call_ready(struct guest *g)
 {
 	answer(g, 0);
-	if (g->freeze) {
+	if (g->freezing.wanted) {
 		guest_freeze(g);
 		return NEXT_EXIT;
 	}
@@ -115,8 +115,8 @@ static enum hypercall_next call_ready(struct guest *g)
 
 static enum hypercall_next call_ready_at_wait(struct guest *g)
 {
-	g->freeze_at_wait = g->freeze;
-	if (!g->freeze)
+	g->freezing.at_wait = g->freezing.wanted;
+	if (!g->freezing.wanted)
 		g->host->ready(g);
 	return answer(g, 0);
 }

@@ -128,7 +128,7 @@ static int exit_code(enum end_kind kind, int code)
 void guest_end(struct guest *g, enum end_kind kind, int code)
 {
 	struct worker *w = guest_worker(g);
-	uint64_t ran = monotonic_ns() - g->started_mono;
+	uint64_t ran = monotonic_ns() - g->record.started_mono;
 	char *report = g->crash;
 	g->crash = NULL;
 	if (g->debugger)
@@ -174,6 +174,6 @@ void guest_start(struct guest *g)
 
 void guest_freeze(struct guest *g)
 {
-	g->freeze_result = template_freeze(g, &g->frozen);
+	g->freezing.result = template_freeze(g, &g->freezing.made);
 	g->exit_value = 0;
 }

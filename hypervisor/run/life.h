@@ -21,7 +21,7 @@ int guest_restart_now(struct guest *g, struct cassin_error_text *err);
 void guest_abandon(struct guest *g);
 /* Puts a new incarnation on its worker: runnable, or waiting as its template was. Its owner's thread. */
 void guest_start(struct guest *g);
-/* Freezes a guest that g->freeze asks for; it ends then. */
+/* Freezes a guest that g->freezing.wanted asks for; it ends then. */
 void guest_freeze(struct guest *g);
 
 #endif

@@ -88,10 +88,10 @@ Test(registry, the_list_keeps_the_order_of_spawn_whatever_is_removed)
 	registry_remove(&r, g[2]);
 	registry_remove(&r, g[4]);
 	cr_assert_eq(r.first, g[1]);
-	cr_assert_eq(r.first->list_next, g[3]);
+	cr_assert_eq(r.first->links.list_next, g[3]);
 	cr_assert_eq(r.last, g[3]);
-	cr_assert_null(r.last->list_next);
-	cr_assert_eq(r.last->list_prev, g[1]);
+	cr_assert_null(r.last->links.list_next);
+	cr_assert_eq(r.last->links.list_prev, g[1]);
 	registry_remove(&r, g[1]);
 	registry_remove(&r, g[3]);
 	cr_assert_null(r.first);
@@ -138,7 +138,7 @@ Test(registry, many_guests_come_and_go)
 		registry_remove(&r, g[i]);
 	check_all(&r, g, odd);
 	unsigned listed = 0;
-	for (struct guest *i = r.first; i; i = i->list_next)
+	for (struct guest *i = r.first; i; i = i->links.list_next)
 		listed++;
 	cr_assert_eq(listed, MANY / 2);
 	cr_assert_eq(r.count, MANY / 2);
