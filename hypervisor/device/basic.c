@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <sys/random.h>
 
+#include "base/container.h"
 #include "base/time.h"
 #include "guest/guest.h"
 
@@ -23,7 +24,7 @@ static void timeout_cancel(struct op *op)
 
 static void timeout_fire(struct deadline *d)
 {
-	op_complete((struct op *)((char *)d - offsetof(struct op, deadline)), 0);
+	op_complete(CONTAINER_OF(d, struct op, deadline), 0);
 }
 
 static int32_t op_timeout(struct guest *g, const struct cassin_sqe *sqe)

@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/container.h"
 #include "base/time.h"
 #include "device/interest.h"
 #include "device/stream.h"
@@ -77,7 +78,7 @@ static int32_t accept_one(struct listener *l)
 
 static void on_patience(struct deadline *d)
 {
-	struct op *op = (struct op *)((char *)d - offsetof(struct op, deadline));
+	struct op *op = CONTAINER_OF(d, struct op, deadline);
 	struct stream *s = op->device;
 	s->kind->accept(s);
 }
@@ -118,7 +119,7 @@ static void listener_accept(struct stream *s)
 
 static void listener_ready(struct interest *p, unsigned events)
 {
-	struct listener *l = (struct listener *)((char *)p - offsetof(struct listener, interest));
+	struct listener *l = CONTAINER_OF(p, struct listener, interest);
 	stream_ready(&l->stream, events);
 }
 

@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/container.h"
 #include "device/interest.h"
 #include "device/stream.h"
 #include "guest/guest.h"
@@ -22,7 +23,7 @@ struct socket_stream {
 
 static struct socket_stream *of_interest(struct interest *p)
 {
-	return (struct socket_stream *)((char *)p - offsetof(struct socket_stream, interest));
+	return CONTAINER_OF(p, struct socket_stream, interest);
 }
 
 /* What a guest may hear of the host's errors. */

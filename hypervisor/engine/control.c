@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/container.h"
 #include "base/time.h"
 #include "device/console.h"
 #include "device/streams.h"
@@ -308,7 +309,7 @@ struct stop_call {
 
 static void grace_over(struct deadline *d)
 {
-	struct guest *g = (struct guest *)((char *)d - offsetof(struct guest, timer));
+	struct guest *g = CONTAINER_OF(d, struct guest, timer);
 	g->timer_on = false;
 	end_now(g);
 }

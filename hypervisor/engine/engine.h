@@ -6,6 +6,7 @@
 #include <cassin/engine.h>
 
 #include "base/blob.h"
+#include "base/container.h"
 #include "base/swap.h"
 #include "cell/cell.h"
 #include "cell/clock.h"
@@ -54,7 +55,7 @@ void engine_changed_locked(struct engine *e, struct guest *g);
 /* The engine that has g. */
 static inline struct engine *engine_of(const struct guest *g)
 {
-	return (struct engine *)((char *)g->host - offsetof(struct engine, host));
+	return CONTAINER_OF(g->host, struct engine, host);
 }
 /* Fills in e->host: what guests need of their engine. */
 void engine_host(struct engine *e);

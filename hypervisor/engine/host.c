@@ -2,11 +2,12 @@
 /* What guests need of their engine: the public state that changes as they begin and end. */
 #include <stdlib.h>
 
+#include "base/container.h"
 #include "engine/engine.h"
 
 static struct guest *by_name(struct guest_host *h, const char *domain, const char *name)
 {
-	struct engine *e = (struct engine *)((char *)h - offsetof(struct engine, host));
+	struct engine *e = CONTAINER_OF(h, struct engine, host);
 	return engine_guest_by_name(e, domain, name);
 }
 

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "base/container.h"
 #include "guest/guest.h"
 #include "guest/registers.h"
 
@@ -64,7 +65,7 @@ bool upcall_before_wait(struct guest *g, uint64_t wake)
 
 static void timer_fire(struct deadline *d)
 {
-	struct guest *g = (struct guest *)((char *)d - offsetof(struct guest, upcall_timer));
+	struct guest *g = CONTAINER_OF(d, struct guest, upcall_timer);
 	g->upcalls.timer = 0;
 	upcall_raise(g, CASSIN_EVENT_TIMER);
 }

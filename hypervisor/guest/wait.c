@@ -2,12 +2,13 @@
 /* A worker's runnable guests: the mechanism under schedule.c's policy. */
 #include "guest/wait.h"
 
+#include "base/container.h"
 #include "base/time.h"
 #include "guest/guest.h"
 
 static struct guest *guest_of(struct share *share)
 {
-	return (struct guest *)((char *)share - offsetof(struct guest, share));
+	return CONTAINER_OF(share, struct guest, share);
 }
 
 /* The least virtual time of those workers that have something to do; false: none of them. */
@@ -28,7 +29,7 @@ static bool others_floor(const struct worker *w, uint64_t *floor)
 
 static void throttle_fire(struct deadline *d)
 {
-	struct guest *g = (struct guest *)((char *)d - offsetof(struct guest, throttle));
+	struct guest *g = CONTAINER_OF(d, struct guest, throttle);
 	worker_enqueue(guest_worker(g), g, SHARE_RAN);
 }
 
@@ -72,7 +73,7 @@ struct guest *worker_next(struct worker *w)
 
 static void wake_fire(struct deadline *d)
 {
-	guest_wake((struct guest *)((char *)d - offsetof(struct guest, wake)));
+	guest_wake(CONTAINER_OF(d, struct guest, wake));
 }
 
 bool guest_wait(struct guest *g, uint32_t count, uint64_t deadline)

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/container.h"
 #include "base/time.h"
 #include "cell/cell.h"
 #include "cell/vcpu.h"
@@ -103,7 +104,7 @@ static bool wants_restart(struct guest *g, enum end_kind kind, int code, uint64_
 
 static void restart_fire(struct deadline *d)
 {
-	struct guest *g = (struct guest *)((char *)d - offsetof(struct guest, timer));
+	struct guest *g = CONTAINER_OF(d, struct guest, timer);
 	struct cassin_error_text err;
 	g->timer_on = false;
 	guest_restart_now(g, &err);

@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "run/parking.h"
+#include "base/container.h"
 #include "base/time.h"
 #include "guest/guest.h"
 #include "memory/park.h"
@@ -30,7 +31,7 @@ void guest_unparked(struct guest *g)
 /* A busy guest pays for one deadline in each such time, not for one at each wait. */
 static void park_fire(struct deadline *d)
 {
-	struct guest *g = (struct guest *)((char *)d - offsetof(struct guest, park));
+	struct guest *g = CONTAINER_OF(d, struct guest, park);
 	uint64_t after = g->host->park_after_ns, now = monotonic_ns();
 	if (g->run != RUN_BLOCKED || atomic_load(&g->parked))
 		return;

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "fake_guest.h"
+
+#include "base/container.h"
 #include "device/console.h"
 #include "base/time.h"
 
@@ -36,7 +38,7 @@ void *fake_at(struct fake_guest *f, uint64_t va)
 
 static struct fake_guest *of_memory(struct memory *m)
 {
-	return (struct fake_guest *)((char *)m - offsetof(struct guest, memory));
+	return (struct fake_guest *)CONTAINER_OF(m, struct guest, memory);
 }
 
 int memory_check(struct memory *m, gva_t va, size_t len, bool write)
