@@ -2,7 +2,6 @@
 #include "cell/vcpu.h"
 
 #include <asm/prctl.h>
-#include <cpuid.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -197,82 +196,6 @@ static int commit_all(struct vcpu *v, struct tables *t, uint64_t *commits)
 	return run_commit(v, n);
 }
 
-static uint64_t *xstate_bv(void *image)
-{
-	return (uint64_t *)(void *)((unsigned char *)image + XSTATE_BV_AT);
-}
-
-static int load_extended(struct vcpu *v, struct cpu_state *cpu)
-{
-	void *state = cpu->xstate ? cpu->xstate : v->cell->kvm->xsave_initial;
-	int r = ioctl(v->fd, KVM_SET_XSAVE, state) ? -errno : 0;
-	free(cpu->xstate);
-	cpu->xstate = NULL;
-	return r;
-}
-
-/* The extended state that is on the vCPU, as an image for KVM_SET_XSAVE; the caller frees it. */
-static int read_extended(struct vcpu *v, void **out)
-{
-	const struct kvm *k = v->cell->kvm;
-	void *state = malloc(k->xsave_size);
-	if (!state)
-		return -ENOMEM;
-	if (ioctl(v->fd, k->xsave2 ? KVM_GET_XSAVE2 : KVM_GET_XSAVE, state)) {
-		free(state);
-		return -errno;
-	}
-	*xstate_bv(state) |= k->xsave_always;
-	*out = state;
-	return 0;
-}
-
-int vcpu_drop_keys(struct vcpu *v)
-{
-	size_t at = v->cell->kvm->keys_at;
-	void *state;
-	int r = at ? read_extended(v, &state) : -ENOENT;
-	if (r)
-		return r;
-	memset((unsigned char *)state + at, 0, sizeof(uint32_t));
-	r = ioctl(v->fd, KVM_SET_XSAVE, state) ? -errno : 0;
-	free(state);
-	return r;
-}
-
-int vcpu_save_extended(struct vcpu *v)
-{
-	struct cpu_state *cpu = v->unsaved;
-	if (!cpu)
-		return 0;
-	void *state;
-	int r = read_extended(v, &state);
-	if (r)
-		return r;
-	free(cpu->xstate);
-	cpu->xstate = state;
-	v->unsaved = NULL;
-	v->incarnation = 0;
-	return 0;
-}
-
-int vcpu_save(struct vcpu *v, const struct cpu_state *cpu)
-{
-	return v && v->unsaved == cpu ? vcpu_save_extended(v) : 0;
-}
-
-void vcpu_forget(struct vcpu *v, const struct cpu_state *cpu)
-{
-	if (v && v->unsaved == cpu)
-		v->unsaved = NULL;
-}
-
-void vcpu_keep(struct vcpu *v, struct cpu_state *cpu)
-{
-	if (v && v->incarnation == cpu->incarnation)
-		v->unsaved = cpu;
-}
-
 int vcpu_load(struct vcpu *v, struct cpu_state *cpu, struct tables *t, frame_t root, uint64_t *commits)
 {
 	if (t->ncommits || t->flush || (v->generation != t->generation && v->cr3 == frame_gpa(root).v)) {
@@ -289,7 +212,7 @@ int vcpu_load(struct vcpu *v, struct cpu_state *cpu, struct tables *t, frame_t r
 	v->unsaved = NULL;
 	if (v->incarnation != cpu->incarnation) {
 		v->incarnation = 0;
-		int r = load_extended(v, cpu);
+		int r = vcpu_load_extended(v, cpu);
 		if (r)
 			return r;
 		v->incarnation = cpu->incarnation;
@@ -469,21 +392,6 @@ int vcpu_recover(struct vcpu *v, struct cpu_state *cpu)
 	return r;
 }
 
-/* Ring 3 may write PKRU on a KVM that leaves the host's CR4.PKE standing, and an image without that component leaves it as
- * it is. So it is always spelled out (0: no restriction), where KVM takes it. */
-static void probe_protection_keys(struct vcpu *v, struct kvm *k)
-{
-	*xstate_bv(k->xsave_initial) |= XSTATE_PKRU;
-	if (ioctl(v->fd, KVM_SET_XSAVE, k->xsave_initial))
-		*xstate_bv(k->xsave_initial) &= ~XSTATE_PKRU;
-	else
-		k->xsave_always |= XSTATE_PKRU;
-	unsigned size, at, c, d;
-	if (k->xsave_always & XSTATE_PKRU && __get_cpuid_count(0xd, XSTATE_PKRU_LEAF, &size, &at, &c, &d) &&
-	    size >= sizeof(uint32_t) && at <= k->xsave_size - size)
-		k->keys_at = at;
-}
-
 int vcpu_probe(struct cell *c, struct kvm *k, uint64_t probe, struct cassin_error_text *err)
 {
 	struct vcpu *v;
@@ -506,6 +414,6 @@ int vcpu_probe(struct cell *c, struct kvm *k, uint64_t probe, struct cassin_erro
 	const unsigned char *at = (const unsigned char *)monitor_probe + (rip - probe);
 	k->rip_at_out = rip >= probe && rip < probe + 32 && at[0] == 0xe6;
 	k->tsc_direct = tsc >= before && tsc <= after;
-	probe_protection_keys(v, k);
+	vcpu_probe_keys(v, k);
 	return 0;
 }

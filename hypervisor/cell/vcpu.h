@@ -62,6 +62,10 @@ void vcpu_forget(struct vcpu *v, const struct cpu_state *cpu);
 void vcpu_keep(struct vcpu *v, struct cpu_state *cpu);
 /* Lifts all restrictions that ring 3 has put on protection keys. -ENOENT: there are none here; -ENOMEM. */
 int vcpu_drop_keys(struct vcpu *v);
+/* Loads the extended state of *cpu, or the initial one if it has none. -errno. */
+int vcpu_load_extended(struct vcpu *v, struct cpu_state *cpu);
+/* Finds out whether KVM takes protection keys in an image of the extended state; stores that in *k. */
+void vcpu_probe_keys(struct vcpu *v, struct kvm *k);
 /* After VCPU_BROKEN: back to a known state. */
 void vcpu_reset(struct vcpu *v);
 /* The same where *cpu, which was on it, is to run on: its extended state is kept. -ENOMEM. */
