@@ -84,6 +84,7 @@ def unit(build="build", env=None):
         yield Step([path, "--tap"], 180, env or {})
     if not env:  # a comparison of texts: once is enough
         yield Step([sys.executable, "tests/docs/check_conformance.py", build], 60)
+        yield Step([sys.executable, "tests/lint/check_calls.py", build], 60)
 
 
 def guests():
