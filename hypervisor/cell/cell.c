@@ -152,6 +152,7 @@ static int cell_open(struct cell *c, struct cassin_error_text *err)
 	/* Density counts pages: no huge ones behind guests that touch a few; no copies in a child process. */
 	madvise(c->memory, c->size, MADV_NOHUGEPAGE);
 	madvise(c->memory, c->size, MADV_DONTFORK);
+	madvise(c->memory, c->size, MADV_DONTDUMP); /* guests' secrets are not the core dump's */
 	c->dummy = mmap(NULL, PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (c->dummy == MAP_FAILED)
 		return error_set(err, -ENOMEM, "no memory for a cell");

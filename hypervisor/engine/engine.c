@@ -65,6 +65,7 @@ static unsigned workers_wanted(const struct engine *e)
 static int start_workers(struct engine *e, struct cassin_error_text *err)
 {
 	e->workers.turn = worker_turn;
+	e->workers.sandbox = e->options.sandbox;
 	int r = workers_start(&e->workers, workers_wanted(e), engine_tick, e);
 	return r ? error_set(err, r, "cannot start the workers: %s", strerror(-r)) : 0;
 }

@@ -32,6 +32,11 @@ static void on_step(struct watcher *w)
 static void *watcher_main(void *opaque)
 {
 	struct watcher *w = opaque;
+	struct cassin_error_text err;
+	w->confined = sandbox_enter(w->workers->sandbox, SANDBOX_WATCHER, &err);
+	sem_post(&w->ready);
+	if (w->confined)
+		return NULL;
 	uint64_t next = monotonic_ns() + TICK_NS;
 	for (;;) {
 		uint64_t now = monotonic_ns();
@@ -81,11 +86,16 @@ int watcher_start(struct watcher *w, struct workers *workers, void (*tick)(void 
 	w->workers = workers;
 	w->tick = tick;
 	w->opaque = opaque;
+	sem_init(&w->ready, 0, 0);
 	int r = watcher_prepare(w);
 	if (!r)
 		r = -pthread_create(&w->thread, NULL, watcher_main, w);
 	w->started = !r;
-	return r;
+	if (r)
+		return r;
+	while (sem_wait(&w->ready) && errno == EINTR) {
+	}
+	return w->confined;
 }
 
 void watcher_stop(struct watcher *w)

@@ -7,6 +7,7 @@
 #define WATCHER_H
 
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -22,6 +23,8 @@ struct watcher {
 	int stop;  /* eventfd */
 	int steps; /* timerfd that tells when the host's wall clock was set */
 	bool started;
+	sem_t ready;  /* posted when the thread is confined, */
+	int confined; /* or could not be: a negative errno code */
 };
 
 /* Calls tick(opaque) about once a second, and whenever the host's wall clock is set. -errno. */

@@ -178,7 +178,10 @@ static void *worker_main(void *opaque)
 	w->tid = (pid_t)syscall(SYS_gettid);
 	struct sigevent ev = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = KICK_SIGNAL};
 	ev._sigev_un._tid = w->tid;
+	struct cassin_error_text err;
 	int r = timer_create(CLOCK_MONOTONIC, &ev, &w->slice) ? -errno : 0;
+	if (!r)
+		r = sandbox_enter(w->team->sandbox, SANDBOX_WORKER, &err);
 	atomic_store(&w->started, r ? r : 1);
 	if (r)
 		return NULL;

@@ -12,6 +12,8 @@
 #include <time.h>
 #include <uv.h>
 
+#include <cassin/sandbox.h>
+
 #include "base/deadlines.h"
 #include "base/hot.h"
 #include "base/schedule.h"
@@ -38,6 +40,7 @@ struct workers {
 	struct watcher watcher;
 	/* Gives the worker's next guest a turn, if there is one. On the worker's thread. */
 	void (*turn)(struct worker *w);
+	const struct sandbox *sandbox; /* confines their threads; NULL: nothing does */
 };
 
 struct worker {
@@ -75,7 +78,7 @@ struct worker {
 	atomic_uint_fast64_t exits, hypercalls, switches, preemptions, commits, moves;
 };
 
-/* Starts n workers (at least 1) and the watcher, which calls tick(opaque) about once a second; s->turn is set. On failure
+/* Starts n workers (at least 1) and the watcher, which calls tick(opaque) about once a second; s->turn and s->sandbox are set. On failure
  * workers_stop() is still to be called. -errno. */
 int workers_start(struct workers *s, unsigned n, void (*tick)(void *opaque), void *opaque);
 /* Ends their threads, after all guests are gone. Nothing happens to workers that were never started. */

@@ -6,6 +6,7 @@ import re
 
 MAY_INCLUDE = {
     "base": "",
+    "sandbox": "",
     "spec": "base",
     "image": "base",
     "cell": "base image",

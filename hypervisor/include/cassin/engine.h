@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <cassin/sandbox.h>
 #include <cassin/spec.h>
 
 #define CASSIN_VERSION "0.1.0"
@@ -25,6 +26,8 @@ struct engine_options {
 	uint64_t park_after_ns; /* fold up the memory of guests that have waited for so long; 0: never */
 	const char *swap_path;  /* parked memory goes to this file; NULL: it stays in the process */
 	uint64_t swap_bytes;    /* its greatest size; 0: 16 GiB */
+	/* Its threads are confined by this, which must outlive the engine's creation; NULL: they are not. */
+	const struct sandbox *sandbox;
 	/* Called when engine_changed_next() has something to give, from any thread, at most once until it
 	 * has been drained. Must not call the engine; meant for uv_async_send(). May be NULL. */
 	void (*notify)(void *opaque);

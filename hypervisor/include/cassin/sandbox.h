@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The sandbox: what the kernel still does for this process once it runs guests. Privileges are given up, and each thread is
+ * confined by a seccomp filter to the system calls of its role. The engine confines its own threads when engine_options
+ * name a sandbox; a program that uses the engine confines those that it makes itself.
+ *
+ * A filter is for ever, and a thread has the filters of the thread that made it besides its own. So the order is: create the
+ * sandbox while there is only one thread, create the engine, make threads that enter a role of their own, and enter the role of the
+ * thread that made them last, before the first guest is spawned. SANDBOX_LOOP and SANDBOX_FOREGROUND alone may make threads
+ * afterwards, which then enter SANDBOX_DEBUGGER.
+ */
+#ifndef CASSIN_SANDBOX_H
+#define CASSIN_SANDBOX_H
+
+#include <cassin/spec.h>
+
+struct sandbox;
+
+enum sandbox_mode {
+	SANDBOX_OFF,
+	SANDBOX_LOG, /* a call that the role does not have is done, and the kernel's log says so */
+	SANDBOX_ON,  /* a call that the role does not have ends the process by SIGSYS */
+};
+
+enum sandbox_role {
+	SANDBOX_WORKER,     /* runs guests and serves their streams */
+	SANDBOX_WATCHER,    /* gives memory back, kicks workers */
+	SANDBOX_LOOP,       /* a daemon's event loop: serves clients, reads no file, opens no connection */
+	SANDBOX_CONTROL,    /* engine calls that end, restart, remove, trace or connect to guests */
+	SANDBOX_LOADER,     /* engine calls that spawn: reads images and files, opens ports; keeps specs */
+	SANDBOX_DEBUGGER,   /* serves one debugger */
+	SANDBOX_FOREGROUND, /* the one thread of a program that runs a guest: loader and terminal */
+};
+#define SANDBOX_ROLES 7u
+
+/* The mode for programs that are not told one: on, but off where a sanitizer is built in, which needs more calls. */
+enum sandbox_mode sandbox_mode_default(void);
+/* "on", "log" or "off". -EINVAL: another word. */
+int sandbox_mode_parse(const char *word, enum sandbox_mode *mode);
+
+/*
+ * Gives up what the calling thread, and those it makes, must never have again: other privileges by executing a file
+ * (no_new_privs), and all capabilities but that of binding ports below 1024. Then compiles the filters. SANDBOX_OFF does
+ * nothing and gives NULL. -ENOSYS, -EPERM and the like: the kernel refuses, and *err says what to do.
+ */
+int sandbox_create(struct sandbox **out, enum sandbox_mode mode, struct cassin_error_text *err);
+void sandbox_free(struct sandbox *s); /* NULL is fine. Threads stay confined */
+
+/* Confines the calling thread to its role, for ever. A NULL sandbox confines nothing. *err says what the kernel refused. */
+int sandbox_enter(const struct sandbox *s, enum sandbox_role role, struct cassin_error_text *err);
+
+#endif

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: MIT */
+/* Filters are compiled once, by libseccomp, and installed by each thread with one system call. */
+#include <cassin/sandbox.h>
+
+#include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "sandbox/calls.h"
+#include "sandbox/privileges.h"
+
+#if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__
+#define SANITIZED 1
+#elif defined __has_feature
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+#ifndef SANITIZED
+#define SANITIZED 0
+#endif
+
+struct sandbox {
+	struct sock_fprog programs[SANDBOX_ROLES];
+};
+
+/* The thread's name, by which the kernel's log calls it. The two that are a process's first thread keep the program's. */
+static const char *const names[SANDBOX_ROLES] = {
+	[SANDBOX_WORKER] = "cassin-worker",     [SANDBOX_WATCHER] = "cassin-watcher",
+	[SANDBOX_CONTROL] = "cassin-control",   [SANDBOX_LOADER] = "cassin-loader",
+	[SANDBOX_DEBUGGER] = "cassin-debugger",
+};
+
+enum sandbox_mode sandbox_mode_default(void)
+{
+	return SANITIZED ? SANDBOX_OFF : SANDBOX_ON;
+}
+
+int sandbox_mode_parse(const char *word, enum sandbox_mode *mode)
+{
+	static const char *const words[] = {[SANDBOX_OFF] = "off", [SANDBOX_LOG] = "log", [SANDBOX_ON] = "on"};
+	for (unsigned i = 0; i < sizeof words / sizeof *words; i++) {
+		if (!strcmp(word, words[i])) {
+			*mode = (enum sandbox_mode)i;
+			return 0;
+		}
+	}
+	return -EINVAL;
+}
+
+static int refused_by_kernel(int error, struct cassin_error_text *err)
+{
+	return error_set(err, -error,
+			 "the kernel refuses the sandbox: seccomp: %s; --sandbox off runs guests without it",
+			 strerror(error));
+}
+
+/* ---- Compiling ---- */
+
+static int read_program(int fd, struct sock_fprog *program)
+{
+	struct stat st;
+	if (fstat(fd, &st))
+		return -errno;
+	size_t size = (size_t)st.st_size;
+	struct sock_filter *filter = malloc(size);
+	if (!filter)
+		return -ENOMEM;
+	if (pread(fd, filter, size, 0) != (ssize_t)size) {
+		free(filter);
+		return -EIO;
+	}
+	*program = (struct sock_fprog){.len = (unsigned short)(size / sizeof *filter), .filter = filter};
+	return 0;
+}
+
+static int compile_to(scmp_filter_ctx filter, uint32_t otherwise, enum sandbox_role role, struct sock_fprog *program)
+{
+	int r = seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, otherwise);
+	if (!r)
+		r = calls_add(filter, role);
+	if (r)
+		return r;
+	int fd = memfd_create("cassin-filter", MFD_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	r = seccomp_export_bpf(filter, fd);
+	if (!r)
+		r = read_program(fd, program);
+	close(fd);
+	return r;
+}
+
+static int compile(struct sandbox *s, enum sandbox_mode mode, enum sandbox_role role)
+{
+	uint32_t otherwise = mode == SANDBOX_LOG ? SCMP_ACT_LOG : SCMP_ACT_KILL_PROCESS;
+	scmp_filter_ctx filter = seccomp_init(otherwise);
+	if (!filter)
+		return -ENOMEM;
+	int r = compile_to(filter, otherwise, role, &s->programs[role]);
+	seccomp_release(filter);
+	return r;
+}
+
+/* ---- Life ---- */
+
+static int install(const struct sock_fprog *program)
+{
+	return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, program) ? errno : 0;
+}
+
+/* A container may let a thread ask for a filter, and not let it have one. */
+static void *try_filter(void *opaque)
+{
+	static struct sock_filter allow[] = {BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
+	const struct sock_fprog program = {.len = 1, .filter = allow};
+	*(int *)opaque = install(&program);
+	return NULL;
+}
+
+static int kernel_check(enum sandbox_mode mode, struct cassin_error_text *err)
+{
+	uint32_t action = mode == SANDBOX_LOG ? SECCOMP_RET_LOG : SECCOMP_RET_KILL_PROCESS;
+	pthread_t thread;
+	int error = syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) ? errno : 0;
+	int tried = 0;
+	if (!error)
+		error = pthread_create(&thread, NULL, try_filter, &tried);
+	if (!error) {
+		pthread_join(thread, NULL);
+		error = tried;
+	}
+	return error ? refused_by_kernel(error, err) : 0;
+}
+
+int sandbox_create(struct sandbox **out, enum sandbox_mode mode, struct cassin_error_text *err)
+{
+	*out = NULL;
+	if (mode == SANDBOX_OFF)
+		return 0;
+	if (SANITIZED && mode == SANDBOX_ON)
+		return error_set(err, -ENOTSUP, "--sandbox on: this build has a sanitizer, which needs more calls");
+	int r = privileges_drop(err);
+	if (!r)
+		r = kernel_check(mode, err);
+	if (r)
+		return r;
+	struct sandbox *s = calloc(1, sizeof *s);
+	if (!s)
+		return error_set(err, -ENOMEM, "no memory for the sandbox");
+	for (unsigned role = 0; !r && role < SANDBOX_ROLES; role++)
+		r = compile(s, mode, (enum sandbox_role)role);
+	if (r) {
+		sandbox_free(s);
+		return error_set(err, r, "cannot compile the sandbox: %s; --sandbox off runs guests without it",
+				 strerror(-r));
+	}
+	*out = s;
+	return 0;
+}
+
+void sandbox_free(struct sandbox *s)
+{
+	for (unsigned role = 0; s && role < SANDBOX_ROLES; role++)
+		free(s->programs[role].filter);
+	free(s);
+}
+
+int sandbox_enter(const struct sandbox *s, enum sandbox_role role, struct cassin_error_text *err)
+{
+	if (!s)
+		return 0;
+	if (names[role])
+		prctl(PR_SET_NAME, names[role], 0, 0, 0);
+	int error = install(&s->programs[role]);
+	return error ? refused_by_kernel(error, err) : 0;
+}
