@@ -11,6 +11,7 @@
 /* An engine of which one thread waits for changes without polling. */
 struct bench {
 	struct engine *engine;
+	struct sandbox *sandbox;
 	int event; /* eventfd: a guest's state changed */
 };
 

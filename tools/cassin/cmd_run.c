@@ -18,6 +18,8 @@ static const char help[] =
 	"  --gdb PORT          stop before the first instruction and wait for GDB on this port of\n"
 	"                      127.0.0.1; 0: any that is free, which stderr tells\n"
 	"  --workers N         host threads that run the guest (default 1)\n"
+	"  --sandbox MODE      on (default): system calls that running a guest does not need end\n"
+	"                      the command; log: the kernel's log tells of them; off\n"
 	"\n"
 	"Options end at IMAGE: what follows it is the guest's. Ctrl-C asks the guest to end and\n"
 	"kills it after 2 s; a second Ctrl-C kills it at once. A crash is reported on stderr.\n"
@@ -46,11 +48,12 @@ static int run(int argc, char **argv)
 					      SPEC_OPTIONS,
 					      {"workers", required_argument, NULL, 'w'},
 					      {"gdb", required_argument, NULL, 'g'},
+					      {"sandbox", required_argument, NULL, 's'},
 					      {0}};
 	struct spec_options o = {0};
 	struct cassin_error_text err = {""};
 	struct guest_spec spec;
-	struct foreground_options how = {.workers = 1};
+	struct foreground_options how = {.workers = 1, .sandbox = sandbox_mode_default()};
 	int option;
 	while ((option = getopt_long(argc, argv, "+hp:", longs, NULL)) != -1) {
 		if (spec_options_take(&cmd_run, &o, option, optarg))
@@ -60,6 +63,9 @@ static int run(int argc, char **argv)
 		} else if (option == 'g') {
 			how.gdb = true;
 			how.gdb_port = number_of("--gdb", optarg, 65535);
+		} else if (option == 's') {
+			if (sandbox_mode_parse(optarg, &how.sandbox) < 0)
+				command_usage(&cmd_run, "--sandbox %s: must be on, log or off", optarg);
 		} else {
 			command_option(&cmd_run, option == 'h' ? OPTION_HELP : option);
 		}

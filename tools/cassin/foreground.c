@@ -30,6 +30,7 @@ struct foreground {
 	size_t input_start, input_len;
 	bool input_ended, end_told;
 	struct gdb_port *gdb; /* NULL: it is not debugged */
+	struct sandbox *sandbox;
 };
 
 /* ---- Called by the engine ---- */
@@ -207,7 +208,7 @@ static int spawn_debugged(struct foreground *f, const struct guest_spec *spec, c
 	t->engine = f->engine;
 	int result = engine_debug_spawn(f->engine, spec, &f->id, gdb_target_notify, t, &t->debugger, err);
 	t->guest = f->id;
-	if (result == 0 && (result = gdb_port_start(f->gdb)))
+	if (result == 0 && (result = gdb_port_start(f->gdb, f->sandbox)))
 		return error_set(err, result, "cannot start a thread: %s", strerror(-result));
 	if (result == 0)
 		fprintf(stderr, "cassin: %s waits for a debugger: gdb %s -ex 'target remote :%u'\n", spec->name,
@@ -215,22 +216,35 @@ static int spawn_debugged(struct foreground *f, const struct guest_spec *spec, c
 	return result;
 }
 
+static int engine_start(struct foreground *f, const struct foreground_options *o, struct cassin_error_text *err)
+{
+	int result = sandbox_create(&f->sandbox, o->sandbox, err);
+	if (result < 0)
+		return result;
+	struct engine_options options = {
+		.workers = o->workers, .sandbox = f->sandbox, .notify = on_notify, .opaque = f, .console = on_console};
+	setenv("UV_USE_IO_URING", "0", 1); /* whose calls no filter sees */
+	return engine_create(&f->engine, &options, err);
+}
+
 int foreground_run(const struct guest_spec *spec, const struct foreground_options *o)
 {
 	struct foreground f = {.id = 0};
-	struct engine_options options = {
-		.workers = o->workers, .notify = on_notify, .opaque = &f, .console = on_console};
 	struct cassin_error_text err = {""};
 	int result = descriptors_open(&f);
 	if (result < 0)
 		error_set(&err, result, "cannot watch for signals: %s", strerror(-result));
 	else
-		result = engine_create(&f.engine, &options, &err);
+		result = engine_start(&f, o, &err);
 	if (result == 0) {
-		result = o->gdb ? spawn_debugged(&f, spec, o, &err) : engine_guest_spawn(f.engine, spec, &f.id, &err);
+		result = sandbox_enter(f.sandbox, SANDBOX_FOREGROUND, &err);
+		if (result == 0)
+			result = o->gdb ? spawn_debugged(&f, spec, o, &err)
+					: engine_guest_spawn(f.engine, spec, &f.id, &err);
 		int code = result == 0 ? attend(&f) : EXIT_CANNOT_SPAWN;
 		gdb_port_close(f.gdb);
 		engine_destroy(f.engine);
+		sandbox_free(f.sandbox);
 		if (result == 0)
 			return code;
 	}

@@ -7,6 +7,7 @@
 
 struct foreground_options {
 	unsigned workers;
+	enum sandbox_mode sandbox;
 	bool gdb; /* it waits for a debugger on this port */
 	unsigned gdb_port;
 };

@@ -19,6 +19,7 @@ struct gdb_port {
 	int listener, quit;
 	pthread_t thread;
 	bool started;
+	const struct sandbox *sandbox;
 };
 
 static int listen_local(unsigned port, unsigned *actual)
@@ -76,6 +77,11 @@ static void serve(struct gdb_port *p, int fd)
 static void *port_main(void *opaque)
 {
 	struct gdb_port *p = opaque;
+	struct cassin_error_text err = {""};
+	if (sandbox_enter(p->sandbox, SANDBOX_DEBUGGER, &err) < 0) {
+		command_failed("no debugger can come: %s", err.text);
+		return NULL;
+	}
 	struct pollfd watched[] = {{.fd = p->listener, .events = POLLIN}, {.fd = p->quit, .events = POLLIN}};
 	for (;;) {
 		if (poll(watched, 2, -1) < 0 && errno != EINTR)
@@ -88,8 +94,9 @@ static void *port_main(void *opaque)
 	}
 }
 
-int gdb_port_start(struct gdb_port *p)
+int gdb_port_start(struct gdb_port *p, const struct sandbox *s)
 {
+	p->sandbox = s;
 	int result = -pthread_create(&p->thread, NULL, port_main, p);
 	p->started = result == 0;
 	return result;

@@ -53,6 +53,7 @@ _cassin_value()
     --out | --examples | --state) compopt -o filenames 2>/dev/null; COMPREPLY+=($(compgen -d -- "$cur")) ;;
     --isolation) COMPREPLY+=($(compgen -W 'cell vm' -- "$cur")) ;;
     --restart) COMPREPLY+=($(compgen -W 'no on-failure always' -- "$cur")) ;;
+    --sandbox) COMPREPLY=($(compgen -W 'on log off' -- "$cur")) ;;
     --template) _cassin_templates ;;
     --sort) COMPREPLY+=($(compgen -W 'name state cpu memory exits accepted in out uptime' -- "$cur")) ;;
     --memory) COMPREPLY+=($(compgen -W '512K 1M 4M 16M 64M' -- "$cur")) ;;
@@ -97,7 +98,7 @@ _cassin()
         return
     fi
     case $command in
-    run) options="$guest --workers --gdb" ;;
+    run) options="$guest --workers --gdb --sandbox" ;;
     spawn) options="$guest -n --template --atomic --wait --timeout --json" ;;
     ps) options='--quiet --json' ;;
     inspect | stats) options='--all --json' ;;
@@ -141,7 +142,7 @@ _cassind()
     local words cword cur prev
     _cassin_init
     _cassin_value && return
-    COMPREPLY=($(compgen -W '--socket --state --workers --pool --max-guests --park --swap --swap-size --ready-fd --version --help' -- "$cur"))
+    COMPREPLY=($(compgen -W '--socket --state --workers --pool --max-guests --park --swap --swap-size --sandbox --ready-fd --version --help' -- "$cur"))
 }
 
 complete -F _cassin cassin
