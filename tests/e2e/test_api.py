@@ -249,17 +249,40 @@ def test_clients_that_say_nothing_or_leave_early_are_survived(t):
     wait_until(lambda: daemon.request("GET", "/v1/stats").json()["api"]["connections"] == 1, "the connections are gone")
 
 
-def test_more_connections_than_allowed_are_503(t):
+def test_idle_connections_and_unread_answers_shut_nobody_out(t):
     daemon = t.daemon()
+    daemon.cassin("spawn", "-n", 300, t.guest("life"), "sleep", code=0)
     held = []
     try:
-        for _ in range(1024):
+        for i in range(1100):
             held.append(daemon.connect())
-        wait_until(lambda: b" 503 " in daemon.raw(b"GET /v1/version HTTP/1.1\r\n\r\n"), "one too many is refused")
+            if i % 2:
+                held[-1].setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+                held[-1].sendall(b"GET /v1/guests HTTP/1.1\r\n\r\n")
+        equal(daemon.request("GET", "/v1/version").status, 200, "one more")
+        daemon.cassin("kill", "--all", code=0)
+        holds(daemon.request("GET", "/v1/stats").json()["api"]["connections"] <= 1024, "there are no more than allowed")
     finally:
         for connection in held:
             connection.close()
-    wait_until(lambda: daemon.request("GET", "/v1/version").status == 200, "there is room again")
+
+
+def test_requests_that_last_leave_room_for_others(t):
+    daemon = t.daemon()
+    daemon.cassin("spawn", "--name", "quiet", t.guest("life"), "sleep", code=0)
+    held = []
+    try:
+        for _ in range(768):
+            held.append(daemon.connect())
+            held[-1].sendall(b"GET /v1/guests/quiet/log?follow=1 HTTP/1.1\r\nConnection: close\r\n\r\n")
+        wait_until(lambda: daemon.request("GET", "/v1/guests/quiet/log?follow=1").status == 503, "one too many is refused")
+        equal(daemon.request("GET", "/v1/stats").status, 200, "stats")
+        daemon.cassin("kill", "quiet", code=0)
+        for connection in held:
+            holds(receive(connection).startswith(b"HTTP/1.1 200 "), "a follower is told of the end")
+    finally:
+        for connection in held:
+            connection.close()
 
 
 def test_a_client_that_does_not_read_stops_nobody(t):

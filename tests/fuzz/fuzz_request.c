@@ -51,8 +51,10 @@ static void receive(struct connection *c)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct connection *c = calloc(1, sizeof *c);
+	struct daemon daemon = {.request_bytes = 0};
 	size_t piece = size ? data[0] + 1u : 1;
 	MUST(c);
+	c->daemon = &daemon;
 	http_in_start(c);
 	for (size_t at = 1; at < size && c->phase != CONNECTION_LINGERING; at += piece) {
 		size_t n = size - at < piece ? size - at : piece;
@@ -61,7 +63,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		memcpy(c->in, data + at, n);
 		receive(c);
 	}
-	free(c->request.body);
+	http_in_drop_body(c);
+	MUST(!daemon.request_bytes);
 	free(c);
 	return 0;
 }

@@ -7,6 +7,7 @@
 
 #include "api.h"
 #include "guest_json.h"
+#include "pool.h"
 #include "reply.h"
 #include "waiting.h"
 
@@ -15,8 +16,9 @@
 
 /* An engine call that may block, on the thread pool, for a connection. */
 struct guest_work {
-	uv_work_t work;
+	struct job work;
 	struct connection *connection;
+	enum lane lane;
 	int (*call)(struct guest_work *w);
 	unsigned status; /* of a success */
 	bool removes;    /* there is no guest to show afterwards */
@@ -140,17 +142,16 @@ void api_guest_stop(struct connection *c, const struct target *t)
 
 /* ---- Calls that block ---- */
 
-static void work_run(uv_work_t *work)
+static void work_run(struct job *work)
 {
 	struct guest_work *w = work->data;
 	w->result = w->call(w);
 }
 
-static void work_done(uv_work_t *work, int status)
+static void work_done(struct job *work)
 {
 	struct guest_work *w = work->data;
 	struct connection *c = w->connection;
-	(void)status;
 	if (w->result == -ENOENT && !w->err.text[0])
 		reply_error(c, 404, "the guest has been removed");
 	else if (w->result < 0)
@@ -164,7 +165,8 @@ static void work_done(uv_work_t *work, int status)
 	connection_release(c);
 }
 
-static struct guest_work *work_new(struct connection *c, unsigned status, int (*call)(struct guest_work *w))
+static struct guest_work *work_new(struct connection *c, enum lane lane, unsigned status,
+				   int (*call)(struct guest_work *w))
 {
 	struct guest_work *w = calloc(1, sizeof *w);
 	if (!w) {
@@ -173,6 +175,7 @@ static struct guest_work *work_new(struct connection *c, unsigned status, int (*
 	}
 	w->work.data = w;
 	w->connection = c;
+	w->lane = lane;
 	w->status = status;
 	w->call = call;
 	spec_init(&w->spec);
@@ -182,7 +185,7 @@ static struct guest_work *work_new(struct connection *c, unsigned status, int (*
 static void work_queue(struct guest_work *w)
 {
 	connection_hold(w->connection);
-	uv_queue_work(&w->connection->daemon->loop, &w->work, work_run, work_done);
+	pool_add(w->connection->daemon->pool, w->lane, &w->work, work_run, work_done);
 }
 
 static void work_on_guest(struct connection *c, const struct target *t, int (*call)(struct guest_work *w))
@@ -190,7 +193,7 @@ static void work_on_guest(struct connection *c, const struct target *t, int (*ca
 	uint64_t id;
 	if (api_guest_find(c, t, &id) < 0)
 		return;
-	struct guest_work *w = work_new(c, 200, call);
+	struct guest_work *w = work_new(c, LANE_CONTROL, 200, call);
 	if (!w)
 		return;
 	w->id = id;
@@ -245,7 +248,7 @@ void api_guest_remove(struct connection *c, const struct target *t)
 void api_guests_create(struct connection *c, const struct target *t)
 {
 	(void)t;
-	struct guest_work *w = work_new(c, 201, call_spawn);
+	struct guest_work *w = work_new(c, LANE_LOAD, 201, call_spawn);
 	if (!w)
 		return;
 	char place[SPEC_PLACE_MAX];
@@ -257,6 +260,8 @@ void api_guests_create(struct connection *c, const struct target *t)
 		result = spec_check(&w->spec, "request", &w->err);
 	if (result == 0 && waiting_short(c->daemon))
 		result = error_set(&w->err, -EAGAIN, WAITING_SHORT_TEXT);
+	if (result == 0)
+		result = daemon_loaders_free(c->daemon, &w->err);
 	if (result < 0) {
 		reply_error(c, api_status_of(result), "%s", w->err.text);
 		spec_free(&w->spec);

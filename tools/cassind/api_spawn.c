@@ -13,6 +13,7 @@
 
 #include "api.h"
 #include "batch.h"
+#include "pool.h"
 #include "reply.h"
 #include "waiting.h"
 
@@ -30,7 +31,7 @@ struct spawned {
 };
 
 struct spawning {
-	uv_work_t work;
+	struct job work;
 	uv_timer_t timer;
 	struct daemon *daemon;
 	struct connection *connection; /* NULL: the client has gone */
@@ -117,20 +118,32 @@ static void finish(struct spawning *s)
 
 /* ---- All or nothing ---- */
 
-static void roll_back_run(uv_work_t *work)
+static void roll_back_queue(struct spawning *s);
+
+/* In pieces, as the spawning was: who wants to end another guest gets in between. */
+static void roll_back_run(struct job *work)
 {
 	struct spawning *s = work->data;
-	for (unsigned i = 0; i < s->nguests; i++)
-		daemon_guest_remove(s->daemon, s->guests[i].id);
+	uint64_t since = daemon_now();
+	while (s->nguests && daemon_now() - since < CHUNK_NS)
+		daemon_guest_remove(s->daemon, s->guests[--s->nguests].id);
 }
 
-static void roll_back_done(uv_work_t *work, int status)
+static void roll_back_done(struct job *work)
 {
 	struct spawning *s = work->data;
-	(void)status;
+	if (s->nguests) {
+		roll_back_queue(s);
+		return;
+	}
 	s->rolled_back = true;
 	s->running = s->ended = s->booting = 0;
 	finish(s);
+}
+
+static void roll_back_queue(struct spawning *s)
+{
+	pool_add(s->daemon->pool, LANE_CONTROL, &s->work, roll_back_run, roll_back_done);
 }
 
 /* What is left to do when no more guests will be spawned or waited for. */
@@ -138,7 +151,7 @@ static void conclude(struct spawning *s)
 {
 	bool whole = !s->nfailed && !atomic_load(&s->abandoned);
 	if (s->batch.atomic && !whole)
-		uv_queue_work(&s->daemon->loop, &s->work, roll_back_run, roll_back_done);
+		roll_back_queue(s);
 	else
 		finish(s);
 }
@@ -255,7 +268,7 @@ static void spawn_next(struct spawning *s)
 	s->next++;
 }
 
-static void chunk_run(uv_work_t *work)
+static void chunk_run(struct job *work)
 {
 	struct spawning *s = work->data;
 	uint64_t since = daemon_now();
@@ -282,12 +295,11 @@ static void spawning_over(struct spawning *s, bool stopped)
 		uv_timer_start(&s->timer, on_wait, 0, WAIT_POLL_MS);
 }
 
-static void chunk_done(uv_work_t *work, int status)
+static void chunk_done(struct job *work)
 {
 	struct spawning *s = work->data;
 	bool stopped = atomic_load(&s->abandoned) || atomic_load(&s->daemon->stopping) ||
 		       (s->batch.atomic && s->nfailed);
-	(void)status;
 	s->unsettled = s->nguests;
 	if (s->next != s->told_next || s->full != s->told_full)
 		tell(s);
@@ -301,7 +313,7 @@ static void chunk_done(uv_work_t *work, int status)
 
 static void chunk_queue(struct spawning *s)
 {
-	uv_queue_work(&s->daemon->loop, &s->work, chunk_run, chunk_done);
+	pool_add(s->daemon->pool, LANE_LOAD, &s->work, chunk_run, chunk_done);
 }
 
 static void on_gone(struct connection *c)
@@ -392,6 +404,10 @@ void api_spawn(struct connection *c, const struct target *t)
 	if (result == 0 && !s->batch.wait && waiting_short(c->daemon)) {
 		spawning_free(s);
 		result = error_set(&err, -EAGAIN, WAITING_SHORT_TEXT);
+	} else if (result == 0) {
+		result = daemon_loaders_free(c->daemon, &err);
+		if (result < 0)
+			spawning_free(s);
 	}
 	if (result < 0) {
 		reply_error(c, api_status_of(result), "%s", err.text);

@@ -5,13 +5,14 @@
 #include <string.h>
 
 #include "api.h"
+#include "pool.h"
 #include "reply.h"
 
 #define TIMEOUT_MS_DEFAULT 30000
 #define TIMEOUT_MS_MAX 600000
 
 struct template_work {
-	uv_work_t work;
+	struct job work;
 	struct connection *connection;
 	struct guest_spec spec; /* to create; to remove: its name alone */
 	uint64_t timeout_ns;
@@ -80,10 +81,10 @@ static struct template_work *work_new(struct connection *c)
 	return w;
 }
 
-static void work_queue(struct template_work *w, uv_work_cb run, uv_after_work_cb done)
+static void work_queue(struct template_work *w, enum lane lane, void (*run)(struct job *j), void (*done)(struct job *j))
 {
 	connection_hold(w->connection);
-	uv_queue_work(&w->connection->daemon->loop, &w->work, run, done);
+	pool_add(w->connection->daemon->pool, lane, &w->work, run, done);
 }
 
 static void refuse(const struct template_work *w)
@@ -93,17 +94,16 @@ static void refuse(const struct template_work *w)
 
 /* ---- Create ---- */
 
-static void create_run(uv_work_t *work)
+static void create_run(struct job *work)
 {
 	struct template_work *w = work->data;
 	w->result = daemon_template_create(w->connection->daemon, &w->spec, w->timeout_ns, &w->err);
 }
 
-static void create_done(uv_work_t *work, int status)
+static void create_done(struct job *work)
 {
 	struct template_work *w = work->data;
 	struct connection *c = w->connection;
-	(void)status;
 	c->daemon->templates_booting--;
 	if (w->result < 0)
 		refuse(w);
@@ -148,22 +148,21 @@ void api_templates_create(struct connection *c, const struct target *t)
 		return;
 	}
 	c->daemon->templates_booting++;
-	work_queue(w, create_run, create_done);
+	work_queue(w, LANE_BOOT, create_run, create_done);
 }
 
 /* ---- Remove ---- */
 
-static void remove_run(uv_work_t *work)
+static void remove_run(struct job *work)
 {
 	struct template_work *w = work->data;
 	w->result = daemon_template_remove(w->connection->daemon, w->spec.name);
 }
 
-static void remove_done(uv_work_t *work, int status)
+static void remove_done(struct job *work)
 {
 	struct template_work *w = work->data;
 	struct connection *c = w->connection;
-	(void)status;
 	if (w->result == -ENOENT)
 		reply_error(c, 404, "no template is named \"%.80s\"", w->spec.name);
 	else if (w->result < 0)
@@ -186,7 +185,7 @@ void api_template_remove(struct connection *c, const struct target *t)
 		return;
 	w->spec.name = strdup(name);
 	if (w->spec.name) {
-		work_queue(w, remove_run, remove_done);
+		work_queue(w, LANE_CONTROL, remove_run, remove_done);
 		return;
 	}
 	reply_error(c, 507, "no memory for the request");

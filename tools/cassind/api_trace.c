@@ -6,6 +6,7 @@
 
 #include "api.h"
 #include "follow.h"
+#include "pool.h"
 #include "reply.h"
 #include "trace_json.h"
 
@@ -14,7 +15,7 @@
 
 struct trace_follower {
 	struct follower follower;
-	uv_work_t work;
+	struct job work;
 	struct daemon *daemon;
 	struct connection *connection; /* held until the trace has begun */
 	uint64_t id;
@@ -25,22 +26,21 @@ struct trace_follower {
 
 /* ---- The end ---- */
 
-static void stop_run(uv_work_t *work)
+static void stop_run(struct job *work)
 {
 	struct trace_follower *f = work->data;
 	engine_trace_stop(f->trace);
 }
 
-static void stop_done(uv_work_t *work, int status)
+static void stop_done(struct job *work)
 {
-	(void)status;
 	free(work->data);
 }
 
 static void trace_drop(struct follower *follower)
 {
 	struct trace_follower *f = (struct trace_follower *)follower;
-	uv_queue_work(&f->daemon->loop, &f->work, stop_run, stop_done);
+	pool_add(f->daemon->pool, LANE_CONTROL, &f->work, stop_run, stop_done);
 }
 
 /* ---- What comes ---- */
@@ -69,17 +69,16 @@ static bool trace_advance(struct follower *follower)
 
 /* ---- The beginning ---- */
 
-static void start_run(uv_work_t *work)
+static void start_run(struct job *work)
 {
 	struct trace_follower *f = work->data;
 	f->result = engine_trace_start(f->daemon->engine, f->id, &f->trace);
 }
 
-static void start_done(uv_work_t *work, int status)
+static void start_done(struct job *work)
 {
 	struct trace_follower *f = work->data;
 	struct connection *c = f->connection;
-	(void)status;
 	if (f->result == -EBUSY)
 		reply_error(c, 409, "it is being traced already");
 	else if (f->result < 0)
@@ -114,5 +113,5 @@ void api_guest_trace(struct connection *c, const struct target *t)
 				     .id = id};
 	f->work.data = f;
 	connection_hold(c);
-	uv_queue_work(&c->daemon->loop, &f->work, start_run, start_done);
+	pool_add(c->daemon->pool, LANE_CONTROL, &f->work, start_run, start_done);
 }

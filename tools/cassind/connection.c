@@ -30,7 +30,7 @@ void connection_release(struct connection *c)
 	assert(c->refs);
 	if (--c->refs)
 		return;
-	free(c->request.body);
+	http_in_drop_body(c);
 	free(c);
 }
 
@@ -171,6 +171,7 @@ static void on_written(uv_write_t *write, int status)
 	struct sending *s = (struct sending *)write;
 	struct connection *c = write->data;
 	c->backlog -= s->len;
+	c->daemon->answer_bytes -= s->len;
 	free(s->bytes);
 	free(s);
 	if (status < 0)
@@ -208,15 +209,39 @@ void connection_send(struct connection *c, char *bytes, size_t len)
 	if (!c->backlog && c->phase == CONNECTION_ANSWERING)
 		timer_set(c, STALL_MS);
 	c->backlog += len;
+	c->daemon->answer_bytes += len;
 }
 
 /* ---- Accepting ---- */
+
+bool connection_may_last(struct connection *c)
+{
+	unsigned lasting = 0;
+	for (const struct connection *other = c->daemon->connections; other; other = other->next)
+		lasting += other->lasting;
+	c->lasting = lasting < CONNECTIONS_LASTING_MAX;
+	return c->lasting;
+}
+
+/* All places are taken: the oldest connection that waits for nothing gives its own up, or that does not read the answer that it was
+ * given. A client that was about to send its next request opens another. False: all wait for answers. */
+static bool make_room(struct daemon *d)
+{
+	struct connection *oldest = NULL;
+	for (struct connection *c = d->connections; c; c = c->next)
+		if (c->phase != CONNECTION_ANSWERING || c->answered)
+			oldest = c; /* the newest are first */
+	if (oldest)
+		connection_close(oldest);
+	return oldest;
+}
 
 void connection_accept(struct daemon *d)
 {
 	struct connection *c = calloc(1, sizeof *c);
 	if (!c)
 		return;
+	bool refused = d->nconnections >= CONNECTIONS_MAX && !make_room(d);
 	uv_pipe_init(&d->loop, &c->pipe, 0);
 	uv_timer_init(&d->loop, &c->timer);
 	c->pipe.data = c->timer.data = c;
@@ -234,7 +259,7 @@ void connection_accept(struct daemon *d)
 		connection_close(c);
 		return;
 	}
-	if (d->nconnections > CONNECTIONS_MAX) {
+	if (refused) {
 		reply_refuse(c, 503, "too many connections: at most %u", CONNECTIONS_MAX);
 		return;
 	}

@@ -52,6 +52,7 @@ struct connection {
 	bool field_ended, expects_continue;
 
 	bool head, keep_alive, chunked;
+	bool lasting;                          /* the request may take long */
 	bool answered;                         /* nothing will be added to the answer */
 	bool ends_on_eof;                      /* a client that ends its sending side ends this answer */
 	size_t backlog;                        /* bytes not yet taken by the client */
@@ -61,6 +62,8 @@ struct connection {
 
 /* Accepts from d->api. */
 void connection_accept(struct daemon *d);
+/* Whether one more request may take long, as this one will: then it is marked so. */
+bool connection_may_last(struct connection *c);
 /* Closes it; whoever answers hears so by on_gone. */
 void connection_close(struct connection *c);
 /* Keeps *c valid beyond the handler's return, until the release. */
@@ -73,6 +76,8 @@ void connection_send(struct connection *c, char *bytes, size_t len);
 /* Feeds what has been read to the parser (http_in.c), until a request is complete or more is needed. */
 void http_in_start(struct connection *c);
 void http_in_feed(struct connection *c);
+/* Forgets the request's body. */
+void http_in_drop_body(struct connection *c);
 /* Forgets the request, ready for the next. */
 void http_in_reset(struct connection *c);
 

@@ -7,7 +7,10 @@
 #include <time.h>
 
 #include "log.h"
+#include "pool.h"
 #include "state.h"
+
+#define PLACE_PATIENCE_NS UINT64_C(1000000000)
 
 uint64_t daemon_now(void)
 {
@@ -16,46 +19,124 @@ uint64_t daemon_now(void)
 	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-static int spawn_within_limit(struct daemon *d, const struct guest_spec *spec, uint64_t *id,
-			      struct cassin_error_text *err)
+int daemon_loaders_free(struct daemon *d, struct cassin_error_text *err)
 {
+	uint64_t stuck = pool_stuck_ns(d->pool, LANE_LOAD);
+	if (stuck < LOADERS_STUCK_NS)
+		return 0;
+	return error_set(err, -EAGAIN,
+			 "%u spawns are still reading their files, one for %llu s: no more are taken until one is done",
+			 pool_threads(LANE_LOAD), (unsigned long long)(stuck / 1000000000u));
+}
+
+/* ---- The limit of guests ---- */
+
+static struct timespec later(uint64_t ns)
+{
+	struct timespec at;
+	clock_gettime(CLOCK_REALTIME, &at);
+	at.tv_sec += (time_t)((ns + (uint64_t)at.tv_nsec) / 1000000000u);
+	at.tv_nsec = (long)((ns + (uint64_t)at.tv_nsec) % 1000000000u);
+	return at;
+}
+
+/* Takes a place for a guest that is about to be spawned. One that is being spawned by another thread may be counted twice for a
+ * moment, among the running too: that passes, unless its files cannot be read. */
+static int place_take(struct daemon *d, const char *name, struct cassin_error_text *err)
+{
+	struct timespec end = later(PLACE_PATIENCE_NS);
 	struct engine_stats s;
-	int result;
-	if (!d->max_guests)
-		return engine_guest_spawn(d->engine, spec, id, err);
+	int result = 0;
 	pthread_mutex_lock(&d->admission);
-	engine_stats(d->engine, &s);
+	for (engine_stats(d->engine, &s); s.running < d->max_guests && s.running + d->spawning >= d->max_guests;
+	     engine_stats(d->engine, &s))
+		if (pthread_cond_timedwait(&d->spawned, &d->admission, &end))
+			break;
 	if (s.running >= d->max_guests)
-		result = error_set(err, -EAGAIN, "%s: %u guests run already, and that is the limit", spec->name,
+		result = error_set(err, -EAGAIN, "%s: %u guests run already, and that is the limit", name,
 				   d->max_guests);
+	else if (s.running + d->spawning >= d->max_guests)
+		result = error_set(err, -EAGAIN, "%s: %llu guests run and %u are being started: the limit is %u", name,
+				   (unsigned long long)s.running, d->spawning, d->max_guests);
 	else
-		result = engine_guest_spawn(d->engine, spec, id, err);
+		d->spawning++;
 	pthread_mutex_unlock(&d->admission);
 	return result;
 }
 
+static void place_leave(struct daemon *d)
+{
+	pthread_mutex_lock(&d->admission);
+	d->spawning--;
+	pthread_cond_broadcast(&d->spawned);
+	pthread_mutex_unlock(&d->admission);
+}
+
+static int spawn_within_limit(struct daemon *d, const struct guest_spec *spec, uint64_t *id,
+			      struct cassin_error_text *err)
+{
+	if (!d->max_guests)
+		return engine_guest_spawn(d->engine, spec, id, err);
+	int result = place_take(d, spec->name, err);
+	if (result < 0)
+		return result;
+	result = engine_guest_spawn(d->engine, spec, id, err);
+	place_leave(d);
+	return result;
+}
+
+/* ---- Guests that are kept ---- */
+
+/* Whether the policy of a guest that exists is to be kept. */
+static bool is_kept(struct daemon *d, uint64_t id)
+{
+	struct guest_spec spec;
+	bool kept = d->state && engine_guest_spec(d->engine, id, &spec) == 0 && spec.restart == RESTART_ALWAYS;
+	if (d->state)
+		spec_free(&spec);
+	return kept;
+}
+
+/* Keeps a guest that has just been spawned, unless it has been removed meanwhile: whoever removes it forgets it afterwards. */
+static int keep(struct daemon *d, const struct guest_spec *spec, uint64_t id, struct cassin_error_text *err)
+{
+	struct guest_status s;
+	pthread_mutex_lock(&d->keeping);
+	int result = engine_guest_status(d->engine, id, &s) < 0 ? 0 : state_keep(d->state, STATE_GUEST, spec, err);
+	pthread_mutex_unlock(&d->keeping);
+	return result;
+}
+
+static void forget(struct daemon *d, const char *name)
+{
+	uint64_t other;
+	pthread_mutex_lock(&d->keeping);
+	if (engine_guest_find(d->engine, name, &other) < 0 || !is_kept(d, other))
+		state_forget(d->state, STATE_GUEST, name);
+	pthread_mutex_unlock(&d->keeping);
+}
+
 int daemon_guest_spawn(struct daemon *d, const struct guest_spec *spec, uint64_t *id, struct cassin_error_text *err)
 {
-	if (!d->state || spec->restart != RESTART_ALWAYS)
-		return spawn_within_limit(d, spec, id, err);
-	pthread_mutex_lock(&d->keeping); /* or it could be removed, and forgotten, before it is kept */
 	int result = spawn_within_limit(d, spec, id, err);
-	int kept = result < 0 ? result : state_keep(d->state, STATE_GUEST, spec, err);
-	pthread_mutex_unlock(&d->keeping);
-	if (result == 0 && kept < 0)
+	if (result < 0 || !d->state || spec->restart != RESTART_ALWAYS)
+		return result;
+	result = keep(d, spec, *id, err);
+	if (result < 0)
 		engine_guest_remove(d->engine, *id);
-	return kept;
+	return result;
 }
 
 int daemon_guest_remove(struct daemon *d, uint64_t id)
 {
 	struct guest_status s;
-	pthread_mutex_lock(&d->keeping); /* while it is there, nobody else has its name */
+	bool kept = is_kept(d, id);
 	int result = engine_guest_status(d->engine, id, &s);
-	if (result == 0 && d->state)
-		state_forget(d->state, STATE_GUEST, s.name);
-	pthread_mutex_unlock(&d->keeping);
-	return result < 0 ? result : engine_guest_remove(d->engine, id);
+	if (result == 0)
+		result = engine_guest_remove(d->engine, id);
+	if (result == 0 && kept)
+		forget(d, s.name);
+	return result;
 }
 
 int daemon_template_create(struct daemon *d, const struct guest_spec *spec, uint64_t timeout_ns,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What the daemon's parts share. Everything here belongs to the loop's thread, but `engine`, `keeping`, `admission` and
- * `state`, which thread-pool work uses too, and `max_guests` and `stopping`, which it reads.
+ * `state`, which the pool's threads use too, and `max_guests` and `stopping`, which they read.
  */
 #ifndef DAEMON_H
 #define DAEMON_H
@@ -17,29 +17,47 @@ struct connection;
 struct debug_session;
 struct follower;
 struct gateway;
+struct kept;
+struct listeners;
+struct pool;
+struct sandbox;
 struct state;
 struct waiter;
 
 #define CONNECTIONS_MAX 1024u
+#define CONNECTIONS_LASTING_MAX 768u   /* of them, with requests that may take long: the rest is for the operator's */
+#define REQUESTS_BYTES_MAX (64u << 20) /* bodies of all requests that are not answered yet */
+#define ANSWERS_BYTES_MAX (512u << 20) /* that clients have not taken yet; above it only short answers are given */
+#define LOADERS_STUCK_NS UINT64_C(5000000000)
 #define TEMPLATES_BOOTING_MAX 4u /* at once; each keeps a thread of the pool */
 
 struct daemon {
 	uv_loop_t loop;
 	struct engine *engine;
-	pthread_mutex_t keeping;   /* held while a guest's name and its kept spec change together */
-	pthread_mutex_t admission; /* held while a guest is counted and spawned; only with a limit */
+	struct pool *pool;
+	struct sandbox *sandbox;   /* NULL: none */
+	struct kept *kept;         /* NULL: nothing was */
+	pthread_mutex_t keeping;   /* held while a guest's kept spec is made to agree with its being there */
+	pthread_mutex_t admission; /* of `spawning`, and never held over a spawn, which may hang in a file system */
+	pthread_cond_t spawned;    /* `spawning` has sunk */
+	unsigned spawning;         /* have a place within the limit, but may not run yet; only with a limit */
 	unsigned max_guests;       /* that run at once; 0: no limit */
 	struct state *state;       /* NULL: nothing is kept */
 	atomic_bool stopping;
+	int ready_fd;     /* -1: nobody waits there, or has been told */
+	const char *swap; /* the path; NULL: none */
+	struct listeners *listeners;
 
 	uv_pipe_t api; /* listens */
 	uv_async_t changed;
 	uv_signal_t terminate, interrupt;
+	uv_timer_t patience; /* from the request to stop on */
 	struct gateway *gateway;
 
 	struct connection *connections;
 	unsigned nconnections;
-	uint64_t requests, errors; /* answered; of those, with a status of 400 or more */
+	size_t request_bytes, answer_bytes; /* of all of them */
+	uint64_t requests, errors;          /* answered; of those, with a status of 400 or more */
 	uint64_t gateway_connects;
 
 	struct debug_session *debugging;
@@ -66,6 +84,8 @@ int daemon_guest_spawn(struct daemon *d, const struct guest_spec *spec, uint64_t
 int daemon_template_create(struct daemon *d, const struct guest_spec *spec, uint64_t timeout_ns,
 			   struct cassin_error_text *err);
 int daemon_template_remove(struct daemon *d, const char *name);
+/* 0; -EAGAIN: all threads that load images have been at it for LOADERS_STUCK_NS, and one more spawn would only wait with them. */
+int daemon_loaders_free(struct daemon *d, struct cassin_error_text *err);
 /* CLOCK_MONOTONIC, ns. */
 uint64_t daemon_now(void);
 

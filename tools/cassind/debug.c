@@ -17,6 +17,7 @@ struct debug_session {
 	pthread_t thread;
 	struct gdb_target target;
 	int fd, quit;
+	const struct sandbox *sandbox;
 	atomic_bool over;
 };
 
@@ -45,7 +46,10 @@ static void *session_main(void *opaque)
 {
 	struct debug_session *s = opaque;
 	struct gdb_target *t = &s->target;
-	int result = engine_debug_attach(t->engine, t->guest, gdb_target_notify, t, &t->debugger);
+	struct cassin_error_text err = {""};
+	int result = sandbox_enter(s->sandbox, SANDBOX_DEBUGGER, &err);
+	if (result == 0)
+		result = engine_debug_attach(t->engine, t->guest, gdb_target_notify, t, &t->debugger);
 	if (result == 0) {
 		answer(s->fd, "OK\n%s", "");
 		result = gdb_session(t, s->fd, s->quit);
@@ -87,6 +91,7 @@ void debug_session_start(struct daemon *d, uint64_t guest, int fd)
 		s->target = (struct gdb_target){.engine = d->engine, .guest = guest, .rung = eventfd(0, EFD_CLOEXEC)};
 		s->fd = fd;
 		s->quit = d->debug_quit;
+		s->sandbox = d->sandbox;
 		result = s->target.rung < 0 ? -errno : -pthread_create(&s->thread, NULL, session_main, s);
 	}
 	if (result == 0) {

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "debug.h"
+#include "pool.h"
 
 #define PAUSE_MS 100 /* when the host has no more descriptors */
 
@@ -26,7 +27,7 @@ struct client {
 	struct client *next, **link;
 	uv_poll_t poll;
 	uv_timer_t timer;
-	uv_work_t work;
+	struct job work;
 	struct gateway *gateway;
 	int fd; /* -1: handed over */
 	unsigned handles;
@@ -52,7 +53,7 @@ static void client_free(struct client *c)
 /* ---- The hand-over ---- */
 
 /* OK goes out first: once the guest has the socket its own bytes may follow at once. */
-static void hand_over(uv_work_t *work)
+static void hand_over(struct job *work)
 {
 	struct client *c = work->data;
 	if (send(c->fd, "OK\n", 3, MSG_NOSIGNAL) != 3) {
@@ -64,10 +65,9 @@ static void hand_over(uv_work_t *work)
 	c->result = engine_guest_connect(c->gateway->daemon->engine, c->id, c->port, fd);
 }
 
-static void handed_over(uv_work_t *work, int status)
+static void handed_over(struct job *work)
 {
 	struct client *c = work->data;
-	(void)status;
 	if (c->result == 0)
 		c->gateway->daemon->gateway_connects++;
 	client_free(c);
@@ -83,7 +83,7 @@ static void on_client_closed(uv_handle_t *handle)
 		c->fd = -1;
 		client_free(c);
 	} else if (c->complete) {
-		uv_queue_work(&c->gateway->daemon->loop, &c->work, hand_over, handed_over);
+		pool_add(c->gateway->daemon->pool, LANE_CONNECT, &c->work, hand_over, handed_over);
 	} else {
 		client_free(c);
 	}

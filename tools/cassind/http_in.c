@@ -68,12 +68,15 @@ static int on_body(http_parser *p, const char *at, size_t len)
 	struct request *r = &c->request;
 	if (len > REQUEST_BODY_MAX - r->body_len)
 		return refuse(c, 413);
+	if (len > REQUESTS_BYTES_MAX - c->daemon->request_bytes)
+		return refuse(c, 503);
 	char *body = realloc(r->body, r->body_len + len + 1);
 	if (!body)
 		return refuse(c, 503);
 	memcpy(body + r->body_len, at, len);
 	r->body = body;
 	r->body_len += len;
+	c->daemon->request_bytes += len;
 	body[r->body_len] = '\0';
 	return 0;
 }
@@ -95,14 +98,20 @@ void http_in_start(struct connection *c)
 	c->parser.data = c;
 }
 
-void http_in_reset(struct connection *c)
+void http_in_drop_body(struct connection *c)
 {
+	c->daemon->request_bytes -= c->request.body_len;
 	free(c->request.body);
 	c->request.body = NULL;
 	c->request.body_len = 0;
+}
+
+void http_in_reset(struct connection *c)
+{
+	http_in_drop_body(c);
 	c->request.target[0] = '\0';
 	c->field[0] = '\0';
-	c->field_ended = c->expects_continue = c->answered = c->head = c->ends_on_eof = false;
+	c->field_ended = c->expects_continue = c->answered = c->head = c->ends_on_eof = c->lasting = false;
 	http_parser_pause(&c->parser, 0);
 }
 

@@ -17,10 +17,13 @@
 #include "listen.h"
 #include "log.h"
 #include "options.h"
+#include "pool.h"
 #include "state.h"
 #include "waiting.h"
 
 #define EXIT_CANNOT_START 3
+#define STOP_PATIENCE_MS 10000
+#define OOM_WEIGHT "200"
 
 static int cannot_start(const struct cassin_error_text *err)
 {
@@ -56,6 +59,22 @@ static void on_changed(uv_async_t *async)
 
 /* ---- The end ---- */
 
+/* Calls of the pool are still under way: they hang in a file system, and may do so for ever. */
+static void on_patience_over(uv_timer_t *timer)
+{
+	struct daemon *d = timer->data;
+	uint64_t *ids = NULL;
+	log_warn("%u requests hang: ending without them", pool_pending(d->pool));
+	int n = engine_guest_list(d->engine, &ids);
+	for (int i = 0; i < n; i++)
+		engine_guest_remove(d->engine, ids[i]);
+	listeners_close(d->listeners);
+	if (d->swap)
+		unlink(d->swap);
+	log_info("ended");
+	_exit(0);
+}
+
 static void stop(struct daemon *d, const char *why)
 {
 	if (atomic_exchange(&d->stopping, true))
@@ -68,7 +87,10 @@ static void stop(struct daemon *d, const char *why)
 	while (d->connections)
 		connection_close(d->connections);
 	waiting_stop(d);
+	kept_stop(d);
 	uv_close((uv_handle_t *)&d->follow, NULL);
+	uv_timer_start(&d->patience, on_patience_over, STOP_PATIENCE_MS, 0);
+	uv_unref((uv_handle_t *)&d->patience);
 }
 
 static void on_signal(uv_signal_t *handle, int number)
@@ -93,6 +115,21 @@ static void raise_descriptors(void)
 	}
 }
 
+/* When the host runs out of memory its kernel ends the process that has most, weighted by this. A daemon with many guests is
+ * that process anyway; with few it is to go before a service of the host that is no larger by so many thousandths of the memory, for
+ * guests are what is made to be started again. A weight that somebody has chosen stays. */
+static void oom_before_services(void)
+{
+	char weight[16] = "";
+	int fd = open("/proc/self/oom_score_adj", O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	if (read(fd, weight, sizeof weight - 1) > 0 && !strcmp(weight, "0\n") &&
+	    pwrite(fd, OOM_WEIGHT, strlen(OOM_WEIGHT), 0) < 0)
+		log_warn("cannot set /proc/self/oom_score_adj: %s", strerror(errno));
+	close(fd);
+}
+
 /* A signal that comes before the loop attends to it must wait, or it would leave the sockets behind. */
 static void hold_signals(int how)
 {
@@ -108,10 +145,11 @@ static int loop_start(struct daemon *d, struct listeners *l)
 {
 	uv_pipe_init(&d->loop, &d->api, 0);
 	uv_timer_init(&d->loop, &d->follow);
+	uv_timer_init(&d->loop, &d->patience);
 	waiting_init(d);
 	uv_signal_init(&d->loop, &d->terminate);
 	uv_signal_init(&d->loop, &d->interrupt);
-	d->api.data = d->terminate.data = d->interrupt.data = d;
+	d->api.data = d->terminate.data = d->interrupt.data = d->patience.data = d;
 	int result = uv_pipe_open(&d->api, l->api);
 	if (result == 0)
 		result = uv_listen((uv_stream_t *)&d->api, SOMAXCONN, on_connection);
@@ -125,24 +163,25 @@ static int loop_start(struct daemon *d, struct listeners *l)
 	return result;
 }
 
-static void tell_ready(const struct options *o, const struct listeners *l)
+static void tell_ready(struct daemon *d)
 {
-	log_info("cassind %s listens on %s", CASSIN_VERSION, l->path.api);
-	if (o->ready_fd >= 0) {
-		if (write(o->ready_fd, "\n", 1) != 1)
-			log_warn("cannot write to descriptor %d: %s", o->ready_fd, strerror(errno));
-		close(o->ready_fd);
-	}
+	if (d->ready_fd < 0)
+		return;
+	if (write(d->ready_fd, "\n", 1) != 1)
+		log_warn("cannot write to descriptor %d: %s", d->ready_fd, strerror(errno));
+	close(d->ready_fd);
+	d->ready_fd = -1;
 }
 
-static int serve(struct daemon *d, const struct options *o, struct listeners *l)
+/* The engine, the pool and the loop: all threads but those of debuggers, each confined before the first guest runs. */
+static int start(struct daemon *d, const struct options *o, struct listeners *l, struct cassin_error_text *err)
 {
-	struct cassin_error_text err = {""};
 	struct engine_options options = {.workers = o->workers,
 					 .pool_bytes = o->pool_bytes,
 					 .park_after_ns = o->park_s * UINT64_C(1000000000),
 					 .swap_path = o->swap,
 					 .swap_bytes = o->swap_bytes,
+					 .sandbox = d->sandbox,
 					 .notify = on_notify,
 					 .opaque = d};
 	uv_loop_init(&d->loop);
@@ -150,38 +189,69 @@ static int serve(struct daemon *d, const struct options *o, struct listeners *l)
 	uv_unref((uv_handle_t *)&d->changed);
 	d->changed.data = d;
 	d->debug_quit = eventfd(0, EFD_CLOEXEC);
-	int result = engine_create(&d->engine, &options, &err);
+	int result = engine_create(&d->engine, &options, err);
+	if (result == 0)
+		result = pool_start(&d->pool, &d->loop, d->sandbox, err);
 	if (result < 0)
-		return cannot_start(&err);
-	if (d->state)
-		kept_start(d);
+		return result;
 	result = loop_start(d, l);
-	if (result < 0) {
-		error_set(&err, result, "cannot start the event loop: %s", uv_strerror(result));
-		return cannot_start(&err);
-	}
-	tell_ready(o, l);
-	uv_run(&d->loop, UV_RUN_DEFAULT);
+	if (result < 0)
+		return error_set(err, result, "cannot start the event loop: %s", uv_strerror(result));
+	return sandbox_enter(d->sandbox, SANDBOX_LOOP, err);
+}
+
+/* When the loop has run out of things to wait for: guests, threads, handles. */
+static void end(struct daemon *d)
+{
 	debug_sessions_end(d);
+	pool_stop(d->pool);
 	engine_destroy(d->engine);
 	uv_close((uv_handle_t *)&d->changed, NULL);
+	uv_close((uv_handle_t *)&d->patience, NULL);
 	uv_run(&d->loop, UV_RUN_DEFAULT);
 	uv_loop_close(&d->loop);
+	kept_free(d);
+	pool_free(d->pool);
 	free(d->gateway);
 	log_info("ended");
+}
+
+/* What a start that succeeds has to say of the rights that are left. */
+static void tell_rights(const struct options *o)
+{
+	if (geteuid() == 0)
+		log_warn("runs as root: a user of its own that may open /dev/kvm is enough");
+	if (o->sandbox == SANDBOX_OFF)
+		log_warn("runs without a sandbox");
+	else if (o->sandbox == SANDBOX_LOG)
+		log_warn("the sandbox only logs");
+}
+
+static int serve(struct daemon *d, const struct options *o, struct listeners *l)
+{
+	struct cassin_error_text err = {""};
+	if (start(d, o, l, &err) < 0)
+		return cannot_start(&err);
+	log_info("cassind %s listens on %s", CASSIN_VERSION, l->path.api);
+	tell_rights(o);
+	if (d->state)
+		kept_start(d, tell_ready);
+	else
+		tell_ready(d);
+	uv_run(&d->loop, UV_RUN_DEFAULT);
+	end(d);
 	return 0;
 }
 
 int main(int argc, char **argv)
 {
 	static struct daemon d;
+	static struct listeners listeners;
 	struct cassin_error_text err = {""};
 	struct options options;
-	struct listeners listeners;
 	options_parse(&options, argc, argv);
 	signal(SIGPIPE, SIG_IGN);
 	hold_signals(SIG_BLOCK);
-	setenv("UV_THREADPOOL_SIZE", "16", 1);
 	raise_descriptors();
 	int result = socket_path_resolve(options.socket, &listeners.path, &err);
 	if (result < 0) {
@@ -190,13 +260,22 @@ int main(int argc, char **argv)
 	}
 	pthread_mutex_init(&d.keeping, NULL);
 	pthread_mutex_init(&d.admission, NULL);
+	pthread_cond_init(&d.spawned, NULL);
 	d.max_guests = options.max_guests;
+	d.ready_fd = options.ready_fd;
+	d.swap = options.swap;
+	d.listeners = &listeners;
+	setenv("UV_USE_IO_URING", "0", 1); /* whose calls no filter sees */
+	if (sandbox_create(&d.sandbox, options.sandbox, &err) < 0)
+		return cannot_start(&err);
 	if (options.state && state_open(&d.state, options.state, &err) < 0)
 		return cannot_start(&err);
 	if (listeners_open(&listeners, &err) < 0)
 		return cannot_start(&err);
+	oom_before_services();
 	result = serve(&d, &options, &listeners);
 	listeners_close(&listeners);
 	state_close(d.state);
+	sandbox_free(d.sandbox);
 	return result;
 }

@@ -29,6 +29,8 @@ static const char help[] =
 	"  --swap FILE     move the memory of parked guests to this file; it is removed at\n"
 	"                  the end\n"
 	"  --swap-size SIZE  its greatest size (default: 16G; it grows as needed)\n"
+	"  --sandbox MODE  on (default): system calls that the daemon does not need end it;\n"
+	"                  log: the kernel's log tells of them; off: nothing is given up\n"
 	"  --ready-fd N    write one byte to descriptor N when the socket answers\n"
 	"  --version       print the version\n"
 	"  --help          print this text\n"
@@ -58,7 +60,7 @@ static unsigned number(const char *option, const char *text, unsigned long most,
 
 void options_parse(struct options *o, int argc, char **argv)
 {
-	enum { SOCKET = 256, STATE, WORKERS, POOL, MAX_GUESTS, PARK, SWAP, SWAP_SIZE, READY, VERSION, HELP };
+	enum { SOCKET = 256, STATE, WORKERS, POOL, MAX_GUESTS, PARK, SWAP, SWAP_SIZE, SANDBOX, READY, VERSION, HELP };
 	static const struct option longs[] = {
 		{"socket", required_argument, NULL, SOCKET},
 		{"state", required_argument, NULL, STATE},
@@ -68,13 +70,14 @@ void options_parse(struct options *o, int argc, char **argv)
 		{"park", required_argument, NULL, PARK},
 		{"swap", required_argument, NULL, SWAP},
 		{"swap-size", required_argument, NULL, SWAP_SIZE},
+		{"sandbox", required_argument, NULL, SANDBOX},
 		{"ready-fd", required_argument, NULL, READY},
 		{"version", no_argument, NULL, VERSION},
 		{"help", no_argument, NULL, HELP},
 		{0},
 	};
 	int option;
-	*o = (struct options){.ready_fd = -1};
+	*o = (struct options){.ready_fd = -1, .sandbox = sandbox_mode_default()};
 	while ((option = getopt_long(argc, argv, "h", longs, NULL)) != -1) {
 		switch (option) {
 		case SOCKET:
@@ -104,6 +107,10 @@ void options_parse(struct options *o, int argc, char **argv)
 		case SWAP_SIZE:
 			if (size_parse(optarg, &o->swap_bytes) < 0 || !o->swap_bytes)
 				usage_error("--swap-size", optarg, "a size such as 512M or 8G");
+			break;
+		case SANDBOX:
+			if (sandbox_mode_parse(optarg, &o->sandbox) < 0)
+				usage_error("--sandbox", optarg, "on, log or off");
 			break;
 		case READY:
 			o->ready_fd = (int)number("--ready-fd", optarg, 1u << 20, "a descriptor's number");

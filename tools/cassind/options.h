@@ -5,6 +5,8 @@
 
 #include <stdint.h>
 
+#include <cassin/sandbox.h>
+
 struct options {
 	const char *socket, *state;
 	unsigned workers;
@@ -14,6 +16,7 @@ struct options {
 	const char *swap;    /* NULL: none */
 	uint64_t swap_bytes; /* 0: the engine's own choice */
 	int ready_fd;        /* -1: none */
+	enum sandbox_mode sandbox;
 };
 
 /* Returns only when the daemon is to run: --help, --version and mistakes end the process. */

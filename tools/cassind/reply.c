@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define HEAD_MAX 1024
+#define ANSWER_SHORT 4096u
 
 static const char *reason(unsigned status)
 {
@@ -28,10 +29,22 @@ static void count(struct connection *c, unsigned status)
 		c->daemon->errors++;
 }
 
+/* Clients that ask and do not read the answers cannot fill the memory with them. */
+static bool too_much(const struct connection *c, size_t len)
+{
+	return len > ANSWER_SHORT && c->daemon->answer_bytes + len > ANSWERS_BYTES_MAX;
+}
+
 void reply_body(struct connection *c, unsigned status, const char *type, const char *headers, char *body, size_t len)
 {
 	if (c->closed) {
 		free(body);
+		return;
+	}
+	if (too_much(c, len)) {
+		free(body);
+		reply_error(c, 503, "clients have not read %u MiB of answers: try again later",
+			    ANSWERS_BYTES_MAX >> 20);
 		return;
 	}
 	char *bytes = malloc(HEAD_MAX + len);

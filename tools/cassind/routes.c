@@ -11,26 +11,27 @@ struct route {
 	unsigned method;
 	const char *path[TARGET_SEGMENTS]; /* "*": any non-empty segment */
 	void (*answer)(struct connection *c, const struct target *t);
+	bool lasts; /* it may take long */
 };
 
 static const struct route routes[] = {
-	{HTTP_GET, {"v1", "guests"}, api_guests_list},
-	{HTTP_POST, {"v1", "guests"}, api_guests_create},
-	{HTTP_GET, {"v1", "guests", "*"}, api_guest_show},
-	{HTTP_DELETE, {"v1", "guests", "*"}, api_guest_remove},
-	{HTTP_POST, {"v1", "guests", "*", "stop"}, api_guest_stop},
-	{HTTP_POST, {"v1", "guests", "*", "kill"}, api_guest_kill},
-	{HTTP_POST, {"v1", "guests", "*", "restart"}, api_guest_restart},
-	{HTTP_GET, {"v1", "guests", "*", "log"}, api_guest_log},
-	{HTTP_GET, {"v1", "guests", "*", "trace"}, api_guest_trace},
-	{HTTP_GET, {"v1", "guests", "*", "report"}, api_guest_report},
-	{HTTP_GET, {"v1", "templates"}, api_templates_list},
-	{HTTP_POST, {"v1", "templates"}, api_templates_create},
-	{HTTP_DELETE, {"v1", "templates", "*"}, api_template_remove},
-	{HTTP_POST, {"v1", "spawn"}, api_spawn},
-	{HTTP_GET, {"v1", "stats"}, api_stats},
-	{HTTP_GET, {"v1", "version"}, api_version},
-	{HTTP_GET, {"metrics"}, api_metrics},
+	{HTTP_GET, {"v1", "guests"}, api_guests_list, false},
+	{HTTP_POST, {"v1", "guests"}, api_guests_create, true},
+	{HTTP_GET, {"v1", "guests", "*"}, api_guest_show, false},
+	{HTTP_DELETE, {"v1", "guests", "*"}, api_guest_remove, false},
+	{HTTP_POST, {"v1", "guests", "*", "stop"}, api_guest_stop, false},
+	{HTTP_POST, {"v1", "guests", "*", "kill"}, api_guest_kill, false},
+	{HTTP_POST, {"v1", "guests", "*", "restart"}, api_guest_restart, false},
+	{HTTP_GET, {"v1", "guests", "*", "log"}, api_guest_log, true},
+	{HTTP_GET, {"v1", "guests", "*", "trace"}, api_guest_trace, true},
+	{HTTP_GET, {"v1", "guests", "*", "report"}, api_guest_report, false},
+	{HTTP_GET, {"v1", "templates"}, api_templates_list, false},
+	{HTTP_POST, {"v1", "templates"}, api_templates_create, true},
+	{HTTP_DELETE, {"v1", "templates", "*"}, api_template_remove, false},
+	{HTTP_POST, {"v1", "spawn"}, api_spawn, true},
+	{HTTP_GET, {"v1", "stats"}, api_stats, false},
+	{HTTP_GET, {"v1", "version"}, api_version, false},
+	{HTTP_GET, {"metrics"}, api_metrics, false},
 };
 
 static bool matches(const struct route *r, const struct target *t)
@@ -77,10 +78,14 @@ void routes_answer(struct connection *c)
 		if (!matches(&routes[i], &t))
 			continue;
 		path_known = true;
-		if (routes[i].method == c->request.method) {
+		if (routes[i].method != c->request.method)
+			continue;
+		if (routes[i].lasts && !connection_may_last(c))
+			reply_error(c, 503, "%u requests that take long are under way: try again later",
+				    CONNECTIONS_LASTING_MAX);
+		else
 			routes[i].answer(c, &t);
-			return;
-		}
+		return;
 	}
 	if (path_known)
 		refuse_method(c, &t);

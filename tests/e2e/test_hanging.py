@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: MIT
+"""Files that hang, as on a network file system whose server is gone: they harm the spawn that names them, and nobody else."""
+
+import json
+import os
+import signal
+import time
+
+from cassin_test import contains, equal, holds, parse_answer, receive, wait_until
+
+LOADERS = 32  # threads of the daemon that spawn
+
+
+class Hanging:
+    """A daemon for which each file with "hanging" in its name hangs until release()."""
+
+    def __init__(self, t, *options, prepare=None, wait=True):
+        self.fifo, self.server = t.path("server"), None
+        os.mkfifo(self.fifo)
+        self.file = t.write("hanging.txt", "text")
+        if prepare:
+            prepare(self)
+        preload = os.path.join(t.build, "tests", "e2e", "hanging.so")
+        self.daemon = t.daemon(*options, prefix=["env", f"LD_PRELOAD={preload}", f"HANGING={self.fifo}"], wait=wait)
+        self.pid = self.daemon.process.pid
+
+    def spec(self, t, name, **more):
+        return {"name": name, "image": t.guest("life"), "args": ["sleep"],
+                "files": [{"name": "text", "path": self.file}], **more}
+
+    def spawn(self, t, name, **more):
+        """Asks for a spawn and does not wait: the connection."""
+        body = json.dumps(self.spec(t, name, **more)).encode()
+        connection = self.daemon.connect(60)
+        connection.sendall(b"POST /v1/guests HTTP/1.1\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+        return connection
+
+    def waiting(self):
+        """Threads that wait in open()."""
+        count = 0
+        for task in os.listdir(f"/proc/{self.pid}/task"):
+            with open(f"/proc/{self.pid}/task/{task}/syscall", encoding="ascii") as call:
+                words = call.read().split()
+            with open(f"/proc/{self.pid}/task/{task}/comm", encoding="ascii") as comm:
+                count += words[0] == "257" and comm.read().startswith("cassin-loader")
+        return count
+
+    def release(self):
+        """Everything that hangs goes on, and nothing hangs any more."""
+        self.server = os.open(self.fifo, os.O_RDWR)
+
+
+def answers(connections, status=201):
+    for connection in connections:
+        with connection:
+            equal(parse_answer(receive(connection)).status, status, "status of a spawn that hung")
+
+
+def test_an_operator_gets_in_while_a_hundred_spawns_hang(t):
+    hanging = Hanging(t)
+    daemon = hanging.daemon
+    daemon.cassin("spawn", "-n", 3, "--name", "other", t.guest("life"), "sleep", code=0)
+    daemon.cassin("spawn", "--name", "echo", t.guest("echo"), code=0)
+    spawns = [hanging.spawn(t, f"stuck-{i}") for i in range(100)]
+    wait_until(lambda: hanging.waiting() == LOADERS, "all loaders wait for the file system")
+    contains(daemon.cassin("ps", code=0).out, "other-0", "other-2")
+    contains(daemon.cassin("stats", code=0).out, "guests")
+    daemon.cassin("kill", "other-0", code=0)
+    daemon.cassin("restart", "other-0", code=0)
+    daemon.cassin("stop", "other-1", code=0)
+    daemon.cassin("rm", "other-*", code=0)
+    equal(daemon.cassin("connect", "echo", "7", input="hello\n", code=0).out, "hello\n", "an echo")
+    time.sleep(6)
+    late = daemon.request("POST", "/v1/guests", {"name": "late", "image": t.guest("hello")}, status=507)
+    contains(late.text, f"{LOADERS} spawns are still reading their files")
+    hanging.release()
+    answers(spawns)
+    equal(len(daemon.guests()), 101, "guests: the hundred, and echo")
+    daemon.cassin("rm", "--all", code=0)
+
+
+def test_fewer_than_all_loaders_hold_up_no_other_spawn(t):
+    hanging = Hanging(t, "--state", t.path("state"), "--max-guests", "60")
+    daemon = hanging.daemon
+    spawns = [hanging.spawn(t, f"stuck-{i}", restart="always" if i % 2 else "no")
+              for i in range(LOADERS - 1)]
+    wait_until(lambda: hanging.waiting() == LOADERS - 1, "the loaders wait for the file system")
+    daemon.cassin("spawn", "-n", 20, "--name", "kept", "--restart", "always", t.guest("life"), "sleep", code=0)
+    daemon.cassin("rm", "kept-1", code=0)
+    holds(not os.path.exists(t.path("state/kept-1.json")), "a guest that is removed is forgotten")
+    holds(os.path.exists(t.path("state/kept-2.json")), "another is kept")
+    hanging.release()
+    answers(spawns)
+    equal(sum(name.startswith("stuck") for name in os.listdir(t.path("state"))), (LOADERS - 1) // 2, "specs that are kept")
+
+
+def test_what_hangs_does_not_hold_up_the_end(t):
+    hanging = Hanging(t, "--swap", t.path("swap"))
+    daemon = hanging.daemon
+    daemon.cassin("spawn", "--name", "other", t.guest("hog"), "spin", "--timeout", "0", code=0)
+    spawns = [hanging.spawn(t, f"stuck-{i}") for i in range(3)]
+    wait_until(lambda: hanging.waiting() == 3, "the spawns hang")
+    equal(daemon.end(signal.SIGTERM, 30), 0, "exit code")
+    contains(daemon.log(), "ending without them")
+    equal([name for name in os.listdir(t.folder) if ".sock" in name or name == "swap"], [], "files that are left")
+    for connection in spawns:
+        connection.close()
+
+
+def test_a_kept_guest_whose_files_hang_holds_up_no_other(t):
+    def leave_specs(hanging):
+        os.mkdir(t.path("state"))
+        for name in ("a-stuck", "b", "c"):
+            spec = hanging.spec(t, name, restart="always")
+            if name != "a-stuck":
+                del spec["files"]
+            t.write(f"state/{name}.json", json.dumps(spec))
+
+    hanging = Hanging(t, "--state", t.path("state"), prepare=leave_specs, wait=False)
+    daemon = hanging.daemon
+    wait_until(lambda: os.path.exists(daemon.socket) and len(daemon.guests()) == 2, "the others run")
+    equal([guest["name"] for guest in daemon.guests()], ["b", "c"], "guests")
+    daemon.cassin("rm", "b", code=0)
+    hanging.release()
+    daemon.await_state("a-stuck", "running")
+    equal(sorted(name for name in os.listdir(t.path("state")) if name.endswith(".json")), ["a-stuck.json", "c.json"], "kept")
+
+
+def test_the_end_comes_while_kept_guests_hang(t):
+    def leave_spec(hanging):
+        os.mkdir(t.path("state"))
+        t.write("state/stuck.json", json.dumps(hanging.spec(t, "stuck", restart="always")))
+
+    hanging = Hanging(t, "--state", t.path("state"), prepare=leave_spec, wait=False)
+    wait_until(lambda: hanging.waiting() == 1, "the start hangs")
+    equal(hanging.daemon.end(signal.SIGTERM, 30), 0, "exit code")
+    holds(os.path.exists(t.path("state/stuck.json")), "it is kept")
