@@ -129,6 +129,13 @@ bool memory_page_is(const struct memory *m, uint64_t page, bool image, const voi
 /* The not-present entry that says: page number `page`, with these rights. */
 uint64_t memory_mapped_value(uint64_t page, uint64_t rights);
 
+/* The frame of a page's own; FRAME_NONE: it has none. */
+static inline frame_t memory_frame(const struct memory *m, uint64_t page)
+{
+	const struct chunk *c = page / CHUNK_PAGES < m->nchunks ? m->chunks[page / CHUNK_PAGES] : NULL;
+	return c ? c->frame[page % CHUNK_PAGES] : FRAME_NONE;
+}
+
 /* The host's view of the info page, NULL while the guest has not touched it. */
 struct cassin_info_page *memory_info(struct memory *m);
 
