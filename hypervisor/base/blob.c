@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/blob.h"
+#include "base/hash.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -98,13 +99,9 @@ void blob_store_destroy(struct blob_store *s)
 	pthread_mutex_destroy(&s->lock);
 }
 
-/* FNV-1a, as its authors give it. */
 static unsigned bucket_of(const struct blob *b)
 {
-	uint64_t hash = UINT64_C(0xcbf29ce484222325);
-	for (size_t i = 0; i < b->size; i++)
-		hash = (hash ^ b->bytes[i]) * UINT64_C(0x100000001b3);
-	return (unsigned)(hash % BLOB_BUCKETS);
+	return (unsigned)(hash_fnv(b->bytes, b->size) % BLOB_BUCKETS);
 }
 
 /* A reference; NULL: none. Under the lock. */

@@ -32,35 +32,29 @@ static int32_t take_input(struct guest *g, const struct cassin_sqe *sqe)
 
 static void read_cancel(struct op *op)
 {
-	struct op **link = &op->guest->console.reader;
-	while (*link != op)
-		link = &(*link)->queue_next;
-	*link = op->queue_next;
+	op_dequeue(&op->guest->console.readers, op);
 }
 
 static int32_t op_read(struct guest *g, const struct cassin_sqe *sqe)
 {
-	int32_t r = g->console.reader ? -EAGAIN : take_input(g, sqe);
+	int32_t r = g->console.readers.first ? -EAGAIN : take_input(g, sqe);
 	if (r != -EAGAIN)
 		return r;
 	struct op *op = op_new(g, sqe, read_cancel);
 	if (!op)
 		return -ENOMEM;
-	struct op **link = &g->console.reader;
-	while (*link)
-		link = &(*link)->queue_next;
-	*link = op;
+	op_enqueue(&g->console.readers, op);
 	return OP_PENDING;
 }
 
 void console_serve(struct guest *g)
 {
-	while (g->console.reader) {
-		struct op *op = g->console.reader;
+	while (g->console.readers.first) {
+		struct op *op = g->console.readers.first;
 		int32_t r = take_input(g, &op->sqe);
 		if (r == -EAGAIN)
 			return;
-		g->console.reader = op->queue_next;
+		op_dequeue(&g->console.readers, op);
 		op_complete(op, r);
 	}
 }

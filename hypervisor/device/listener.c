@@ -108,9 +108,7 @@ static void listener_accept(struct stream *s)
 		}
 		if (r == -EAGAIN)
 			break;
-		s->receivers.first = op->queue_next;
-		if (!s->receivers.first)
-			s->receivers.last = &s->receivers.first;
+		op_dequeue(&s->receivers, op);
 		op_complete(op, r);
 	}
 	/* Interest is kept for the ACCEPT that usually follows, until a connection comes that nobody asked for. */

@@ -19,10 +19,6 @@ struct pipe;
 #define STREAM_WRITABLE 2u
 #define STREAM_PIECES 16 /* of guest memory in one read or write */
 
-struct op_queue {
-	struct op *first, **last;
-};
-
 struct stream_kind {
 	/* Bytes (read: 0 at the end), -EAGAIN, or -errno. NULL: a listener. */
 	ssize_t (*read)(struct stream *s, const struct iovec *iov, int n);

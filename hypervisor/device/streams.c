@@ -7,18 +7,23 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/hash.h"
 #include "cell/frames.h"
 #include "device/stream.h"
 #include "guest/guest.h"
 #include "guest/template.h"
 
 #define TABLE_FIRST 8u
+#define LISTENER_BITS_FIRST 2u
 
 struct streams {
 	struct stream **at;
 	uint32_t size, lowest; /* no free place below `lowest` */
 	uint32_t open;
 	bool stopped;
+	struct stream **listeners; /* by port, open addressing, at most half full; NULL: none was ever open */
+	uint32_t nlisteners;
+	unsigned listener_bits; /* there are 2^bits places */
 };
 
 /* ---- Host memory on a guest's account ---- */
@@ -74,21 +79,78 @@ static int table_grow(struct guest *g, uint32_t number)
 	return 0;
 }
 
+/* ---- Listeners by their ports ---- */
+
+static struct stream **listener_slot(const struct streams *t, uint16_t port)
+{
+	uint32_t i = hash_keyed(port, t->listener_bits), mask = (UINT32_C(1) << t->listener_bits) - 1;
+	while (t->listeners[i] && listener_port(t->listeners[i]) != port)
+		i = (i + 1) & mask;
+	return &t->listeners[i];
+}
+
+static int listeners_grow(struct streams *t)
+{
+	uint32_t size = t->listeners ? UINT32_C(1) << t->listener_bits : 0;
+	if (t->nlisteners * 2 < size)
+		return 0;
+	struct streams bigger = {.listener_bits = size ? t->listener_bits + 1 : LISTENER_BITS_FIRST};
+	bigger.listeners = calloc((size_t)1 << bigger.listener_bits, sizeof(struct stream *));
+	if (!bigger.listeners)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < size; i++) {
+		if (t->listeners[i])
+			*listener_slot(&bigger, listener_port(t->listeners[i])) = t->listeners[i];
+	}
+	free(t->listeners);
+	t->listeners = bigger.listeners;
+	t->listener_bits = bigger.listener_bits;
+	return 0;
+}
+
+/* Closes the gap, so that what lies behind it is still found. */
+static void listener_take_out(struct streams *t, struct stream *s)
+{
+	struct stream **gap = listener_slot(t, listener_port(s));
+	uint32_t mask = (UINT32_C(1) << t->listener_bits) - 1, i = (uint32_t)(gap - t->listeners);
+	t->nlisteners--;
+	*gap = NULL;
+	for (i = (i + 1) & mask; t->listeners[i]; i = (i + 1) & mask) {
+		struct stream *moved = t->listeners[i];
+		t->listeners[i] = NULL;
+		*listener_slot(t, listener_port(moved)) = moved;
+	}
+}
+
+struct stream *listener_find(struct guest *g, uint16_t port)
+{
+	struct streams *t = g->streams;
+	return t && t->listeners ? *listener_slot(t, port) : NULL;
+}
+
+/* ---- Entering and leaving it ---- */
+
 int32_t stream_add_at(struct guest *g, struct stream *s, const struct stream_kind *kind, int32_t number)
 {
 	int r = stream_room(g);
 	if (!r)
 		r = table_grow(g, (uint32_t)number);
+	if (!r && kind->accept)
+		r = listeners_grow(g->streams);
 	if (r)
 		return r;
 	struct streams *t = g->streams;
 	s->kind = kind;
 	s->guest = g;
 	s->number = number;
-	s->receivers.last = &s->receivers.first;
-	s->senders.last = &s->senders.first;
+	op_queue_init(&s->receivers);
+	op_queue_init(&s->senders);
 	t->at[number] = s;
 	t->open++;
+	if (kind->accept) {
+		*listener_slot(t, listener_port(s)) = s;
+		t->nlisteners++;
+	}
 	while (t->lowest < t->size && t->at[t->lowest])
 		t->lowest++;
 	return number;
@@ -105,6 +167,8 @@ static void table_take_out(struct stream *s)
 	uint32_t n = (uint32_t)s->number;
 	t->at[n] = NULL;
 	t->open--;
+	if (s->kind->accept)
+		listener_take_out(t, s);
 	if (n < t->lowest)
 		t->lowest = n;
 }
@@ -120,31 +184,15 @@ struct stream *stream_lookup(struct guest *g, const struct cassin_sqe *sqe)
 
 /* ---- Queues ---- */
 
-static void push(struct op_queue *q, struct op *op)
+static bool receives(const struct op *op)
 {
-	op->queue_next = NULL;
-	*q->last = op;
-	q->last = &op->queue_next;
-}
-
-static bool take_out(struct op_queue *q, struct op *op)
-{
-	for (struct op **link = &q->first; *link; link = &(*link)->queue_next) {
-		if (*link != op)
-			continue;
-		*link = op->queue_next;
-		if (!*link)
-			q->last = link;
-		return true;
-	}
-	return false;
+	return op->sqe.op == CASSIN_OP_RECV || op->sqe.op == CASSIN_OP_ACCEPT;
 }
 
 void stream_unqueue(struct op *op)
 {
 	struct stream *s = op->device;
-	if (!take_out(&s->receivers, op))
-		take_out(&s->senders, op);
+	op_dequeue(receives(op) ? &s->receivers : &s->senders, op);
 	if (op->sqe.op == CASSIN_OP_CLOSE)
 		s->closing = false;
 	if (op->buffer)
@@ -174,7 +222,7 @@ struct op *stream_queue(struct stream *s, struct op_queue *q, const struct cassi
 	if (!op)
 		return NULL;
 	op->device = s;
-	push(q, op);
+	op_enqueue(q, op);
 	return op;
 }
 
@@ -206,6 +254,7 @@ void stream_connected(struct stream *s, int result)
 	}
 	op_complete(op, result ? result : number);
 }
+
 void stream_fail(struct stream *s, int result)
 {
 	if (s->connecting) {
@@ -223,16 +272,6 @@ void stream_fail(struct stream *s, int result)
 			return;
 		}
 	}
-}
-
-struct stream *listener_find(struct guest *g, uint16_t port)
-{
-	struct streams *t = g->streams;
-	for (uint32_t i = 0; t && i < t->size; i++) {
-		if (t->at[i] && t->at[i]->kind->accept && listener_port(t->at[i]) == port)
-			return t->at[i];
-	}
-	return NULL;
 }
 
 /* ---- All of a guest's ---- */
@@ -258,6 +297,7 @@ void streams_end(struct guest *g)
 			stream_remove(t->at[i]);
 	}
 	free(t->at);
+	free(t->listeners);
 	free(t);
 	g->streams = NULL;
 }

@@ -5,22 +5,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "guest/guest.h"
 
 #define FIRST_BITS 6
 
 static size_t id_bucket(const struct registry *r, uint64_t id)
 {
-	return (size_t)(id * UINT64_C(0x9e3779b97f4a7c15) >> (64 - r->bits));
+	return hash_keyed(id, r->bits);
 }
 
-/* FNV-1a, http://www.isthe.com/chongo/tech/comp/fnv/ */
 static size_t name_bucket(const struct registry *r, const char *name)
 {
-	uint64_t h = UINT64_C(0xcbf29ce484222325);
-	for (; *name; name++)
-		h = (h ^ (unsigned char)*name) * UINT64_C(0x100000001b3);
-	return id_bucket(r, h);
+	return hash_keyed(hash_fnv(name, strlen(name)), r->bits);
 }
 
 int registry_init(struct registry *r)

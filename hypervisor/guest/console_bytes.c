@@ -11,6 +11,7 @@ void console_init(struct console *c)
 {
 	memset(c, 0, sizeof *c);
 	pthread_mutex_init(&c->lock, NULL);
+	op_queue_init(&c->readers);
 }
 
 void console_destroy(struct console *c)

@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct op;
+#include "guest/op.h"
 
 #define CONSOLE_KEPT (16u << 10)  /* bytes of output kept */
 #define CONSOLE_INPUT (64u << 10) /* bytes of input that may wait */
@@ -21,8 +21,8 @@ struct console {
 	uint64_t lost;    /* bytes that are no longer kept */
 	char *in;
 	uint32_t in_start, in_len;
-	bool in_end;       /* end of input */
-	struct op *reader; /* the owner's thread only: first of the queue of console reads */
+	bool in_end;             /* end of input */
+	struct op_queue readers; /* console reads that wait; the owner's thread only */
 };
 
 void console_init(struct console *c);

@@ -113,6 +113,7 @@ struct guest {
 	struct deadline timer; /* restart back-off, or the grace of a stop */
 	struct op *ops;        /* pending */
 	uint32_t nops;
+	struct op_table op_table;
 	struct streams *streams;
 	bool stopping;        /* asked to end */
 	bool hog;             /* it used up its last slice */

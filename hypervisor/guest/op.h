@@ -19,17 +19,56 @@ struct op;
 typedef int32_t (*op_start_fn)(struct guest *g, const struct cassin_sqe *sqe);
 
 struct op {
-	struct op *next, **link; /* the guest's list of pending operations */
+	struct op *next, **link;      /* the guest's list of pending operations, the newest first */
+	struct op *same, **same_link; /* those whose user_data falls into the same bucket, the oldest first */
 	struct guest *guest;
 	struct cassin_sqe sqe;
-	struct op *queue_next;         /* for the device: its own queue */
-	void (*cancel)(struct op *op); /* takes it out of its device; the caller completes it */
-	struct deadline deadline;      /* for the device: op_deadline(); it moves with the guest */
-	bool timed;                    /* the deadline is wanted */
-	uint64_t began;                /* monotonic ns, if its guest was traced then; else 0 */
-	void *device;                  /* for the device */
-	void *buffer;                  /* for the device: malloc'd, freed with the op */
-	uint32_t done, size;           /* for the device: progress */
+	struct op *queue_next, **queue_link; /* for the device: op_enqueue() */
+	void (*cancel)(struct op *op);       /* takes it out of its device; the caller completes it */
+	struct deadline deadline;            /* for the device: op_deadline(); it moves with the guest */
+	bool timed;                          /* the deadline is wanted */
+	uint64_t began;                      /* monotonic ns, if its guest was traced then; else 0 */
+	void *device;                        /* for the device */
+	void *buffer;                        /* for the device: malloc'd, freed with the op */
+	uint32_t done, size;                 /* for the device: progress */
+};
+
+/* Operations that wait for the same thing, the oldest first. Zeros and op_queue_init() make an empty one. */
+struct op_queue {
+	struct op *first, **last;
+};
+
+static inline void op_queue_init(struct op_queue *q)
+{
+	q->first = NULL;
+	q->last = &q->first;
+}
+
+static inline void op_enqueue(struct op_queue *q, struct op *op)
+{
+	op->queue_next = NULL;
+	op->queue_link = q->last;
+	*q->last = op;
+	q->last = &op->queue_next;
+}
+
+/* Takes an operation out of the queue that it is in, wherever it stands there. */
+static inline void op_dequeue(struct op_queue *q, struct op *op)
+{
+	*op->queue_link = op->queue_next;
+	if (op->queue_next)
+		op->queue_next->queue_link = op->queue_link;
+	else
+		q->last = op->queue_link;
+	op->queue_link = NULL;
+}
+
+/* A guest's pending operations by their user_data. */
+struct op_table {
+	struct op_queue_same {
+		struct op *first, **last;
+	} * buckets;
+	unsigned bits; /* there are 2^bits, or none */
 };
 
 /* A pending operation, on its guest's list. NULL: no memory (answer -ENOMEM). */
@@ -42,7 +81,7 @@ void op_complete(struct op *op, int32_t result);
 void op_drop(struct op *op);
 /* Cancels and drops all of a guest's operations. */
 void op_drop_all(struct guest *g);
-/* The guest's pending operation with this user_data, the oldest first; NULL. */
+/* The guest's pending operation with this user_data, the oldest if there are several; NULL. */
 struct op *op_find(struct guest *g, uint64_t user_data);
 
 /* Starts one submission; the result or OP_PENDING. Unknown op, unknown flags or reserved fields: -EINVAL. */

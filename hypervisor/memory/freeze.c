@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "cell/cell.h"
 #include "memory/space.h"
 
@@ -58,7 +59,7 @@ struct owners {
 
 static struct owner *owner_slot(const struct owners *o, frame_t f)
 {
-	size_t i = (size_t)(f * UINT32_C(2654435769)) >> (32 - o->bits);
+	size_t i = hash_keyed(f, o->bits);
 	while (o->at[i].frame != FRAME_NONE && o->at[i].frame != f)
 		i = (i + 1) & (((size_t)1 << o->bits) - 1);
 	return &o->at[i];

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <zstd.h>
 
+#include "base/hash.h"
 #include "base/swap.h"
 #include "cell/cell.h"
 #include "memory/freeze.h"
@@ -88,15 +89,6 @@ static size_t parked_size(const struct parked *p)
 	return p->npages * sizeof(uint64_t) + p->nentries * sizeof(struct frozen_entry) + p->packed;
 }
 
-/* FNV-1a, 64 bits (Fowler, Noll, Vo): a file may have been written to by others. */
-static uint64_t sum_of(const unsigned char *bytes, size_t len)
-{
-	uint64_t sum = UINT64_C(0xcbf29ce484222325);
-	for (size_t i = 0; i < len; i++)
-		sum = (sum ^ bytes[i]) * UINT64_C(0x100000001b3);
-	return sum;
-}
-
 /* Moves the bytes to the swap file. False: it is full, or broken. */
 static bool swap_out(struct parked *p, struct swap *swap)
 {
@@ -104,7 +96,7 @@ static bool swap_out(struct parked *p, struct swap *swap)
 	if (swap_write(swap, p->bytes, size, &p->at))
 		return false;
 	p->swap = swap;
-	p->sum = sum_of(p->bytes, size);
+	p->sum = hash_fnv(p->bytes, size);
 	free(p->bytes);
 	p->bytes = NULL;
 	return true;
@@ -179,7 +171,7 @@ static const unsigned char *bytes_of(const struct parked *p, unsigned char *room
 	if (!p->swap)
 		return p->bytes;
 	size_t size = parked_size(p);
-	return swap_read(p->swap, p->at, room, size) || sum_of(room, size) != p->sum ? NULL : room;
+	return swap_read(p->swap, p->at, room, size) || hash_fnv(room, size) != p->sum ? NULL : room;
 }
 
 int memory_unpark(struct memory *m)

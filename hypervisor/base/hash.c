@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/hash.h"
+
+#include <pthread.h>
+#include <sys/random.h>
+
+static uint64_t multiplier = UINT64_C(0x9e3779b97f4a7c15);
+
+static void choose(void)
+{
+	uint64_t random;
+	if (getrandom(&random, sizeof random, 0) == (ssize_t)sizeof random)
+		multiplier = random | 1;
+}
+
+uint32_t hash_keyed(uint64_t key, unsigned bits)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	pthread_once(&once, choose);
+	key ^= key >> 32;
+	return (uint32_t)((key * multiplier) >> (64 - bits));
+}
+
+uint64_t hash_fnv(const void *bytes, size_t len)
+{
+	const unsigned char *at = bytes;
+	uint64_t h = UINT64_C(0xcbf29ce484222325);
+	for (size_t i = 0; i < len; i++)
+		h = (h ^ at[i]) * UINT64_C(0x100000001b3);
+	return h;
+}
