@@ -115,6 +115,7 @@ struct guest {
 	uint32_t nops;
 	struct op_table op_table;
 	struct streams *streams;
+	bool in_call;         /* the hypercall in its registers has begun, and is to go on */
 	bool stopping;        /* asked to end */
 	bool hog;             /* it used up its last slice */
 	bool timer_on;        /* `timer` is wanted, also after a move */

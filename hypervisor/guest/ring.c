@@ -25,7 +25,13 @@ int ring_setup(struct guest *g, gva_t ring, gva_t sqes, uint64_t sq_entries, gva
 	int r = memory_copyout(&g->memory, ring, &zero, sizeof zero);
 	if (r)
 		return r;
-	g->ring = (struct ring){ring, sqes, cqes, (uint32_t)sq_entries, (uint32_t)cq_entries, 0, 0, 0};
+	g->ring = (struct ring){
+		.ring = ring,
+		.sqes = sqes,
+		.cqes = cqes,
+		.sq_entries = (uint32_t)sq_entries,
+		.cq_entries = (uint32_t)cq_entries,
+	};
 	return 0;
 }
 
@@ -71,28 +77,51 @@ static int submit_one(struct guest *g)
 	return 0;
 }
 
-int ring_submit(struct guest *g, uint64_t most)
+/* Consumes what is left of the present call's submissions. Each may take a while, so after each the thread may have something
+ * else to do first; at least one is consumed. */
+static int consume(struct guest *g)
 {
 	struct ring *r = &g->ring;
-	uint32_t ready, n = 0;
-	if (!r->cq_entries)
-		return most ? -EINVAL : 0;
-	int err = read_indices(g, &ready);
-	if (err)
-		return err;
-	if (most > ready)
-		most = ready;
-	while (!err && n < most && g->nops + ring_unread(r) < r->cq_entries) {
+	uint32_t before = r->done;
+	int err = 0;
+	while (r->left && g->nops + ring_unread(r) < r->cq_entries) {
+		if (r->done != before && kick_due(&guest_worker(g)->kick))
+			return RING_AGAIN;
 		err = submit_one(g);
-		n += !err;
+		if (err)
+			break;
+		r->done++;
+		r->left--;
 	}
+	bool wanted = r->left;
+	uint32_t n = r->done;
+	r->left = r->done = 0;
 	if (n) {
 		atomic_fetch_add_explicit(&g->count.operations, n, memory_order_relaxed);
 		err = write_index(g, offsetof(struct cassin_ring, sq_head), r->sq_head);
 	}
 	if (err)
 		return err;
-	return !n && most ? -EBUSY : (int)n;
+	return !n && wanted ? -EBUSY : (int)n;
+}
+
+int ring_submit(struct guest *g, uint64_t most)
+{
+	struct ring *r = &g->ring;
+	uint32_t ready;
+	if (!r->cq_entries)
+		return most ? -EINVAL : 0;
+	int err = read_indices(g, &ready);
+	if (err)
+		return err;
+	r->left = most < ready ? (uint32_t)most : ready;
+	r->done = 0;
+	return consume(g);
+}
+
+int ring_go_on(struct guest *g)
+{
+	return consume(g);
 }
 
 void ring_post(struct guest *g, uint64_t user_data, int32_t result)

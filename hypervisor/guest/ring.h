@@ -13,6 +13,7 @@ struct ring {
 	uint32_t sq_entries, cq_entries; /* 0: not set up */
 	uint32_t sq_head, cq_tail;       /* ours */
 	uint32_t cq_head;                /* the guest's, when last read */
+	uint32_t left, done;             /* of an enter that is under way: submissions to be consumed, and consumed */
 };
 
 /* The ring_setup call. -EINVAL (sizes, alignment to 8), -EFAULT, -EBUSY (operations pending). */
@@ -20,6 +21,10 @@ int ring_setup(struct guest *g, gva_t ring, gva_t sqes, uint64_t sq_entries, gva
 /* Consumes at most `most` submissions. Returns how many, -EINVAL (an index that is out of range or moved backwards),
  * -EFAULT, -EBUSY (no room for a completion). */
 int ring_submit(struct guest *g, uint64_t most);
+/* They may say this instead, when the worker has something else to do between two submissions: then ring_go_on() is to be called
+ * later, before the guest runs on. */
+#define RING_AGAIN INT32_MIN
+int ring_go_on(struct guest *g);
 /* Posts a completion. There is room: pending plus unread never exceed cq_entries. A ring that the guest unmapped
  * ends the guest. */
 void ring_post(struct guest *g, uint64_t user_data, int32_t result);

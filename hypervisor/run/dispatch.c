@@ -143,16 +143,13 @@ static enum turn page_fault(struct vcpu *v, struct guest *g, const struct vcpu_e
 	return TURN_END;
 }
 
-static enum turn after_call(struct guest *g)
+static enum turn carry_on(struct guest *g)
 {
-	if (g->user.space) {
-		user_leave(g, CASSIN_USER_CALL, NULL);
-		return TURN_ON;
-	}
-	atomic_fetch_add_explicit(&guest_worker(g)->hypercalls, 1, memory_order_relaxed);
 	switch (hypercall(g)) {
 	case NEXT_RUN:
 		return TURN_ON;
+	case NEXT_AGAIN:
+		return TURN_AGAIN;
 	case NEXT_YIELD:
 		return TURN_YIELD;
 	case NEXT_BLOCK:
@@ -161,6 +158,16 @@ static enum turn after_call(struct guest *g)
 		break;
 	}
 	return TURN_END;
+}
+
+static enum turn after_call(struct guest *g)
+{
+	if (g->user.space) {
+		user_leave(g, CASSIN_USER_CALL, NULL);
+		return TURN_ON;
+	}
+	atomic_fetch_add_explicit(&guest_worker(g)->hypercalls, 1, memory_order_relaxed);
+	return carry_on(g);
 }
 
 /* An exception of a debugged guest. False: it is not the debugger's. */
@@ -184,6 +191,12 @@ static enum turn forbidden(struct vcpu *v, struct guest *g)
 	return TURN_END;
 }
 
+/* A call is over, or waits, unless it is to go on. */
+static enum turn debugged_call(struct guest *g, enum turn t)
+{
+	return g->debugger && t != TURN_END && !g->in_call && debug_after_call(g, t == TURN_BLOCK) ? TURN_STOP : t;
+}
+
 static enum turn after_exit(struct vcpu *v, struct guest *g, enum vcpu_exit exit, const struct vcpu_exception *x)
 {
 	enum turn t;
@@ -194,7 +207,7 @@ static enum turn after_exit(struct vcpu *v, struct guest *g, enum vcpu_exit exit
 		if (g->cpu.trap)
 			debug_called(g, v);
 		t = after_call(g);
-		return g->debugger && t != TURN_END && debug_after_call(g, t == TURN_BLOCK) ? TURN_STOP : t;
+		return debugged_call(g, t);
 	case VCPU_INTERRUPTED:
 		return TURN_AGAIN;
 	case VCPU_EXCEPTION:
@@ -227,6 +240,11 @@ static frame_t guest_root(const struct guest *g)
 /* Runs g until its turn ends. */
 static enum turn run_turn(struct worker *w, struct vcpu *v, struct guest *g)
 {
+	if (g->in_call && !g->doomed) { /* before anything else: the registers are not the guest's to run with */
+		enum turn t = debugged_call(g, carry_on(g));
+		if (t != TURN_ON)
+			return t;
+	}
 	for (;;) {
 		uint64_t commits = 0;
 		if (!settle(g))
@@ -259,7 +277,7 @@ static void turn_begin(struct worker *w, struct guest *g)
 	g->run = RUN_ON_CPU;
 	g->dispatched_at = now;
 	w->kick.kicked = 0;
-	uint64_t slice = w->schedule.count ? SLICE_NS : LONE_SLICE_NS;
+	uint64_t slice = w->schedule.count || !g->hog ? SLICE_NS : LONE_SLICE_NS; /* the first is not watched */
 	slice = left < slice ? left : slice;
 	w->slice_end = now + slice;
 	atomic_signal_fence(memory_order_seq_cst);
@@ -359,7 +377,7 @@ static void dispatch(struct worker *w, struct guest *g)
 						 : "the swap file does not give its parked memory back");
 	else if (r)
 		guest_crash(g, "cannot make a vCPU: %s", strerror(-r));
-	else if (g->debugger && debug_due(g))
+	else if (g->debugger && !g->in_call && debug_due(g))
 		t = TURN_STOP;
 	else
 		t = run_turn(w, v, g);

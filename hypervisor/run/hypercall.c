@@ -32,7 +32,9 @@ static enum hypercall_next call_enter(struct guest *g)
 	uint64_t wake = g->cpu.regs.rsi >> CASSIN_WAKE_SHIFT;
 	if (least > g->ring.cq_entries || wake & ~(uint64_t)CASSIN_EVENT_ALL)
 		return answer(g, -EINVAL);
-	int n = ring_submit(g, submit);
+	int n = g->in_call ? ring_go_on(g) : ring_submit(g, submit);
+	if (n == RING_AGAIN)
+		return NEXT_AGAIN; /* the registers still hold the call */
 	answer(g, n);
 	if (n < 0)
 		return NEXT_RUN;
@@ -273,7 +275,8 @@ static enum hypercall_next carry_out(struct guest *g, uint64_t number)
 /* A wait's end is put down when the guest runs again, the end of a user's run in user_leave(). */
 static enum hypercall_next traced(struct guest *g, uint64_t number)
 {
-	trace_call(g, number);
+	if (!g->in_call)
+		trace_call(g, number);
 	enum hypercall_next next = carry_out(g, number);
 	if ((next == NEXT_RUN || next == NEXT_YIELD) && !g->user.space)
 		trace_return(g);
@@ -283,8 +286,9 @@ static enum hypercall_next traced(struct guest *g, uint64_t number)
 enum hypercall_next hypercall(struct guest *g)
 {
 	uint64_t number = g->cpu.regs.rax;
-	atomic_fetch_add_explicit(&g->count.hypercalls, 1, memory_order_relaxed);
-	if (__builtin_expect(g->trace != NULL, false))
-		return traced(g, number);
-	return carry_out(g, number);
+	if (!g->in_call)
+		atomic_fetch_add_explicit(&g->count.hypercalls, 1, memory_order_relaxed);
+	enum hypercall_next next = __builtin_expect(g->trace != NULL, false) ? traced(g, number) : carry_out(g, number);
+	g->in_call = next == NEXT_AGAIN;
+	return next;
 }

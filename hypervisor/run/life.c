@@ -36,7 +36,7 @@ int guest_begin(struct guest *g, struct cassin_error_text *err)
 		return error_set(err, r, "%s: no memory: the pool of %llu MiB is exhausted", g->spec.name,
 				 (unsigned long long)(g->host->pool->limit * PAGE_SIZE >> 20));
 	g->virtual_ns = 0;
-	g->hog = g->stopping = false;
+	g->hog = g->stopping = g->in_call = false;
 	g->doomed = NULL;
 	g->user.space = 0;
 	g->upcalls = (struct upcalls){0};
