@@ -122,6 +122,12 @@ void share_charge(struct share *share, uint64_t ns)
 	share->vruntime += chargeable(ns) * SHARE_WEIGHT / share->weight;
 }
 
+void share_charge_idle(struct share *share, const struct schedule *s, uint64_t ns)
+{
+	share->vruntime = later(share->vruntime, s->floor - SHARE_CREDIT_NS);
+	share_charge(share, ns);
+}
+
 void schedule_catch_up(struct schedule *s, uint64_t floor)
 {
 	s->floor = later(s->floor, floor);

@@ -48,6 +48,8 @@ struct share *schedule_take(struct schedule *s);
 void schedule_remove(struct schedule *s, struct share *share);
 /* It ran for `ns`. A turn ends long before CHARGE_MOST_NS, unless the host itself stands still: that is nobody's debt. */
 void share_charge(struct share *share, uint64_t ns);
+/* The same for one that has not run meanwhile: what it is owed for having slept is no more than if it were put in now. */
+void share_charge_idle(struct share *share, const struct schedule *s, uint64_t ns);
 /* An empty schedule that is to run beside others whose least floor is `floor`: no advantage from having been idle. */
 void schedule_catch_up(struct schedule *s, uint64_t floor);
 

@@ -25,7 +25,11 @@ static void timeout_cancel(struct op *op)
 
 static void timeout_fire(struct deadline *d)
 {
-	op_complete(CONTAINER_OF(d, struct op, deadline), 0);
+	struct op *op = CONTAINER_OF(d, struct op, deadline);
+	struct guest *g = op->guest;
+	uint64_t began = guest_work_begin(g);
+	op_complete(op, 0);
+	guest_worked(g, began);
 }
 
 static int32_t op_timeout(struct guest *g, const struct cassin_sqe *sqe)
@@ -73,11 +77,14 @@ static int random_piece(struct guest *g, const struct cassin_sqe *sqe, uint32_t 
 static void random_fire(struct deadline *d)
 {
 	struct op *op = CONTAINER_OF(d, struct op, deadline);
-	int r = random_piece(op->guest, &op->sqe, &op->done);
+	struct guest *g = op->guest;
+	uint64_t wait = guest_work_wait(g), began = guest_work_begin(g);
+	int r = wait ? 0 : random_piece(g, &op->sqe, &op->done);
 	if (!r && op->done < op->sqe.len)
-		r = op_deadline(op, 0) ? -ENOMEM : OP_PENDING;
+		r = op_deadline(op, wait) ? -ENOMEM : OP_PENDING;
 	if (r != OP_PENDING)
 		op_complete(op, r ? r : (int32_t)op->sqe.len);
+	guest_worked(g, began);
 }
 
 /* What is more than a piece goes on from the worker's loop, a piece at a time, so that others get in between. */

@@ -9,6 +9,7 @@
 struct interest_handle {
 	uv_poll_t uv;
 	struct interest *owner; /* NULL: closing */
+	struct guest *guest;
 };
 
 static void on_closed(uv_handle_t *handle)
@@ -27,7 +28,16 @@ static void on_poll(uv_poll_t *uv, int status, int events)
 		ready = STREAM_READABLE | STREAM_WRITABLE;
 		p->wanted = 0;
 	}
+	struct guest *g = h->guest;
+	uint64_t wait = guest_work_wait(g);
+	if (wait) { /* in the next look it is ready still */
+		if (wait > 1)
+			guest_stall(g, wait);
+		return;
+	}
+	uint64_t began = guest_work_begin(g);
 	p->ready(p, ready);
+	guest_worked(g, began);
 }
 
 bool interest_set(struct interest *p, struct guest *g, int fd, unsigned events)
@@ -42,6 +52,7 @@ bool interest_set(struct interest *p, struct guest *g, int fd, unsigned events)
 			return false;
 		}
 		h->owner = p;
+		h->guest = g;
 		p->handle = h;
 	}
 	p->wanted = events;

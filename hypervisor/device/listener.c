@@ -13,6 +13,7 @@
 #include "guest/ports.h"
 
 #define WAITING_MOST 128u
+#define ACCEPTS_MOST 64u               /* before the loop is looked at again */
 #define STARVED_NS UINT64_C(100000000) /* until the host may have descriptors again */
 
 /* A connection that came from within the process and waits to be accepted. */
@@ -95,7 +96,7 @@ static void listener_accept(struct stream *s)
 {
 	struct listener *l = (struct listener *)s;
 	bool asked = s->receivers.first;
-	while (s->receivers.first) {
+	for (unsigned n = 0; s->receivers.first && n < ACCEPTS_MOST; n++) {
 		struct op *op = s->receivers.first;
 		int32_t r = accept_one(l);
 		if (r == -EBUSY) {

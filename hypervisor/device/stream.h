@@ -28,6 +28,8 @@ struct stream_kind {
 	void (*accept)(struct stream *s);
 	/* stream_ready() is to be called when one of these may succeed; replaces what was wanted before. */
 	void (*want)(struct stream *s, unsigned events);
+	/* stream_ready() is to be called again, as it has left something undone. NULL: what is watched is ready still. */
+	void (*again)(struct stream *s);
 	/* Stops watching: the guest leaves its worker. want() starts again. NULL: watches nothing. */
 	void (*detach)(struct stream *s);
 	/* Closes and frees it. */

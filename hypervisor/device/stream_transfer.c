@@ -7,7 +7,9 @@
 #include "device/stream.h"
 #include "guest/guest.h"
 
-#define COPY_MOST 65536u /* of a SEND that needs no completion */
+#define COPY_MOST 65536u        /* of a SEND that needs no completion */
+#define OP_COST 1024u           /* of an operation, as if it moved so many bytes */
+#define SERVE_MOST (256u << 10) /* bytes moved before the loop is looked at again, and one operation */
 
 static struct stream *lookup_connection(struct guest *g, const struct cassin_sqe *sqe)
 {
@@ -29,15 +31,18 @@ static int32_t receive(struct stream *s, const struct cassin_sqe *sqe)
 	return (int32_t)got;
 }
 
-static void serve_receivers(struct stream *s)
+/* False: there may be more to do. */
+static bool serve_receivers(struct stream *s)
 {
-	while (s->receivers.first) {
+	for (uint32_t moved = 0; s->receivers.first && moved < SERVE_MOST;) {
 		struct op *op = s->receivers.first;
 		int32_t r = receive(s, &op->sqe);
 		if (r == -EAGAIN)
-			return;
+			return true;
+		moved += OP_COST + (r > 0 ? (uint32_t)r : 0);
 		stream_finish(op, r);
 	}
+	return !s->receivers.first;
 }
 
 int32_t stream_recv(struct guest *g, const struct cassin_sqe *sqe)
@@ -164,17 +169,21 @@ int32_t stream_close(struct guest *g, const struct cassin_sqe *sqe)
 	return OP_PENDING;
 }
 
-/* False: s is gone. */
-static bool serve_senders(struct stream *s)
+enum served { SERVED_ALL, SERVED_SOME, SERVED_GONE };
+
+static enum served serve_senders(struct stream *s)
 {
-	while (s->senders.first) {
+	for (uint32_t moved = 0; s->senders.first; moved += OP_COST) {
 		struct op *op = s->senders.first;
 		int r = 0;
+		if (moved >= SERVE_MOST)
+			return SERVED_SOME;
 		switch (op->sqe.op) {
 		case CASSIN_OP_SEND:
 			r = op->buffer ? send_copy(s, op) : send_guest(s, op->sqe.addr, op->sqe.len, &op->done);
 			if (r == -EAGAIN)
-				return true;
+				return SERVED_ALL;
+			moved += op->sqe.len;
 			stream_finish(op, r ? r : (int32_t)op->sqe.len);
 			break;
 		case CASSIN_OP_SHUTDOWN:
@@ -184,11 +193,12 @@ static bool serve_senders(struct stream *s)
 			stream_unqueue(op);
 			stream_remove(s);
 			op_complete(op, 0);
-			return false;
+			return SERVED_GONE;
 		}
 	}
-	return true;
+	return SERVED_ALL;
 }
+
 void stream_ready(struct stream *s, unsigned events)
 {
 	if (s->kind->accept) {
@@ -196,10 +206,12 @@ void stream_ready(struct stream *s, unsigned events)
 		return;
 	}
 	unsigned before = stream_wanted(s);
-	if (events & STREAM_READABLE)
-		serve_receivers(s);
-	if (events & STREAM_WRITABLE && !serve_senders(s))
+	bool more = events & STREAM_READABLE && !serve_receivers(s);
+	enum served sent = events & STREAM_WRITABLE ? serve_senders(s) : SERVED_ALL;
+	if (sent == SERVED_GONE)
 		return;
+	if ((more || sent == SERVED_SOME) && s->kind->again)
+		s->kind->again(s);
 	/* Interest in input is kept for the RECV that usually follows, until input comes that nobody asked for. */
 	unsigned keep = events & ~before & STREAM_READABLE ? 0 : STREAM_READABLE & (before | events);
 	s->kind->want(s, stream_wanted(s) | keep);

@@ -263,6 +263,7 @@ static struct guest_counters counters_of(const struct guest *g)
 		.faults = atomic_load(&c->faults),
 		.dispatches = atomic_load(&c->dispatches),
 		.virtual_ns = atomic_load(&c->virtual_ns),
+		.work_ns = atomic_load(&c->work_ns),
 		.operations = atomic_load(&c->operations),
 		.accepted = atomic_load(&c->accepted),
 		.bytes_in = atomic_load(&c->bytes_in),

@@ -21,6 +21,7 @@
 #include "guest/upcall.h"
 #include "guest/user.h"
 #include "guest/wait.h"
+#include "guest/work.h"
 #include "memory/memory.h"
 
 struct debugger;
@@ -37,7 +38,7 @@ enum run_state {
 };
 
 struct guest_atomics {
-	atomic_uint_fast64_t exits, hypercalls, faults, dispatches, virtual_ns, operations, accepted, bytes_in,
+	atomic_uint_fast64_t exits, hypercalls, faults, dispatches, virtual_ns, work_ns, operations, accepted, bytes_in,
 		bytes_out, frames, table_frames;
 };
 
@@ -91,7 +92,9 @@ struct guest {
 	struct share share; /* of the CPU */
 	struct bandwidth bandwidth;
 	struct deadline throttle; /* until its next period */
-	struct deadline park;     /* when to look whether it has waited long enough */
+	struct deadline stall;    /* until work outside its turns may go on */
+	struct work work;
+	struct deadline park; /* when to look whether it has waited long enough */
 	struct memory memory;
 	struct cpu_state cpu;
 	struct door {

@@ -13,7 +13,9 @@ static void on_guest_call(struct worker *w, struct message *m)
 		guest_put(g);
 		return;
 	}
+	uint64_t began = guest_work_begin(g);
 	c->fn(g, c);
+	guest_worked(g, began);
 	guest_put(g);
 }
 

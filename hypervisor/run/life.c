@@ -75,6 +75,7 @@ static void release(struct guest *g, struct worker *w)
 {
 	deadlines_clear(&w->deadlines, &g->wake);
 	deadlines_clear(&w->deadlines, &g->throttle);
+	deadlines_clear(&w->deadlines, &g->stall);
 	deadlines_clear(&w->deadlines, &g->park);
 	deadlines_clear(&w->deadlines, &g->upcall_timer);
 	guest_unparked(g);

@@ -35,10 +35,12 @@ static void park_fire(struct deadline *d)
 	uint64_t after = g->host->park_after_ns, now = monotonic_ns();
 	if (g->run != RUN_BLOCKED || atomic_load(&g->parked))
 		return;
-	if (now - g->dispatched_at >= after)
+	if (now - g->dispatched_at >= after) {
 		guest_park(g);
-	else
+		guest_worked(g, now);
+	} else {
 		worker_deadline(guest_worker(g), &g->park, g->dispatched_at + after);
+	}
 }
 
 void guest_park_later(struct guest *g)

@@ -189,6 +189,7 @@ static void *worker_main(void *opaque)
 		if (look_due(w)) {
 			uv_run(&w->loop, w->schedule.count ? UV_RUN_NOWAIT : UV_RUN_ONCE);
 			w->looked_at = w->left_at;
+			w->looks++;
 		}
 		w->team->turn(w);
 	}

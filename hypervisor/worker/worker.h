@@ -74,6 +74,7 @@ struct worker {
 	bool watched;       /* the watcher looks at our loop while we compute */
 	uint64_t left_at;   /* when the last turn ended, monotonic ns */
 	uint64_t looked_at; /* left_at at the last look at the loop */
+	uint64_t looks;     /* at the loop, so far */
 
 	atomic_uint_fast64_t exits, hypercalls, switches, preemptions, commits, moves;
 };

@@ -16,6 +16,7 @@ struct fake_guest *fake_guest_new(void)
 		abort();
 	memset(f, 0, sizeof *f);
 	f->limit = FAKE_BASE + FAKE_SIZE;
+	f->guest.share.weight = SHARE_WEIGHT;
 	atomic_init(&f->guest.worker, &f->worker);
 	console_init(&f->guest.console);
 	device_register(&basic_device);

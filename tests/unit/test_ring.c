@@ -234,6 +234,48 @@ Test(ring, an_unmapped_completion_ring_ends_the_guest)
 	fake_guest_free(f);
 }
 
+/* ---- A worker that has something else to do ---- */
+
+Test(ring, a_kick_stops_between_submissions_and_the_call_goes_on_later)
+{
+	struct fake_guest *f = guest_with_rings();
+	for (uint64_t i = 0; i < 5; i++)
+		queue(f, nop(i));
+	f->worker.kick.kicked = 1;
+	cr_assert_eq(ring_submit(&f->guest, 4), RING_AGAIN);
+	cr_assert_eq(ring_of(f)->cq_tail, 1u, "one at least, and no more");
+	cr_assert_eq(ring_of(f)->sq_head, 0u, "the call is not over");
+	ring_of(f)->sq_tail = 1000; /* indices are read once a call */
+	cr_assert_eq(ring_go_on(&f->guest), RING_AGAIN);
+	f->worker.kick.kicked = 0;
+	cr_assert_eq(ring_go_on(&f->guest), 4);
+	cr_assert_eq(ring_of(f)->sq_head, 4u);
+	cr_assert_eq(ring_of(f)->cq_tail, 4u);
+	ring_of(f)->sq_tail = 5;
+	atomic_store(&f->worker.kick.posted, true);
+	cr_assert_eq(ring_submit(&f->guest, 4), 1, "the last one is not worth a stop");
+	fake_guest_free(f);
+}
+
+Test(ring, a_call_that_goes_on_may_find_no_more_room)
+{
+	struct fake_guest *f = guest_with_rings();
+	for (unsigned round = 0; round < 2; round++) {
+		for (uint64_t i = 0; i < SQ; i++)
+			queue(f, nop(i));
+		if (!round)
+			cr_assert_eq(ring_submit(&f->guest, SQ), (int)SQ);
+	}
+	f->worker.kick.kicked = 1;
+	int r = ring_submit(&f->guest, SQ);
+	for (unsigned i = 0; i < SQ && r == RING_AGAIN; i++)
+		r = ring_go_on(&f->guest);
+	cr_assert_eq(r, (int)SQ);
+	queue(f, nop(99));
+	cr_assert_eq(ring_submit(&f->guest, 1), -EBUSY);
+	fake_guest_free(f);
+}
+
 /* ---- Room for completions ---- */
 
 Test(ring, unread_completions_bound_the_submissions)

@@ -58,6 +58,7 @@ struct guest_counters {
 	uint64_t faults;     /* page faults answered */
 	uint64_t dispatches; /* times it was put on a vCPU */
 	uint64_t virtual_ns; /* time on a vCPU */
+	uint64_t work_ns;    /* time that was worked for it outside its turns; charged as a turn is */
 	uint64_t operations; /* ring submissions consumed */
 	uint64_t accepted;   /* connections */
 	uint64_t bytes_in;   /* stream payload received */
