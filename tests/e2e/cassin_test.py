@@ -216,6 +216,12 @@ class Daemon:
         with open(f"/proc/{self.process.pid}/smaps_rollup", encoding="ascii") as rollup:
             return next(int(line.split()[1]) for line in rollup if line.startswith(f"{kind}:"))
 
+    def cpu_seconds(self):
+        """CPU time of all its threads, in user and kernel mode."""
+        with open(f"/proc/{self.process.pid}/stat", encoding="ascii") as stat:
+            fields = stat.read().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def guests(self):
         return self.request("GET", "/v1/guests", status=200).json()["guests"]
 

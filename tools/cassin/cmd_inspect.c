@@ -51,6 +51,8 @@ static void print_counters(const json_t *guest)
 		uint64_t n = (uint64_t)json_integer_value(value);
 		if (!strcmp(key, "virtual_ns"))
 			line("virtual time", units_time(units, n));
+		else if (!strcmp(key, "work_ns"))
+			line("work outside turns", units_time(units, n));
 		else
 			line_number(key, n);
 	}

@@ -19,6 +19,7 @@ const struct figure guest_figures[] = {
 	COUNTER(faults, "Page faults answered"),
 	COUNTER(dispatches, "Times put on a vCPU"),
 	COUNTER(virtual_ns, "Nanoseconds spent on a vCPU"),
+	COUNTER(work_ns, "Nanoseconds worked for it outside its turns"),
 	COUNTER(operations, "Ring submissions consumed"),
 	COUNTER(accepted, "Connections accepted"),
 	COUNTER(bytes_in, "Stream bytes received"),
