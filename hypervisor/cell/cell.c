@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/time.h"
 #include "cell/pagetable.h"
 #include "cell/vcpu.h"
 
@@ -16,6 +17,7 @@
 #define SLOT_SIZE (64 * MIB)
 #define APIC_HOLE_START UINT64_C(0xfc000000) /* KVM keeps its APIC page in this slot's reach */
 #define FLUSH_AFTER 2048u                    /* page-table frames in quarantine */
+#define FLUSH_EVERY_NS UINT64_C(50000000)    /* whoever causes more flushes waits */
 #define RETURN_MOST 8192u                    /* frames given back to the host at a time, */
 #define RETURN_TICK 65536u                   /* and in one call */
 #define POPULATE_MOST 64u                    /* frames whose pages are asked of the host at a time, */
@@ -171,6 +173,7 @@ int cell_create(struct cell **out, const struct kvm *k, struct frame_pool *pool,
 		return error_set(err, -ENOMEM, "no memory for a cell");
 	c->kvm = k;
 	c->workers = workers;
+	c->flush_ration.every = FLUSH_EVERY_NS;
 	c->vm = -1;
 	c->size = (bytes + bytes / 64 + 4 * MIB + 2 * MIB - 1) & ~(2 * MIB - 1);
 	c->slot_size = c->size < SLOT_SIZE ? c->size : SLOT_SIZE;
@@ -205,12 +208,29 @@ void cell_destroy(struct cell *c)
 	free(c);
 }
 
+/* Until when the guest is to wait whose turn this thread has: it has caused flushes. 0: it need not. */
+static _Thread_local uint64_t owed_until;
+
+uint64_t cell_flush_owed(void)
+{
+	return owed_until;
+}
+
+uint64_t cell_flush_settle(void)
+{
+	uint64_t until = owed_until;
+	owed_until = 0;
+	return until;
+}
+
 static void flush_locked(struct cell *c)
 {
 	unsigned slot = c->kvm->slots - 1;
 	slot_set(c, slot, c->size, 0, c->dummy);
 	slot_set(c, slot, c->size, PAGE_SIZE, c->dummy);
 	atomic_fetch_add(&c->flushes, 1);
+	uint64_t until = ration_take(&c->flush_ration, monotonic_ns());
+	owed_until = until > owed_until ? until : owed_until;
 }
 
 /* Frees the quarantine when it holds at least `least`. */

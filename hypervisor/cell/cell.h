@@ -8,6 +8,7 @@
 
 #include <pthread.h>
 
+#include "base/ration.h"
 #include "cell/frames.h"
 #include "cell/kvm.h"
 #include "image/frozen.h"
@@ -68,6 +69,7 @@ struct cell {
 	struct cell_clock *clocks;       /* the newest first */
 	struct vcpu *vcpus[WORKERS_MAX]; /* each used by its worker only */
 	void *dummy;                     /* page behind the slot that a flush takes out and puts back */
+	struct ration flush_ration;      /* under the lock */
 	atomic_uint_fast64_t flushes, image_frames;
 	atomic_bool busy; /* a guest has run since the last tick */
 	bool trimmed;     /* the watcher's */
@@ -94,6 +96,11 @@ int cell_frame_alloc_locked(struct cell *c, frame_t *out, bool *fresh);
 int cell_frame_zero(struct cell *c, frame_t *out);
 /* Makes KVM forget every shadow of this cell's page tables, and every vCPU its translations. */
 void cell_flush(struct cell *c);
+/* A flush makes all guests of the cell fault in again what they touch, so the flushes of a cell are rationed: this is the time
+ * until which the guest should wait whose turn the calling thread has, for those that it has caused; 0: it need not. _settle:
+ * forgets that, too. */
+uint64_t cell_flush_owed(void);
+uint64_t cell_flush_settle(void);
 /* Page-table frames of the dead: reused only after a flush, which many of them share. */
 void cell_tables_free(struct cell *c, const frame_t *at, size_t n);
 /* Gives the kernel's shadow memory of idle guests back, and the quarantine; for cells where nothing runs. */

@@ -25,7 +25,8 @@ struct commit {
 	uint64_t entry; /* guest-physical address of the page-table entry */
 	uint64_t value;
 };
-#define COMMITS_MAX 128u /* of one run of the monitor; more are answered by a flush of the cell */
+#define COMMITS_RUN 128u    /* of one run of the monitor */
+#define COMMITS_MOST 16384u /* that may wait: of four calls at their largest; beyond, the cell is flushed */
 
 #define SPACES_MAX 64
 
@@ -34,7 +35,8 @@ struct tables {
 	uint64_t generation;      /* unique in the process; a new one whenever a live entry changes */
 	struct commit *commits;
 	uint32_t ncommits, commits_size;
-	bool flush; /* too many commits: flush the cell instead */
+	uint32_t committed; /* of them; both are 0 again when all are */
+	bool flush;         /* too many commits, or no memory for them: flush the cell instead */
 };
 
 #endif

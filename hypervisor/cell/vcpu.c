@@ -17,6 +17,7 @@
 #define CR4_GUEST UINT64_C(0x40620)        /* OSXSAVE OSXMMEXCPT OSFXSR PAE */
 #define EFER_GUEST UINT64_C(0xd00)         /* NXE LMA LME; no SCE: syscall is an invalid opcode */
 #define RFLAGS_SET UINT64_C(0x3002)        /* IOPL 3; see DESIGN: needed besides the I/O bitmap */
+#define COMMIT_RUNS 4u                     /* of the monitor before its worker looks for other work */
 #define RERUNS_MOST 10000u                 /* of a vCPU that is interrupted with an event half delivered */
 
 static struct kvm_segment segment(unsigned index, unsigned type, unsigned dpl, bool code)
@@ -180,30 +181,48 @@ static int run_commit(struct vcpu *v, uint64_t n)
 	return 0;
 }
 
-static int commit_all(struct vcpu *v, struct tables *t, uint64_t *commits)
+/* All is committed. A long list is rare, and is not kept. */
+static void commits_done(struct tables *t)
 {
+	t->ncommits = t->committed = 0;
+	if (t->commits_size <= COMMITS_RUN)
+		return;
+	free(t->commits);
+	t->commits = NULL;
+	t->commits_size = 0;
+}
+
+/* Has the monitor store what is queued, a list at a time. -EAGAIN: some of it is left. */
+static int commit_some(struct vcpu *v, struct tables *t, uint64_t *commits)
+{
+	struct commit *list = (struct commit *)(void *)worker_page(v);
 	if (t->flush) {
 		cell_flush(v->cell); /* the frames in quarantine may stay there */
 		t->flush = false;
-		t->ncommits = 0;
+		commits_done(t);
 	}
-	struct commit *list = (struct commit *)(void *)worker_page(v);
-	for (uint32_t i = 0; i < t->ncommits; i++)
-		list[i] = (struct commit){MONITOR_DIRECT_VA + t->commits[i].entry, t->commits[i].value};
-	uint64_t n = t->ncommits;
-	t->ncommits = 0;
-	++*commits;
-	return run_commit(v, n);
-}
-
-int vcpu_load(struct vcpu *v, struct cpu_state *cpu, struct tables *t, frame_t root, uint64_t *commits)
-{
-	if (t->ncommits || t->flush || (v->generation != t->generation && v->cr3 == frame_gpa(root).v)) {
-		int r = commit_all(v, t, commits);
+	for (unsigned runs = 0; runs < COMMIT_RUNS; runs++) {
+		uint32_t n = t->ncommits - t->committed;
+		n = n < COMMITS_RUN ? n : COMMITS_RUN;
+		for (uint32_t i = 0; i < n; i++) {
+			const struct commit *c = &t->commits[t->committed + i];
+			list[i] = (struct commit){MONITOR_DIRECT_VA + c->entry, c->value};
+		}
+		t->committed += n;
+		++*commits;
+		int r = run_commit(v, n);
 		if (r)
 			return r;
+		if (t->committed == t->ncommits) {
+			commits_done(t);
+			return 0;
+		}
 	}
-	v->generation = t->generation;
+	return -EAGAIN;
+}
+
+static int load_extended(struct vcpu *v, struct cpu_state *cpu)
+{
 	if (v->unsaved && v->unsaved != cpu) {
 		int r = vcpu_save_extended(v);
 		if (r)
@@ -219,6 +238,16 @@ int vcpu_load(struct vcpu *v, struct cpu_state *cpu, struct tables *t, frame_t r
 		v->user_loaded = false;
 	}
 	return 0;
+}
+
+int vcpu_load(struct vcpu *v, struct cpu_state *cpu, struct tables *t, frame_t root, uint64_t *commits)
+{
+	int r = load_extended(v, cpu);
+	if (!r && (t->ncommits || t->flush || (v->generation != t->generation && v->cr3 == frame_gpa(root).v)))
+		r = commit_some(v, t, commits);
+	if (!r)
+		v->generation = t->generation;
+	return r;
 }
 
 /* Where ring 3 runs natively its data selectors can be this thread's (kvm_pvm): what is loaded into them stays there, for

@@ -46,8 +46,9 @@ struct vcpu_exception {
 int vcpu_get(struct cell *c, unsigned worker, struct vcpu **out);
 void vcpu_destroy(struct vcpu *v); /* NULL is fine */
 
-/* Prepares v for *cpu in the space of this root: commits changes of its page tables, reloads stale translations, loads or scrubs the extended state. Counts
- * commits in *commits. -errno when KVM refuses. */
+/* Prepares v for *cpu in the space of this root: loads or scrubs the extended state, commits changes of its page tables, reloads
+ * stale translations. Counts runs of the monitor in *commits. -EAGAIN: not all is committed yet, call it again; *cpu may be put
+ * aside before, and its extended state is on v then. Another -errno when KVM refuses. */
 int vcpu_load(struct vcpu *v, struct cpu_state *cpu, struct tables *t, frame_t root, uint64_t *commits);
 /* Runs *cpu in ring 3 until something happens, a kick among that. vcpu_load() was called since anything else ran here or the
  * tables changed. */

@@ -91,7 +91,8 @@ struct guest {
 	enum run_state run;
 	struct share share; /* of the CPU */
 	struct bandwidth bandwidth;
-	struct deadline throttle; /* until its next period */
+	uint64_t held_until; /* it has caused flushes of its cell: it does not run before; 0: it may */
+	struct deadline throttle; /* until then, or until its next period */
 	struct deadline stall;    /* until work outside its turns may go on */
 	struct work work;
 	struct deadline park; /* when to look whether it has waited long enough */

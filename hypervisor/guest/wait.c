@@ -33,11 +33,25 @@ static void throttle_fire(struct deadline *d)
 	worker_enqueue(guest_worker(g), g, SHARE_RAN);
 }
 
+/* Whether g may not run yet, and until when: it is held, or has used up its cap. */
+static bool must_wait(struct guest *g, uint64_t *until)
+{
+	if (!g->held_until && !g->bandwidth.quota)
+		return false;
+	uint64_t now = monotonic_ns(), capped = 0;
+	if (g->held_until <= now)
+		g->held_until = 0;
+	if (bandwidth_left(&g->bandwidth, now, &capped))
+		capped = 0;
+	*until = capped > g->held_until ? capped : g->held_until;
+	return *until;
+}
+
 void worker_enqueue(struct worker *w, struct guest *g, enum share_why why)
 {
 	uint64_t until, floor = 0;
 	g->run = RUN_RUNNABLE;
-	if (g->bandwidth.quota && !bandwidth_left(&g->bandwidth, monotonic_ns(), &until)) {
+	if (must_wait(g, &until)) {
 		g->throttle.fire = throttle_fire;
 		if (!worker_deadline(w, &g->throttle, until))
 			return;

@@ -419,7 +419,7 @@ void memory_drop(struct memory *m)
 	free(m->tables.commits);
 	m->chunks = NULL;
 	m->tables.commits = NULL;
-	m->nchunks = m->tables.ncommits = m->tables.commits_size = 0;
+	m->nchunks = m->tables.ncommits = m->tables.committed = m->tables.commits_size = 0;
 	m->info = FRAME_NONE;
 	m->used = 0;
 }

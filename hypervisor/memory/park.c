@@ -196,7 +196,7 @@ int memory_unpark(struct memory *m)
 	if (r)
 		return r;
 	m->tables.generation = generation_next();
-	m->tables.ncommits = 0; /* nothing has run in these tables */
+	m->tables.ncommits = m->tables.committed = 0; /* nothing has run in these tables */
 	m->tables.flush = false;
 	parked_free(&p);
 	m->parked = p;

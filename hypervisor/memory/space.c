@@ -58,7 +58,7 @@ static bool commit_room(struct memory *m)
 	if (m->tables.ncommits < m->tables.commits_size)
 		return true;
 	uint32_t size = m->tables.commits_size ? m->tables.commits_size * 2 : COMMITS_FIRST;
-	struct commit *commits = size <= COMMITS_MAX ? realloc(m->tables.commits, size * sizeof *commits) : NULL;
+	struct commit *commits = size <= COMMITS_MOST ? realloc(m->tables.commits, size * sizeof *commits) : NULL;
 	if (!commits)
 		return false;
 	m->tables.commits = commits;

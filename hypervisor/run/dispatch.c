@@ -253,6 +253,10 @@ static enum turn run_turn(struct worker *w, struct vcpu *v, struct guest *g)
 		    g->memory.tables.ncommits || g->memory.tables.flush || v->unsaved) {
 			int r = vcpu_load(v, &g->cpu, &g->memory.tables, guest_root(g), &commits);
 			atomic_fetch_add_explicit(&w->commits, commits, memory_order_relaxed);
+			if (r == -EAGAIN && kick_due(&w->kick))
+				return TURN_AGAIN;
+			if (r == -EAGAIN)
+				continue;
 			if (r) {
 				guest_crash(g, "the vCPU cannot be loaded: %s", strerror(-r));
 				vcpu_reset(v);
@@ -266,7 +270,7 @@ static enum turn run_turn(struct worker *w, struct vcpu *v, struct guest *g)
 		enum turn t = after_exit(v, g, exit, &x);
 		if (t != TURN_ON)
 			return t;
-		if (kick_due(&w->kick))
+		if (kick_due(&w->kick) || cell_flush_owed())
 			return TURN_AGAIN; /* the slice's end is a kick too */
 	}
 }
@@ -302,6 +306,7 @@ static void turn_end(struct worker *w, struct guest *g)
 {
 	uint64_t ran = monotonic_ns() - g->dispatched_at;
 	g->virtual_ns += ran;
+	g->held_until = cell_flush_settle();
 	g->dispatched_at += ran;
 	share_charge(&g->share, ran);
 	bandwidth_charge(&g->bandwidth, ran);
@@ -366,6 +371,7 @@ static void dispatch(struct worker *w, struct guest *g)
 	int r = vcpu_get(g->cell, w->number, &v);
 	if (v && v->incarnation != g->cpu.incarnation)
 		atomic_fetch_add_explicit(&w->switches, 1, memory_order_relaxed);
+	cell_flush_settle(); /* whatever came before was not its doing */
 	guest_unparked(g);
 	int folded = memory_unpark(&g->memory);
 	turn_begin(w, g);

@@ -86,6 +86,14 @@ def paging(context):
     }
 
 
+def neighbour(context):
+    context.progress("a guest that touches 8 MiB beside one that computes, and beside some that change page tables")
+    got = context.run("bench-neighbour", context.bench("bench-neighbour.elf"), 2, 3 if context.quick else 15)
+    speeds = {f"beside_{mode}": statistics.median(values) for mode, values in got.items()}
+    spaces = statistics.median(a / b for a, b in zip(got["spaces"], got["spin"]))
+    return {"neighbour_speed": ratio(got["protect"], got["spin"], **speeds, beside_spaces_over_spin=spaces)}
+
+
 def compute(context):
     context.progress("computing in a guest and in a process")
     got = context.run("bench-compute", context.bench("bench-compute.elf"), 7 if context.quick else 25, 400)

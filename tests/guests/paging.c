@@ -254,6 +254,39 @@ static void many(int argc, char **argv)
 		CHECK_IS(*(volatile uint64_t *)spare(i), N - 1 - i);
 }
 
+/* Hundreds of live entries back and forth, each time with effect. */
+static void reprotects_many(int argc, char **argv)
+{
+	enum { N = 256 };
+	(void)argc;
+	(void)argv;
+	for (uint64_t n = 0; n < 40; n++) {
+		for (unsigned i = 0; i < N; i++)
+			*(volatile uint64_t *)spare(i) = n + i;
+		CHECK_IS(cassin_protect(0, plain(spare(0)), N, CASSIN_READ), 0);
+		for (unsigned i = 0; i < N; i++)
+			CHECK_IS(*(volatile uint64_t *)spare(i), n + i);
+		CHECK_IS(do_op(CASSIN_OP_RANDOM, 0, (uint64_t)spare((unsigned)n % N), 8, 0), -CASSIN_EFAULT);
+		CHECK_IS(cassin_protect(0, plain(spare(0)), N, RW), 0);
+	}
+}
+
+/* Page tables that die without end where there are no others: each that is made needs the frames of dead ones. */
+static void tables_storm(int argc, char **argv)
+{
+	int64_t space, r = 0;
+	(void)argc;
+	(void)argv;
+	CHECK((space = cassin_call0(CASSIN_CALL_SPACE_CREATE)) > 0);
+	for (uint64_t i = 0; !r; i++)
+		r = cassin_map(0, plain(ELSEWHERE + (i << 21)), spare_page(0), 1, RW);
+	CHECK_IS(r, -CASSIN_ENOMEM);
+	for (unsigned n = 0; n < 40; n++) {
+		CHECK_IS(cassin_call(CASSIN_CALL_SPACE_DESTROY, (uint64_t)space, 0, 0, 0, 0), 0);
+		CHECK((space = cassin_call0(CASSIN_CALL_SPACE_CREATE)) > 0);
+	}
+}
+
 static void spaces(int argc, char **argv)
 {
 	(void)argc;
@@ -312,7 +345,9 @@ static const struct property all[] = {
 	{"many", many},
 	{"many-write", many},
 	{"many-read", many},
+	{"reprotect-many", reprotects_many},
 	{"spaces", spaces},
+	{"tables-storm", tables_storm},
 	{"without-info", without_info},
 };
 PROPERTIES(all)

@@ -44,6 +44,31 @@ static void recycling_through_flushes(struct world *w, const struct test *t)
 	expect_exit(w, near, 0, 60);
 }
 
+/* However many live entries a guest changes, its neighbours keep their translations. */
+static void changes_without_flushes(struct world *w, const struct test *t)
+{
+	(void)t;
+	uint64_t near = spawn(w, "near", "life", "read"), flushes = stats_of(w).flushes;
+	expect_exit(w, spawn(w, "g", "paging", "reprotect-many"), 0, 0);
+	EXPECT_IS(stats_of(w).flushes, flushes);
+	EXPECT_IS(engine_guest_remove(w->e, near), 0);
+}
+
+/* A guest whose page tables die without end has its cell flushed, but waits before it may cause more than its ration. */
+static void rationed_flushes(struct world *w, const struct test *t)
+{
+	const uint64_t every = 50 * MS, burst = 4;
+	struct guest_spec s = spec_of(w, "g", "paging", "tables-storm");
+	(void)t;
+	s.memory = UINT64_C(512) << 20;
+	uint64_t near = spawn(w, "near", "life", "read"), from = now_ns(), flushes = stats_of(w).flushes;
+	expect_exit(w, spawn_spec(w, &s), 0, 30);
+	uint64_t caused = stats_of(w).flushes - flushes;
+	EXPECT(caused >= 40);
+	EXPECT(caused <= (now_ns() - from) / every + burst + 2);
+	EXPECT_IS(engine_guest_remove(w->e, near), 0);
+}
+
 static void copies_of_their_own(struct world *w, const struct test *t)
 {
 	uint64_t ids[6];
@@ -151,6 +176,8 @@ const struct test tests_memory[] = {
 	{.name = "memory.recycling", .run = recycling, .seconds = 40},
 	{.name = "memory.recycling-one-worker", .run = recycling, .seconds = 40, .workers = 1},
 	{.name = "memory.recycling-through-flushes", .run = recycling_through_flushes, .seconds = 60},
+	{.name = "memory.changes-without-flushes", .run = changes_without_flushes, .workers = 1},
+	{.name = "memory.rationed-flushes", .run = rationed_flushes, .seconds = 40, .pool = UINT64_C(4) << 20},
 	PASS("paging", "codes"),
 	PASS("paging", "aliases"),
 	PASS("paging", "image-aliases"),
@@ -164,6 +191,7 @@ const struct test tests_memory[] = {
 	CRASH("paging", "door-rewritten-last", "forbidden port or form"),
 	PASS("paging", "remap"),
 	PASS("paging", "reprotect"),
+	PASS("paging", "reprotect-many"),
 	PASS("paging", "many"),
 	CRASH("paging", "many-write", "page fault: write to"),
 	CRASH("paging", "many-read", "page fault: read of"),

@@ -175,7 +175,7 @@ static void check_commits(struct paging_model *p, const struct range *r, const u
 		changed += before[i] && before[i] != after[i];
 	MUST(!changed || p->memory.tables.generation != generation);
 	MUST(p->memory.tables.flush || p->memory.tables.ncommits >= changed);
-	p->memory.tables.ncommits = 0;
+	p->memory.tables.ncommits = p->memory.tables.committed = 0;
 	p->memory.tables.flush = false;
 }
 
@@ -343,7 +343,7 @@ static void step_park(struct paging_model *p)
 	bool others = false;
 	for (unsigned s = 1; s < SPACES; s++)
 		others |= p->exists[s];
-	p->memory.tables.ncommits = 0; /* the monitor has run */
+	p->memory.tables.ncommits = p->memory.tables.committed = 0; /* the monitor has run */
 	p->memory.tables.flush = false;
 	MUST(memory_park(&p->memory, NULL) == (others ? -EBUSY : 0));
 	if (choose(p, 2))
