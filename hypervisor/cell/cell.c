@@ -10,6 +10,7 @@
 
 #include "base/time.h"
 #include "cell/pagetable.h"
+#include "cell/reach.h"
 #include "cell/vcpu.h"
 
 #define GIB (UINT64_C(1) << 30)
@@ -168,6 +169,10 @@ static int cell_open(struct cell *c, struct cassin_error_text *err)
 int cell_create(struct cell **out, const struct kvm *k, struct frame_pool *pool, uint64_t bytes, unsigned workers,
 		struct cassin_error_text *err)
 {
+	uint64_t size = cell_size(bytes);
+	if (!size)
+		return error_set(err, -E2BIG, "a cell cannot have %llu GiB: its monitor reaches %llu GiB",
+				 (unsigned long long)(bytes / GIB), (unsigned long long)(CELL_BYTES_MOST / GIB));
 	struct cell *c = calloc(1, sizeof *c);
 	if (!c)
 		return error_set(err, -ENOMEM, "no memory for a cell");
@@ -175,7 +180,7 @@ int cell_create(struct cell **out, const struct kvm *k, struct frame_pool *pool,
 	c->workers = workers;
 	c->flush_ration.every = FLUSH_EVERY_NS;
 	c->vm = -1;
-	c->size = (bytes + bytes / 64 + 4 * MIB + 2 * MIB - 1) & ~(2 * MIB - 1);
+	c->size = size;
 	c->slot_size = c->size < SLOT_SIZE ? c->size : SLOT_SIZE;
 	c->memory = c->dummy = MAP_FAILED;
 	pthread_mutex_init(&c->lock, NULL);

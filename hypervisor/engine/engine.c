@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/time.h"
+#include "cell/reach.h"
 #include "guest/guest.h"
 #include "guest/template.h"
 
@@ -35,6 +36,14 @@ static unsigned default_workers(void)
 	return n < 1 ? 1 : (unsigned)n;
 }
 
+static int check_pool(const struct engine *e, struct cassin_error_text *err)
+{
+	if (e->options.pool_bytes <= CELL_BYTES_MOST)
+		return 0;
+	return error_set(err, -E2BIG, "a pool of %.1f GiB is too large: a cell reaches %llu GiB",
+			 (double)e->options.pool_bytes / (1 << 30), (unsigned long long)(CELL_BYTES_MOST >> 30));
+}
+
 static void set_up(struct engine *e, const struct engine_options *options)
 {
 	devices_register();
@@ -42,8 +51,7 @@ static void set_up(struct engine *e, const struct engine_options *options)
 		e->options = *options;
 	e->kvm.fd = -1;
 	e->swap.fd = -1;
-	uint64_t pool = e->options.pool_bytes ? e->options.pool_bytes : mem_available() / 4 * 3;
-	e->pool.limit = pool / PAGE_SIZE;
+	e->pool.limit = cell_pool(e->options.pool_bytes, mem_available()) / PAGE_SIZE;
 	e->started = monotonic_ns();
 	e->changed_end = &e->changed;
 	pthread_mutex_init(&e->lock, NULL);
@@ -76,7 +84,9 @@ int engine_create(struct engine **out, const struct engine_options *options, str
 	if (!e)
 		return error_set(err, -ENOMEM, "no memory");
 	set_up(e, options);
-	int r = registry_init(&e->registry);
+	int r = check_pool(e, err);
+	if (!r)
+		r = registry_init(&e->registry);
 	if (!r)
 		r = kvm_open(&e->kvm, err);
 	if (!r)

@@ -91,7 +91,7 @@ struct guest {
 	enum run_state run;
 	struct share share; /* of the CPU */
 	struct bandwidth bandwidth;
-	uint64_t held_until; /* it has caused flushes of its cell: it does not run before; 0: it may */
+	uint64_t held_until;      /* it has caused flushes of its cell: it does not run before; 0: it may */
 	struct deadline throttle; /* until then, or until its next period */
 	struct deadline stall;    /* until work outside its turns may go on */
 	struct work work;

@@ -90,6 +90,12 @@ def test_bad_options_are_refused(t):
         holds(start_fails(t, *options, code=2).err, f"{options} is refused with words")
 
 
+def test_a_pool_beyond_the_reach_of_a_cell_is_refused(t):
+    one_line(start_fails(t, "--pool", "600G").err, "600.0 GiB", "504 GiB")
+    daemon = t.daemon("--pool", "504G")  # a number: nothing is allocated
+    daemon.cassin("spawn", t.guest("hello"), code=0)
+
+
 def test_sigterm_ends_it_cleanly(t):
     for number in (signal.SIGTERM, signal.SIGINT):
         daemon = t.daemon()
