@@ -387,22 +387,36 @@ static bool may_listen_soon(struct engine *e, uint64_t id)
 	return s.state == GUEST_WAITING || s.state == GUEST_STARTING || (s.state == GUEST_RUNNING && !s.ready);
 }
 
-int engine_guest_connect(struct engine *e, uint64_t id, uint16_t port, int fd)
+int engine_guest_offer(struct engine *e, uint64_t id, uint16_t port, int fd)
 {
 	struct guest *g = engine_guest_get(e, id);
-	int r = g ? -ECONNREFUSED : -ENOENT;
-	uint64_t end = monotonic_ns() + CONNECT_PATIENCE_NS;
-	while (g) {
-		bool soon = may_listen_soon(e, id);
-		struct control_call w = {.fd = fd, .port = port};
-		r = ask(e, g, &w.wait, on_connect);
-		if (!r || !soon || monotonic_ns() > end)
-			break;
-		usleep(CONNECT_RETRY_US);
+	if (!g) {
+		close(fd);
+		return -ENOENT;
 	}
+	bool soon = may_listen_soon(e, id);
+	struct control_call w = {.fd = fd, .port = port};
+	int r = ask(e, g, &w.wait, on_connect);
+	guest_put(g);
+	if (r == -ENOTCONN)
+		r = -ECONNREFUSED;
+	if (r && soon)
+		return -EAGAIN;
 	if (r)
 		close(fd);
-	if (g)
-		guest_put(g);
-	return r == -ENOTCONN ? -ECONNREFUSED : r;
+	return r;
+}
+
+int engine_guest_connect(struct engine *e, uint64_t id, uint16_t port, int fd)
+{
+	uint64_t end = monotonic_ns() + CONNECT_PATIENCE_NS;
+	int r = engine_guest_offer(e, id, port, fd);
+	while (r == -EAGAIN && monotonic_ns() <= end) {
+		usleep(CONNECT_RETRY_US);
+		r = engine_guest_offer(e, id, port, fd);
+	}
+	if (r != -EAGAIN)
+		return r;
+	close(fd);
+	return -ECONNREFUSED;
 }

@@ -382,6 +382,30 @@ def test_the_gateway_refuses_what_is_malformed_and_slow(t):
         holds(time.monotonic() - began < 15, "in time")
 
 
+def test_clients_of_a_guest_that_never_boots_hold_up_no_others(t):
+    daemon = t.daemon("--workers", 1)
+    daemon.cassin("spawn", "--name", "slow", "--cpu-max", "1000 1000000", "--timeout", "0", t.guest("hog"), "spin", code=0)
+    daemon.cassin("spawn", "--name", "echo", t.guest("echo"), code=0)
+    early = [daemon.connect(suffix=".gw") for _ in range(300)]
+    for connection in early:
+        connection.sendall(b"slow 80\n")
+    equal(daemon.cassin("connect", "echo", "7", input="hello\n", code=0).out, "hello\n", "an echo")
+    ended = 0
+    for connection in early:
+        connection.setblocking(False)
+        try:
+            ended += not connection.recv(3) or not connection.recv(1)
+        except BlockingIOError:
+            pass
+    holds(ended < 150, f"the echo came before the others' time was over, of whom {ended} have ended")
+    for connection in early:
+        connection.setblocking(True)
+        connection.settimeout(60)
+        while connection.recv(100):
+            pass
+        connection.close()
+
+
 def test_the_gateway_serves_many_at_once(t):
     daemon = t.daemon()
     spawn(daemon, "web", t.guest("http"))

@@ -12,15 +12,20 @@
 #include "debug.h"
 #include "pool.h"
 
-#define PAUSE_MS 100 /* when the host has no more descriptors */
+#define PAUSE_MS 100  /* when the host has no more descriptors */
+#define EARLY_MS 5    /* between two looks at those whose guest does not listen yet, */
+#define EARLY_MOST 8u /* and so many of them are offered again at a look */
+#define EARLY_NS UINT64_C(2000000000)
 
 struct gateway {
 	uv_poll_t poll;
-	uv_timer_t pause;
+	uv_timer_t pause, again;
 	struct daemon *daemon;
 	int fd;
 	unsigned nclients;
-	struct client *clients; /* whose line has not come */
+	struct client *clients;            /* whose line has not come */
+	struct client *early, **early_end; /* whose guest has not booted; in turns */
+	bool stopping;
 };
 
 struct client {
@@ -37,10 +42,13 @@ struct client {
 	uint64_t id;
 	uint16_t port;
 	bool debugs; /* the line asks for the guest's debugger */
+	bool greeted;
+	uint64_t until; /* when it has waited long enough for its guest to listen */
 	int result;
 };
 
 static void on_listening(uv_poll_t *poll, int status, int events);
+static void on_again(uv_timer_t *timer);
 
 static void client_free(struct client *c)
 {
@@ -56,21 +64,50 @@ static void client_free(struct client *c)
 static void hand_over(struct job *work)
 {
 	struct client *c = work->data;
-	if (send(c->fd, "OK\n", 3, MSG_NOSIGNAL) != 3) {
+	if (!c->greeted && send(c->fd, "OK\n", 3, MSG_NOSIGNAL) != 3) {
 		c->result = -EPIPE;
 		return;
 	}
-	int fd = c->fd;
-	c->fd = -1;
-	c->result = engine_guest_connect(c->gateway->daemon->engine, c->id, c->port, fd);
+	c->greeted = true;
+	c->result = engine_guest_offer(c->gateway->daemon->engine, c->id, c->port, c->fd);
+	if (c->result != -EAGAIN)
+		c->fd = -1;
 }
 
 static void handed_over(struct job *work)
 {
 	struct client *c = work->data;
+	struct gateway *g = c->gateway;
+	if (c->result == -EAGAIN && daemon_now() < c->until && !g->stopping) {
+		c->next = NULL;
+		*g->early_end = c;
+		g->early_end = &c->next;
+		if (!uv_is_active((uv_handle_t *)&g->again))
+			uv_timer_start(&g->again, on_again, EARLY_MS, 0);
+		return;
+	}
 	if (c->result == 0)
-		c->gateway->daemon->gateway_connects++;
+		g->daemon->gateway_connects++;
 	client_free(c);
+}
+
+static struct client *take_early(struct gateway *g)
+{
+	struct client *c = g->early;
+	g->early = c->next;
+	if (!g->early)
+		g->early_end = &g->early;
+	return c;
+}
+
+/* A guest that boots slowly, or never, costs those who wait for it their time alone: no thread waits with them. */
+static void on_again(uv_timer_t *timer)
+{
+	struct gateway *g = timer->data;
+	for (unsigned i = 0; g->early && i < EARLY_MOST; i++)
+		pool_add(g->daemon->pool, LANE_CONNECT, &take_early(g)->work, hand_over, handed_over);
+	if (g->early)
+		uv_timer_start(&g->again, on_again, EARLY_MS, 0);
 }
 
 static void on_client_closed(uv_handle_t *handle)
@@ -147,6 +184,7 @@ static void line_complete(struct client *c)
 	c->port = (uint16_t)port;
 	c->debugs = debugs;
 	c->complete = true;
+	c->until = daemon_now() + EARLY_NS;
 	client_leave(c);
 }
 
@@ -241,7 +279,9 @@ int gateway_start(struct daemon *d, int fd)
 		return -ENOMEM;
 	}
 	uv_timer_init(&d->loop, &g->pause);
-	g->poll.data = g->pause.data = g;
+	uv_timer_init(&d->loop, &g->again);
+	g->poll.data = g->pause.data = g->again.data = g;
+	g->early_end = &g->early;
 	g->daemon = d;
 	g->fd = fd;
 	uv_poll_start(&g->poll, UV_READABLE, on_listening);
@@ -259,8 +299,12 @@ static void on_gateway_closed(uv_handle_t *handle)
 void gateway_stop(struct daemon *d)
 {
 	struct gateway *g = d->gateway;
+	g->stopping = true;
 	while (g->clients)
 		client_leave(g->clients);
+	while (g->early)
+		client_free(take_early(g));
+	uv_close((uv_handle_t *)&g->again, NULL);
 	uv_close((uv_handle_t *)&g->poll, on_gateway_closed);
 	uv_close((uv_handle_t *)&g->pause, NULL);
 }

@@ -14,7 +14,7 @@
 
 enum lane {
 	LANE_CONTROL, /* kill, restart, remove, trace: waits for workers alone, and for the state folder */
-	LANE_CONNECT, /* the gateway's: may wait for a guest that boots */
+	LANE_CONNECT, /* the gateway's: waits for workers alone */
 	LANE_LOAD,    /* spawns: reads files, for as long as those take */
 	LANE_BOOT,    /* templates: waits until a guest is ready, TEMPLATES_BOOTING_MAX at a time */
 };

@@ -148,6 +148,8 @@ long engine_guest_input(struct engine *e, uint64_t id, const char *buf, size_t l
  * failure (then it is closed). -ENOENT: no such guest, -ECONNREFUSED: it does not run or does not listen there
  * (a guest that has not booted yet gets up to 2 s). */
 int engine_guest_connect(struct engine *e, uint64_t id, uint16_t port, int fd);
+/* The same without that wait. -EAGAIN: it may come to listen soon, and fd is still the caller's. */
+int engine_guest_offer(struct engine *e, uint64_t id, uint16_t port, int fd);
 
 /* The next guest whose state changed since it was last given; 0 when there is none. A guest that was removed
  * is given once more. */
