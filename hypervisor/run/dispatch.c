@@ -329,7 +329,7 @@ static void booted(struct guest *g)
 
 static void put_aside(struct worker *w, struct vcpu *v, struct guest *g)
 {
-	v->unsaved = &g->cpu;
+	vcpu_keep(v, &g->cpu); /* another's state may be on it: g went on with a call, and was not loaded */
 	g->hog = true;
 	atomic_fetch_add_explicit(&w->preemptions, 1, memory_order_relaxed);
 	if (g->memory.booting &&

@@ -96,6 +96,26 @@ static void kept(struct world *w, const struct test *t)
 	EXPECT(stats_of(w).preemptions > 0);
 }
 
+/* Calls of several turns, beside guests that leave something else in the registers whenever they block. */
+static void kept_in_calls(struct world *w, const struct test *t)
+{
+	uint64_t ids[4];
+	for (int i = 0; i < 4; i++) {
+		char name[32];
+		snprintf(name, sizeof name, "near-%d", i);
+		spawn(w, name, "vectors", "wake 1");
+	}
+	for (int i = 0; i < 4; i++) {
+		char name[32], args[64];
+		snprintf(name, sizeof name, "g%d", i);
+		snprintf(args, sizeof args, "%s %d", t->args, 17 + i * 40);
+		ids[i] = spawn(w, name, t->image, args);
+	}
+	for (int i = 0; i < 4; i++)
+		expect_exit(w, ids[i], 0, 50);
+	EXPECT(stats_of(w).preemptions > 0);
+}
+
 static void registers_kept(struct world *w, const struct test *t)
 {
 	uint64_t ids[5];
@@ -216,6 +236,12 @@ const struct test tests_processor[] = {
 	{.name = "vectors.scrubbed", .run = scrubbed},
 	{.name = "vectors.scrubbed-one-worker", .run = scrubbed, .workers = 1},
 	{.name = "vectors.kept", .run = kept, .image = "vectors", .args = "keep 300", .seconds = 40},
+	{.name = "vectors.kept-in-calls",
+	 .run = kept_in_calls,
+	 .image = "vectors",
+	 .args = "keep-in-calls 6",
+	 .seconds = 60,
+	 .workers = 1},
 	{.name = "vectors.kept-one-worker",
 	 .run = kept,
 	 .image = "vectors",

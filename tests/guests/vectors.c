@@ -166,7 +166,73 @@ static void keeps(int argc, char **argv)
 	}
 }
 
-static const struct property all[] = {{"clean", starts_clean}, {"fill", fills}, {"keep", keeps}};
+/* Loads the state, makes a call that is too long for one turn, and stores it. */
+static int64_t load_enter_save(const uint8_t *from, uint8_t *to, uint64_t mask, uint64_t submit)
+{
+	int64_t result = CASSIN_CALL_ENTER;
+	uint64_t high = mask >> 32;
+	if (has_xsave())
+		__asm__ volatile(
+			"xrstor64 (%1)\n\tmov %0, %%rax\n\txor %%edx, %%edx\n\tout %%al, $0xca\n\t"
+			"mov %%rax, %0\n\tmov $-1, %%eax\n\tmov $-1, %%edx\n\txsave64 (%2)\n\tfninit"
+			: "+r"(result), "+r"(from), "+r"(to), "+a"(mask), "+d"(high)
+			: "D"(submit), "S"(0)
+			: "memory", "cc", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8",
+			  "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15");
+	else
+		__asm__ volatile("fxrstor64 (%1)\n\tout %%al, $0xca\n\tfxsave64 (%2)\n\tfninit"
+				 : "+a"(result)
+				 : "r"(from), "r"(to), "D"(submit), "S"(0), "d"(0)
+				 : "memory", "cc", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7",
+				   "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15");
+	return result;
+}
+
+/* Calls that do not block keep the state, however many turns they take. argv[1]: how many; argv[2]: the pattern. */
+static void keeps_in_calls(int argc, char **argv)
+{
+	enum { OPS = 12, SIZE = 1 << 20 };
+	CHECK(argc > 2);
+	uint64_t mask = build(area, (uint8_t)cassin_parse(argv[2], strlen(argv[2])));
+	uint64_t rounds = (uint64_t)cassin_parse(argv[1], strlen(argv[1]));
+	void *to = (void *)page_up(cassin_boot->heap + (1 << 20));
+	struct cassin_cqe cqe;
+	for (int64_t waiting = 0; rounds; rounds--) {
+		for (; waiting < OPS; waiting++)
+			start_op(0, CASSIN_OP_RANDOM, 0, to, SIZE, 0);
+		memset(other, 0, AREA);
+		int64_t taken = load_enter_save(area, other, mask, OPS);
+		CHECK(taken > 0);
+		CHECK_IS(memcmp(area + X87_REGISTERS, other + X87_REGISTERS, LEGACY_END - X87_REGISTERS), 0);
+		for (waiting -= taken; taken; taken--)
+			CHECK(cassin_wait(1, CASSIN_FOREVER) == 0 && cassin_next(&cqe) && cqe.result == SIZE);
+	}
+}
+
+/* Blocks for a millisecond at a time, for ever, with a pattern in the registers. */
+static void wakes(int argc, char **argv)
+{
+	(void)argc;
+	(void)argv;
+	for (uint64_t mask = build(area, 0x5a);;) {
+		uint64_t when = cassin_now() + MS;
+		if (has_xsave())
+			__asm__ volatile("xrstor64 (%0)"
+					 :
+					 : "r"(area), "a"((uint32_t)mask), "d"((uint32_t)(mask >> 32)));
+		else
+			__asm__ volatile("fxrstor64 (%0)" : : "r"(area));
+		int64_t r;
+		__asm__ volatile("out %%al, $0xca"
+				 : "=a"(r)
+				 : "a"(CASSIN_CALL_ENTER), "D"(0), "S"(0), "d"(when)
+				 : "memory");
+		__asm__ volatile("fninit");
+	}
+}
+
+static const struct property all[] = {
+	{"clean", starts_clean}, {"fill", fills}, {"keep", keeps}, {"keep-in-calls", keeps_in_calls}, {"wake", wakes}};
 
 int main(int argc, char **argv)
 {
