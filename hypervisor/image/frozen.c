@@ -3,10 +3,12 @@
 
 #include <stdlib.h>
 
+#include "base/hidden.h"
+
 void frozen_clear(struct frozen *f)
 {
 	free(f->page);
-	free(f->content);
+	hidden_free(f->content);
 	free(f->entries);
 	*f = (struct frozen){0};
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/hash.h"
+#include "base/hidden.h"
 #include "cell/cell.h"
 #include "memory/space.h"
 
@@ -28,7 +29,7 @@ static int take_pages(struct memory *m, bool whole, struct frozen *out)
 	const struct frozen *old = whole && m->image->frozen ? m->image->frozen : &none;
 	uint64_t next = 0;
 	out->page = malloc((m->used + old->npages + 1) * sizeof *out->page);
-	out->content = malloc((m->used + old->npages + 1) * PAGE_SIZE);
+	out->content = hidden_alloc((m->used + old->npages + 1) * PAGE_SIZE, whole);
 	if (!out->page || !out->content)
 		return -ENOMEM;
 	for (uint64_t page = 0; page < (uint64_t)m->nchunks * CHUNK_PAGES; page++) {

@@ -8,6 +8,7 @@
 #include <zstd.h>
 
 #include "base/hash.h"
+#include "base/hidden.h"
 #include "base/swap.h"
 #include "cell/cell.h"
 #include "memory/freeze.h"
@@ -89,6 +90,14 @@ static size_t parked_size(const struct parked *p)
 	return p->npages * sizeof(uint64_t) + p->nentries * sizeof(struct frozen_entry) + p->packed;
 }
 
+/* The heap, and a core dump with it, keeps nothing of the guest. */
+static void bytes_free(struct parked *p)
+{
+	if (p->bytes)
+		explicit_bzero(p->bytes, parked_size(p));
+	free(p->bytes);
+}
+
 /* Moves the bytes to the swap file. False: it is full, or broken. */
 static bool swap_out(struct parked *p, struct swap *swap)
 {
@@ -97,7 +106,7 @@ static bool swap_out(struct parked *p, struct swap *swap)
 		return false;
 	p->swap = swap;
 	p->sum = hash_fnv(p->bytes, size);
-	free(p->bytes);
+	bytes_free(p);
 	p->bytes = NULL;
 	return true;
 }
@@ -137,7 +146,7 @@ void parked_free(struct parked *p)
 	if (p->folded && p->swap)
 		swap_free(p->swap, p->at, parked_size(p));
 	if (p->folded)
-		free(p->bytes);
+		bytes_free(p);
 	*p = (struct parked){.folded = false};
 }
 
@@ -179,7 +188,7 @@ int memory_unpark(struct memory *m)
 	struct parked p = m->parked;
 	if (!p.folded)
 		return 0;
-	unsigned char *content = malloc((size_t)p.npages * PAGE_SIZE + 1);
+	unsigned char *content = hidden_alloc((size_t)p.npages * PAGE_SIZE + 1, false);
 	unsigned char *room = malloc(p.swap ? parked_size(&p) + 1 : 1);
 	const unsigned char *bytes = content && room ? bytes_of(&p, room) : NULL;
 	int r = !content || !room ? -ENOMEM : bytes ? 0 : -EIO;
@@ -191,7 +200,7 @@ int memory_unpark(struct memory *m)
 			m->parked = p;
 		}
 	}
-	free(content);
+	hidden_free(content);
 	free(room);
 	if (r)
 		return r;

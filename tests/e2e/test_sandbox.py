@@ -188,6 +188,31 @@ def test_guests_memory_is_not_in_core_dumps(t):
     holds(secret not in dump, "and nothing of the guest's")
 
 
+# Makes a secret of its argument, each letter of which is one too far, and waits.
+KEEPER = """
+static volatile char word[64];
+
+int main(int argc, char **argv)
+{
+	for (unsigned i = 0; argc > 1 && argv[1][i]; i++)
+		word[i] = argv[1][i] - 1;
+	argv[1][0] = 0;
+	cassin_ready();
+	for (;;)
+		cassin_sleep_until(cassin_now() + 1000000000);
+}
+"""
+
+
+def test_copies_of_guests_memory_are_not_in_core_dumps_either(t):
+    secret = "-".join(["nobody", "else", "reads", "this"])
+    keeper = t.compile("keeper", KEEPER)
+    daemon = t.daemon("--pool", "64M")
+    daemon.cassin("template", "create", "keeper", keeper, "".join(chr(ord(c) + 1) for c in secret), code=0)
+    daemon.cassin("spawn", "-n", 3, "--template", "keeper", code=0)
+    holds(secret.encode() not in b"".join(dumped(daemon.process.pid)), "a template's memory is not in the dump")
+
+
 def test_a_stopped_daemon_goes_on(t):
     daemon = t.daemon()
     daemon.cassin("spawn", "-n", 5, t.guest("hog"), "spin", "--timeout", "0", code=0)

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+/* Memory for copies of what guests hold: left out of core dumps where it is large or lasts, and cleared before it is given back. */
+#ifndef HIDDEN_H
+#define HIDDEN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* `lasting` memory has a mapping of its own whatever its size; other memory has one if it is large, for making one takes time.
+ * NULL: there is none. To be given back by hidden_free() alone. */
+void *hidden_alloc(size_t size, bool lasting);
+void hidden_free(void *at); /* NULL is fine */
+
+#endif
