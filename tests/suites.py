@@ -85,6 +85,7 @@ def unit(build="build", env=None):
     if not env:  # a comparison of texts: once is enough
         yield Step([sys.executable, "tests/docs/check_conformance.py", build], 60)
         yield Step([sys.executable, "tests/lint/check_calls.py", build], 60)
+        yield Step([sys.executable, "tests/docs/check_hostile.py", build], 60)
 
 
 def guests():
