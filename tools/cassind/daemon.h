@@ -13,13 +13,14 @@
 
 #include <cassin/engine.h>
 
+#include "pool.h"
+
 struct connection;
 struct debug_session;
 struct follower;
 struct gateway;
 struct kept;
 struct listeners;
-struct pool;
 struct sandbox;
 struct state;
 struct waiter;
@@ -52,6 +53,7 @@ struct daemon {
 	uv_async_t changed;
 	uv_signal_t terminate, interrupt;
 	uv_timer_t patience; /* from the request to stop on */
+	struct job leaving;  /* when that is over */
 	struct gateway *gateway;
 
 	struct connection *connections;

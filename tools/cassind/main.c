@@ -22,7 +22,8 @@
 #include "waiting.h"
 
 #define EXIT_CANNOT_START 3
-#define STOP_PATIENCE_MS 10000
+#define STOP_PATIENCE_MS 10000 /* for requests that are under way, */
+#define LEAVE_PATIENCE_MS 5000 /* and then for guests to go */
 #define OOM_WEIGHT "200"
 
 static int cannot_start(const struct cassin_error_text *err)
@@ -59,20 +60,45 @@ static void on_changed(uv_async_t *async)
 
 /* ---- The end ---- */
 
-/* Calls of the pool are still under way: they hang in a file system, and may do so for ever. */
-static void on_patience_over(uv_timer_t *timer)
+/* The last resort: what hangs keeps a thread, and the process goes away under it. */
+static _Noreturn void leave(struct daemon *d)
 {
-	struct daemon *d = timer->data;
-	uint64_t *ids = NULL;
-	log_warn("%u requests hang: ending without them", pool_pending(d->pool));
-	int n = engine_guest_list(d->engine, &ids);
-	for (int i = 0; i < n; i++)
-		engine_guest_remove(d->engine, ids[i]);
 	listeners_close(d->listeners);
 	if (d->swap)
 		unlink(d->swap);
 	log_info("ended");
 	_exit(0);
+}
+
+static void on_leave(uv_timer_t *timer)
+{
+	leave(timer->data);
+}
+
+/* So that no socket of a port is left behind. */
+static void remove_guests(struct job *j)
+{
+	struct daemon *d = j->data;
+	uint64_t *ids = NULL;
+	int n = engine_guest_list(d->engine, &ids);
+	for (int i = 0; i < n; i++)
+		engine_guest_remove(d->engine, ids[i]);
+	free(ids);
+}
+
+static void guests_removed(struct job *j)
+{
+	leave(j->data);
+}
+
+/* Calls of the pool are still under way: they hang in a file system, and may do so for ever. */
+static void on_patience_over(uv_timer_t *timer)
+{
+	struct daemon *d = timer->data;
+	log_warn("%u requests hang: ending without them", pool_pending(d->pool));
+	d->leaving.data = d;
+	pool_add(d->pool, LANE_CONTROL, &d->leaving, remove_guests, guests_removed);
+	uv_timer_start(&d->patience, on_leave, LEAVE_PATIENCE_MS, 0);
 }
 
 static void stop(struct daemon *d, const char *why)
