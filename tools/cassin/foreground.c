@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,9 +13,11 @@
 
 #include "command.h"
 #include "gdb_port.h"
+#include "output.h"
 
 #define STOP_GRACE_NS UINT64_C(2000000000)
 #define INPUT_RETRY_MS 10
+#define BACKGROUND_LOOK_MS 300 /* whether the terminal is ours again */
 
 struct foreground {
 	struct engine *engine;
@@ -24,7 +25,7 @@ struct foreground {
 	int changed; /* eventfd */
 	int signals; /* signalfd */
 	int signal;  /* that ended it; 0: none */
-	atomic_bool output_broken;
+	struct output *output;
 	unsigned restarts; /* seen so far */
 	char input[4096];
 	size_t input_start, input_len;
@@ -51,19 +52,7 @@ static void on_console(void *opaque, uint64_t id, const char *bytes, size_t len)
 {
 	struct foreground *f = opaque;
 	(void)id;
-	while (len && !atomic_load(&f->output_broken)) {
-		ssize_t n = write(STDOUT_FILENO, bytes, len);
-		if (n >= 0) {
-			bytes += n;
-			len -= (size_t)n;
-		} else if (errno == EAGAIN) {
-			struct pollfd out = {.fd = STDOUT_FILENO, .events = POLLOUT};
-			poll(&out, 1, -1);
-		} else if (errno != EINTR) {
-			atomic_store(&f->output_broken, true);
-			ring(f);
-		}
-	}
+	output_write(f->output, bytes, len);
 }
 
 /* ---- Input ---- */
@@ -83,10 +72,17 @@ static void input_push(struct foreground *f)
 	}
 }
 
+/* The terminal belongs to another job: whoever reads from it now is stopped, or told EIO where SIGTTIN is ignored. */
+static bool in_background(void)
+{
+	pid_t owner = tcgetpgrp(STDIN_FILENO);
+	return owner > 0 && owner != getpgrp();
+}
+
 static void input_read(struct foreground *f)
 {
 	ssize_t n = read(STDIN_FILENO, f->input, sizeof f->input);
-	if (n < 0 && (errno == EINTR || errno == EAGAIN))
+	if (n < 0 && (errno == EINTR || errno == EAGAIN || (errno == EIO && in_background())))
 		return;
 	f->input_start = 0;
 	f->input_len = n > 0 ? (size_t)n : 0;
@@ -157,14 +153,14 @@ static int attend(struct foreground *f)
 {
 	int code = EXIT_FAILED;
 	while (!look(f, &code)) {
-		bool waiting = f->input_len || (f->input_ended && !f->end_told);
+		bool waiting = f->input_len || (f->input_ended && !f->end_told), background = in_background();
 		struct pollfd watched[3] = {
 			{.fd = f->changed, .events = POLLIN},
 			{.fd = f->signals, .events = POLLIN},
-			{.fd = waiting || f->input_ended ? -1 : STDIN_FILENO, .events = POLLIN},
+			{.fd = waiting || f->input_ended || background ? -1 : STDIN_FILENO, .events = POLLIN},
 		};
 		uint64_t rung;
-		poll(watched, 3, waiting ? INPUT_RETRY_MS : -1);
+		poll(watched, 3, waiting ? INPUT_RETRY_MS : background ? BACKGROUND_LOOK_MS : -1);
 		if (watched[0].revents && read(f->changed, &rung, sizeof rung) < 0 && errno != EAGAIN)
 			break;
 		if (watched[1].revents)
@@ -173,7 +169,7 @@ static int attend(struct foreground *f)
 			input_read(f);
 		if (waiting)
 			input_push(f);
-		if (atomic_load(&f->output_broken) && !f->signal) {
+		if (output_is_broken(f->output) && !f->signal) {
 			f->signal = SIGPIPE;
 			engine_guest_kill(f->engine, f->id);
 		}
@@ -181,14 +177,35 @@ static int attend(struct foreground *f)
 	return f->signal ? 128 + f->signal : code;
 }
 
-/* The signals must be blocked before the engine's threads start, which inherit the mask. */
+/* Waits until standard output has taken all, or a signal says that nobody wants to; after a signal, not for long. */
+static int drain(struct foreground *f, int code)
+{
+	struct signalfd_siginfo info;
+	struct pollfd watched[2] = {{.fd = output_end(f->output), .events = POLLIN},
+				    {.fd = f->signals, .events = POLLIN}};
+	poll(watched, 2, f->signal ? (int)(STOP_GRACE_NS / 1000000) : -1);
+	if (watched[0].revents) {
+		output_free(f->output);
+		sandbox_free(f->sandbox);
+		return code;
+	}
+	return watched[1].revents && read(f->signals, &info, sizeof info) == sizeof info ? 128 + (int)info.ssi_signo
+											 : code;
+}
+
+/* What ends it, but for what was ignored when it was started (nohup, or a shell's background). The signals must be blocked before
+ * the engine's threads start, which inherit the mask. */
 static int descriptors_open(struct foreground *f)
 {
+	static const int ending[] = {SIGINT, SIGTERM, SIGHUP};
 	sigset_t mask;
 	sigemptyset(&mask);
-	sigaddset(&mask, SIGINT);
-	sigaddset(&mask, SIGTERM);
-	sigaddset(&mask, SIGHUP);
+	for (size_t i = 0; i < sizeof ending / sizeof *ending; i++) {
+		struct sigaction was;
+		if (!sigaction(ending[i], NULL, &was) && was.sa_handler != SIG_IGN)
+			sigaddset(&mask, ending[i]);
+	}
+	signal(SIGTTIN, SIG_IGN);
 	if (pthread_sigmask(SIG_BLOCK, &mask, NULL) != 0)
 		return -errno;
 	f->signals = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -224,7 +241,12 @@ static int engine_start(struct foreground *f, const struct foreground_options *o
 	struct engine_options options = {
 		.workers = o->workers, .sandbox = f->sandbox, .notify = on_notify, .opaque = f, .console = on_console};
 	setenv("UV_USE_IO_URING", "0", 1); /* whose calls no filter sees */
-	return engine_create(&f->engine, &options, err);
+	result = engine_create(&f->engine, &options, err);
+	if (result == 0 && !(f->output = output_start(f->sandbox, on_notify, f))) {
+		engine_destroy(f->engine);
+		return error_set(err, -ENOMEM, "cannot start a thread for the output");
+	}
+	return result;
 }
 
 int foreground_run(const struct guest_spec *spec, const struct foreground_options *o)
@@ -244,9 +266,8 @@ int foreground_run(const struct guest_spec *spec, const struct foreground_option
 		int code = result == 0 ? attend(&f) : EXIT_CANNOT_SPAWN;
 		gdb_port_close(f.gdb);
 		engine_destroy(f.engine);
-		sandbox_free(f.sandbox);
 		if (result == 0)
-			return code;
+			return drain(&f, code);
 	}
 	command_failed("%s", err.text);
 	return EXIT_CANNOT_SPAWN;

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../common/descriptors.h"
 #include "command.h"
 
 static const struct command *const commands[] = {
@@ -104,6 +105,7 @@ int main(int argc, char **argv)
 {
 	static const struct option longs[] = {COMMON_OPTIONS, {"version", no_argument, NULL, 'V'}, {0}};
 	int option;
+	descriptors_standard();
 	signal(SIGPIPE, SIG_IGN);
 	while ((option = getopt_long(argc, argv, "+hV", longs, NULL)) != -1) {
 		if (option == OPTION_SOCKET) {

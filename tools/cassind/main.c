@@ -10,6 +10,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "../common/descriptors.h"
 #include "connection.h"
 #include "debug.h"
 #include "gateway.h"
@@ -276,6 +277,7 @@ int main(int argc, char **argv)
 	struct cassin_error_text err = {""};
 	struct options options;
 	options_parse(&options, argc, argv);
+	descriptors_standard();
 	signal(SIGPIPE, SIG_IGN);
 	hold_signals(SIG_BLOCK);
 	raise_descriptors();

@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: MIT
+#ifndef DESCRIPTORS_H
+#define DESCRIPTORS_H
+
+/* Opens /dev/null for those of the descriptors 0 to 2 that are closed: else the next file to be opened would be taken for one. */
+void descriptors_standard(void);
+
+#endif
