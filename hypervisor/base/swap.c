@@ -19,19 +19,6 @@ static uint64_t units_of(size_t len)
 	return (len + UNIT - 1) / UNIT;
 }
 
-static bool bit(const struct swap *s, uint64_t unit)
-{
-	return s->taken[unit / 8] >> unit % 8 & 1;
-}
-
-static void set_bits(struct swap *s, uint64_t at, uint64_t n, bool value)
-{
-	for (uint64_t u = at; u < at + n; u++) {
-		unsigned char mask = (unsigned char)(1u << u % 8);
-		s->taken[u / 8] = (unsigned char)(value ? s->taken[u / 8] | mask : s->taken[u / 8] & ~mask);
-	}
-}
-
 /* An empty file, or one that says what it is; then it is ours alone. */
 static int claim(struct swap *s, struct cassin_error_text *err)
 {
@@ -52,17 +39,19 @@ static int claim(struct swap *s, struct cassin_error_text *err)
 
 int swap_open(struct swap *s, const char *path, uint64_t bytes, struct cassin_error_text *err)
 {
-	*s = (struct swap){.fd = -1, .units = bytes / UNIT, .next = 1};
+	*s = (struct swap){.fd = -1, .units = bytes / UNIT};
 	pthread_mutex_init(&s->lock, NULL);
 	s->path = strdup(path);
-	s->taken = calloc(s->units / 8 + 1, 1);
-	if (!s->path || !s->taken)
+	if (!s->path)
 		return error_set(err, -ENOMEM, "no memory for a swap file");
+	int r = extents_init(&s->extents, s->units);
+	if (r)
+		return error_set(err, r, "%s: cannot be a swap file of %llu bytes: %s", path, (unsigned long long)bytes,
+				 r == -EINVAL ? "at least 1 KiB, less than 2 TiB" : strerror(-r));
 	s->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (s->fd < 0)
 		return error_set(err, -errno, "%s: cannot open the swap file: %s", path, strerror(errno));
-	set_bits(s, 0, 1, true);
-	int r = claim(s, err);
+	r = claim(s, err);
 	if (!r)
 		r = own_file_note(&s->file, s->fd);
 	if (r) {
@@ -81,34 +70,17 @@ void swap_close(struct swap *s)
 	if (s->path)
 		pthread_mutex_destroy(&s->lock);
 	free(s->path);
-	free(s->taken);
+	extents_destroy(&s->extents);
 	*s = (struct swap){.fd = -1};
-}
-
-/* Finds n free units in a row between two places. */
-static uint64_t find(const struct swap *s, uint64_t from, uint64_t to, uint64_t n)
-{
-	uint64_t run = 0;
-	for (uint64_t u = from; u < to; u++) {
-		run = bit(s, u) ? 0 : run + 1;
-		if (run == n)
-			return u + 1 - n;
-	}
-	return 0;
 }
 
 static uint64_t allocate(struct swap *s, uint64_t n)
 {
 	pthread_mutex_lock(&s->lock);
-	uint64_t at = find(s, s->next, s->units, n);
-	if (!at)
-		at = find(s, 1, s->units, n);
-	if (at) {
-		set_bits(s, at, n, true);
-		s->next = at + n;
-		atomic_fetch_add(&s->used, n);
-	}
+	uint64_t at = extents_take(&s->extents, n);
 	pthread_mutex_unlock(&s->lock);
+	if (at)
+		atomic_fetch_add(&s->used, n);
 	return at;
 }
 
@@ -133,11 +105,9 @@ void swap_free(struct swap *s, uint64_t at, size_t len)
 {
 	uint64_t n = units_of(len);
 	pthread_mutex_lock(&s->lock);
-	set_bits(s, at / UNIT, n, false);
-	if (at / UNIT < s->next)
-		s->next = at / UNIT;
-	atomic_fetch_sub(&s->used, n);
+	extents_give(&s->extents, (uint32_t)(at / UNIT), (uint32_t)n);
 	pthread_mutex_unlock(&s->lock);
+	atomic_fetch_sub(&s->used, n);
 }
 
 uint64_t swap_used(const struct swap *s)

@@ -10,13 +10,15 @@
 #include <cassin/own_file.h>
 #include <cassin/spec.h>
 
+#include "base/extents.h"
+
 struct swap {
 	int fd; /* -1: there is none */
 	char *path;
 	struct own_file file; /* what was opened there */
 	pthread_mutex_t lock;
-	unsigned char *taken; /* a bit for each unit */
-	uint64_t units, next;
+	struct extents extents; /* of units; the first has the mark */
+	uint64_t units;
 	atomic_uint_fast64_t used; /* units */
 };
 

@@ -238,3 +238,16 @@ def test_few_descriptors_are_told_and_survived(t):
     daemon.cassin("rm", "--all", code=0)
     daemon.cassin("spawn", "-n", 10, "-p", f"{first}+:80", t.guest("http"), code=0)
     equal(http_get(first + 9, "/status").json()["name"], "http-9", "who answers")
+
+
+def test_a_state_folder_with_what_is_no_file_is_survived(t):
+    """A FIFO, which whoever opens it waits for ever; a folder; a link to nowhere."""
+    state = t.path("state")
+    os.mkdir(state, 0o700)
+    os.mkfifo(os.path.join(state, "fifo.json"))
+    os.mkdir(os.path.join(state, "folder.json"))
+    os.symlink("nowhere", os.path.join(state, "link.json"))
+    daemon = t.daemon("--state", state)
+    daemon.cassin("ps", code=0)
+    for name in ("fifo", "folder", "link"):
+        contains(daemon.log(), f"skipped: {state}/{name}.json is no regular file")

@@ -125,7 +125,10 @@ static void give(struct state *s, enum state_kind kind, const char *file,
 	size_t len = strlen(file) - strlen(suffixes[kind]);
 	snprintf(path, sizeof path, "%s/%s", s->folder, file);
 	spec_init(&spec);
-	if (spec_load(&spec, path, &err) < 0 || spec_check(&spec, path, &err) < 0)
+	struct stat st;
+	if (fstatat(s->fd, file, &st, 0) < 0 || !S_ISREG(st.st_mode)) /* a FIFO would hang whoever opens it */
+		log_error("skipped: %s is no regular file", path);
+	else if (spec_load(&spec, path, &err) < 0 || spec_check(&spec, path, &err) < 0)
 		log_error("skipped: %s", err.text);
 	else if (strlen(spec.name) != len || memcmp(spec.name, file, len) != 0)
 		log_error("skipped: %s is the spec of \"%s\"", path, spec.name);
