@@ -38,19 +38,6 @@ static int stack_reserve(struct frame_stack *s, uint64_t need)
 	return 0;
 }
 
-int frame_pool_take(struct frame_pool *p, uint64_t n)
-{
-	if (atomic_fetch_add(&p->used, n) + n <= p->limit)
-		return 0;
-	atomic_fetch_sub(&p->used, n);
-	return -ENOMEM;
-}
-
-void frame_pool_give(struct frame_pool *p, uint64_t n)
-{
-	atomic_fetch_sub(&p->used, n);
-}
-
 static int alloc_locked(struct frames *f, frame_t *out, bool *fresh)
 {
 	uint64_t known = f->used + 1 + f->free.count + f->clean.count + f->cleaning;
@@ -153,6 +140,15 @@ uint64_t frames_used(struct frames *f)
 	uint64_t used = f->used;
 	pthread_mutex_unlock(&f->lock);
 	return used;
+}
+
+uint64_t frames_resident(struct frames *f, frame_t populated)
+{
+	pthread_mutex_lock(&f->lock);
+	frame_t touched = f->next > populated ? f->next : populated;
+	uint64_t n = touched > f->clean.count ? touched - f->clean.count : 0;
+	pthread_mutex_unlock(&f->lock);
+	return n;
 }
 
 uint32_t frames_idle(struct frames *f)

@@ -9,16 +9,8 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "base/account.h"
 #include "base/types.h"
-
-/* What all cells together may use. */
-struct frame_pool {
-	uint64_t limit;
-	atomic_uint_fast64_t used;
-};
-/* Counts n frames of memory that lies outside of cells, on a guest's account. 0, -ENOMEM. Any thread. */
-int frame_pool_take(struct frame_pool *p, uint64_t n);
-void frame_pool_give(struct frame_pool *p, uint64_t n);
 
 /* Makes more frames usable: sets *first and *count. 0, -ENOMEM (the cell is full or the host refused). */
 typedef int (*frames_grow_fn)(void *opaque, frame_t *first, uint32_t *count);
@@ -43,6 +35,8 @@ struct frames {
 };
 
 void frames_init(struct frames *f, struct frame_pool *pool, frames_grow_fn grow, void *opaque);
+/* Frames that have pages of the host, if all below `populated` were given theirs. */
+uint64_t frames_resident(struct frames *f, frame_t populated);
 void frames_destroy(struct frames *f); /* gives everything back to the pool */
 
 /* Takes a frame. *fresh: it was never used, so it reads as zero; otherwise the caller must overwrite or scrub

@@ -98,7 +98,7 @@ int32_t stream_send(struct guest *g, const struct cassin_sqe *sqe);
 int32_t stream_shutdown(struct guest *g, const struct cassin_sqe *sqe);
 int32_t stream_close(struct guest *g, const struct cassin_sqe *sqe);
 
-/* Host memory on the guest's account: never more than its quota, and counted in the pool. -ENOMEM. */
+/* Host memory on the guest's account, which is bounded, and counted in the pool. -ENOMEM. */
 int stream_charge(struct guest *g, size_t bytes);
 void stream_discharge(struct guest *g, size_t bytes);
 

@@ -8,12 +8,12 @@
 #include <unistd.h>
 
 #include "base/hash.h"
-#include "cell/frames.h"
 #include "device/stream.h"
 #include "guest/guest.h"
 #include "guest/template.h"
 
 #define TABLE_FIRST 8u
+#define STREAM_COST 512u /* of host memory: a handle with what it has besides bytes */
 #define LISTENER_BITS_FIRST 2u
 
 struct streams {
@@ -28,24 +28,14 @@ struct streams {
 
 /* ---- Host memory on a guest's account ---- */
 
-static uint64_t frames_for(size_t bytes)
-{
-	return (bytes + PAGE_SIZE - 1) / PAGE_SIZE;
-}
-
 int stream_charge(struct guest *g, size_t bytes)
 {
-	uint64_t held = atomic_fetch_add(&g->held_bytes, bytes);
-	if (held + bytes <= g->spec.memory && !frame_pool_take(g->host->pool, frames_for(bytes)))
-		return 0;
-	atomic_fetch_sub(&g->held_bytes, bytes);
-	return -ENOMEM;
+	return account_charge(&g->account, ACCOUNT_STREAMS, bytes);
 }
 
 void stream_discharge(struct guest *g, size_t bytes)
 {
-	atomic_fetch_sub(&g->held_bytes, bytes);
-	frame_pool_give(g->host->pool, frames_for(bytes));
+	account_uncharge(&g->account, ACCOUNT_STREAMS, bytes);
 }
 
 /* ---- The table ---- */
@@ -137,6 +127,8 @@ int32_t stream_add_at(struct guest *g, struct stream *s, const struct stream_kin
 		r = table_grow(g, (uint32_t)number);
 	if (!r && kind->accept)
 		r = listeners_grow(g->streams);
+	if (!r)
+		r = stream_charge(g, STREAM_COST);
 	if (r)
 		return r;
 	struct streams *t = g->streams;
@@ -167,6 +159,7 @@ static void table_take_out(struct stream *s)
 	uint32_t n = (uint32_t)s->number;
 	t->at[n] = NULL;
 	t->open--;
+	stream_discharge(s->guest, STREAM_COST);
 	if (s->kind->accept)
 		listener_take_out(t, s);
 	if (n < t->lowest)

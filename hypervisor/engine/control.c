@@ -10,6 +10,7 @@
 #include "base/time.h"
 #include "device/console.h"
 #include "device/streams.h"
+#include "engine/account.h"
 #include "engine/ask.h"
 #include "engine/engine.h"
 #include "guest/device.h"
@@ -79,7 +80,7 @@ static int furnish(struct engine *e, struct guest *g, struct cassin_error_text *
 		engine_cell_leave(e, g->cell);
 		g->cell = NULL;
 	}
-	return r;
+	return r == -ENOMEM ? engine_full(e, g->spec.name, err) : r;
 }
 
 static void launch(struct engine *e, struct guest *g, struct guest_call *c)

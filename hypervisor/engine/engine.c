@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "engine/engine.h"
+#include "engine/account.h"
 #include "run/dispatch.h"
 
 #include <errno.h>
@@ -52,6 +53,7 @@ static void set_up(struct engine *e, const struct engine_options *options)
 	e->kvm.fd = -1;
 	e->swap.fd = -1;
 	e->pool.limit = cell_pool(e->options.pool_bytes, mem_available()) / PAGE_SIZE;
+	account_init(&e->account, &e->pool, UINT64_MAX);
 	e->started = monotonic_ns();
 	e->changed_end = &e->changed;
 	pthread_mutex_init(&e->lock, NULL);
@@ -307,6 +309,7 @@ int engine_guest_status(struct engine *e, uint64_t id, struct guest_status *out)
 		.uptime_ns = g->record.state == GUEST_RUNNING ? monotonic_ns() - g->record.started_mono : 0,
 		.counters = counters_of(g),
 	};
+	guest_account(g, &out->memory);
 	pthread_mutex_unlock(&e->lock);
 	strncpy(out->name, g->spec.name, CASSIN_NAME_MAX);
 	strncpy(out->domain, g->spec.domain, CASSIN_NAME_MAX);
@@ -341,7 +344,7 @@ void engine_stats(struct engine *e, struct engine_stats *out)
 		.parked = atomic_load(&e->host.parked),
 		.parkings = atomic_load(&e->host.parkings),
 		.swap_bytes = swap_used(&e->swap),
-		.used_frames = atomic_load(&e->pool.used),
+		.host_frames = atomic_load(&e->pool.host),
 		.spawns = atomic_load(&e->spawns),
 		.ends = atomic_load(&e->ends),
 		.crashes = atomic_load(&e->crashes),
@@ -349,6 +352,9 @@ void engine_stats(struct engine *e, struct engine_stats *out)
 		.flushes = atomic_load(&e->flushes_past),
 		.uptime_ns = monotonic_ns() - e->started,
 	};
+	uint64_t used = atomic_load(&e->pool.used);
+	out->used_frames = used > out->host_frames ? used - out->host_frames : 0;
+	engine_account(e, &out->memory);
 	for (unsigned i = 0; i < e->workers.n; i++) {
 		struct worker *w = &e->workers.all[i];
 		out->exits += atomic_load(&w->exits);

@@ -20,6 +20,7 @@ struct engine {
 	struct engine_options options;
 	struct kvm kvm;
 	struct frame_pool pool;
+	struct account account; /* of what belongs to no guest and no template: images */
 	uint64_t started;
 
 	pthread_mutex_t lock; /* registry, guests' public state, changed list */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/time.h"
+#include "engine/account.h"
 #include "engine/engine.h"
 #include "guest/guest.h"
 #include "guest/template.h"
@@ -104,6 +105,8 @@ static int explain(struct engine *e, struct guest *g, struct cassin_error_text *
 				 "%s: cannot be frozen: at its ready call it has a connection, another space, or an "
 				 "operation under way that cannot be started again",
 				 name);
+	if (g->freezing.result == -ENOMEM)
+		return engine_full(e, name, err);
 	if (g->freezing.result)
 		return error_set(err, g->freezing.result, "%s: cannot be frozen: %s", name,
 				 strerror(-g->freezing.result));

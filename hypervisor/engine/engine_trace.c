@@ -28,8 +28,11 @@ static void on_start(struct guest *g, struct guest_call *call)
 int engine_trace_start(struct engine *e, uint64_t id, struct trace **out)
 {
 	struct guest *g = engine_guest_get(e, id);
-	struct trace_ask c = {.trace = g ? trace_new() : NULL};
-	int r = !g ? -ENOENT : !c.trace ? -ENOMEM : ask(e, g, &c.wait, on_start);
+	if (!g)
+		return -ENOENT;
+	bool charged = !account_charge(&g->account, ACCOUNT_TRACES, TRACE_MEMORY);
+	struct trace_ask c = {.trace = charged ? trace_new() : NULL};
+	int r = c.trace ? ask(e, g, &c.wait, on_start) : -ENOMEM;
 	if (!r) {
 		c.trace->guest = g;
 		*out = c.trace;
@@ -37,8 +40,9 @@ int engine_trace_start(struct engine *e, uint64_t id, struct trace **out)
 	}
 	if (c.trace)
 		trace_free(c.trace);
-	if (g)
-		guest_put(g);
+	if (charged)
+		account_uncharge(&g->account, ACCOUNT_TRACES, TRACE_MEMORY);
+	guest_put(g);
 	return r;
 }
 
@@ -61,5 +65,6 @@ void engine_trace_stop(struct trace *t)
 	struct guest *g = t->guest;
 	ask(engine_of(g), g, &c.wait, on_stop);
 	trace_free(t);
+	account_uncharge(&g->account, ACCOUNT_TRACES, TRACE_MEMORY);
 	guest_put(g);
 }

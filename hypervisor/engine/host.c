@@ -36,10 +36,8 @@ static void on_end(struct guest *g, const struct guest_ending *how)
 	g->record.ready = false;
 	g->record.exit_code = how->code;
 	g->record.state = state_after(how);
-	if (how->report) {
-		free(g->record.report);
-		g->record.report = how->report;
-	}
+	if (how->report)
+		guest_report_set(g, how->report);
 	atomic_fetch_add(&e->ends, 1);
 	if (how->kind == END_CRASH)
 		atomic_fetch_add(&e->crashes, 1);
@@ -63,9 +61,8 @@ static void on_restart_failure(struct guest *g, const char *why)
 	struct engine *e = engine_of(g);
 	pthread_mutex_lock(&e->lock);
 	g->record.state = GUEST_CRASHED;
-	free(g->record.report);
-	if (asprintf(&g->record.report, "the restart failed: %s\n", why) < 0)
-		g->record.report = NULL;
+	char *report;
+	guest_report_set(g, asprintf(&report, "the restart failed: %s\n", why) < 0 ? NULL : report);
 	engine_changed_locked(e, g);
 	pthread_mutex_unlock(&e->lock);
 }

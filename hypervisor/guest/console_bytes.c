@@ -7,6 +7,17 @@
 
 #define OUT_FIRST 256u
 
+/* Both rings are small and bounded, and what a guest says as it ends matters most when memory is short: never refused. */
+static void count(struct console *c, int64_t bytes)
+{
+	if (!c->account)
+		return;
+	if (bytes > 0)
+		account_force(c->account, ACCOUNT_CONSOLES, (uint64_t)bytes);
+	else
+		account_uncharge(c->account, ACCOUNT_CONSOLES, (uint64_t)-bytes);
+}
+
 void console_init(struct console *c)
 {
 	memset(c, 0, sizeof *c);
@@ -16,6 +27,7 @@ void console_init(struct console *c)
 
 void console_destroy(struct console *c)
 {
+	count(c, -(int64_t)(c->out_size + (c->in ? CONSOLE_INPUT : 0)));
 	free(c->out);
 	free(c->in);
 	pthread_mutex_destroy(&c->lock);
@@ -42,6 +54,7 @@ static void grow(struct console *c, size_t len)
 	for (uint64_t at = out_start(c); at < c->out_end; at++)
 		out[at % size] = c->out[at % c->out_size];
 	free(c->out);
+	count(c, (int64_t)size - c->out_size);
 	c->out = out;
 	c->out_size = size;
 }
@@ -107,8 +120,8 @@ long console_feed(struct console *c, const char *bytes, size_t len)
 	if (!len) {
 		c->in_end = true;
 	} else {
-		if (!c->in)
-			c->in = malloc(CONSOLE_INPUT);
+		if (!c->in && (c->in = malloc(CONSOLE_INPUT)))
+			count(c, CONSOLE_INPUT);
 		size_t room = c->in ? CONSOLE_INPUT - c->in_len : 0;
 		size_t n = len < room ? len : room;
 		for (size_t i = 0; i < n; i++)

@@ -8,12 +8,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/account.h"
 #include "guest/op.h"
 
 #define CONSOLE_KEPT (16u << 10)  /* bytes of output kept */
 #define CONSOLE_INPUT (64u << 10) /* bytes of input that may wait */
 
 struct console {
+	struct account *account; /* on which its bytes are; NULL: on none */
 	pthread_mutex_t lock;
 	char *out; /* ring of `out_size` bytes, grown as needed up to CONSOLE_KEPT */
 	uint32_t out_size;

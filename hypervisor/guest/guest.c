@@ -13,6 +13,8 @@
 #include "guest/trace.h"
 #include "image/files.h"
 
+#define GUEST_COST (sizeof(struct guest) + 1024) /* of host memory: spec, ports, regions, tables of numbers */
+
 uint64_t incarnation_next(void)
 {
 	static atomic_uint_fast64_t last;
@@ -47,7 +49,10 @@ struct guest *guest_new(struct guest_host *host, const struct guest_spec *spec, 
 	g->share.weight = g->spec.weight;
 	g->bandwidth.quota = g->spec.cpu_quota_us * 1000;
 	g->bandwidth.period = g->spec.cpu_period_us * 1000;
+	account_init(&g->account, host->pool, g->spec.memory + ACCOUNT_ALLOWANCE);
+	account_force(&g->account, ACCOUNT_GUESTS, GUEST_COST);
 	console_init(&g->console);
+	g->console.account = &g->account;
 	return g;
 }
 
@@ -64,9 +69,20 @@ void guest_put(struct guest *g)
 	template_put(g->template);
 	template_put(g->freezing.made);
 	spec_free(&g->spec);
-	free(g->record.report);
+	guest_report_set(g, NULL);
 	free(g->crash);
+	account_uncharge(&g->account, ACCOUNT_GUESTS, GUEST_COST);
 	free(g);
+}
+
+void guest_report_set(struct guest *g, char *report)
+{
+	if (g->record.report)
+		account_uncharge(&g->account, ACCOUNT_REPORTS, strlen(g->record.report));
+	free(g->record.report);
+	g->record.report = report;
+	if (report)
+		account_force(&g->account, ACCOUNT_REPORTS, strlen(report));
 }
 
 void guest_print(struct guest *g, const char *bytes, size_t len)

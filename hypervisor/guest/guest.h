@@ -11,6 +11,7 @@
 
 #include <cassin/engine.h>
 
+#include "base/account.h"
 #include "base/deadlines.h"
 #include "base/hot.h"
 #include "guest/console_bytes.h"
@@ -36,6 +37,9 @@ enum run_state {
 	RUN_BLOCKED, /* in enter, waiting for completions or its deadline */
 	RUN_MOVING,  /* on its way to another worker: calls wait until it is there */
 };
+
+/* Host memory that a guest may hold for its operations and streams: as much as its own memory, and this. */
+#define ACCOUNT_ALLOWANCE (UINT64_C(256) << 10)
 
 struct guest_atomics {
 	atomic_uint_fast64_t exits, hypercalls, faults, dispatches, virtual_ns, work_ns, operations, accepted, bytes_in,
@@ -81,7 +85,7 @@ struct guest {
 	atomic_bool parked;                    /* its memory is folded up, and it has not run since */
 	struct guest_atomics count;            /* any thread may read */
 	atomic_uint cell_number;
-	atomic_uint_fast64_t held_bytes; /* host memory on its account, for streams */
+	struct account account; /* of host memory */
 
 	struct guest_record record;
 	struct guest_links links;
@@ -140,6 +144,9 @@ static inline struct worker *guest_worker(const struct guest *g)
 /* A guest that nobody knows yet; takes the references to the image and the template (NULL: none) over. NULL: no memory. */
 struct guest *guest_new(struct guest_host *host, const struct guest_spec *spec, struct image *image,
 			struct template *t);
+/* The report of the last crash is this one from now on (malloc'd, handed over; NULL: none). The engine's lock is held, or nobody
+ * else knows g. */
+void guest_report_set(struct guest *g, char *report);
 /* Console output, to the ring and to the engine's listener. */
 void guest_print(struct guest *g, const char *bytes, size_t len);
 /* Puts down why the guest crashes: g->crash becomes a report with registers and a backtrace. */

@@ -12,6 +12,7 @@
 #include "guest/trace.h"
 
 #define BITS_FIRST 3u
+#define OP_MEMORY (sizeof(struct op) + 64) /* of the host: its places in tables of numbers and of deadlines, too */
 
 static size_t bucket_of(const struct op_table *t, uint64_t user_data)
 {
@@ -62,9 +63,13 @@ static bool table_room(struct guest *g)
 
 struct op *op_new(struct guest *g, const struct cassin_sqe *sqe, void (*cancel)(struct op *op))
 {
-	struct op *op = table_room(g) ? calloc(1, sizeof *op) : NULL;
-	if (!op)
+	if (account_charge(&g->account, ACCOUNT_OPERATIONS, OP_MEMORY))
 		return NULL;
+	struct op *op = table_room(g) ? calloc(1, sizeof *op) : NULL;
+	if (!op) {
+		account_uncharge(&g->account, ACCOUNT_OPERATIONS, OP_MEMORY);
+		return NULL;
+	}
 	op->guest = g;
 	op->sqe = *sqe;
 	op->cancel = cancel;
@@ -87,6 +92,7 @@ void op_drop(struct op *op)
 	op->guest->nops--;
 	unfile(&op->guest->op_table, op);
 	deadlines_clear(&guest_worker(op->guest)->deadlines, &op->deadline);
+	account_uncharge(&op->guest->account, ACCOUNT_OPERATIONS, OP_MEMORY);
 	free(op->buffer);
 	free(op);
 }

@@ -16,6 +16,7 @@ void template_put(struct template *t)
 {
 	if (!t || atomic_fetch_sub(&t->refs, 1) != 1)
 		return;
+	account_uncharge(&t->account, ACCOUNT_FROZEN, account_bytes(&t->account, ACCOUNT_FROZEN));
 	frozen_put(t->frozen);
 	image_put(t->image);
 	files_put(t->files);

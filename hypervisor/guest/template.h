@@ -8,6 +8,7 @@
 
 #include <stdatomic.h>
 
+#include "base/account.h"
 #include "cell/cpu_state.h"
 #include "guest/ring.h"
 #include "guest/upcall.h"
@@ -43,6 +44,7 @@ struct template
 	struct cassin_sqe *ops; /* operations that were waiting, the oldest first; to be started again */
 	atomic_uint clones;
 	uint64_t created_ns;
+	struct account account; /* of host memory: its pages */
 };
 
 struct template *template_get(struct template *t);

@@ -23,6 +23,8 @@ struct trace {
 	uint64_t number, called_ns;
 };
 
+#define TRACE_MEMORY (sizeof(struct trace) + TRACE_RECORDS_MAX * sizeof(struct trace_record)) /* of the host, for one */
+
 struct trace *trace_new(void);
 void trace_free(struct trace *t);
 size_t trace_take(struct trace *t, struct trace_record *out, size_t most, uint64_t *lost);

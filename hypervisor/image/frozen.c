@@ -36,6 +36,11 @@ void frozen_put(struct frozen *f)
 	free(f);
 }
 
+uint64_t frozen_bytes(const struct frozen *f)
+{
+	return f->npages * (PAGE_SIZE + sizeof *f->page);
+}
+
 const void *frozen_page(const struct frozen *f, uint64_t page, size_t *index)
 {
 	size_t low = 0, high = f->npages;

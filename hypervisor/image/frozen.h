@@ -27,8 +27,9 @@ struct frozen {
 
 /* An empty one, of one reference. NULL: no memory. */
 struct frozen *frozen_new(void);
-struct frozen *frozen_get(struct frozen *f); /* NULL is fine, and given back */
-void frozen_put(struct frozen *f);           /* NULL is fine */
+struct frozen *frozen_get(struct frozen *f);   /* NULL is fine, and given back */
+void frozen_put(struct frozen *f);             /* NULL is fine */
+uint64_t frozen_bytes(const struct frozen *f); /* of the host's memory that its pages take */
 /* The content of a page; NULL: it is not there. *index says where. */
 const void *frozen_page(const struct frozen *f, uint64_t page, size_t *index);
 /* Frees what the members point to. */

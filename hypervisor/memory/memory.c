@@ -430,6 +430,8 @@ void memory_destroy(struct memory *m)
 	if (m->clock)
 		cell_clock_put(m->cell, m->clock);
 	free(m->regions);
+	if (m->parked.folded)
+		parked_count(m, &m->parked, false);
 	parked_free(&m->parked);
 	*m = (struct memory){0};
 }

@@ -8,6 +8,7 @@
 
 #include <sys/uio.h>
 
+#include "base/account.h"
 #include "base/types.h"
 #include "cell/cpu_state.h"
 #include "image/image.h"
@@ -62,8 +63,9 @@ struct memory {
 	unsigned nregions;
 	uint64_t fault_next; /* where sequential growth would fault next, and how far to run ahead */
 	unsigned fault_window;
-	struct parked parked; /* folded: there are no frames and no tables */
-	bool booting;         /* pages touched now are remembered for the image's next instance */
+	struct account *account; /* on which its parked bytes are; NULL: on none */
+	struct parked parked;    /* folded: there are no frames and no tables */
+	bool booting;            /* pages touched now are remembered for the image's next instance */
 };
 
 /* Where things were put. */

@@ -119,6 +119,16 @@ static void fit(struct parked *p)
 		p->bytes = fitted;
 }
 
+void parked_count(struct memory *m, const struct parked *p, bool held)
+{
+	if (!m->account || p->swap)
+		return;
+	if (held)
+		account_force(m->account, ACCOUNT_PARKED, parked_size(p));
+	else
+		account_uncharge(m->account, ACCOUNT_PARKED, parked_size(p));
+}
+
 int memory_park(struct memory *m, struct swap *swap)
 {
 	struct frozen f = {0};
@@ -137,6 +147,7 @@ int memory_park(struct memory *m, struct swap *swap)
 	memory_drop(m);
 	if (!swap || !swap_out(&p, swap))
 		fit(&p);
+	parked_count(m, &p, true);
 	m->parked = p;
 	return 0;
 }
@@ -194,9 +205,11 @@ int memory_unpark(struct memory *m)
 	int r = !content || !room ? -ENOMEM : bytes ? 0 : -EIO;
 	if (!r) {
 		m->parked.folded = false; /* the doors are open for what follows */
+		parked_count(m, &p, false);
 		r = unpack(m, &p, bytes, content);
 		if (r) {
 			memory_drop(m);
+			parked_count(m, &p, true);
 			m->parked = p;
 		}
 	}

@@ -16,6 +16,9 @@ int memory_park(struct memory *m, struct swap *swap);
 /* Unfolds it; nothing happens when it is not parked. -ENOMEM, or -EIO: the swap file does not give it back. It stays parked
  * then. */
 int memory_unpark(struct memory *m);
+/* Puts what is folded up on m's account, or takes it off; nothing when it is in the swap file. Never refused: parked bytes take the
+ * place of frames that were just given back, and frames theirs. */
+void parked_count(struct memory *m, const struct parked *p, bool held);
 /* Frees what is folded up, if anything is. */
 void parked_free(struct parked *p);
 

@@ -69,6 +69,7 @@ int begin_memory(struct guest *g)
 		cell_image_put(g->cell, ci);
 		return r;
 	}
+	g->memory.account = &g->account;
 	if (g->template)
 		return 0;
 	unsigned char page[PAGE_SIZE] = {0};

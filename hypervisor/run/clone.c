@@ -80,8 +80,16 @@ int template_freeze(struct guest *g, struct template **out)
 		r = freeze_ops(g, t);
 	if (!r)
 		r = streams_freeze(g, &t->listeners, &t->nlisteners);
+	account_init(&t->account, g->host->pool, UINT64_MAX);
+	uint64_t old = g->template ? g->template->frozen->npages : 0;
+	uint64_t most = (g->memory.used + old) *
+			(PAGE_SIZE + sizeof(uint64_t)); /* before it is known which are the image's */
+	if (!r)
+		r = account_charge(&t->account, ACCOUNT_FROZEN, most);
 	if (!r)
 		r = memory_freeze(&g->memory, true, t->frozen);
+	if (!r)
+		account_uncharge(&t->account, ACCOUNT_FROZEN, most - frozen_bytes(t->frozen));
 	if (r) {
 		template_put(t);
 		return r;

@@ -58,6 +58,19 @@ static void print_counters(const json_t *guest)
 	}
 }
 
+/* What it holds of the host's memory; what there is none of is left out. */
+static void print_account(const json_t *account)
+{
+	json_t *value;
+	const char *key;
+	char units[UNITS_MAX];
+	line("host memory", units_size(units, answer_number(account, "total")));
+	json_object_foreach ((json_t *)account, key, value) {
+		if (json_integer_value(value) && strcmp(key, "total") != 0)
+			printf("  %-12s %s\n", key, units_size(units, (uint64_t)json_integer_value(value)));
+	}
+}
+
 static void print_guest(const json_t *guest)
 {
 	char used[UNITS_MAX], quota[UNITS_MAX], text[2 * UNITS_MAX + 8];
@@ -81,6 +94,7 @@ static void print_guest(const json_t *guest)
 	snprintf(text, sizeof text, "%s of %s", units_size(used, answer_number(guest, "used_bytes")),
 		 units_size(quota, answer_number(guest, "memory_bytes")));
 	line("memory", text);
+	print_account(json_object_get(guest, "account"));
 	line_number("weight", answer_number(guest, "weight"));
 	line("cpu max", answer_text(guest, "cpu_max"));
 	print_times(guest);

@@ -42,6 +42,39 @@ static void print_totals(const json_t *stats)
 	}
 }
 
+/* Memory by what it is used for; what there is none of is left out. */
+static void print_account(const char *head, const json_t *account)
+{
+	json_t *value;
+	const char *key;
+	char units[UNITS_MAX];
+	printf("%-20s %s\n", head, units_size(units, answer_number(account, "total")));
+	json_object_foreach ((json_t *)account, key, value) {
+		if (json_integer_value(value) && strcmp(key, "total") != 0)
+			printf("  %-18s %s\n", key, units_size(units, (uint64_t)json_integer_value(value)));
+	}
+}
+
+static void print_memory(const json_t *stats)
+{
+	json_t *domains = json_object_get(stats, "domains"), *account;
+	const char *name;
+	print_account("memory", json_object_get(stats, "account"));
+	if (json_object_size(domains) < 2)
+		return;
+	json_object_foreach (domains, name, account) {
+		char head[96];
+		snprintf(head, sizeof head, "domain %s", name);
+		print_account(head, account);
+	}
+}
+
+static void print_all(const json_t *stats)
+{
+	print_totals(stats);
+	print_memory(stats);
+}
+
 static void print_guests(const json_t *guests)
 {
 	static const char *const heads[] = {"NAME",      ">VIRTUAL", ">EXITS", ">HYPERCALLS", ">FAULTS", ">OPERATIONS",
@@ -74,7 +107,7 @@ static int totals(struct client *client, bool json)
 	if (json)
 		answer_print(stats);
 	else
-		print_totals(stats);
+		print_all(stats);
 	json_decref(stats);
 	return EXIT_OK;
 }

@@ -17,6 +17,17 @@ static uint64_t count_templates(struct daemon *d)
 	return n > 0 ? (uint64_t)n : 0;
 }
 
+static json_t *domains_json(struct daemon *d)
+{
+	struct domain_account *all = NULL;
+	json_t *o = json_object();
+	int n = engine_domains(d->engine, &all);
+	for (int i = 0; i < n; i++)
+		json_object_set_new(o, all[i].name, account_json(&all[i].memory));
+	free(all);
+	return o;
+}
+
 void api_stats(struct connection *c, const struct target *t)
 {
 	struct daemon *d = c->daemon;
@@ -28,6 +39,8 @@ void api_stats(struct connection *c, const struct target *t)
 	for (size_t i = 0; i < engine_figures_count; i++)
 		json_object_set_new(o, engine_figures[i].name,
 				    json_integer((json_int_t)figure_of(&engine_figures[i], &s)));
+	json_object_set_new(o, "account", account_json(&s.memory));
+	json_object_set_new(o, "domains", domains_json(d));
 	json_object_set_new(o, "api",
 			    json_pack("{s:i, s:I, s:I, s:I}", "connections", (int)d->nconnections, "requests",
 				      (json_int_t)d->requests, "errors", (json_int_t)d->errors, "gateway_connections",
@@ -54,6 +67,33 @@ static void metric(FILE *out, const char *name, const char *help, bool counter, 
 	fprintf(out, "%s %llu\n", name, (unsigned long long)value);
 }
 
+/* One family for all kinds of memory, so that they can be added up. The total is no kind. */
+static void metrics_account(FILE *out, const char *name, const char *labels, const struct memory_account *account)
+{
+	for (size_t i = 0; i < account_figures_count; i++) {
+		const struct figure *f = &account_figures[i];
+		if (strcmp(f->name, "total") != 0)
+			fprintf(out, "%s{%skind=\"%s\"} %llu\n", name, labels, f->name,
+				(unsigned long long)figure_of(f, account));
+	}
+}
+
+static void metrics_memory(struct daemon *d, FILE *out, const struct memory_account *all)
+{
+	struct domain_account *domains = NULL;
+	int n = engine_domains(d->engine, &domains);
+	metric_head(out, "cassin_memory_bytes", "Memory of the host, by what it is used for", false);
+	metrics_account(out, "cassin_memory_bytes", "", all);
+	metric_head(out, "cassin_domain_memory_bytes", "Memory of the host, by domain and by what it is used for",
+		    false);
+	for (int i = 0; i < n; i++) {
+		char labels[CASSIN_NAME_MAX + 16];
+		snprintf(labels, sizeof labels, "domain=\"%s\",", domains[i].name);
+		metrics_account(out, "cassin_domain_memory_bytes", labels, &domains[i].memory);
+	}
+	free(domains);
+}
+
 static void metrics_totals(struct daemon *d, FILE *out)
 {
 	struct engine_stats s;
@@ -69,6 +109,7 @@ static void metrics_totals(struct daemon *d, FILE *out)
 		snprintf(name, sizeof name, "cassin_%s%s", f->name, f->counter ? "_total" : "");
 		metric(out, name, f->help, f->counter, figure_of(f, &s));
 	}
+	metrics_memory(d, out, &s.memory);
 	metric(out, "cassin_api_connections", "Open API connections", false, d->nconnections);
 	metric(out, "cassin_api_requests_total", "API requests answered", true, d->requests);
 	metric(out, "cassin_api_errors_total", "API requests answered with an error", true, d->errors);
@@ -94,6 +135,12 @@ static void metrics_per_guest(struct daemon *d, FILE *out)
 		for (size_t k = 0; k < count; k++)
 			fprintf(out, "%s{guest=\"%s\",domain=\"%s\"} %llu\n", name, all[k].name, all[k].domain,
 				(unsigned long long)figure_of(f, &all[k].counters));
+	}
+	metric_head(out, "cassin_guest_memory_bytes", "Memory of the host, by what a guest uses it for", false);
+	for (size_t k = 0; k < count; k++) {
+		char labels[2 * CASSIN_NAME_MAX + 32];
+		snprintf(labels, sizeof labels, "guest=\"%s\",domain=\"%s\",", all[k].name, all[k].domain);
+		metrics_account(out, "cassin_guest_memory_bytes", labels, &all[k].memory);
 	}
 	free(all);
 	free(ids);

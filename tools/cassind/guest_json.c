@@ -49,6 +49,7 @@ const struct figure engine_figures[] = {
 	GAUGE(swap_bytes, "Bytes of parked memory in the swap file"),
 	GAUGE(pool_frames, "4 KiB frames that guests may use"),
 	GAUGE(used_frames, "4 KiB frames in use"),
+	GAUGE(host_frames, "4 KiB of the pool in use by what is no frame of a cell"),
 	GAUGE(image_frames, "4 KiB frames of shared image pages"),
 	GAUGE(quarantined_frames, "Freed page-table frames that await a flush"),
 	COUNTER(spawns, "Guests spawned"),
@@ -65,6 +66,39 @@ const struct figure engine_figures[] = {
 	GAUGE(uptime_ns, "Nanoseconds since the engine started"),
 };
 const size_t engine_figures_count = sizeof engine_figures / sizeof *engine_figures;
+
+#define ACCOUNT(field, text)                                                                                           \
+	{                                                                                                              \
+#field, text, offsetof(struct memory_account, field), false                                            \
+	}
+
+const struct figure account_figures[] = {
+	ACCOUNT(frames, "guests' own pages"),
+	ACCOUNT(tables, "page tables"),
+	ACCOUNT(shared, "pages of images and templates that guests share"),
+	ACCOUNT(quarantined, "freed page tables that await a flush"),
+	ACCOUNT(cells, "monitors, clock pages, and frames that wait for their next use"),
+	ACCOUNT(parked, "folded-up memory of guests"),
+	ACCOUNT(frozen, "templates' pages"),
+	ACCOUNT(images, "files of images"),
+	ACCOUNT(operations, "operations that pend"),
+	ACCOUNT(streams, "handles, and bytes on their way"),
+	ACCOUNT(consoles, "consoles"),
+	ACCOUNT(traces, "traces"),
+	ACCOUNT(reports, "crash reports"),
+	ACCOUNT(guests, "what each guest takes by being there"),
+	ACCOUNT(total, "all of it"),
+};
+const size_t account_figures_count = sizeof account_figures / sizeof *account_figures;
+
+json_t *account_json(const struct memory_account *account)
+{
+	json_t *o = json_object();
+	for (size_t i = 0; i < account_figures_count; i++)
+		json_object_set_new(o, account_figures[i].name,
+				    json_integer((json_int_t)figure_of(&account_figures[i], account)));
+	return o;
+}
 
 uint64_t figure_of(const struct figure *f, const void *from)
 {
@@ -136,6 +170,7 @@ json_t *guest_json(struct daemon *d, uint64_t id, bool with_spec)
 	json_object_set_new(o, "stopped", json_boolean(s.stopped));
 	json_object_set_new(o, "traced", json_boolean(s.traced));
 	json_object_set_new(o, "counters", counters_json(n));
+	json_object_set_new(o, "account", account_json(&s.memory));
 	struct guest_spec spec;
 	if (engine_guest_spec(d->engine, id, &spec) < 0) {
 		json_decref(o);

@@ -13,10 +13,11 @@ struct figure {
 	size_t at;
 	bool counter; /* it only grows */
 };
-extern const struct figure guest_figures[], engine_figures[];
-extern const size_t guest_figures_count, engine_figures_count;
+extern const struct figure guest_figures[], engine_figures[], account_figures[];
+extern const size_t guest_figures_count, engine_figures_count, account_figures_count;
 uint64_t figure_of(const struct figure *f, const void *from);
 
+json_t *account_json(const struct memory_account *account);
 /* What the API tells of a guest; with its whole spec when asked. NULL: no memory, or it has gone. */
 json_t *guest_json(struct daemon *d, uint64_t id, bool with_spec);
 

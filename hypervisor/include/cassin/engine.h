@@ -68,6 +68,23 @@ struct guest_counters {
 	uint64_t log_lost;     /* console bytes that did not fit the ring */
 };
 
+/* Memory of the host, in bytes, by what it is used for. */
+struct memory_account {
+	uint64_t frames;      /* guests' own pages */
+	uint64_t tables;      /* their page tables */
+	uint64_t shared;      /* pages of images and templates that guests share */
+	uint64_t quarantined; /* page tables of the dead, until their cell is flushed */
+	uint64_t cells;       /* monitors, clock pages, and frames that wait for their next use */
+	uint64_t parked;      /* guests' memory, compressed; what is in the swap file does not count */
+	uint64_t frozen;      /* templates' pages */
+	uint64_t images;      /* their files, in use or kept for the next spawn */
+	uint64_t operations;  /* that pend */
+	uint64_t streams;     /* handles, and bytes on their way */
+	uint64_t consoles, traces, reports;
+	uint64_t guests; /* what each takes by being there */
+	uint64_t total;
+};
+
 struct guest_status {
 	uint64_t id; /* never reused */
 	char name[CASSIN_NAME_MAX + 1];
@@ -85,6 +102,7 @@ struct guest_status {
 	uint64_t started_ns;            /* CLOCK_REALTIME of the last start */
 	uint64_t uptime_ns;             /* of this incarnation; 0 once it has ended */
 	struct guest_counters counters; /* over all incarnations; frames are the present ones */
+	struct memory_account memory;   /* its part of it */
 };
 
 /* Spawns a guest. The engine copies what it needs of *spec. All errors are found here: the name is taken
@@ -162,12 +180,21 @@ struct engine_stats {
 	uint64_t parkings;                 /* times that a guest was parked */
 	uint64_t swap_bytes;               /* in use in the swap file */
 	uint64_t pool_frames, used_frames; /* 4 KiB; guests, page tables, images, monitors */
+	uint64_t host_frames;              /* of the pool, by what is no frame of a cell: see memory_account */
 	uint64_t image_frames;             /* of those, shared image pages */
 	uint64_t quarantined_frames;       /* freed page tables that await a cell flush */
 	uint64_t spawns, ends, crashes, restarts;
 	uint64_t exits, hypercalls, switches, preemptions, commits, flushes, moves;
 	uint64_t uptime_ns;
+	struct memory_account memory; /* in all */
 };
 void engine_stats(struct engine *e, struct engine_stats *out);
+
+struct domain_account {
+	char name[CASSIN_NAME_MAX + 1];
+	struct memory_account memory;
+};
+/* The accounts of all domains that have guests or templates, by name; *out is malloc'd, the caller frees it. The count, or -ENOMEM. */
+int engine_domains(struct engine *e, struct domain_account **out);
 
 #endif

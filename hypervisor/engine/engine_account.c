@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: MIT */
+/* The account of the host's memory as people see it: by guest, by domain, and in all. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/account.h"
+#include "engine/engine.h"
+#include "guest/template.h"
+
+#define MIB (UINT64_C(1) << 20)
+#define NAMED_MOST 4u /* kinds in a line that says what the pool is full of */
+
+static void add_host(struct memory_account *out, const struct account *a)
+{
+	out->parked += account_bytes(a, ACCOUNT_PARKED);
+	out->frozen += account_bytes(a, ACCOUNT_FROZEN);
+	out->images += account_bytes(a, ACCOUNT_IMAGES);
+	out->operations += account_bytes(a, ACCOUNT_OPERATIONS);
+	out->streams += account_bytes(a, ACCOUNT_STREAMS);
+	out->consoles += account_bytes(a, ACCOUNT_CONSOLES);
+	out->traces += account_bytes(a, ACCOUNT_TRACES);
+	out->reports += account_bytes(a, ACCOUNT_REPORTS);
+	out->guests += account_bytes(a, ACCOUNT_GUESTS);
+}
+
+static void add_up(struct memory_account *out)
+{
+	out->total = out->frames + out->tables + out->shared + out->quarantined + out->cells + out->parked +
+		     out->frozen + out->images + out->operations + out->streams + out->consoles + out->traces +
+		     out->reports + out->guests;
+}
+
+static void add_guest(struct memory_account *out, const struct guest *g)
+{
+	out->frames += atomic_load(&g->count.frames) * PAGE_SIZE;
+	out->tables += atomic_load(&g->count.table_frames) * PAGE_SIZE;
+	add_host(out, &g->account);
+}
+
+void guest_account(const struct guest *g, struct memory_account *out)
+{
+	*out = (struct memory_account){0};
+	add_guest(out, g);
+	add_up(out);
+}
+
+/* ---- Sums ---- */
+
+/* The sums of all, or of each domain. */
+struct sums {
+	struct domain_account *at; /* by name; NULL: `all` is the only sum */
+	size_t n;
+	struct memory_account all;
+};
+
+static int compare_names(const void *a, const void *b)
+{
+	return strcmp(((const struct domain_account *)a)->name, ((const struct domain_account *)b)->name);
+}
+
+/* NULL: this domain has come up since the names were taken. */
+static struct memory_account *sum_of(struct sums *s, const char *domain)
+{
+	if (!s->at)
+		return &s->all;
+	struct domain_account key = {.name = ""};
+	strncpy(key.name, domain, CASSIN_NAME_MAX);
+	struct domain_account *found = bsearch(&key, s->at, s->n, sizeof key, compare_names);
+	return found ? &found->memory : NULL;
+}
+
+static void add_guests(struct engine *e, struct sums *s)
+{
+	struct memory_account *sum;
+	pthread_mutex_lock(&e->lock);
+	for (const struct guest *g = e->registry.first; g; g = g->links.list_next) {
+		if ((sum = sum_of(s, g->spec.domain)))
+			add_guest(sum, g);
+	}
+	for (const struct template *t = e->templates; t; t = t->next) {
+		if ((sum = sum_of(s, t->domain)))
+			add_host(sum, &t->account);
+	}
+	pthread_mutex_unlock(&e->lock);
+}
+
+/* `cells` is all that they have of the host, until add_up(). */
+static void add_cells(struct engine *e, struct sums *s)
+{
+	pthread_mutex_lock(&e->cells_lock);
+	for (struct cell *c = e->cells; c; c = c->next) {
+		struct memory_account *sum = sum_of(s, c->domain);
+		if (!sum)
+			continue;
+		sum->cells += frames_resident(&c->frames, atomic_load(&c->populated)) * PAGE_SIZE;
+		sum->shared += atomic_load(&c->image_frames) * PAGE_SIZE;
+		sum->quarantined += (uint64_t)frames_quarantined(&c->frames) * PAGE_SIZE;
+	}
+	pthread_mutex_unlock(&e->cells_lock);
+}
+
+/* What the cells have and guests have not: monitors, clock pages, and frames that wait for their next use. */
+static void settle_cells(struct memory_account *sum)
+{
+	uint64_t known = sum->frames + sum->tables + sum->shared + sum->quarantined;
+	sum->cells = sum->cells > known ? sum->cells - known : 0;
+	add_up(sum);
+}
+
+void engine_account(struct engine *e, struct memory_account *out)
+{
+	struct sums s = {0};
+	add_guests(e, &s);
+	add_cells(e, &s);
+	add_host(&s.all, &e->account);
+	settle_cells(&s.all);
+	*out = s.all;
+}
+
+/* A domain's name for each guest and template. */
+static struct domain_account *names_of(struct engine *e, size_t *n)
+{
+	size_t most = 0;
+	pthread_mutex_lock(&e->lock);
+	for (const struct template *t = e->templates; t; t = t->next)
+		most++;
+	most += e->registry.count;
+	struct domain_account *all = calloc(most + 1, sizeof *all);
+	*n = 0;
+	for (const struct guest *g = e->registry.first; all && g; g = g->links.list_next)
+		strncpy(all[(*n)++].name, g->spec.domain, CASSIN_NAME_MAX);
+	for (const struct template *t = e->templates; all && t; t = t->next)
+		strncpy(all[(*n)++].name, t->domain, CASSIN_NAME_MAX);
+	pthread_mutex_unlock(&e->lock);
+	return all;
+}
+
+int engine_domains(struct engine *e, struct domain_account **out)
+{
+	size_t n;
+	struct sums s = {.at = names_of(e, &n)};
+	if (!s.at)
+		return -ENOMEM;
+	qsort(s.at, n, sizeof *s.at, compare_names);
+	for (size_t i = 0; i < n; i++) {
+		if (!s.n || strcmp(s.at[s.n - 1].name, s.at[i].name) != 0)
+			memmove(&s.at[s.n++], &s.at[i], sizeof *s.at);
+	}
+	add_guests(e, &s);
+	add_cells(e, &s);
+	for (size_t i = 0; i < s.n; i++)
+		settle_cells(&s.at[i].memory);
+	*out = s.at;
+	return (int)s.n;
+}
+
+/* ---- A full pool, in words ---- */
+
+struct named {
+	const char *name;
+	uint64_t bytes;
+};
+
+static int compare_bytes(const void *a, const void *b)
+{
+	uint64_t x = ((const struct named *)a)->bytes, y = ((const struct named *)b)->bytes;
+	return (x < y) - (x > y);
+}
+
+int engine_full(struct engine *e, const char *who, struct cassin_error_text *err)
+{
+	struct memory_account m;
+	char text[128];
+	size_t at = 0;
+	engine_account(e, &m);
+	struct named all[] = {
+		{"guests' pages", m.frames},
+		{"page tables", m.tables + m.quarantined},
+		{"shared pages of images", m.shared},
+		{"parked guests", m.parked},
+		{"templates", m.frozen},
+		{"files of images", m.images},
+		{"operations", m.operations},
+		{"streams", m.streams},
+		{"consoles", m.consoles},
+		{"traces", m.traces},
+		{"crash reports", m.reports},
+		{"guests' records", m.guests},
+	};
+	qsort(all, sizeof all / sizeof *all, sizeof *all, compare_bytes);
+	text[0] = '\0';
+	for (size_t i = 0; i < NAMED_MOST && all[i].bytes && at < sizeof text; i++)
+		at += (size_t)snprintf(text + at, sizeof text - at, "%s%s %.1f MiB", i ? ", " : "", all[i].name,
+				       (double)all[i].bytes / MIB);
+	return error_set(err, -ENOMEM, "%s: no memory: the pool of %llu MiB is exhausted: %s", who,
+			 (unsigned long long)(e->pool.limit * PAGE_SIZE / MIB), text);
+}
