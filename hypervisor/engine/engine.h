@@ -40,8 +40,10 @@ struct engine {
 	struct template *templates; /* under the lock, in the order of their making */
 	struct workers workers;
 	struct guest_host host;
-	uint64_t parkings_seen,
-		parkings_trimmed; /* at the last tick, and when the C library's heap was trimmed; the watcher's */
+	struct heap_seen {
+		uint64_t parkings, held;         /* at the last tick: times parked; pages that accounts hold */
+		uint64_t parkings_trimmed, most; /* when the C library's heap was trimmed; the most held since */
+	} heap;                                  /* the watcher's */
 	struct swap swap;
 	struct clock clock; /* under cells_lock */
 

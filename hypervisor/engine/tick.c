@@ -7,16 +7,24 @@
 
 #include "engine/engine.h"
 
-/* Guests that were folded up and moved to the swap file leave free pages between those of others, which the C library keeps.
- * Once, when no more of them come. */
+#define HEAP_KEPT 256u /* pages that may be free in the C library's heap */
+
+/* What guests held and gave back leaves free pages between those of others, which the C library keeps; so does memory that was
+ * folded up and moved to the swap file. Once, when no more of it comes. */
 static void trim_heap(struct engine *e)
 {
-	uint64_t parkings = atomic_load(&e->host.parkings);
-	if (parkings == e->parkings_seen && parkings != e->parkings_trimmed) {
+	uint64_t parkings = atomic_load(&e->host.parkings), held = atomic_load(&e->pool.host);
+	struct heap_seen *seen = &e->heap;
+	if (held > seen->most)
+		seen->most = held;
+	bool still = parkings == seen->parkings && held == seen->held;
+	if (still && (parkings != seen->parkings_trimmed || held + HEAP_KEPT < seen->most)) {
 		malloc_trim(0);
-		e->parkings_trimmed = parkings;
+		seen->parkings_trimmed = parkings;
+		seen->most = held;
 	}
-	e->parkings_seen = parkings;
+	seen->parkings = parkings;
+	seen->held = held;
 }
 
 void engine_tick(void *opaque)

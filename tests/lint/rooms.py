@@ -13,7 +13,7 @@ MAY_INCLUDE = {
     "memory": "base image cell",
     "worker": "base cell",
     "guest": "base spec image cell memory worker",
-    "device": "base spec cell guest",
+    "device": "base spec guest",
     "run": "base image cell memory guest device",
     "engine": "base image cell worker guest device run",
 }

@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: MIT
+"""The account of the host's memory: it names what the daemon has grown by, the pool respects it, and nothing is left."""
+
+import re
+
+from cassin_test import contains, equal, holds, one_line, wait_until
+
+MIB = 1 << 20
+
+# Fills argv[1] MiB with bytes that cannot be compressed, and waits for ever.
+FULL = """
+int main(int argc, char **argv)
+{
+	unsigned long mib = argc > 1 ? (unsigned long)cassin_parse(argv[1], strlen(argv[1])) : 1;
+	unsigned char *at = (unsigned char *)((cassin_boot->heap + 0x3ffff) & ~0xffful);
+	for (unsigned long i = 0; i < mib << 8; i++) {
+		*(volatile unsigned char *)(at + (i << 12)) = 1;
+		cassin_random(at + (i << 12), 4096);
+	}
+	cassin_ready();
+	for (;;)
+		cassin_sleep_until(CASSIN_FOREVER - 1);
+}
+"""
+
+# As many timeouts as it gets, which pend for ever.
+TIMEOUTS = """
+static struct cassin_ring ring __attribute__((aligned(64)));
+static struct cassin_sqe submissions[64] __attribute__((aligned(64)));
+
+int main(void)
+{
+	void *completions = (void *)((cassin_boot->heap + 0xfff) & ~0xffful);
+	unsigned made = 0;
+	if (cassin_call(CASSIN_CALL_RING_SETUP, (uint64_t)&ring, (uint64_t)submissions, 64, (uint64_t)completions, 4096))
+		return 1;
+	for (; made < 4000 && ring.cq_tail == 0; made++) {
+		submissions[made % 64] =
+			(struct cassin_sqe){.op = CASSIN_OP_TIMEOUT, .user_data = made, .offset = CASSIN_FOREVER - 1};
+		ring.sq_tail++;
+		if (cassin_enter(1, 0, 0) != 1)
+			return 2;
+	}
+	cassin_print("%u pend\\n", made);
+	cassin_ready();
+	for (;;)
+		cassin_enter(0, 4000, CASSIN_FOREVER);
+}
+"""
+
+
+def account(daemon):
+    return daemon.request("GET", "/v1/stats", status=200).json()["account"]
+
+
+def settled(daemon):
+    """The account and the process's own memory, in bytes, once they stand still."""
+    def look():
+        return account(daemon)["total"], daemon.pss_kib("Pss_Anon") << 10
+    seen = [look()]
+    def still():
+        seen.append(look())
+        return all(abs(a - b) < MIB // 4 for a, b in zip(seen[-1], seen[-2]))
+    wait_until(still, "memory stands still", 30)
+    return seen[-1]
+
+
+def agrees(daemon, start, what):
+    """Within 5 % and half a MiB, which threads and the allocator have besides."""
+    def close():
+        total, own = settled(daemon)
+        grown = own - start[1]
+        return abs(grown - (total - start[0])) <= 0.05 * grown + MIB // 2
+    wait_until(close, f"the account agrees with the process, {what}: {settled(daemon)} after {start}", 40)
+
+
+def parked(daemon, n):
+    wait_until(lambda: daemon.request("GET", "/v1/stats", status=200).json()["parked"] == n, f"{n} are parked", 40)
+
+
+def test_the_account_is_what_the_daemon_has_grown_by_and_nothing_is_left(t):
+    daemon = t.daemon("--pool", "512M", "--park", "1")
+    full, start = t.compile("full", FULL), settled(daemon)
+    daemon.cassin("spawn", "-n", 4, "--memory", "32M", "--name", "f", full, "10", code=0)
+    parked(daemon, 4)
+    holds(account(daemon)["parked"] >= 40 * MIB, "parked bytes are counted")
+    agrees(daemon, start, "with parked guests")
+    daemon.cassin("template", "create", "--memory", "32M", "t", full, "12", code=0)
+    holds(12 * MIB <= account(daemon)["frozen"] < 14 * MIB, "a template's pages are counted")
+    agrees(daemon, start, "with a template")
+    daemon.cassin("spawn", "-n", 100, "--name", "p", t.compile("timeouts", TIMEOUTS), code=0)
+    holds(account(daemon)["operations"] > MIB, "operations are counted")
+    agrees(daemon, start, "with operations that pend")
+    daemon.cassin("rm", "--all", code=0)
+    daemon.cassin("template", "rm", "t", code=0)
+    wait_until(lambda: account(daemon)["cells"] < MIB, "frames go back to the host", 40)
+    left = account(daemon)
+    equal({k: left[k] for k in ("frames", "tables", "parked", "frozen", "operations", "streams", "guests", "consoles")},
+          dict.fromkeys(("frames", "tables", "parked", "frozen", "operations", "streams", "guests", "consoles"), 0), "what is left")
+    wait_until(lambda: daemon.pss_kib("Pss_Anon") << 10 < start[1] + 4 * MIB, "the process is as small as at its start", 40)
+
+
+def test_a_full_pool_refuses_templates_and_says_what_it_is_full_of(t):
+    daemon = t.daemon("--pool", "100M")
+    full = t.compile("full", FULL)
+    daemon.cassin("template", "create", "--memory", "40M", "t0", full, "30", code=0)
+    daemon.cassin("template", "create", "--memory", "40M", "t1", full, "30", code=0)
+    refused = daemon.cassin("template", "create", "--memory", "40M", "t2", full, "30", code=1)
+    one_line(refused.err, "the pool of 100 MiB is exhausted", "templates 60.")
+    holds(daemon.pss_kib("Pss_Anon") < 140 << 10, "the daemon stays within its pool, about")
+
+
+def test_guests_that_are_parked_fill_the_pool_too(t):
+    daemon = t.daemon("--pool", "64M", "--park", "1")
+    full = t.compile("full", FULL)
+    daemon.cassin("spawn", "-n", 5, "--memory", "16M", "--name", "f", full, "10", code=0)
+    parked(daemon, 5)
+    daemon.cassin("spawn", "--memory", "24M", "--timeout", "30", "--name", "last", full, "15")
+    daemon.await_state("last", "crashed")
+    contains(daemon.request("GET", "/v1/guests/last/report", status=200).text, "pool exhausted")
+    equal(daemon.request("GET", "/v1/stats", status=200).json()["parked"], 5, "the others sleep on")
+
+
+def test_the_sums_of_guests_domains_and_all_agree(t):
+    daemon = t.daemon()
+    for domain in ("a", "b"):
+        daemon.cassin("spawn", "-n", 3, "--domain", domain, "--name", domain, t.compile("timeouts", TIMEOUTS), code=0)
+    for name in (f"{domain}-{i}" for domain in ("a", "b") for i in range(3)):
+        wait_until(lambda name=name: "pend" in daemon.cassin("logs", name, code=0).out, f"{name} is done")
+    stats = daemon.request("GET", "/v1/stats", status=200).json()
+    equal(sorted(stats["domains"]), ["a", "b"], "domains")
+    for kind in ("frames", "tables", "operations", "streams", "guests", "consoles"):
+        of_guests = sum(g["account"][kind] for g in daemon.guests())
+        holds(stats["account"][kind] == sum(d[kind] for d in stats["domains"].values()) == of_guests, f"{kind}: {stats}")
+    holds(stats["account"]["operations"] > 0, "operations are counted")
+    metrics = daemon.request("GET", "/metrics?per_guest=1", status=200).text
+    by_kind = dict(re.findall(r'^cassin_memory_bytes\{kind="(\w+)"\} (\d+)$', metrics, re.MULTILINE))
+    equal({k: int(v) for k, v in by_kind.items()} | {"total": stats["account"]["total"]}, stats["account"], "metrics")
+    contains(metrics, 'cassin_domain_memory_bytes{domain="b",kind="tables"}', 'cassin_guest_memory_bytes{guest="a-0",domain="a",kind="frames"}')
+    contains(daemon.cassin("stats", code=0).out, "memory", "domain a", "operations")
+    contains(daemon.cassin("inspect", "a-1", code=0).out, "host memory", "operations")
