@@ -25,8 +25,9 @@
 #define C (1u << SANDBOX_CONTROL)
 #define O (1u << SANDBOX_LOADER)
 #define D (1u << SANDBOX_DEBUGGER)
+#define P (1u << SANDBOX_WRITER)
 #define F (1u << SANDBOX_FOREGROUND)
-#define ALL (W | H | L | C | O | D | F)
+#define ALL (W | H | L | C | O | D | P | F)
 #define CALL(name) SCMP_SYS(name)
 
 #define LOW32 UINT64_C(0xffffffff)
@@ -105,8 +106,8 @@ static const struct call allowed[] = {
 	{CALL(epoll_pwait2), W | H | L},
 	{CALL(epoll_ctl), W | H | L},
 	{CALL(epoll_create1), L},
-	{CALL(poll), W | L | C | O | D | F},
-	{CALL(ppoll), W | L | C | O | D | F},
+	{CALL(poll), W | L | C | O | D | P | F},
+	{CALL(ppoll), W | L | C | O | D | P | F},
 	{CALL(eventfd2), L | C | O | F},
 	{CALL(signalfd4), F},
 

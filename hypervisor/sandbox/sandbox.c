@@ -36,7 +36,7 @@ struct sandbox {
 static const char *const names[SANDBOX_ROLES] = {
 	[SANDBOX_WORKER] = "cassin-worker",     [SANDBOX_WATCHER] = "cassin-watcher",
 	[SANDBOX_CONTROL] = "cassin-control",   [SANDBOX_LOADER] = "cassin-loader",
-	[SANDBOX_DEBUGGER] = "cassin-debugger",
+	[SANDBOX_DEBUGGER] = "cassin-debugger", [SANDBOX_WRITER] = "cassin-writer",
 };
 
 enum sandbox_mode sandbox_mode_default(void)

@@ -27,8 +27,8 @@
 #define SANITIZED (sandbox_mode_default() == SANDBOX_OFF)
 #define CONFINED 100 /* the child could not even be confined */
 
-static const char *const names[SANDBOX_ROLES] = {"worker", "watcher",  "loop",      "control",
-						 "loader", "debugger", "foreground"};
+static const char *const names[SANDBOX_ROLES] = {"worker", "watcher",  "loop",   "control",
+						 "loader", "debugger", "writer", "foreground"};
 
 struct subject {
 	enum sandbox_mode mode;
@@ -247,7 +247,7 @@ Test(sandbox, only_who_loads_opens_files)
 
 Test(sandbox, roles_that_serve_clients_open_no_connection_and_touch_no_kvm)
 {
-	static const enum sandbox_role serve[] = {SANDBOX_LOOP, SANDBOX_DEBUGGER, SANDBOX_WATCHER};
+	static const enum sandbox_role serve[] = {SANDBOX_LOOP, SANDBOX_DEBUGGER, SANDBOX_WATCHER, SANDBOX_WRITER};
 	if (SANITIZED)
 		return;
 	for (size_t i = 0; i < sizeof serve / sizeof *serve; i++) {

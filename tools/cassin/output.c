@@ -112,7 +112,7 @@ static void *writer(void *opaque)
 	struct output *o = opaque;
 	static char piece[PIECE];
 	struct cassin_error_text err;
-	bool good = !sandbox_enter(o->sandbox, SANDBOX_FOREGROUND, &err);
+	bool good = !sandbox_enter(o->sandbox, SANDBOX_WRITER, &err);
 	for (size_t n; good && (n = take(o, piece));)
 		good = write_all(piece, n);
 	if (!good) {

@@ -29,9 +29,10 @@ enum sandbox_role {
 	SANDBOX_CONTROL,    /* engine calls that end, restart, remove, trace or connect to guests */
 	SANDBOX_LOADER,     /* engine calls that spawn: reads images and files, opens ports; keeps specs */
 	SANDBOX_DEBUGGER,   /* serves one debugger */
+	SANDBOX_WRITER,     /* writes a guest's console to a descriptor that is open */
 	SANDBOX_FOREGROUND, /* the one thread of a program that runs a guest: loader and terminal */
 };
-#define SANDBOX_ROLES 7u
+#define SANDBOX_ROLES 8u
 
 /* The mode for programs that are not told one: on, but off where a sanitizer is built in, which needs more calls. */
 enum sandbox_mode sandbox_mode_default(void);
