@@ -80,12 +80,27 @@ int take_fixed(const struct reader *r, const char *place, const json_t *value, c
 	return 0;
 }
 
+/* JSON has one kind of number: 64e6 and 80.0 are whole ones, too. What no such number can be exactly is none. */
+static bool take_whole(const json_t *value, json_int_t *number)
+{
+	static const double exact = 9007199254740992.0; /* 2^53 */
+	double real = json_real_value(value);
+	if (json_is_integer(value)) {
+		*number = json_integer_value(value);
+		return true;
+	}
+	if (!json_is_real(value) || real < -exact || real > exact || real != (double)(json_int_t)real)
+		return false;
+	*number = (json_int_t)real;
+	return true;
+}
+
 int take_number(const struct reader *r, const char *place, const json_t *value, json_int_t least, json_int_t most,
 		unsigned *to)
 {
-	if (!json_is_integer(value))
+	json_int_t number;
+	if (!take_whole(value, &number))
 		return REFUSE(r, place, "must be an integer, not %s", type_name(value));
-	json_int_t number = json_integer_value(value);
 	if (number < least || number > most)
 		return REFUSE(r, place, "must be a number from %lld to %lld, not %lld", (long long)least,
 			      (long long)most, (long long)number);
@@ -138,12 +153,12 @@ static int take_domain(struct reader *r, const char *place, const json_t *value)
 static int take_memory(struct reader *r, const char *place, const json_t *value)
 {
 	const char *text;
+	json_int_t number;
 	r->memory = true;
-	if (json_is_integer(value)) {
-		if (json_integer_value(value) < 0)
-			return REFUSE(r, place, "must be from 64K to 64G, not %lld bytes",
-				      (long long)json_integer_value(value));
-		r->spec->memory = (uint64_t)json_integer_value(value);
+	if (take_whole(value, &number)) {
+		if (number < 0)
+			return REFUSE(r, place, "must be from 64K to 64G, not %lld bytes", (long long)number);
+		r->spec->memory = (uint64_t)number;
 		return 0;
 	}
 	if (!json_is_string(value))
@@ -238,7 +253,7 @@ static int check_rest(const struct reader *r)
 	return spec_check(&whole, r->where, r->err);
 }
 
-static int take_all(struct reader *r, const char *json, size_t len)
+static int take_json(struct reader *r, const char *json, size_t len)
 {
 	json_error_t e;
 	const char *key;
@@ -257,6 +272,15 @@ static int take_all(struct reader *r, const char *json, size_t len)
 				result = take_key(r, key, value);
 	json_decref(root);
 	return result ? result : check_rest(r);
+}
+
+/* Editors put a byte order mark in front: that of UTF-8 is passed over, as RFC 8259 allows (section 8.1). */
+static int take_all(struct reader *r, const char *json, size_t len)
+{
+	if (json && len >= 2 && (!memcmp(json, "\xff\xfe", 2) || !memcmp(json, "\xfe\xff", 2)))
+		return error_set(r->err, -EINVAL, "%s: is UTF-16 text: a spec is UTF-8", r->where);
+	bool marked = json && len >= 3 && !memcmp(json, "\xef\xbb\xbf", 3);
+	return marked ? take_json(r, json + 3, len - 3) : take_json(r, json, len);
 }
 
 /* What a failed read leaves behind is a spec of defaults. */

@@ -253,7 +253,7 @@ class Test:
         self.next_port, self.last_port = first_port, first_port + ports - 1
         self.daemons, self.processes = [], []
         self.noting = threading.Lock()
-        self.commands = open(os.path.join(folder, "test.commands"), "a+", encoding="utf-8")
+        self.commands = open(os.path.join(folder, "test.commands"), "a+", encoding="utf-8", errors="surrogateescape")
 
     def note(self, command):
         line = " ".join(shlex.quote(str(word)) for word in command) + "\n"

@@ -222,7 +222,7 @@ Test(spec, wrong_types_are_refused)
 	refuses("{\"image\": null}", "s: image: must be a string, not null");
 	refuses("{\"domain\": true}", "s: domain: must be a string, not a boolean");
 	refuses("{\"memory\": []}", "s: memory: must be a number of bytes or a size such as \"16M\", not an array");
-	refuses("{\"memory\": 65536.0}",
+	refuses("{\"memory\": 65536.5}",
 		"s: memory: must be a number of bytes or a size such as \"16M\", not a fraction");
 	refuses("{\"args\": \"a\"}", "s: args: must be an array, not a string");
 	refuses("{\"args\": [\"a\", {}]}", "s: args[1]: must be a string, not an object");
@@ -237,7 +237,7 @@ Test(spec, wrong_types_are_refused)
 	refuses("{\"streams\": \"1\"}", "s: streams: must be an integer, not a string");
 	refuses("{\"isolation\": 1}", "s: isolation: must be a string, not an integer");
 	refuses("{\"restart\": false}", "s: restart: must be a string, not a boolean");
-	refuses("{\"restart_max\": 1e3}", "s: restart_max: must be an integer, not a fraction");
+	refuses("{\"restart_max\": 1.5}", "s: restart_max: must be an integer, not a fraction");
 }
 
 Test(spec, members_must_be_there)

@@ -62,23 +62,27 @@ static json_t *bases_json(const struct guest_port *bases, size_t n)
 }
 
 static char *request_text(const struct spawn *s, const struct guest_spec *spec, const struct guest_port *bases,
-			  size_t n)
+			  size_t n, struct cassin_error_text *err)
 {
-	char *text = spec_format(spec);
+	char *text = spec_options_text(spec, err);
+	if (!text)
+		return NULL;
 	json_t *o = json_pack("{s:s, s:o, s:o, s:b, s:b, s:I}", "name_prefix", spec->name, "spec",
-			      text ? json_loads(text, 0, NULL) : NULL, "port_base", bases_json(bases, n), "atomic",
-			      (int)s->atomic, "wait", (int)s->wait, "wait_ms", (json_int_t)s->timeout_s * 1000);
+			      json_loads(text, 0, NULL), "port_base", bases_json(bases, n), "atomic", (int)s->atomic,
+			      "wait", (int)s->wait, "wait_ms", (json_int_t)s->timeout_s * 1000);
 	if (o && s->count)
 		json_object_set_new(o, "count", json_integer(s->count));
 	free(text);
 	text = o ? json_dumps(o, JSON_COMPACT) : NULL;
 	json_decref(o);
+	if (!text)
+		error_set(err, -ENOMEM, "no memory");
 	return text;
 }
 
 static int request_make(const struct spawn *s, char **operands, char **body)
 {
-	struct cassin_error_text err = {"no memory"};
+	struct cassin_error_text err = {""};
 	struct guest_spec spec;
 	struct guest_port *bases = NULL;
 	size_t nbases = 0;
@@ -88,7 +92,7 @@ static int request_make(const struct spawn *s, char **operands, char **body)
 		result = error_set(&err, -EINVAL, "-p: %u guests cannot share a host port: write BASE+:GUEST",
 				   s->count);
 	if (result == 0)
-		*body = request_text(s, &spec, bases, nbases);
+		*body = request_text(s, &spec, bases, nbases, &err);
 	free(bases);
 	spec_free(&spec);
 	return *body ? 0 : command_failed("%s", err.text);

@@ -106,10 +106,10 @@ static int create(int argc, char **argv)
 	if (optind == argc && !o.spec && !o.template)
 		command_usage(&cmd_template, "create: name an image, a spec with --spec or another template");
 	int result = spec_options_apply(&o, argv + optind, &spec, NULL, NULL, &err);
-	char *body = result == 0 ? spec_format(&spec) : NULL;
+	char *body = result == 0 ? spec_options_text(&spec, &err) : NULL;
 	spec_free(&spec);
 	if (!body)
-		return command_failed("%s", result < 0 ? err.text : "no memory");
+		return command_failed("%s", err.text);
 	result = request_create(body, timeout_s);
 	free(body);
 	return result;

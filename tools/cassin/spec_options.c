@@ -289,3 +289,11 @@ int spec_options_apply(const struct spec_options *o, char **operands, struct gue
 		result = resolve_paths(spec, err);
 	return result < 0 ? result : take_name(spec, err);
 }
+
+char *spec_options_text(const struct guest_spec *spec, struct cassin_error_text *err)
+{
+	char *text = spec_format(spec);
+	if (!text && spec_check(spec, spec->name, err) == 0)
+		error_set(err, -ENOMEM, "no memory");
+	return text;
+}

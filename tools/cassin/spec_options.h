@@ -57,4 +57,7 @@ bool spec_options_take(const struct command *c, struct spec_options *o, int opti
 int spec_options_apply(const struct spec_options *o, char **operands, struct guest_spec *spec,
 		       struct guest_port **bases, size_t *nbases, struct cassin_error_text *err);
 
+/* The JSON text of a spec; malloc'd. NULL: it cannot be had, and *err says why: mostly an argument that is no UTF-8. */
+char *spec_options_text(const struct guest_spec *spec, struct cassin_error_text *err);
+
 #endif
