@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -23,6 +24,12 @@ static size_t character(const unsigned char *s, size_t left)
 	return code < least[len] || code > 0x10ffff || (code >= 0xd800 && code < 0xe000) ? 0 : len;
 }
 
+/* Controls, the second kind (U+0080 to U+009F) too, by which a terminal may be commanded. */
+static bool is_control(const unsigned char *s)
+{
+	return *s < ' ' || *s == 0x7f || (*s == 0xc2 && s[1] < 0xa0);
+}
+
 /* Puts a '?' for every byte that has no place in one line of UTF-8 text: controls and broken characters. */
 static void clean(char *text)
 {
@@ -30,7 +37,7 @@ static void clean(char *text)
 	size_t left = strlen(text);
 	while (left) {
 		size_t len = character(s, left);
-		if (!len || *s < ' ' || *s == 0x7f) {
+		if (!len || is_control(s)) {
 			*s = '?';
 			len = 1;
 		}

@@ -2,6 +2,7 @@
 #include "trace_json.h"
 
 #include <cassin/abi.h>
+#include <cassin/text.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -126,24 +127,10 @@ static json_t *value_of(enum form form, uint64_t value)
 	return NULL;
 }
 
-/* As C writes a string, so that any bytes are text. */
 static json_t *text_of(const struct trace_record *r)
 {
-	char out[4 * TRACE_TEXT_MAX + 1];
-	size_t n = 0;
-	for (size_t i = 0; i < r->text_len; i++) {
-		unsigned char c = (unsigned char)r->text[i];
-		const char *escaped = c == '\n'   ? "\\n"
-				      : c == '\r' ? "\\r"
-				      : c == '\t' ? "\\t"
-				      : c == '"'  ? "\\\""
-				      : c == '\\' ? "\\\\"
-						  : NULL;
-		if (escaped)
-			n += (size_t)sprintf(out + n, "%s", escaped);
-		else
-			n += (size_t)sprintf(out + n, c >= ' ' && c < 127 ? "%c" : "\\x%02x", c);
-	}
+	char out[TEXT_ESCAPED];
+	size_t n = text_escape(out, r->text, r->text_len);
 	return json_stringn(out, n);
 }
 
