@@ -72,6 +72,16 @@ int engine_template_list(struct engine *e, struct template_status **out)
 	return *out ? n : -ENOMEM;
 }
 
+int engine_template_find(struct engine *e, const char *name, struct template_status *out)
+{
+	struct template *t = template_find(e, name);
+	if (!t)
+		return -ENOENT;
+	describe(t, out);
+	template_put(t);
+	return 0;
+}
+
 /* ---- Making one ---- */
 
 static bool name_taken_locked(const struct engine *e, const char *name)
@@ -134,7 +144,7 @@ static int add(struct engine *e, struct template *t, struct cassin_error_text *e
 }
 
 int engine_template_create(struct engine *e, const struct guest_spec *spec, uint64_t timeout_ns,
-			   struct cassin_error_text *err)
+			   struct template_status *made, struct cassin_error_text *err)
 {
 	struct guest_spec boot = *spec;
 	struct guest *g;
@@ -153,6 +163,8 @@ int engine_template_create(struct engine *e, const struct guest_spec *spec, uint
 			      (unsigned long long)(timeout_ns / 1000000000u));
 	else
 		r = g->freezing.made ? add(e, g->freezing.made, err) : explain(e, g, err);
+	if (!r && made)
+		describe(g->freezing.made, made);
 	engine_guest_remove(e, g->id);
 	guest_put(g);
 	return r;

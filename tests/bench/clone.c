@@ -69,7 +69,7 @@ static void make_template(struct bench *b, const char *image)
 	struct guest_spec spec;
 	struct cassin_error_text err;
 	bench_spec(&spec, template_name, image, NULL, 0);
-	if (engine_template_create(b->engine, &spec, PATIENCE_NS, &err))
+	if (engine_template_create(b->engine, &spec, PATIENCE_NS, NULL, &err))
 		bench_die("%s", err.text);
 }
 

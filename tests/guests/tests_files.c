@@ -105,7 +105,7 @@ static void clones_have_the_template_s_or_their_own(struct world *w, const struc
 {
 	struct cassin_error_text err = {{0}};
 	struct guest_spec s = with_text(w, "mould", t, "common");
-	EXPECT_IS(engine_template_create(w->e, &s, 50 * 1000 * MS, &err), 0);
+	EXPECT_IS(engine_template_create(w->e, &s, 50 * 1000 * MS, NULL, &err), 0);
 	spec_free(&s);
 	uint64_t own = clone_of(w, "own", "mould", "mine"), same = clone_of(w, "same", "mould", NULL);
 	expect_exit(w, own, 0, 0);

@@ -30,7 +30,7 @@ static void cloned(struct world *w, const struct test *t)
 {
 	struct guest_spec s = spec_of(w, "t", t->image, t->args);
 	struct cassin_error_text err = {0};
-	EXPECT_IS(engine_template_create(w->e, &s, 50 * 1000 * MS, &err), 0);
+	EXPECT_IS(engine_template_create(w->e, &s, 50 * 1000 * MS, NULL, &err), 0);
 	spec_free(&s);
 	for (int i = 0; i < 2; i++) {
 		s = spec_of(w, i ? "b" : "a", t->image, NULL);
@@ -54,7 +54,7 @@ static void not_folded(struct world *w, const struct test *t)
 	expect_exit(w, id, 0, 0);
 	struct guest_spec s = spec_of(w, "t", t->image, t->args);
 	struct cassin_error_text err = {0};
-	EXPECT_IS(engine_template_create(w->e, &s, 50 * 1000 * MS, &err), -EBUSY);
+	EXPECT_IS(engine_template_create(w->e, &s, 50 * 1000 * MS, NULL, &err), -EBUSY);
 	spec_free(&s);
 }
 

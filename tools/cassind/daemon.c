@@ -139,22 +139,37 @@ int daemon_guest_remove(struct daemon *d, uint64_t id)
 	return result;
 }
 
+/* Whether there is still that one, rather than none or another of its name. */
+static bool is_there(struct daemon *d, const struct template_status *t)
+{
+	struct template_status now;
+	return engine_template_find(d->engine, t->name, &now) == 0 && now.created_ns == t->created_ns;
+}
+
+/* One that is removed before its spec is kept leaves nothing to be kept. */
 int daemon_template_create(struct daemon *d, const struct guest_spec *spec, uint64_t timeout_ns,
 			   struct cassin_error_text *err)
 {
-	int result = engine_template_create(d->engine, spec, timeout_ns, err);
+	struct template_status made;
+	int result = engine_template_create(d->engine, spec, timeout_ns, &made, err);
 	if (result < 0 || !d->state)
 		return result;
-	result = state_keep(d->state, STATE_TEMPLATE, spec, err);
-	if (result < 0)
-		engine_template_remove(d->engine, spec->name);
+	pthread_mutex_lock(&d->keeping);
+	if (is_there(d, &made)) {
+		result = state_keep(d->state, STATE_TEMPLATE, spec, err);
+		if (result < 0)
+			engine_template_remove(d->engine, spec->name);
+	}
+	pthread_mutex_unlock(&d->keeping);
 	return result;
 }
 
 int daemon_template_remove(struct daemon *d, const char *name)
 {
+	pthread_mutex_lock(&d->keeping);
 	int result = engine_template_remove(d->engine, name);
 	if (result == 0 && d->state)
 		state_forget(d->state, STATE_TEMPLATE, name);
+	pthread_mutex_unlock(&d->keeping);
 	return result;
 }

@@ -75,7 +75,7 @@ static void make_template(void *opaque, const struct guest_spec *spec)
 		log_error("cannot make the kept template %s: no template is named %s", spec->name, spec->template);
 	if (lacks || m->last)
 		return;
-	int result = engine_template_create(d->engine, spec, TEMPLATE_NS, &err);
+	int result = engine_template_create(d->engine, spec, TEMPLATE_NS, NULL, &err);
 	settled(m->kept);
 	if (result < 0) {
 		log_error("cannot make the kept template %s: %s", spec->name, err.text);

@@ -132,13 +132,15 @@ struct template_status {
 	uint64_t memory_bytes; /* quota of its clones */
 	uint64_t pages;        /* that it holds besides its image's: shared by all clones */
 	unsigned clones;       /* guests that exist now */
-	uint64_t created_ns;   /* CLOCK_REALTIME */
+	uint64_t created_ns;   /* CLOCK_REALTIME; tells it from others that have had its name */
 };
 /* Boots a guest of this spec (its name is the template's; ports are not opened) and freezes it when it calls `ready`. Blocks,
  * for timeout_ns at most. -EEXIST, -ETIMEDOUT, -ECHILD (it ended before), -EBUSY (operations or connections under way at
- * `ready`, other spaces), and all that a spawn may say. */
+ * `ready`, other spaces), and all that a spawn may say. *made (NULL: of no interest) is what came of it. */
 int engine_template_create(struct engine *e, const struct guest_spec *spec, uint64_t timeout_ns,
-			   struct cassin_error_text *err);
+			   struct template_status *made, struct cassin_error_text *err);
+/* What there is of a template now. -ENOENT. */
+int engine_template_find(struct engine *e, const char *name, struct template_status *out);
 /* Forgets the name; clones go on. -ENOENT. */
 int engine_template_remove(struct engine *e, const char *name);
 /* All templates in the order of their making; *out is malloc'd, the caller frees it. The count, or -ENOMEM. */
