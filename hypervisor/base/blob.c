@@ -8,7 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
+
+#define READ_TRIES 3
+#define SETTLE_NAPS 4
+#define SETTLE_NS 5000000 /* longer than a tick of most kernels; four are longer than that of any */
 
 struct blob *blob_new(size_t size)
 {
@@ -55,34 +60,102 @@ static int read_whole(int fd, struct blob *b)
 	return 0;
 }
 
-static int read_open(int fd, struct blob **out, const char *path, uint64_t most, struct cassin_error_text *err)
+static int64_t nanoseconds(struct timespec t)
+{
+	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+static struct file_id id_of(const struct stat *st)
+{
+	return (struct file_id){
+		.device = st->st_dev,
+		.inode = st->st_ino,
+		.mtime_ns = nanoseconds(st->st_mtim),
+		.ctime_ns = nanoseconds(st->st_ctim),
+		.size = st->st_size,
+	};
+}
+
+bool file_same(const struct file_id *a, const struct file_id *b)
+{
+	return a->device == b->device && a->inode == b->inode && a->mtime_ns == b->mtime_ns &&
+	       a->ctime_ns == b->ctime_ns && a->size == b->size;
+}
+
+int file_identify(const char *path, struct file_id *out, struct cassin_error_text *err)
 {
 	struct stat st;
+	if (stat(path, &st))
+		return error_set(err, -errno, "%s: %s", path, strerror(errno));
+	*out = id_of(&st);
+	return 0;
+}
+
+/* The kernel's time stamps move once a tick: a write in the same tick as the one before it leaves the same. So waits for the tick
+ * behind the last change; not for one that a server's clock puts into the future. */
+static void let_settle(const struct stat *st)
+{
+	for (int i = 0; i < SETTLE_NAPS; i++) {
+		struct timespec now, nap = {.tv_nsec = SETTLE_NS};
+		clock_gettime(CLOCK_REALTIME_COARSE, &now);
+		if (nanoseconds(now) > nanoseconds(st->st_ctim))
+			return;
+		nanosleep(&nap, NULL);
+	}
+}
+
+static int check_status(const struct stat *st, const char *path, uint64_t most, struct cassin_error_text *err)
+{
+	if (!S_ISREG(st->st_mode))
+		return error_set(err, -EISDIR, "%s: not a regular file", path);
+	if ((uint64_t)st->st_size > most)
+		return error_set(err, -EFBIG, "%s: %lld bytes: larger than %llu MiB", path, (long long)st->st_size,
+				 (unsigned long long)(most >> 20));
+	return 0;
+}
+
+/* 0, -EBUSY: somebody wrote to it meanwhile, which sets no error. */
+static int read_open(int fd, struct blob **out, const char *path, uint64_t most, struct file_id *id,
+		     struct cassin_error_text *err)
+{
+	struct stat st, after;
 	if (fstat(fd, &st))
 		return error_set(err, -errno, "%s: %s", path, strerror(errno));
-	if (!S_ISREG(st.st_mode))
-		return error_set(err, -EISDIR, "%s: not a regular file", path);
-	if ((uint64_t)st.st_size > most)
-		return error_set(err, -EFBIG, "%s: %lld bytes: larger than %llu MiB", path, (long long)st.st_size,
-				 (unsigned long long)(most >> 20));
+	int r = check_status(&st, path, most, err);
+	if (r)
+		return r;
+	let_settle(&st);
 	struct blob *b = blob_new((size_t)st.st_size);
-	int r = b ? read_whole(fd, b) : -ENOMEM;
+	r = b ? read_whole(fd, b) : -ENOMEM;
+	if (!r && fstat(fd, &after))
+		r = -errno;
 	if (r) {
 		blob_put(b);
 		return error_set(err, r, "%s: %s", path, strerror(-r));
 	}
+	struct file_id before = id_of(&st), now = id_of(&after);
+	if (!file_same(&before, &now)) {
+		blob_put(b);
+		return -EBUSY;
+	}
+	if (id)
+		*id = now;
 	*out = b;
 	return 0;
 }
 
-int blob_read(struct blob **out, const char *path, uint64_t most, struct cassin_error_text *err)
+int blob_read(struct blob **out, const char *path, uint64_t most, struct file_id *id, struct cassin_error_text *err)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	if (fd < 0)
-		return error_set(err, -errno, "%s: %s", path, strerror(errno));
-	int r = read_open(fd, out, path, most, err);
-	close(fd);
-	return r;
+	for (int i = 0; i < READ_TRIES; i++) {
+		int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+		if (fd < 0)
+			return error_set(err, -errno, "%s: %s", path, strerror(errno));
+		int r = read_open(fd, out, path, most, id, err);
+		close(fd);
+		if (r != -EBUSY)
+			return r;
+	}
+	return error_set(err, -EBUSY, "%s: is being written to: it changed each time that it was read", path);
 }
 
 /* ---- The store ---- */

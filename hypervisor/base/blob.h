@@ -8,8 +8,10 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include <cassin/spec.h>
 
@@ -37,9 +39,21 @@ struct blob *blob_get(struct blob *b);
 void blob_put(struct blob *b); /* NULL is fine */
 /* A reference to the same bytes for somebody who may outlive the store: a copy, if the blob is in one. NULL: no memory. */
 struct blob *blob_get_free(struct blob *b);
-/* A regular file's content. -EISDIR: not a regular file; -EFBIG: more than `most` bytes; -ENOMEM, or the errno of open and
- * read. The line begins with the path. */
-int blob_read(struct blob **out, const char *path, uint64_t most, struct cassin_error_text *err);
+
+/* Which file it was, and in which state: no other content has the same, as the kernel changes ctime with each write. */
+struct file_id {
+	dev_t device;
+	ino_t inode;
+	int64_t mtime_ns, ctime_ns, size;
+};
+
+/* A regular file's content, as it was at one moment, and what says so (`id`; NULL: of no interest). -EISDIR: not a regular file;
+ * -EFBIG: more than `most` bytes; -EBUSY: it was written to each time that it was read; -ENOMEM, or the errno of open and read. The
+ * line begins with the path. Blocks as long as the file system does, and some milliseconds on a file that was written just now. */
+int blob_read(struct blob **out, const char *path, uint64_t most, struct file_id *id, struct cassin_error_text *err);
+/* What a path names now. */
+int file_identify(const char *path, struct file_id *out, struct cassin_error_text *err);
+bool file_same(const struct file_id *a, const struct file_id *b);
 
 void blob_store_init(struct blob_store *s);
 void blob_store_destroy(struct blob_store *s); /* which is empty */

@@ -48,8 +48,8 @@ struct cell {
 	const struct kvm *kvm;
 	unsigned number;
 	char *domain;
-	bool single;      /* capacity one */
-	unsigned nguests; /* under the engine's lock */
+	bool single;    /* capacity one */
+	unsigned users; /* guests, and who looks at it now; the engine's, under a lock of its own */
 	int vm;
 	unsigned char *memory; /* host view of guest-physical 0 */
 	uint64_t size;         /* of the reservation, bytes */

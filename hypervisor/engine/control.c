@@ -101,7 +101,7 @@ static int origin(struct engine *e, const struct guest_spec *spec, struct image 
 {
 	*t = NULL;
 	if (!spec->template)
-		return engine_image(e, spec->image, image, err);
+		return image_cache_get(&e->images, spec->image, image, err);
 	*t = template_find(e, spec->template);
 	if (!*t)
 		return error_set(err, -ENOENT, "%s: template %s: no such template", spec->name, spec->template);
@@ -246,10 +246,13 @@ int engine_guest_remove(struct engine *e, uint64_t id)
 	struct control_call w = {.fd = -1, .forget = true};
 	ask(e, g, &w.wait, on_kill);
 	pthread_mutex_lock(&e->lock);
+	struct port *ports = g->ports;
+	g->ports = NULL;
+	pthread_mutex_unlock(&e->lock);
+	ports_close(ports, g->spec.nports); /* before its name is free, and without the lock: it removes files */
+	pthread_mutex_lock(&e->lock);
 	registry_remove(&e->registry, g);
 	engine_changed_locked(e, g);
-	ports_close(g->ports, g->spec.nports);
-	g->ports = NULL;
 	pthread_mutex_unlock(&e->lock);
 	engine_cell_leave(e, g->cell);
 	guest_put(g);

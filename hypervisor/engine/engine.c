@@ -58,6 +58,8 @@ static void set_up(struct engine *e, const struct engine_options *options)
 	e->changed_end = &e->changed;
 	pthread_mutex_init(&e->lock, NULL);
 	pthread_mutex_init(&e->cells_lock, NULL);
+	pthread_mutex_init(&e->making, NULL);
+	image_cache_init(&e->images);
 	blob_store_init(&e->files);
 	pthread_condattr_t monotonic;
 	pthread_condattr_init(&monotonic);
@@ -131,11 +133,12 @@ void engine_destroy(struct engine *e)
 	swap_close(&e->swap);
 	drop_cells(e);
 	templates_drop(e);
-	engine_images_drop(e);
+	image_cache_destroy(&e->images);
 	blob_store_destroy(&e->files);
 	kvm_close(&e->kvm);
 	registry_destroy(&e->registry);
 	pthread_cond_destroy(&e->ended);
+	pthread_mutex_destroy(&e->making);
 	pthread_mutex_destroy(&e->cells_lock);
 	pthread_mutex_destroy(&e->lock);
 	free(e);

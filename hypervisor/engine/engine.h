@@ -12,6 +12,7 @@
 #include "cell/clock.h"
 #include "engine/registry.h"
 #include "guest/guest.h"
+#include "image/cache.h"
 #include "worker/worker.h"
 
 struct debugger;
@@ -29,12 +30,13 @@ struct engine {
 	struct guest *changed, **changed_end;
 	bool notified; /* options.notify was called and the list not drained since */
 
-	pthread_mutex_t cells_lock;
+	pthread_mutex_t making; /* a shared cell is being made */
+	pthread_mutex_t
+		cells_lock; /* the list of cells and who uses them; held for a few steps of a list, never over a call of
+				       KVM or a file: the API's loop takes it */
 	struct cell *cells;
 	unsigned ncells;
-	struct image_cache {
-		struct cached_image *first;
-	} images;                /* under cells_lock */
+	struct image_cache images;
 	struct blob_store files; /* contents of guests' files */
 
 	struct template *templates; /* under the lock, in the order of their making */
@@ -73,16 +75,16 @@ void engine_tick(void *opaque);
  * and ends. */
 int engine_spawn(struct engine *e, const struct guest_spec *spec, bool freeze, struct debugger *d, struct guest **g,
 		 struct cassin_error_text *err);
-/* An image by path, from the cache while the file is the same; a reference. */
-int engine_image(struct engine *e, const char *path, struct image **out, struct cassin_error_text *err);
-void engine_images_drop(struct engine *e);
 /* A template by name, a reference; NULL: none. */
 struct template *template_find(struct engine *e, const char *name);
 /* Frees the list. No guest is left. */
 void templates_drop(struct engine *e);
-/* A cell for a guest of this spec; nguests counts it. */
+/* A cell for a guest of this spec, of which it is a user. */
 int engine_cell_take(struct engine *e, const struct guest_spec *spec, struct cell **out, struct cassin_error_text *err);
-/* A guest has left its cell; a single one goes with it. */
+/* A user has left the cell; with the last one it goes, unless it is the default domain's. */
 void engine_cell_leave(struct engine *e, struct cell *c);
+/* To walk all cells: the one behind `before` (NULL: the first), of which the caller is a user until it gives it as `before`. NULL:
+ * that was the last. */
+struct cell *engine_cell_next(struct engine *e, struct cell *before);
 
 #endif

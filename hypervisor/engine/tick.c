@@ -27,23 +27,30 @@ static void trim_heap(struct engine *e)
 	seen->held = held;
 }
 
+/* Of one cell: its clock pages, and what nobody needs. */
+static void tend(struct cell *c, const struct clock *clock)
+{
+	cell_clocks_publish(c, clock);
+	bool busy = atomic_exchange(&c->busy, false);
+	if (busy) {
+		c->trimmed = false;
+	} else if (!c->trimmed || frames_quarantined(&c->frames)) { /* parking fills the quarantine of a cell at rest */
+		cell_trim(c);
+		c->trimmed = true;
+	}
+	cell_return(c, !busy);
+}
+
 void engine_tick(void *opaque)
 {
 	struct engine *e = opaque;
+	struct clock clock;
 	pthread_mutex_lock(&e->cells_lock);
 	clock_steer(&e->clock);
-	for (struct cell *c = e->cells; c; c = c->next) {
-		cell_clocks_publish(c, &e->clock);
-		bool busy = atomic_exchange(&c->busy, false);
-		if (busy)
-			c->trimmed = false;
-		else if (!c->trimmed ||
-			 frames_quarantined(&c->frames)) { /* parking fills the quarantine of a cell at rest */
-			cell_trim(c);
-			c->trimmed = true;
-		}
-		cell_return(c, !busy);
-	}
+	clock = e->clock;
 	pthread_mutex_unlock(&e->cells_lock);
+	for (struct cell *c = engine_cell_next(e, NULL); c; c = engine_cell_next(e, c))
+		tend(c, &clock);
+	image_cache_trim(&e->images);
 	trim_heap(e);
 }

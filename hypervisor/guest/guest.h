@@ -149,7 +149,9 @@ struct guest *guest_new(struct guest_host *host, const struct guest_spec *spec, 
 void guest_report_set(struct guest *g, char *report);
 /* Console output, to the ring and to the engine's listener. */
 void guest_print(struct guest *g, const char *bytes, size_t len);
-/* Puts down why the guest crashes: g->crash becomes a report with registers and a backtrace. */
+#define REPORT_MAX (24u << 10)
+/* Puts down why the guest crashes: g->crash becomes a report with registers and a backtrace, printable ASCII of less than
+ * REPORT_MAX bytes. */
 void guest_crash(struct guest *g, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* A fresh incarnation number. */
 uint64_t incarnation_next(void);

@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* Crash reports: why, where, registers, backtrace with the image's symbols. */
+/*
+ * Crash reports: why, where, registers, backtrace with the image's symbols. Names are the image's, which is hostile: they are
+ * escaped and cut, so that a report is text of at most REPORT_MOST bytes.
+ */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <cassin/text.h>
 
 #include "guest/guest.h"
 
@@ -11,11 +16,13 @@
 
 static void put_address(FILE *out, const struct guest *g, uint64_t va)
 {
-	uint64_t offset;
-	const char *name = image_symbol(g->image, va, &offset);
+	struct image_symbol symbol;
+	char name[TEXT_ESCAPED];
 	fprintf(out, "0x%llx", (unsigned long long)va);
-	if (name)
-		fprintf(out, " %s+0x%llx", name, (unsigned long long)offset);
+	if (!image_symbol(g->image, va, &symbol))
+		return;
+	text_escape(name, symbol.name, symbol.len);
+	fprintf(out, " %s+0x%llx", name, (unsigned long long)symbol.offset);
 }
 
 static void put_registers(FILE *out, const struct cpu_registers *r)
@@ -55,13 +62,15 @@ static void put_backtrace(FILE *out, struct guest *g)
 
 void guest_crash(struct guest *g, const char *format, ...)
 {
-	char *text = NULL;
-	size_t size;
+	char *text = calloc(1, REPORT_MAX), image[TEXT_ESCAPED];
 	user_drop(g); /* the crash is the guest's own */
-	FILE *out = open_memstream(&text, &size);
-	if (!out)
+	FILE *out = text ? fmemopen(text, REPORT_MAX - 1, "w") : NULL;
+	if (!out) {
+		free(text);
 		return;
-	fprintf(out, "guest %s (%s) crashed: ", g->spec.name, g->image->name);
+	}
+	text_escape(image, g->image->name, strlen(g->image->name));
+	fprintf(out, "guest %s (%s) crashed: ", g->spec.name, image);
 	va_list args;
 	va_start(args, format);
 	vfprintf(out, format, args);
@@ -73,5 +82,6 @@ void guest_crash(struct guest *g, const char *format, ...)
 	put_backtrace(out, g);
 	fclose(out);
 	free(g->crash);
-	g->crash = text;
+	g->crash = strdup(text); /* of its own size: it is kept until the guest is removed */
+	free(text);
 }

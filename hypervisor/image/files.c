@@ -26,7 +26,7 @@ static int read_one(struct blob **out, struct guest_file *of, uint64_t room, str
 		    struct cassin_error_text *err)
 {
 	struct blob *b = of->text;
-	int r = b ? 0 : blob_read(&b, of->path, room, err);
+	int r = b ? 0 : blob_read(&b, of->path, room, NULL, err);
 	if (r)
 		return r;
 	b = blob_intern(store, b);

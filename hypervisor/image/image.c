@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/blob.h"
 #include "image/symbols.h"
@@ -17,6 +16,7 @@ struct loading {
 	struct image *image;
 	Elf64_Ehdr header;
 	uint64_t bias;
+	uint64_t note_bytes; /* that were looked at, of all headers */
 	struct cassin_error_text *err;
 };
 
@@ -61,11 +61,14 @@ static int check_load(struct loading *l, unsigned i, const Elf64_Phdr *p)
 	uint64_t va = p->p_vaddr + l->bias, end;
 	if (l->image->nsegments == IMAGE_SEGMENTS_MAX)
 		return REFUSE(l, "%s: segment %u: more than %u loadable segments", name, i, IMAGE_SEGMENTS_MAX);
-	if (p->p_offset > l->image->size || p->p_filesz > l->image->size - p->p_offset)
+	if (p->p_filesz && (p->p_offset > l->image->size || p->p_filesz > l->image->size - p->p_offset))
 		return REFUSE(l, "%s: segment %u: truncated: its content passes the end of the file", name, i);
 	if (p->p_memsz < p->p_filesz)
 		return REFUSE(l, "%s: segment %u: smaller in memory than in the file", name, i);
-	if (p->p_align < PAGE_SIZE || p->p_vaddr % PAGE_SIZE != p->p_offset % PAGE_SIZE)
+	if (p->p_align < PAGE_SIZE)
+		return REFUSE(l, "%s: segment %u: unaligned: its alignment (p_align) is %llu, at least 4096 is needed",
+			      name, i, (unsigned long long)p->p_align);
+	if (p->p_vaddr % PAGE_SIZE != p->p_offset % PAGE_SIZE)
 		return REFUSE(l, "%s: segment %u: unaligned: address and offset must agree modulo 4096", name, i);
 	if ((p->p_flags & PF_W) && (p->p_flags & PF_X))
 		return REFUSE(l, "%s: segment %u: writable and executable", name, i);
@@ -84,7 +87,7 @@ static void add_segment(struct loading *l, const Elf64_Phdr *p)
 		.pages = page_up(skew + p->p_memsz) >> PAGE_SHIFT,
 		.data_pages = p->p_filesz ? page_up(skew + p->p_filesz) >> PAGE_SHIFT : 0,
 		.rights = CASSIN_READ | (p->p_flags & PF_W ? CASSIN_WRITE : 0) | (p->p_flags & PF_X ? CASSIN_EXEC : 0),
-		.file_offset = p->p_offset,
+		.file_offset = p->p_filesz ? p->p_offset : 0,
 		.file_size = p->p_filesz,
 		.skew = skew,
 	};
@@ -130,28 +133,46 @@ static int check_version(struct loading *l, const struct cassin_note_abi *abi)
 	return 0;
 }
 
-/* Looks through one PT_NOTE. 1: found and good, 0: not here. */
+/* The size of a note, with what pads it. */
+static uint64_t note_size(const Elf64_Nhdr *n, uint64_t *name)
+{
+	*name = ((uint64_t)n->n_namesz + NOTE_ALIGN - 1) & ~(uint64_t)(NOTE_ALIGN - 1);
+	return sizeof *n + *name + (((uint64_t)n->n_descsz + NOTE_ALIGN - 1) & ~(uint64_t)(NOTE_ALIGN - 1));
+}
+
+static bool is_ours(const Elf64_Nhdr *n, const unsigned char *at)
+{
+	return n->n_type == CASSIN_NOTE_ABI && n->n_descsz == sizeof(struct cassin_note_abi) &&
+	       n->n_namesz == sizeof CASSIN_NOTE_NAME &&
+	       memcmp(at + sizeof *n, CASSIN_NOTE_NAME, sizeof CASSIN_NOTE_NAME) == 0;
+}
+
+/* Looks through one PT_NOTE. 1: found and good, 0: not here. Many headers may show the same bytes, so what is bounded is the sum
+ * of what is looked at. */
 static int find_note(struct loading *l, const Elf64_Phdr *p)
 {
 	const struct image *m = l->image;
+	if (!p->p_filesz)
+		return 0;
 	if (p->p_offset > m->size || p->p_filesz > m->size - p->p_offset)
 		return REFUSE(l, "%s: truncated: a note passes the end of the file", m->name);
 	const unsigned char *at = m->bytes + p->p_offset;
-	for (uint64_t left = p->p_filesz; left >= sizeof(Elf64_Nhdr);) {
+	for (uint64_t left = p->p_filesz, name; left >= sizeof(Elf64_Nhdr);) {
 		Elf64_Nhdr n;
 		memcpy(&n, at, sizeof n);
-		uint64_t name = ((uint64_t)n.n_namesz + NOTE_ALIGN - 1) & ~(uint64_t)(NOTE_ALIGN - 1);
-		uint64_t size = sizeof n + name +
-				(((uint64_t)n.n_descsz + NOTE_ALIGN - 1) & ~(uint64_t)(NOTE_ALIGN - 1));
+		uint64_t size = note_size(&n, &name);
 		if (size > left)
 			return 0;
-		struct cassin_note_abi abi;
-		if (n.n_type == CASSIN_NOTE_ABI && n.n_descsz == sizeof abi && n.n_namesz == sizeof CASSIN_NOTE_NAME &&
-		    memcmp(at + sizeof n, CASSIN_NOTE_NAME, sizeof CASSIN_NOTE_NAME) == 0) {
+		if (l->note_bytes > IMAGE_NOTE_BYTES_MAX)
+			return REFUSE(l, "%s: more than %llu KiB of notes in front of the Cassin ABI note", m->name,
+				      (unsigned long long)(IMAGE_NOTE_BYTES_MAX >> 10));
+		if (is_ours(&n, at)) {
+			struct cassin_note_abi abi;
 			memcpy(&abi, at + sizeof n + name, sizeof abi);
 			int r = check_version(l, &abi);
 			return r ? r : 1;
 		}
+		l->note_bytes += size;
 		at += size;
 		left -= size;
 	}
@@ -245,10 +266,10 @@ int image_parse(struct image **out, const void *bytes, size_t size, const char *
 	return image_make(out, file, name, err);
 }
 
-int image_load(struct image **out, const char *path, struct cassin_error_text *err)
+int image_load(struct image **out, const char *path, struct file_id *id, struct cassin_error_text *err)
 {
 	struct blob *file;
-	int r = blob_read(&file, path, IMAGE_BYTES_MAX, err);
+	int r = blob_read(&file, path, IMAGE_BYTES_MAX, id, err);
 	if (r)
 		return r == -EISDIR || r == -EFBIG ? -ENOEXEC : r;
 	return image_make(out, file, path, err);
@@ -270,17 +291,10 @@ void image_put(struct image *image)
 	free(image);
 }
 
-int image_identify(const char *path, struct image_id *out, struct cassin_error_text *err)
+uint64_t image_bytes(const struct image *image)
 {
-	struct stat st;
-	if (stat(path, &st))
-		return error_set(err, -errno, "%s: %s", path, strerror(errno));
-	memset(out, 0, sizeof *out);
-	out->device = st.st_dev;
-	out->inode = st.st_ino;
-	out->mtime_ns = st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
-	out->size = st.st_size;
-	return 0;
+	return sizeof *image + strlen(image->name) + 1 + sizeof *image->file + image->size +
+	       symbols_bytes(image->symbols);
 }
 
 void image_page(const struct image *image, const struct image_segment *s, uint64_t page, void *to)
@@ -295,7 +309,7 @@ void image_page(const struct image *image, const struct image_segment *s, uint64
 		       end - from);
 }
 
-const char *image_symbol(const struct image *image, uint64_t va, uint64_t *offset)
+bool image_symbol(const struct image *image, uint64_t va, struct image_symbol *out)
 {
-	return symbols_find(image->symbols, va, offset);
+	return symbols_find(image->symbols, va, out);
 }

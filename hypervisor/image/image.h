@@ -7,14 +7,17 @@
 #define IMAGE_H
 
 #include <stdatomic.h>
-#include <sys/types.h>
 
 #include <cassin/spec.h>
 
+#include "base/blob.h"
 #include "base/types.h"
+#include "image/symbols.h"
 
 #define IMAGE_SEGMENTS_MAX 16
 #define IMAGE_BYTES_MAX (UINT64_C(64) << 20)
+#define IMAGE_NOTE_BYTES_MAX                                                                                           \
+	(UINT64_C(256) << 10) /* of notes in front of ours, each counted as often as a header shows it */
 #define IMAGE_PAGES_MAX (UINT64_C(1) << 24)
 #define IMAGE_PIE_BASE UINT64_C(0x400000)
 #define IMAGE_VA_END (CASSIN_VA_END - (UINT64_C(64) << 20)) /* room for stack, clock and info above it */
@@ -28,9 +31,6 @@ struct image_segment {
 	uint64_t file_offset, file_size; /* of the content */
 	uint64_t skew;                   /* where in the first page it starts */
 };
-
-struct blob;
-struct symbols;
 
 struct image {
 	atomic_uint refs;
@@ -46,24 +46,18 @@ struct image {
 	struct symbols *symbols; /* NULL: stripped */
 };
 
-/* Which file it was, to see whether it has changed. */
-struct image_id {
-	dev_t device;
-	ino_t inode;
-	int64_t mtime_ns, size;
-};
-
-/* Loads and checks a file. -ENOEXEC (`FILE: what, where and why`), or the errno of open and read. */
-int image_load(struct image **out, const char *path, struct cassin_error_text *err);
+/* Loads and checks a file. -ENOEXEC (`FILE: what, where and why`), -EBUSY: it is being written to, or the errno of
+ * open and read. *id (NULL: of no interest) is the file's when it was read. */
+int image_load(struct image **out, const char *path, struct file_id *id, struct cassin_error_text *err);
 /* The same from memory; copies the bytes. */
 int image_parse(struct image **out, const void *bytes, size_t size, const char *name, struct cassin_error_text *err);
 struct image *image_get(struct image *image);
-void image_put(struct image *image); /* NULL is fine */
-int image_identify(const char *path, struct image_id *out, struct cassin_error_text *err);
+void image_put(struct image *image);             /* NULL is fine */
+uint64_t image_bytes(const struct image *image); /* of the host's memory that it takes */
 
 /* Fills `to` (4096 bytes) with the initial content of page `page` of a segment. */
 void image_page(const struct image *image, const struct image_segment *s, uint64_t page, void *to);
-/* The function that holds va, and how far into it; NULL: unknown. */
-const char *image_symbol(const struct image *image, uint64_t va, uint64_t *offset);
+/* The function that holds va. False: unknown. */
+bool image_symbol(const struct image *image, uint64_t va, struct image_symbol *out);
 
 #endif

@@ -2,11 +2,8 @@
 #include "image/symbols.h"
 
 #include <elf.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define SYMBOLS_MOST 1000000u
 
 struct symbol {
 	uint64_t va, size;
@@ -15,7 +12,8 @@ struct symbol {
 
 struct symbols {
 	size_t count;
-	char *names; /* zero-terminated, and so is the whole */
+	const char *names; /* the file's */
+	size_t names_size;
 	struct symbol at[];
 };
 
@@ -42,25 +40,30 @@ static int by_address(const void *a, const void *b)
 	return x->va < y->va ? -1 : x->va > y->va;
 }
 
+/* A named function or label. */
+static bool is_wanted(const Elf64_Sym *sym, const char *names, size_t names_size)
+{
+	unsigned type = ELF64_ST_TYPE(sym->st_info);
+	bool code = type == STT_FUNC || (type == STT_NOTYPE && sym->st_shndx < SHN_LORESERVE);
+	return code && sym->st_shndx != SHN_UNDEF && sym->st_name < names_size && names[sym->st_name];
+}
+
 static struct symbols *collect(const unsigned char *table, size_t n, const char *names, size_t names_size,
 			       uint64_t bias)
 {
-	struct symbols *s = calloc(1, sizeof *s + n * sizeof *s->at);
+	Elf64_Sym sym;
+	size_t wanted = 0;
+	for (size_t i = 0; i < n; i++) {
+		memcpy(&sym, table + i * sizeof sym, sizeof sym);
+		wanted += is_wanted(&sym, names, names_size);
+	}
+	struct symbols *s = malloc(sizeof *s + wanted * sizeof *s->at);
 	if (!s)
 		return NULL;
-	s->names = malloc(names_size + 1);
-	if (!s->names) {
-		free(s);
-		return NULL;
-	}
-	memcpy(s->names, names, names_size);
-	s->names[names_size] = 0;
+	*s = (struct symbols){.names = names, .names_size = names_size};
 	for (size_t i = 0; i < n; i++) {
-		Elf64_Sym sym;
 		memcpy(&sym, table + i * sizeof sym, sizeof sym);
-		unsigned type = ELF64_ST_TYPE(sym.st_info);
-		bool code = type == STT_FUNC || (type == STT_NOTYPE && sym.st_shndx < SHN_LORESERVE);
-		if (code && sym.st_shndx != SHN_UNDEF && sym.st_name < names_size && names[sym.st_name])
+		if (is_wanted(&sym, names, names_size))
 			s->at[s->count++] = (struct symbol){sym.st_value + bias, sym.st_size, sym.st_name};
 	}
 	qsort(s->at, s->count, sizeof *s->at, by_address);
@@ -89,12 +92,15 @@ struct symbols *symbols_read(const unsigned char *bytes, size_t size, uint64_t b
 
 void symbols_free(struct symbols *s)
 {
-	if (s)
-		free(s->names);
 	free(s);
 }
 
-const char *symbols_find(const struct symbols *s, uint64_t va, uint64_t *offset)
+uint64_t symbols_bytes(const struct symbols *s)
+{
+	return s ? sizeof *s + s->count * sizeof *s->at : 0;
+}
+
+bool symbols_find(const struct symbols *s, uint64_t va, struct image_symbol *out)
 {
 	size_t low = 0, high = s ? s->count : 0;
 	while (low < high) {
@@ -105,10 +111,12 @@ const char *symbols_find(const struct symbols *s, uint64_t va, uint64_t *offset)
 			high = middle;
 	}
 	if (!low)
-		return NULL;
+		return false;
 	const struct symbol *sym = &s->at[low - 1];
-	*offset = va - sym->va;
-	if (sym->size && *offset >= sym->size)
-		return NULL;
-	return s->names + sym->name;
+	if (sym->size && va - sym->va >= sym->size)
+		return false;
+	size_t room = s->names_size - sym->name;
+	*out = (struct image_symbol){.name = s->names + sym->name, .offset = va - sym->va};
+	out->len = strnlen(out->name, room < SYMBOL_NAME_MOST ? room : SYMBOL_NAME_MOST);
+	return true;
 }

@@ -3,6 +3,7 @@
 
 import json
 import os
+import select
 import signal
 import time
 
@@ -30,9 +31,13 @@ class Hanging:
 
     def spawn(self, t, name, **more):
         """Asks for a spawn and does not wait: the connection."""
-        body = json.dumps(self.spec(t, name, **more)).encode()
+        return self.ask("POST", "/v1/guests", self.spec(t, name, **more))
+
+    def ask(self, method, target, body=None):
+        """The connection of a request whose answer is not waited for."""
+        text = json.dumps(body) if body else ""
         connection = self.daemon.connect(60)
-        connection.sendall(b"POST /v1/guests HTTP/1.1\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+        connection.sendall(f"{method} {target} HTTP/1.1\r\nConnection: close\r\nContent-Length: {len(text)}\r\n\r\n{text}".encode())
         return connection
 
     def waiting(self):
@@ -135,3 +140,36 @@ def test_the_end_comes_while_kept_guests_hang(t):
     wait_until(lambda: hanging.waiting() == 1, "the start hangs")
     equal(hanging.daemon.end(signal.SIGTERM, 30), 0, "exit code")
     holds(os.path.exists(t.path("state/stuck.json")), "it is kept")
+
+
+def test_an_image_that_hangs_holds_up_its_own_spawns_alone(t):
+    with open(t.guest("life"), "rb") as image:
+        t.write("hanging.elf", image.read())
+    hanging = Hanging(t)
+    daemon = hanging.daemon
+    daemon.cassin("spawn", "-n", 2, "--name", "other", t.guest("life"), "sleep", code=0)
+    spawns = [hanging.spawn(t, f"stuck-{i}", image=t.path("hanging.elf"), files=[]) for i in range(4)]
+    wait_until(lambda: hanging.waiting() == 4, "four spawns wait for one image")
+    contains(daemon.cassin("stats", code=0).out, "guests")
+    contains(daemon.cassin("ps", code=0).out, "other-0", "other-1")
+    daemon.cassin("kill", "other-0", code=0)
+    daemon.cassin("rm", "other-1", code=0)
+    daemon.cassin("spawn", "--name", "new", "--domain", "new", t.guest("life"), "sleep", code=0)
+    hanging.release()
+    answers(spawns)
+    daemon.cassin("rm", "--all", code=0)
+
+
+def test_a_template_that_is_removed_while_it_is_being_kept_is_not_kept(t):
+    hanging = Hanging(t, "--state", t.path("state"))
+    daemon = hanging.daemon
+    create = hanging.ask("POST", "/v1/templates", {"name": "hanging", "image": t.guest("life"), "args": ["ready"]})
+    wait_until(lambda: hanging.waiting() == 1, "the spec is being written")
+    remove = hanging.ask("DELETE", "/v1/templates/hanging")
+    select.select([remove], [], [], 2)  # whether it is done by then or waits
+    hanging.release()
+    with create, remove:
+        holds(parse_answer(receive(create)).status in (201, 404), "it was made")
+        equal(parse_answer(receive(remove)).status, 200, "status of the removal")
+    equal(daemon.request("GET", "/v1/templates", status=200).json()["templates"], [], "templates")
+    equal([name for name in os.listdir(t.path("state")) if "hanging" in name], [], "specs that are kept")

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Images that are no guests are refused in one clear line; those that are run, however they were linked."""
 
+import json
 import os
 import struct
 
@@ -45,6 +46,34 @@ class Elf:
         """Offset of the ABI note's description: two 32-bit numbers, major and minor."""
         at = bytes(self.bytes).index(b"Cassin\0\0", 64)
         return at + 8
+
+
+def add_segments(elf, segments):
+    """Program headers (type, flags, offset, vaddr, filesz, memsz) behind those that are there, in a table at the end."""
+    table = bytes(elf.bytes[elf.get("phoff"):elf.get("phoff") + 56 * elf.get("phnum")])
+    elf.bytes += bytes(-len(elf.bytes) % 8)
+    elf.set("phoff", len(elf.bytes))
+    elf.set("phnum", elf.get("phnum") + len(segments))
+    for kind, flags, offset, vaddr, filesz, memsz in segments:
+        table += struct.pack("<IIQQQQQQ", kind, flags, offset, vaddr, vaddr, filesz, memsz, 4096)
+    elf.bytes += table
+
+
+def with_symbol(path, name):
+    """A guest with one symbol, of that name, that covers all of it."""
+    elf = Elf(path)
+    symbols = len(elf.bytes) + -len(elf.bytes) % 8
+    elf.bytes += bytes(symbols - len(elf.bytes))
+    elf.bytes += bytes(24) + struct.pack("<IBBHQQ", 1, 0x12, 0, 1, 0x10000, 0)
+    names = len(elf.bytes)
+    elf.bytes += b"\0" + name + b"\0"
+    sections = len(elf.bytes) + -len(elf.bytes) % 8
+    elf.bytes += bytes(sections - len(elf.bytes)) + bytes(64)
+    for kind, at, size, link, each in ((2, symbols, 48, 2, 24), (3, names, len(name) + 2, 0, 0)):
+        elf.bytes += struct.pack("<IIQQQQIIQQ", 0, kind, 0, 0, at, size, link, 0, 8, each)
+    struct.pack_into("<Q", elf.bytes, 40, sections)
+    struct.pack_into("<HHH", elf.bytes, 58, 64, 3, 0)
+    return bytes(elf.bytes)
 
 
 def refused(t, image, *parts):
@@ -147,6 +176,18 @@ def test_unaligned_segments(t):
     refused(t, elf, "unaligned")
 
 
+def test_an_alignment_below_a_page_is_called_that(t):
+    elf = hello(t)
+    elf.set_segment(elf.segments(PT_LOAD)[0], "align", 16)
+    refused(t, elf, "p_align", "16", "4096")
+
+
+def test_an_empty_segment_may_lie_beyond_the_end(t):
+    elf = hello(t)
+    add_segments(elf, [(PT_LOAD, 6, 1 << 30, 0x600000, 0, 4096)])
+    equal(t.cassin("run", t.write("empty.elf", bytes(elf.bytes)), code=0).out, "hello from empty\n", "output")
+
+
 def test_writable_and_executable_segments(t):
     elf = hello(t)
     i = next(i for i in elf.segments(PT_LOAD) if elf.segment(i, "flags") & PF_X)
@@ -236,3 +277,60 @@ def test_an_image_that_changes_on_disk_is_loaded_anew(t):
         path = t.compile("changing", f"int main(void) {{ return {code}; }}")
         daemon.cassin("spawn", "--name", f"g{code}", path)
         equal(daemon.await_state(f"g{code}", "exited")["exit_code"], code, "exit code")
+
+
+def test_an_image_of_many_notes_is_refused_and_holds_up_nobody(t):
+    """Each of 60,000 headers shows the same 16 MiB of notes of 12 bytes: taken one by one that would be hours."""
+    elf = hello(t)
+    own = elf.segments(PT_NOTE)
+    for i in own:
+        elf.set_segment(i, "type", 0)
+    at, size = len(elf.bytes), 16 << 20
+    elf.bytes += struct.pack("<III", 0, 0, 2) * (size // 12)
+    add_segments(elf, [(PT_NOTE, 4, at, 0, size // 12 * 12, 0)] * 60000)
+    for i in own:
+        elf.set_segment(i, "type", PT_NOTE)
+    daemon = t.daemon()
+    path = t.write("notes.elf", bytes(elf.bytes))
+    daemon.cassin("spawn", "--name", "own", path, code=0)  # its own note is among the first
+    daemon.cassin("rm", "own", code=0)
+    for i in own:
+        elf.set_segment(i, "type", 0)
+    refused(t, elf, "KiB of notes")
+    daemon.cassin("stats", code=0)
+
+
+def test_a_hostile_symbol_is_cut_and_escaped_wherever_it_is_shown(t):
+    daemon = t.daemon()
+    before = daemon.pss_kib("Pss_Anon")
+    name = b"\x1b[2Jx\nguest other (o.elf) crashed: \xff\xc2\x9b\"" + b"A" * (16 << 20)
+    path = t.write("symbol.elf", with_symbol(t.guest("life"), name))
+    daemon.cassin("spawn", "--name", "bad", "--timeout", "0", path, "crash", code=None)
+    daemon.await_state("bad", "crashed")
+    shown = "\\x1b[2Jx\\nguest other (o.elf) crashed: \\xff\\xc2\\x9b\\\"AAA"
+    guest = daemon.request("GET", "/v1/guests/bad", status=200).json()
+    report = daemon.request("GET", "/v1/guests/bad/report", status=200).text
+    equal(guest["report"], report, "the report in JSON")
+    for text in (report, daemon.cassin("inspect", "bad", code=0).out, t.cassin("run", path, "crash", code=134).err):
+        holds(all(" " <= c <= "~" or c == "\n" for c in text), f"plain text: {text[:2000]!r}")
+        holds(len(text) < 64 << 10, "the text is short")
+        contains(text, "AAA...+0x")
+    contains(report, shown)
+    holds(all(line.startswith(("guest bad (symbol.elf) crashed: ", "  ", "backtrace:")) for line in report.splitlines()),
+          f"no line is forged: {report!r}")
+    holds(daemon.pss_kib("Pss_Anon") - before < 40 << 10, "the daemon holds the file once, and no report of its size")
+
+
+def test_an_argument_that_is_no_utf8_is_called_that(t):
+    daemon = t.daemon()
+    for command in (["spawn"], ["template", "create", "mould"]):
+        result = daemon.cassin(*command, t.guest("hello"), "fine", "\udcff\udcfe", code=1)
+        one_line(result.err, "args[1]", "is not UTF-8")
+    one_line(t.cassin("run", t.guest("hello"), "\udcff", code=125).err, "args[0]", "is not UTF-8")
+
+
+def test_a_spec_as_editors_and_programs_write_it(t):
+    path = t.write("spec.json", b"\xef\xbb\xbf" + json.dumps({"image": t.guest("hello"), "memory": 64e6}).encode())
+    t.cassin("run", "--spec", path, "--name", "marked", code=0)
+    path = t.write("wide.json", "{}".encode("utf-16"))
+    one_line(t.cassin("run", "--spec", path, "--name", "wide", code=125).err, "wide.json: is UTF-16")

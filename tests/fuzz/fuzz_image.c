@@ -25,23 +25,33 @@ static void check_segment(const struct image *m, size_t i)
 	}
 }
 
+/* A name lies in the file, and is never empty or longer than what is looked at. */
+static void check_symbol(const struct image *m, uint64_t va)
+{
+	struct image_symbol s;
+	if (!image_symbol(m, va, &s))
+		return;
+	const unsigned char *name = (const unsigned char *)s.name;
+	MUST(s.len && s.len <= SYMBOL_NAME_MOST);
+	MUST(name >= m->bytes && s.len <= m->size && name <= m->bytes + m->size - s.len);
+	MUST(!memchr(name, 0, s.len));
+}
+
 static void check_image(const struct image *m)
 {
 	bool entry = false;
-	uint64_t offset;
+	struct image_symbol symbol;
 	MUST(m->nsegments && m->nsegments <= IMAGE_SEGMENTS_MAX);
 	for (size_t i = 0; i < m->nsegments; i++) {
 		const struct image_segment *s = &m->segments[i];
 		check_segment(m, i);
 		entry |= s->rights & CASSIN_EXEC && m->entry >= s->va && m->entry - s->va < s->pages * PAGE_SIZE;
-		for (uint64_t at = 0; at < PAGE_SIZE; at += 64) {
-			const char *name = image_symbol(m, s->va + at, &offset);
-			MUST(!name || *name);
-		}
+		for (uint64_t at = 0; at < PAGE_SIZE; at += 64)
+			check_symbol(m, s->va + at);
 	}
 	MUST(entry);
-	image_symbol(m, 0, &offset);
-	image_symbol(m, UINT64_MAX, &offset);
+	image_symbol(m, 0, &symbol);
+	image_symbol(m, UINT64_MAX, &symbol);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

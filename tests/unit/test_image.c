@@ -19,6 +19,15 @@ static struct image *parse(struct elf *e)
 	return image;
 }
 
+static void is_named(const struct image *m, uint64_t va, const char *name, uint64_t offset)
+{
+	struct image_symbol found;
+	cr_assert(image_symbol(m, va, &found));
+	cr_assert_eq(found.len, strlen(name));
+	cr_assert_eq(memcmp(found.name, name, found.len), 0);
+	cr_assert_eq(found.offset, offset);
+}
+
 static bool all_zero(const unsigned char *bytes, size_t n)
 {
 	while (n && !bytes[n - 1])
@@ -55,6 +64,34 @@ Test(image, one_that_needs_an_older_minor_version_is_accepted)
 	image_put(parse(&e));
 }
 
+Test(image, a_segment_without_content_may_say_any_offset)
+{
+	struct elf e;
+	elf_init(&e);
+	e.program[ELF_DATA].p_filesz = 0;
+	e.program[ELF_DATA].p_offset = ELF_FILE_SIZE + 0x100000 + 0x40;
+	struct image *m = parse(&e);
+	unsigned char page[PAGE_SIZE];
+	memset(page, 1, sizeof page);
+	cr_assert_eq(m->segments[1].data_pages, 0u);
+	image_page(m, &m->segments[1], 0, page);
+	cr_assert(all_zero(page, sizeof page));
+	image_put(m);
+}
+
+Test(image, other_notes_may_stand_before_ours)
+{
+	struct elf e;
+	elf_init(&e);
+	Elf64_Phdr *note = elf_program(&e, PT_NOTE);
+	*note = e.program[ELF_NOTE];
+	e.program[ELF_NOTE].p_offset = ELF_TEXT_AT + 0x800; /* zeros: an empty note after another */
+	e.program[ELF_NOTE].p_filesz = 0x800;
+	memset(e.bytes + ELF_TEXT_AT + 0x800, 0, 0x800);
+	*elf_program(&e, PT_NOTE) = (Elf64_Phdr){.p_type = PT_NOTE, .p_offset = UINT64_MAX};
+	image_put(parse(&e));
+}
+
 Test(image, segments_are_sorted_by_address)
 {
 	struct elf e;
@@ -77,9 +114,7 @@ Test(image, a_static_pie_is_moved_to_the_load_base)
 	cr_assert_eq(m->low, IMAGE_PIE_BASE);
 	cr_assert_eq(m->high, IMAGE_PIE_BASE + 0x5000);
 	cr_assert_eq(m->entry, IMAGE_PIE_BASE + 0x10);
-	uint64_t offset = 0;
-	cr_assert_str_eq(image_symbol(m, IMAGE_PIE_BASE + 0x28, &offset), "main");
-	cr_assert_eq(offset, 8u);
+	is_named(m, IMAGE_PIE_BASE + 0x28, "main", 8);
 	image_put(m);
 }
 
@@ -240,10 +275,9 @@ Test(image, symbols_name_functions)
 	elf_init(&e);
 	elf_symbol(&e, "_start", ELF_BASE + 0x10, 0x10, STT_FUNC, 1);
 	struct image *m = parse(&e);
-	uint64_t offset = 1;
-	cr_assert_str_eq(image_symbol(m, m->entry, &offset), "_start");
-	cr_assert_eq(offset, 0u);
-	cr_assert_null(image_symbol(m, ELF_BASE + 0x20, &offset));
+	struct image_symbol none;
+	is_named(m, m->entry, "_start", 0);
+	cr_assert_not(image_symbol(m, ELF_BASE + 0x20, &none));
 	image_put(m);
 }
 
@@ -258,7 +292,7 @@ static void write_file(const char *path, const void *bytes, size_t size)
 Test(image, a_file_is_loaded_and_told_from_its_successor)
 {
 	char dir[] = "/tmp/cassin-image-XXXXXX", path[64];
-	struct image_id first, second;
+	struct file_id first, second;
 	struct image *image = NULL;
 	struct elf e;
 	cr_assert_not_null(mkdtemp(dir));
@@ -266,14 +300,14 @@ Test(image, a_file_is_loaded_and_told_from_its_successor)
 	elf_init(&e);
 	elf_finish(&e);
 	write_file(path, e.bytes, e.size);
-	cr_assert_eq(image_load(&image, path, NULL), 0);
+	cr_assert_eq(image_load(&image, path, NULL, NULL), 0);
 	cr_assert_str_eq(image->name, "a.elf");
 	image_put(image);
-	cr_assert_eq(image_identify(path, &first, NULL), 0);
-	cr_assert_eq(image_identify(path, &second, NULL), 0);
+	cr_assert_eq(file_identify(path, &first, NULL), 0);
+	cr_assert_eq(file_identify(path, &second, NULL), 0);
 	cr_assert_arr_eq(&first, &second, sizeof first);
 	write_file(path, e.bytes, e.size - 1);
-	cr_assert_eq(image_identify(path, &second, NULL), 0);
+	cr_assert_eq(file_identify(path, &second, NULL), 0);
 	cr_assert_neq(first.size, second.size);
 	unlink(path);
 	rmdir(dir);

@@ -174,7 +174,7 @@ Test(image_refused, an_alignment_below_a_page)
 	struct elf e;
 	elf_init(&e);
 	e.program[ELF_TEXT].p_align = 16;
-	refuse(&e, "guest: segment 0: unaligned: address and offset must agree modulo 4096");
+	refuse(&e, "guest: segment 0: unaligned: its alignment (p_align) is 16, at least 4096 is needed");
 }
 
 Test(image_refused, a_segment_both_writable_and_executable)
@@ -378,6 +378,33 @@ Test(image_refused, a_note_beyond_the_file)
 	refuse(&e, "guest: truncated: a note passes the end of the file");
 }
 
+/* Notes of 12 bytes that are none of ours, and as many headers as an ELF file can have that all show them: the work would be their
+ * product. */
+Test(image_refused, many_headers_that_show_the_same_notes)
+{
+	struct elf e;
+	elf_init(&e);
+	e.program[ELF_NOTE].p_type = PT_NULL;
+	elf_finish(&e);
+	const size_t notes = 1000, count = 60000, at = ELF_FILE_SIZE + count * sizeof(Elf64_Phdr);
+	const size_t size = at + notes * sizeof(Elf64_Nhdr);
+	unsigned char *bytes = calloc(1, size);
+	cr_assert_not_null(bytes);
+	memcpy(bytes, e.bytes, ELF_FILE_SIZE);
+	Elf64_Ehdr *header = (Elf64_Ehdr *)(void *)bytes;
+	header->e_phoff = ELF_FILE_SIZE;
+	header->e_phnum = (Elf64_Half)count;
+	Elf64_Phdr *program = (Elf64_Phdr *)(void *)(bytes + ELF_FILE_SIZE);
+	memcpy(program, e.program, 2 * sizeof *program);
+	for (size_t i = 2; i < count; i++)
+		program[i] = (Elf64_Phdr){.p_type = PT_NOTE, .p_offset = at, .p_filesz = size - at};
+	struct cassin_error_text err = {{0}};
+	struct image *image = NULL;
+	cr_expect_eq(image_parse(&image, bytes, size, "guest", &err), -ENOEXEC);
+	cr_expect_str_eq(err.text, "guest: more than 256 KiB of notes in front of the Cassin ABI note");
+	free(bytes);
+}
+
 /* The messages name this hypervisor's version by its macros: a new version changes no test. */
 static void refuse_abi(unsigned major, unsigned minor)
 {
@@ -407,10 +434,10 @@ Test(image_refused, a_file_that_is_not_there)
 {
 	struct cassin_error_text err;
 	struct image *image = NULL;
-	cr_expect_eq(image_load(&image, "/nonexistent/guest.elf", &err), -ENOENT);
+	cr_expect_eq(image_load(&image, "/nonexistent/guest.elf", NULL, &err), -ENOENT);
 	cr_expect_str_eq(err.text, "/nonexistent/guest.elf: No such file or directory");
-	struct image_id id;
-	cr_expect_eq(image_identify("/nonexistent/guest.elf", &id, &err), -ENOENT);
+	struct file_id id;
+	cr_expect_eq(file_identify("/nonexistent/guest.elf", &id, &err), -ENOENT);
 	cr_expect_str_eq(err.text, "/nonexistent/guest.elf: No such file or directory");
 }
 
@@ -418,9 +445,9 @@ Test(image_refused, a_directory_and_a_device)
 {
 	struct cassin_error_text err;
 	struct image *image = NULL;
-	cr_expect_eq(image_load(&image, "/tmp", &err), -ENOEXEC);
+	cr_expect_eq(image_load(&image, "/tmp", NULL, &err), -ENOEXEC);
 	cr_expect_str_eq(err.text, "/tmp: not a regular file");
-	cr_expect_eq(image_load(&image, "/dev/null", &err), -ENOEXEC);
+	cr_expect_eq(image_load(&image, "/dev/null", NULL, &err), -ENOEXEC);
 	cr_expect_str_eq(err.text, "/dev/null: not a regular file");
 }
 
@@ -432,7 +459,7 @@ Test(image_refused, a_file_that_is_too_large)
 	int fd = mkstemp(path);
 	cr_assert_geq(fd, 0);
 	cr_assert_eq(ftruncate(fd, (off_t)IMAGE_BYTES_MAX + 1), 0);
-	cr_expect_eq(image_load(&image, path, &err), -ENOEXEC);
+	cr_expect_eq(image_load(&image, path, NULL, &err), -ENOEXEC);
 	cr_expect_not_null(strstr(err.text, ": 67108865 bytes: larger than 64 MiB"));
 	close(fd);
 	unlink(path);

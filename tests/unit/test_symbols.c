@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <criterion/criterion.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "elf_builder.h"
@@ -11,12 +12,16 @@ static struct symbols *read_all(struct elf *e, uint64_t bias)
 	return symbols_read(e->bytes, e->size, bias);
 }
 
+/* The name, until the next call; NULL: none. */
 static const char *name_at(const struct symbols *s, uint64_t va, uint64_t expect_offset)
 {
-	uint64_t offset = UINT64_MAX;
-	const char *name = symbols_find(s, va, &offset);
-	if (name)
-		cr_expect_eq(offset, expect_offset);
+	static char name[SYMBOL_NAME_MOST + 1];
+	struct image_symbol found;
+	if (!symbols_find(s, va, &found))
+		return NULL;
+	cr_expect_eq(found.offset, expect_offset);
+	memcpy(name, found.name, found.len);
+	name[found.len] = '\0';
 	return name;
 }
 
@@ -108,8 +113,9 @@ Test(symbols, a_stripped_file_has_none)
 	elf_init(&e);
 	e.section[ELF_SYMTAB].sh_type = SHT_PROGBITS;
 	cr_assert_null(read_all(&e, 0));
-	uint64_t offset;
-	cr_assert_null(symbols_find(NULL, 0x1000, &offset));
+	struct image_symbol none;
+	cr_assert_not(symbols_find(NULL, 0x1000, &none));
+	cr_assert_eq(symbols_bytes(NULL), 0u);
 	symbols_free(NULL);
 }
 
@@ -190,4 +196,56 @@ Test(symbols, a_string_table_without_an_end_is_closed)
 	struct symbols *s = symbols_read(e.bytes, e.size, 0);
 	cr_assert_str_eq(name_at(s, 0x1000, 0), "na");
 	symbols_free(s);
+}
+
+Test(symbols, a_long_name_is_looked_at_no_further_than_it_is_shown)
+{
+	static struct elf e;
+	char name[0x400];
+	memset(name, 'A', sizeof name - 1);
+	name[sizeof name - 1] = '\0';
+	elf_init(&e);
+	elf_symbol(&e, name, 0x1000, 0x10, STT_FUNC, 1);
+	struct symbols *s = read_all(&e, 0);
+	struct image_symbol found;
+	cr_assert(symbols_find(s, 0x1000, &found));
+	cr_expect_eq(found.len, SYMBOL_NAME_MOST);
+	symbols_free(s);
+}
+
+/* The file's names are not copied: a symbol costs the same whatever its name. */
+Test(symbols, their_memory_does_not_depend_on_names)
+{
+	static struct elf a, b;
+	elf_init(&a);
+	elf_symbol(&a, "x", 0x1000, 0x10, STT_FUNC, 1);
+	elf_init(&b);
+	elf_symbol(&b, "a_name_that_is_much_longer_than_the_other", 0x1000, 0x10, STT_FUNC, 1);
+	struct symbols *s = read_all(&a, 0), *t = read_all(&b, 0);
+	cr_expect_gt(symbols_bytes(s), 0u);
+	cr_expect_eq(symbols_bytes(s), symbols_bytes(t));
+	symbols_free(s);
+	symbols_free(t);
+}
+
+Test(symbols, an_image_with_too_many_is_taken_for_one_without)
+{
+	static struct elf e;
+	elf_init(&e);
+	elf_symbol(&e, "main", 0x1000, 0x10, STT_FUNC, 1);
+	elf_finish(&e);
+	size_t table = (SYMBOLS_MOST + 1) * sizeof(Elf64_Sym), size = e.size + table;
+	unsigned char *bytes = calloc(1, size);
+	cr_assert_not_null(bytes);
+	memcpy(bytes, e.bytes, e.size);
+	memcpy(bytes + e.size, e.symbols, e.nsymbols * sizeof *e.symbols);
+	Elf64_Shdr *symtab = &((Elf64_Shdr *)(void *)(bytes + ELF_SECTIONS_AT))[ELF_SYMTAB];
+	symtab->sh_offset = e.size;
+	symtab->sh_size = table;
+	cr_expect_null(symbols_read(bytes, size, 0));
+	symtab->sh_size = table - sizeof(Elf64_Sym);
+	struct symbols *s = symbols_read(bytes, size, 0);
+	cr_expect_str_eq(name_at(s, 0x1000, 0), "main");
+	symbols_free(s);
+	free(bytes);
 }

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT */
+#include "image/cache.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct cached_image {
+	struct cached_image *next;
+	char *path;
+	struct file_id id;
+	struct image *image; /* a reference */
+	bool stale;          /* its path names another file, or another content, by now */
+};
+
+void image_cache_init(struct image_cache *c)
+{
+	*c = (struct image_cache){.lock = PTHREAD_MUTEX_INITIALIZER};
+}
+
+static void drop(struct cached_image *e)
+{
+	image_put(e->image);
+	free(e->path);
+	free(e);
+}
+
+static void drop_all(struct cached_image *e)
+{
+	for (struct cached_image *next; e; e = next) {
+		next = e->next;
+		drop(e);
+	}
+}
+
+void image_cache_destroy(struct image_cache *c)
+{
+	drop_all(c->first);
+	pthread_mutex_destroy(&c->lock);
+}
+
+/* Nobody else has a reference; and nobody gets one but here, under the lock. */
+static bool is_idle(const struct cached_image *e)
+{
+	return atomic_load(&e->image->refs) == 1;
+}
+
+/* Takes what is not worth keeping out of the list: what images hold is freed without the lock. */
+static struct cached_image *take_surplus(struct image_cache *c)
+{
+	struct cached_image *out = NULL;
+	uint64_t bytes = 0;
+	unsigned n = 0;
+	for (struct cached_image **link = &c->first; *link;) {
+		struct cached_image *e = *link;
+		uint64_t size = image_bytes(e->image);
+		bool idle = is_idle(e);
+		if (idle && !e->stale && n < IMAGES_IDLE_MAX && bytes + size <= IMAGES_IDLE_BYTES_MAX) {
+			n++;
+			bytes += size;
+			idle = false;
+		}
+		if (!idle) {
+			link = &e->next;
+			continue;
+		}
+		*link = e->next;
+		c->bytes -= size;
+		e->next = out;
+		out = e;
+	}
+	return out;
+}
+
+/* The entry of that file, which becomes the first; NULL: none. Others of the path become stale. */
+static struct cached_image *find(struct image_cache *c, const char *path, const struct file_id *id)
+{
+	struct cached_image *found = NULL;
+	for (struct cached_image **link = &c->first; *link;) {
+		struct cached_image *e = *link;
+		if (found || !file_same(&e->id, id) || strcmp(e->path, path) != 0) {
+			e->stale |= strcmp(e->path, path) == 0;
+			link = &e->next;
+			continue;
+		}
+		*link = e->next;
+		found = e;
+	}
+	if (found) {
+		found->stale = false;
+		found->next = c->first;
+		c->first = found;
+	}
+	return found;
+}
+
+/* Puts an image there, or gives the one that another thread has put there meanwhile. The entry is the list's then, or freed. */
+static struct image *add(struct image_cache *c, struct cached_image *fresh)
+{
+	pthread_mutex_lock(&c->lock);
+	struct cached_image *e = find(c, fresh->path, &fresh->id);
+	if (!e) {
+		e = fresh;
+		e->next = c->first;
+		c->first = e;
+		c->bytes += image_bytes(e->image);
+		fresh = NULL;
+	}
+	struct image *image = image_get(e->image);
+	struct cached_image *surplus = take_surplus(c);
+	pthread_mutex_unlock(&c->lock);
+	if (fresh)
+		drop(fresh);
+	drop_all(surplus);
+	return image;
+}
+
+static int load(struct image_cache *c, const char *path, struct image **out, struct cassin_error_text *err)
+{
+	struct cached_image *e = calloc(1, sizeof *e);
+	if (e)
+		e->path = strdup(path);
+	int r = e && e->path ? image_load(&e->image, path, &e->id, err)
+			     : error_set(err, -ENOMEM, "%s: no memory", path);
+	if (!r)
+		*out = add(c, e);
+	else if (e)
+		drop(e);
+	return r;
+}
+
+int image_cache_get(struct image_cache *c, const char *path, struct image **out, struct cassin_error_text *err)
+{
+	struct file_id id;
+	int r = file_identify(path, &id, err);
+	if (r)
+		return r;
+	pthread_mutex_lock(&c->lock);
+	struct cached_image *e = find(c, path, &id);
+	if (e)
+		*out = image_get(e->image);
+	pthread_mutex_unlock(&c->lock);
+	return e ? 0 : load(c, path, out, err);
+}
+
+void image_cache_trim(struct image_cache *c)
+{
+	pthread_mutex_lock(&c->lock);
+	struct cached_image *surplus = take_surplus(c);
+	pthread_mutex_unlock(&c->lock);
+	drop_all(surplus);
+}
+
+uint64_t image_cache_bytes(struct image_cache *c)
+{
+	pthread_mutex_lock(&c->lock);
+	uint64_t bytes = c->bytes;
+	pthread_mutex_unlock(&c->lock);
+	return bytes;
+}
