@@ -5,6 +5,7 @@ import json
 import os
 import statistics
 import subprocess
+import tempfile
 
 PATIENCE_S = 900
 BLOCK = 50  # as in spawn.c
@@ -73,6 +74,14 @@ def calls(context):
         "batch64_per_op": ratio([ns / 64 for ns in got["enter64_ns"]], got["enter1_ns"],
                                 enter1_ns=times["enter1_ns"], enter64_ns=times["enter64_ns"]),
     }
+
+
+def image(context):
+    context.progress("loading an image of 65,000 note headers, and reading its file")
+    with tempfile.TemporaryDirectory(prefix="cassin-bench-") as folder:
+        got = context.run("bench-image", folder, 7 if context.quick else 25)
+    times = {name: statistics.median(values) for name, values in got.items()}
+    return {"image_hostile_vs_plain": ratio(got["load_ns"], got["read_ns"], **times)}
 
 
 def paging(context):
