@@ -1,87 +1,48 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/deadlines.h"
 
-#include <errno.h>
-#include <stdlib.h>
+#include "base/container.h"
 
-void deadlines_destroy(struct deadlines *h)
+static struct deadline *deadline_of(const struct heap_node *node)
 {
-	free(h->at);
+	return node ? CONTAINER_OF(node, struct deadline, node) : NULL;
 }
 
-static void put(struct deadlines *h, uint32_t i, struct deadline *d)
+static bool precedes(const struct heap_node *a, const struct heap_node *b)
 {
-	h->at[i] = d;
-	d->place = i + 1;
+	return deadline_of(a)->when < deadline_of(b)->when;
 }
 
-static void sift_up(struct deadlines *h, uint32_t i, struct deadline *d)
+void deadlines_set(struct deadlines *h, struct deadline *d, uint64_t when)
 {
-	for (; i && h->at[(i - 1) / 2]->when > d->when; i = (i - 1) / 2)
-		put(h, i, h->at[(i - 1) / 2]);
-	put(h, i, d);
-}
-
-static void sift_down(struct deadlines *h, uint32_t i, struct deadline *d)
-{
-	for (;;) {
-		uint32_t child = 2 * i + 1;
-		if (child >= h->count)
-			break;
-		if (child + 1 < h->count && h->at[child + 1]->when < h->at[child]->when)
-			child++;
-		if (h->at[child]->when >= d->when)
-			break;
-		put(h, i, h->at[child]);
-		i = child;
-	}
-	put(h, i, d);
-}
-
-int deadlines_set(struct deadlines *h, struct deadline *d, uint64_t when)
-{
-	if (d->place)
-		deadlines_clear(h, d);
-	if (h->count == h->capacity) {
-		uint32_t capacity = h->capacity ? 2 * h->capacity : 64;
-		struct deadline **at = realloc(h->at, capacity * sizeof *at);
-		if (!at)
-			return -ENOMEM;
-		h->at = at;
-		h->capacity = capacity;
-	}
+	deadlines_clear(h, d);
 	d->when = when > h->floor ? when : h->floor;
+	d->set = true;
 	h->count++;
-	sift_up(h, h->count - 1, d);
-	return 0;
+	h->first = heap_put(h->first, &d->node, precedes);
 }
 
 void deadlines_clear(struct deadlines *h, struct deadline *d)
 {
-	if (!d->place)
+	if (!d->set)
 		return;
-	uint32_t i = d->place - 1;
-	struct deadline *last = h->at[--h->count];
-	d->place = 0;
-	if (last == d)
-		return;
-	if (i && h->at[(i - 1) / 2]->when > last->when)
-		sift_up(h, i, last);
-	else
-		sift_down(h, i, last);
+	d->set = false;
+	h->count--;
+	h->first = heap_take(h->first, &d->node, precedes);
 }
 
 uint64_t deadlines_next(const struct deadlines *h)
 {
-	return h->count ? h->at[0]->when : UINT64_MAX;
+	return h->first ? deadline_of(h->first)->when : UINT64_MAX;
 }
 
 unsigned deadlines_run(struct deadlines *h, uint64_t now)
 {
 	unsigned fired = 0;
 	h->floor = now == UINT64_MAX ? now : now + 1;
-	for (uint32_t most = h->count; most && h->count && h->at[0]->when <= now; most--) {
-		struct deadline *d = h->at[0];
+	uint32_t most = h->count < DEADLINES_AT_ONCE ? h->count : DEADLINES_AT_ONCE;
+	for (; most && h->first && deadline_of(h->first)->when <= now; most--) {
+		struct deadline *d = deadline_of(h->first);
 		deadlines_clear(h, d);
 		d->fire(d);
 		fired++;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Deadlines of a worker: a binary heap of intrusive nodes. Pure; owned by one thread. */
+/* Deadlines of a worker: a heap of intrusive nodes. Pure; owned by one thread; nothing allocates, so nothing fails. */
 #ifndef DEADLINES_H
 #define DEADLINES_H
 
@@ -7,31 +7,35 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/heap.h"
+
+#define DEADLINES_AT_ONCE 256u /* that one run fires at most */
+
 struct deadline {
-	uint64_t when;                    /* absolute monotonic ns */
-	uint32_t place;                   /* index in the heap plus one; 0: not in it */
+	uint64_t when; /* absolute monotonic ns */
+	bool set;      /* it is in the heap */
+	struct heap_node node;
 	void (*fire)(struct deadline *d); /* it is out of the heap when called */
 };
 
 struct deadlines {
-	struct deadline **at;
-	uint32_t count, capacity;
+	struct heap_node *first;
+	uint32_t count;
 	uint64_t floor; /* while deadlines fire: the earliest that one may be set for */
 };
 
-void deadlines_destroy(struct deadlines *h);
-/* Puts d in, due at `when`; d is moved when it is in already. -ENOMEM. */
-int deadlines_set(struct deadlines *h, struct deadline *d, uint64_t when);
+/* Puts d in, due at `when`; d is moved when it is in already. */
+void deadlines_set(struct deadlines *h, struct deadline *d, uint64_t when);
 /* Takes d out; nothing happens when it is not in. */
 void deadlines_clear(struct deadlines *h, struct deadline *d);
 static inline bool deadline_pending(const struct deadline *d)
 {
-	return d->place != 0;
+	return d->set;
 }
 /* When the first is due; UINT64_MAX when there is none. */
 uint64_t deadlines_next(const struct deadlines *h);
-/* Fires all that are due at `now`, earliest first; those that they set anew for <= now become due at now + 1, so they
- * wait for the next call. Returns how many. */
+/* Fires those that are due at `now`, earliest first, and DEADLINES_AT_ONCE at most: the others stay due, for the next call. Those
+ * that they set anew for <= now become due at now + 1, so they wait for the next call too. Returns how many. */
 unsigned deadlines_run(struct deadlines *h, uint64_t now);
 
 #endif

@@ -1,54 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/schedule.h"
 
-/* A pairing heap (Fredman, Sedgewick, Sleator and Tarjan, 1986), intrusive. */
+#include "base/container.h"
+
+static struct share *share_of(const struct heap_node *node)
+{
+	return node ? CONTAINER_OF(node, struct share, node) : NULL;
+}
 
 /* Virtual times are compared by their difference: they may wrap. */
-static bool precedes(const struct share *a, const struct share *b)
+static bool precedes(const struct heap_node *x, const struct heap_node *y)
 {
+	const struct share *a = share_of(x), *b = share_of(y);
 	if (a->vruntime != b->vruntime)
 		return (int64_t)(a->vruntime - b->vruntime) < 0;
 	return a->since < b->since;
-}
-
-static struct share *meld(struct share *a, struct share *b)
-{
-	if (!a || !b)
-		return a ? a : b;
-	if (precedes(b, a)) {
-		struct share *swap = a;
-		a = b;
-		b = swap;
-	}
-	b->sibling = a->child;
-	if (b->sibling)
-		b->sibling->before = b;
-	b->before = a;
-	a->child = b;
-	return a;
-}
-
-/* Melds the children of a heap whose root goes: in pairs from the left, then all from the right. */
-static struct share *meld_children(struct share *child)
-{
-	struct share *pairs = NULL, *heap = NULL;
-	while (child) {
-		struct share *a = child, *b = a->sibling;
-		child = b ? b->sibling : NULL;
-		a->sibling = a->before = NULL;
-		if (b)
-			b->sibling = b->before = NULL;
-		a = meld(a, b);
-		a->sibling = pairs;
-		pairs = a;
-	}
-	while (pairs) {
-		struct share *next = pairs->sibling;
-		pairs->sibling = NULL;
-		heap = meld(heap, pairs);
-		pairs = next;
-	}
-	return heap;
 }
 
 static uint64_t later(uint64_t a, uint64_t b)
@@ -69,21 +35,20 @@ void schedule_put(struct schedule *s, struct share *share, enum share_why why)
 		break;
 	case SHARE_YIELDS:
 		if (s->first)
-			share->vruntime = later(share->vruntime, s->first->vruntime);
+			share->vruntime = later(share->vruntime, share_of(s->first)->vruntime);
 		break;
 	case SHARE_RAN:
 		break;
 	}
 	share->since = s->puts++;
-	share->child = share->sibling = share->before = NULL;
 	share->queued = true;
-	s->first = meld(s->first, share);
+	s->first = heap_put(s->first, &share->node, precedes);
 	s->count++;
 }
 
 struct share *schedule_take(struct schedule *s)
 {
-	struct share *share = s->first;
+	struct share *share = share_of(s->first);
 	if (!share)
 		return NULL;
 	schedule_remove(s, share);
@@ -95,19 +60,7 @@ void schedule_remove(struct schedule *s, struct share *share)
 {
 	if (!share->queued)
 		return;
-	struct share *rest = meld_children(share->child);
-	if (share == s->first) {
-		s->first = rest;
-	} else {
-		if (share->before->child == share)
-			share->before->child = share->sibling;
-		else
-			share->before->sibling = share->sibling;
-		if (share->sibling)
-			share->sibling->before = share->before;
-		s->first = meld(s->first, rest);
-	}
-	share->child = share->sibling = share->before = NULL;
+	s->first = heap_take(s->first, &share->node, precedes);
 	share->queued = false;
 	s->count--;
 }

@@ -12,6 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/heap.h"
+
 #define SHARE_WEIGHT 100u /* the weight whose virtual run time is real time */
 #define SHARE_CREDIT_NS UINT64_C(1000000)
 #define CHARGE_MOST_NS UINT64_C(50000000)
@@ -23,12 +25,12 @@ struct share {
 	uint64_t slept;  /* ns, when it is put in as SHARE_WOKEN */
 	uint32_t weight; /* 1 to 10000 */
 	bool queued;
-	struct share *child, *sibling, *before; /* pairing heap; `before`: the parent or the elder sibling */
+	struct heap_node node;
 };
 
 struct schedule {
-	struct share *first; /* root of the heap */
-	uint64_t floor;      /* virtual time: of the furthest behind; never goes back */
+	struct heap_node *first;
+	uint64_t floor; /* virtual time: of the furthest behind; never goes back */
 	uint64_t puts;
 	uint32_t count;
 };

@@ -9,7 +9,6 @@
 #include "guest/guest.h"
 
 #define RANDOM_CHUNK 4096u
-#define RANDOM_PIECE 65536u /* at once: 0.2 ms or less where getrandom(2) runs natively */
 
 static int32_t op_nop(struct guest *g, const struct cassin_sqe *sqe)
 {
@@ -40,10 +39,8 @@ static int32_t op_timeout(struct guest *g, const struct cassin_sqe *sqe)
 	if (!op)
 		return -ENOMEM;
 	op->deadline.fire = timeout_fire;
-	if (sqe->offset != CASSIN_FOREVER && op_deadline(op, sqe->offset)) {
-		op_drop(op);
-		return -ENOMEM;
-	}
+	if (sqe->offset != CASSIN_FOREVER)
+		op_deadline(op, sqe->offset);
 	return OP_PENDING;
 }
 
@@ -57,55 +54,25 @@ static int32_t op_cancel(struct guest *g, const struct cassin_sqe *sqe)
 	return 0;
 }
 
-/* Fills the next piece of what was asked for. 0, or -errno. */
-static int random_piece(struct guest *g, const struct cassin_sqe *sqe, uint32_t *done)
+/* A chunk at a time, with a look at what else the worker has to do in between. */
+static int32_t op_random(struct guest *g, const struct cassin_sqe *sqe)
 {
-	uint32_t end = sqe->len - *done < RANDOM_PIECE ? sqe->len : *done + RANDOM_PIECE;
-	while (*done < end) {
+	uint32_t *done = &g->submission.done;
+	if (!*done && memory_check(&g->memory, gva(sqe->addr), sqe->len, true))
+		return -EFAULT;
+	while (*done < sqe->len) {
 		unsigned char bytes[RANDOM_CHUNK];
-		uint32_t n = end - *done < sizeof bytes ? end - *done : (uint32_t)sizeof bytes;
+		uint32_t n = sqe->len - *done < sizeof bytes ? sqe->len - *done : (uint32_t)sizeof bytes;
 		if (getrandom(bytes, n, 0) != (ssize_t)n)
 			return -EIO;
 		int r = memory_copyout(&g->memory, gva(sqe->addr + *done), bytes, n);
 		if (r)
 			return r;
 		*done += n;
+		if (*done < sqe->len && !work_goes_on(g))
+			return OP_AGAIN;
 	}
-	return 0;
-}
-
-static void random_fire(struct deadline *d)
-{
-	struct op *op = CONTAINER_OF(d, struct op, deadline);
-	struct guest *g = op->guest;
-	uint64_t wait = guest_work_wait(g), began = guest_work_begin(g);
-	int r = wait ? 0 : random_piece(g, &op->sqe, &op->done);
-	if (!r && op->done < op->sqe.len)
-		r = op_deadline(op, wait) ? -ENOMEM : OP_PENDING;
-	if (r != OP_PENDING)
-		op_complete(op, r ? r : (int32_t)op->sqe.len);
-	guest_worked(g, began);
-}
-
-/* What is more than a piece goes on from the worker's loop, a piece at a time, so that others get in between. */
-static int32_t op_random(struct guest *g, const struct cassin_sqe *sqe)
-{
-	uint32_t done = 0;
-	if (memory_check(&g->memory, gva(sqe->addr), sqe->len, true))
-		return -EFAULT;
-	int r = random_piece(g, sqe, &done);
-	if (r || done == sqe->len)
-		return r ? r : (int32_t)sqe->len;
-	struct op *op = op_new(g, sqe, timeout_cancel);
-	if (!op)
-		return -ENOMEM;
-	op->done = done;
-	op->deadline.fire = random_fire;
-	if (op_deadline(op, 0)) {
-		op_drop(op);
-		return -ENOMEM;
-	}
-	return OP_PENDING;
+	return (int32_t)sqe->len;
 }
 
 static const struct device_operation operations[] = {

@@ -7,6 +7,8 @@
 
 #include "guest/guest.h"
 
+#define WRITE_PIECE 4096u
+
 /* Answers one read: bytes, 0 at the end of input, -EAGAIN when it must wait. */
 static int32_t take_input(struct guest *g, const struct cassin_sqe *sqe)
 {
@@ -61,15 +63,20 @@ void console_serve(struct guest *g)
 
 static int32_t op_write(struct guest *g, const struct cassin_sqe *sqe)
 {
-	if (memory_check(&g->memory, gva(sqe->addr), sqe->len, false))
+	uint32_t *done = &g->submission.done;
+	if (!*done && memory_check(&g->memory, gva(sqe->addr), sqe->len, false))
 		return -EFAULT;
-	for (uint32_t done = 0; done < sqe->len;) {
+	while (*done < sqe->len) {
+		uint32_t left = sqe->len - *done;
 		struct iovec iov;
-		int n = memory_span(&g->memory, gva(sqe->addr + done), sqe->len - done, false, &iov, 1);
+		int n = memory_span(&g->memory, gva(sqe->addr + *done), left < WRITE_PIECE ? left : WRITE_PIECE, false,
+				    &iov, 1);
 		if (n < 0)
 			return n;
 		guest_print(g, iov.iov_base, iov.iov_len);
-		done += (uint32_t)iov.iov_len;
+		*done += (uint32_t)iov.iov_len;
+		if (*done < sqe->len && !work_goes_on(g))
+			return OP_AGAIN;
 	}
 	return (int32_t)sqe->len;
 }

@@ -9,7 +9,6 @@
 struct interest_handle {
 	uv_poll_t uv;
 	struct interest *owner; /* NULL: closing */
-	struct guest *guest;
 };
 
 static void on_closed(uv_handle_t *handle)
@@ -28,16 +27,7 @@ static void on_poll(uv_poll_t *uv, int status, int events)
 		ready = STREAM_READABLE | STREAM_WRITABLE;
 		p->wanted = 0;
 	}
-	struct guest *g = h->guest;
-	uint64_t wait = guest_work_wait(g);
-	if (wait) { /* in the next look it is ready still */
-		if (wait > 1)
-			guest_stall(g, wait);
-		return;
-	}
-	uint64_t began = guest_work_begin(g);
 	p->ready(p, ready);
-	guest_worked(g, began);
 }
 
 bool interest_set(struct interest *p, struct guest *g, int fd, unsigned events)
@@ -52,13 +42,12 @@ bool interest_set(struct interest *p, struct guest *g, int fd, unsigned events)
 			return false;
 		}
 		h->owner = p;
-		h->guest = g;
 		p->handle = h;
 	}
+	if (events ? uv_poll_start(&p->handle->uv, uv_events, on_poll) : uv_poll_stop(&p->handle->uv))
+		return false;
 	p->wanted = events;
-	if (!events)
-		return uv_poll_stop(&p->handle->uv) == 0;
-	return uv_poll_start(&p->handle->uv, uv_events, on_poll) == 0;
+	return true;
 }
 
 void interest_end(struct interest *p)

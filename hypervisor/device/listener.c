@@ -13,7 +13,6 @@
 #include "guest/ports.h"
 
 #define WAITING_MOST 128u
-#define ACCEPTS_MOST 64u               /* before the loop is looked at again */
 #define STARVED_NS UINT64_C(100000000) /* until the host may have descriptors again */
 
 /* A connection that came from within the process and waits to be accepted. */
@@ -81,14 +80,14 @@ static void on_patience(struct deadline *d)
 {
 	struct op *op = CONTAINER_OF(d, struct op, deadline);
 	struct stream *s = op->device;
-	s->kind->accept(s);
+	stream_event(s, STREAM_READABLE);
 }
 
 static void listener_want(struct stream *s, unsigned events)
 {
 	struct listener *l = (struct listener *)s;
-	if (l->fd >= 0)
-		interest_set(&l->interest, s->guest, l->fd, events);
+	if (l->fd >= 0 && !interest_set(&l->interest, s->guest, l->fd, events))
+		stream_fail(s, -ENOMEM);
 }
 
 /* Only what is there when it begins: an ACCEPT that comes later is served by its own call. */
@@ -96,21 +95,23 @@ static void listener_accept(struct stream *s)
 {
 	struct listener *l = (struct listener *)s;
 	bool asked = s->receivers.first;
-	for (unsigned n = 0; s->receivers.first && n < ACCEPTS_MOST; n++) {
+	while (s->receivers.first) {
 		struct op *op = s->receivers.first;
 		int32_t r = accept_one(l);
 		if (r == -EBUSY) {
 			op->deadline.fire = on_patience;
-			if (!op_deadline(op, monotonic_ns() + STARVED_NS)) {
-				listener_want(s, 0);
-				return;
-			}
-			r = -ENOMEM;
+			op_deadline(op, monotonic_ns() + STARVED_NS);
+			listener_want(s, 0);
+			return;
 		}
 		if (r == -EAGAIN)
 			break;
 		op_dequeue(&s->receivers, op);
 		op_complete(op, r);
+		if (s->receivers.first && !work_goes_on(s->guest)) {
+			stream_later(s, STREAM_READABLE);
+			return;
+		}
 	}
 	/* Interest is kept for the ACCEPT that usually follows, until a connection comes that nobody asked for. */
 	listener_want(s, asked ? STREAM_READABLE : 0);
@@ -119,7 +120,7 @@ static void listener_accept(struct stream *s)
 static void listener_ready(struct interest *p, unsigned events)
 {
 	struct listener *l = CONTAINER_OF(p, struct listener, interest);
-	stream_ready(&l->stream, events);
+	stream_event(&l->stream, events);
 }
 
 static void listener_detach(struct stream *s)

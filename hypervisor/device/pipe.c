@@ -222,18 +222,6 @@ static int pipe_shutdown(struct stream *s)
 	return 0;
 }
 
-/* A message to its own side. */
-static void pipe_again(struct stream *s)
-{
-	struct pipe *p = pipe_of(s)->pipe;
-	unsigned end = pipe_of(s)->end;
-	pthread_mutex_lock(&p->lock);
-	bool post = mark(p, end);
-	pthread_mutex_unlock(&p->lock);
-	if (post)
-		tell(p, end);
-}
-
 static void pipe_want(struct stream *s, unsigned events)
 {
 	(void)s; /* a read or write that found nothing has said so under the lock */
@@ -266,7 +254,6 @@ static const struct stream_kind pipe_kind = {
 	.write = pipe_write,
 	.shutdown = pipe_shutdown,
 	.want = pipe_want,
-	.again = pipe_again,
 	.close = pipe_close,
 };
 
@@ -319,7 +306,7 @@ static void on_call(struct guest *g, struct guest_call *c)
 	else if (s && s->connecting)
 		stream_connected(s, result);
 	else if (s)
-		stream_ready(s, STREAM_READABLE | STREAM_WRITABLE);
+		stream_event(s, STREAM_READABLE | STREAM_WRITABLE);
 	pipe_put(p);
 }
 

@@ -118,10 +118,14 @@ static void socket_ready(struct interest *p, unsigned events)
 	struct socket_stream *sock = of_interest(p);
 	if (events & STREAM_READABLE)
 		sock->drained = false;
-	if (sock->stream.connecting)
-		connect_ready(sock);
-	else
-		stream_ready(&sock->stream, events);
+	if (!sock->stream.connecting) {
+		stream_event(&sock->stream, events);
+		return;
+	}
+	struct guest *g = sock->stream.guest;
+	uint64_t began = guest_work_begin(g);
+	connect_ready(sock);
+	guest_worked(g, began);
 }
 
 static int32_t enter_table(struct guest *g, int fd, struct socket_stream **out)

@@ -10,6 +10,7 @@
 #include <sys/uio.h>
 
 #include "guest/op.h"
+#include "guest/work.h"
 
 struct guest;
 struct stream;
@@ -26,10 +27,8 @@ struct stream_kind {
 	int (*shutdown)(struct stream *s);
 	/* Serves the ACCEPTs that wait. NULL: no listener. */
 	void (*accept)(struct stream *s);
-	/* stream_ready() is to be called when one of these may succeed; replaces what was wanted before. */
+	/* stream_event() is to be called when one of these may succeed; replaces what was wanted before. */
 	void (*want)(struct stream *s, unsigned events);
-	/* stream_ready() is to be called again, as it has left something undone. NULL: what is watched is ready still. */
-	void (*again)(struct stream *s);
 	/* Stops watching: the guest leaves its worker. want() starts again. NULL: watches nothing. */
 	void (*detach)(struct stream *s);
 	/* Closes and frees it. */
@@ -40,8 +39,11 @@ struct stream {
 	const struct stream_kind *kind;
 	struct guest *guest;
 	int32_t number;
-	bool connecting;           /* the guest does not know the handle yet */
-	bool closing;              /* a CLOSE waits for the sends before it */
+	bool connecting;        /* the guest does not know the handle yet */
+	bool closing;           /* a CLOSE waits for the sends before it */
+	struct indexed by_port; /* a listener: in its guest's index */
+	struct work work;       /* what waits to be tried, and for what: `events` */
+	unsigned events;
 	struct op_queue receivers; /* RECV, or ACCEPT */
 	struct op_queue senders;   /* CONNECT, SEND, SHUTDOWN, CLOSE */
 };
@@ -63,8 +65,10 @@ int stream_room(struct guest *g);
 int32_t stream_add_at(struct guest *g, struct stream *s, const struct stream_kind *kind, int32_t number);
 /* Ends it: completes what waits with -ECANCELED, takes it out of the table and closes it. */
 void stream_remove(struct stream *s);
-/* What was wanted may succeed now. May free s. */
-void stream_ready(struct stream *s, unsigned events);
+/* What was wanted may succeed now: it is tried, at once or as work of the guest (guest/work.h). May free s. */
+void stream_event(struct stream *s, unsigned events);
+/* Something is left to be tried, in a turn for the guest's work. */
+void stream_later(struct stream *s, unsigned events);
 /* Ends the CONNECT that waits: 0, or -errno, which removes s. */
 void stream_connected(struct stream *s, int result);
 /* It cannot be watched: all that waits fails. May free s; the last thing that want() does. */

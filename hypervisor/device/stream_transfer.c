@@ -4,12 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/container.h"
 #include "device/stream.h"
 #include "guest/guest.h"
 
-#define COPY_MOST 65536u        /* of a SEND that needs no completion */
-#define OP_COST 1024u           /* of an operation, as if it moved so many bytes */
-#define SERVE_MOST (256u << 10) /* bytes moved before the loop is looked at again, and one operation */
+#define COPY_MOST 65536u /* of a SEND that needs no completion */
 
 static struct stream *lookup_connection(struct guest *g, const struct cassin_sqe *sqe)
 {
@@ -31,18 +30,19 @@ static int32_t receive(struct stream *s, const struct cassin_sqe *sqe)
 	return (int32_t)got;
 }
 
-/* False: there may be more to do. */
-static bool serve_receivers(struct stream *s)
+/* What is left to be tried then: 0 or STREAM_READABLE. */
+static unsigned serve_receivers(struct stream *s)
 {
-	for (uint32_t moved = 0; s->receivers.first && moved < SERVE_MOST;) {
+	while (s->receivers.first) {
 		struct op *op = s->receivers.first;
 		int32_t r = receive(s, &op->sqe);
 		if (r == -EAGAIN)
-			return true;
-		moved += OP_COST + (r > 0 ? (uint32_t)r : 0);
+			return 0;
 		stream_finish(op, r);
+		if (!work_goes_on(s->guest))
+			return s->receivers.first ? STREAM_READABLE : 0;
 	}
-	return !s->receivers.first;
+	return 0;
 }
 
 int32_t stream_recv(struct guest *g, const struct cassin_sqe *sqe)
@@ -65,7 +65,7 @@ int32_t stream_recv(struct guest *g, const struct cassin_sqe *sqe)
 
 /* ---- Sending ---- */
 
-/* Sends what is left of [addr, addr+len) from *done on. 0: all of it, -EAGAIN, -errno. */
+/* Sends what is left of [addr, addr+len) from *done on. 0: all of it; -EAGAIN; -EINTR: the rest is for later; -errno. */
 static int send_guest(struct stream *s, uint64_t addr, uint32_t len, uint32_t *done)
 {
 	while (*done < len) {
@@ -78,6 +78,8 @@ static int send_guest(struct stream *s, uint64_t addr, uint32_t len, uint32_t *d
 			return (int)sent;
 		*done += (uint32_t)sent;
 		atomic_fetch_add_explicit(&s->guest->count.bytes_out, (uint64_t)sent, memory_order_relaxed);
+		if (*done < len && !work_goes_on(s->guest))
+			return -EINTR;
 	}
 	return 0;
 }
@@ -123,11 +125,9 @@ int32_t stream_send(struct guest *g, const struct cassin_sqe *sqe)
 		return -EINVAL;
 	if (memory_check(&g->memory, gva(sqe->addr), sqe->len, false))
 		return -EFAULT;
-	if (!s->senders.first) {
-		int r = send_guest(s, sqe->addr, sqe->len, &done);
-		if (r != -EAGAIN)
-			return r ? r : (int32_t)sqe->len;
-	}
+	int sent = s->senders.first ? -EAGAIN : send_guest(s, sqe->addr, sqe->len, &done);
+	if (sent != -EAGAIN && sent != -EINTR)
+		return sent ? sent : (int32_t)sqe->len;
 	struct op *op = stream_queue(s, &s->senders, sqe);
 	if (!op)
 		return -ENOMEM;
@@ -138,7 +138,10 @@ int32_t stream_send(struct guest *g, const struct cassin_sqe *sqe)
 		op_drop(op);
 		return r;
 	}
-	s->kind->want(s, stream_wanted(s));
+	if (sent == -EINTR)
+		stream_later(s, STREAM_WRITABLE);
+	else
+		s->kind->want(s, stream_wanted(s));
 	return OP_PENDING;
 }
 
@@ -169,21 +172,18 @@ int32_t stream_close(struct guest *g, const struct cassin_sqe *sqe)
 	return OP_PENDING;
 }
 
-enum served { SERVED_ALL, SERVED_SOME, SERVED_GONE };
-
-static enum served serve_senders(struct stream *s)
+/* What is left to be tried then: 0 or STREAM_WRITABLE. False: s is gone. */
+static bool serve_senders(struct stream *s, unsigned *left)
 {
-	for (uint32_t moved = 0; s->senders.first; moved += OP_COST) {
+	while (s->senders.first) {
 		struct op *op = s->senders.first;
 		int r = 0;
-		if (moved >= SERVE_MOST)
-			return SERVED_SOME;
 		switch (op->sqe.op) {
 		case CASSIN_OP_SEND:
 			r = op->buffer ? send_copy(s, op) : send_guest(s, op->sqe.addr, op->sqe.len, &op->done);
-			if (r == -EAGAIN)
-				return SERVED_ALL;
-			moved += op->sqe.len;
+			*left = r == -EINTR ? STREAM_WRITABLE : 0;
+			if (r == -EAGAIN || r == -EINTR)
+				return true;
 			stream_finish(op, r ? r : (int32_t)op->sqe.len);
 			break;
 		case CASSIN_OP_SHUTDOWN:
@@ -193,26 +193,65 @@ static enum served serve_senders(struct stream *s)
 			stream_unqueue(op);
 			stream_remove(s);
 			op_complete(op, 0);
-			return SERVED_GONE;
+			return false;
 		}
+		*left = s->senders.first ? STREAM_WRITABLE : 0;
+		if (!work_goes_on(s->guest))
+			return true;
 	}
-	return SERVED_ALL;
+	*left = 0;
+	return true;
 }
 
-void stream_ready(struct stream *s, unsigned events)
+static void stream_try(struct stream *s, unsigned events)
 {
 	if (s->kind->accept) {
 		s->kind->accept(s);
 		return;
 	}
-	unsigned before = stream_wanted(s);
-	bool more = events & STREAM_READABLE && !serve_receivers(s);
-	enum served sent = events & STREAM_WRITABLE ? serve_senders(s) : SERVED_ALL;
-	if (sent == SERVED_GONE)
+	unsigned before = stream_wanted(s), unsent = 0;
+	unsigned unread = events & STREAM_READABLE ? serve_receivers(s) : 0;
+	if (events & STREAM_WRITABLE && !serve_senders(s, &unsent))
 		return;
-	if ((more || sent == SERVED_SOME) && s->kind->again)
-		s->kind->again(s);
+	if (unread | unsent) {
+		stream_later(s, unread | unsent);
+		return;
+	}
 	/* Interest in input is kept for the RECV that usually follows, until input comes that nobody asked for. */
 	unsigned keep = events & ~before & STREAM_READABLE ? 0 : STREAM_READABLE & (before | events);
 	s->kind->want(s, stream_wanted(s) | keep);
+}
+
+static void stream_work(struct work *w)
+{
+	struct stream *s = CONTAINER_OF(w, struct stream, work);
+	unsigned events = s->events;
+	s->events = 0;
+	stream_try(s, events);
+}
+
+void stream_later(struct stream *s, unsigned events)
+{
+	s->events |= events;
+	s->work.fn = stream_work;
+	work_later(s->guest, &s->work);
+}
+
+/* The loop would report an event that has to wait again and again: the second time, the stream is watched no longer until it was
+ * tried. */
+void stream_event(struct stream *s, unsigned events)
+{
+	struct guest *g = s->guest;
+	if (s->work.queued) {
+		s->events |= events;
+		s->kind->want(s, 0);
+		return;
+	}
+	if (!work_at_once(g)) {
+		stream_later(s, events);
+		return;
+	}
+	uint64_t began = guest_work_begin(g);
+	stream_try(s, events);
+	guest_worked(g, began);
 }

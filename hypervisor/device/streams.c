@@ -7,23 +7,22 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/hash.h"
+#include "base/container.h"
+#include "base/index.h"
+#include "base/numbers.h"
 #include "device/stream.h"
 #include "guest/guest.h"
 #include "guest/template.h"
 
 #define TABLE_FIRST 8u
 #define STREAM_COST 512u /* of host memory: a handle with what it has besides bytes */
-#define LISTENER_BITS_FIRST 2u
 
 struct streams {
 	struct stream **at;
-	uint32_t size, lowest; /* no free place below `lowest` */
-	uint32_t open;
+	uint32_t size, open;
+	struct numbers numbers; /* of the places that are taken */
+	struct index listeners; /* by port */
 	bool stopped;
-	struct stream **listeners; /* by port, open addressing, at most half full; NULL: none was ever open */
-	uint32_t nlisteners;
-	unsigned listener_bits; /* there are 2^bits places */
 };
 
 /* ---- Host memory on a guest's account ---- */
@@ -60,6 +59,9 @@ static int table_grow(struct guest *g, uint32_t number)
 	uint32_t size = t->size ? t->size * 2 : TABLE_FIRST;
 	while (size <= number)
 		size *= 2;
+	int r = numbers_grow(&t->numbers, size);
+	if (r)
+		return r;
 	struct stream **at = realloc(t->at, size * sizeof *at);
 	if (!at)
 		return -ENOMEM;
@@ -69,53 +71,10 @@ static int table_grow(struct guest *g, uint32_t number)
 	return 0;
 }
 
-/* ---- Listeners by their ports ---- */
-
-static struct stream **listener_slot(const struct streams *t, uint16_t port)
-{
-	uint32_t i = hash_keyed(port, t->listener_bits), mask = (UINT32_C(1) << t->listener_bits) - 1;
-	while (t->listeners[i] && listener_port(t->listeners[i]) != port)
-		i = (i + 1) & mask;
-	return &t->listeners[i];
-}
-
-static int listeners_grow(struct streams *t)
-{
-	uint32_t size = t->listeners ? UINT32_C(1) << t->listener_bits : 0;
-	if (t->nlisteners * 2 < size)
-		return 0;
-	struct streams bigger = {.listener_bits = size ? t->listener_bits + 1 : LISTENER_BITS_FIRST};
-	bigger.listeners = calloc((size_t)1 << bigger.listener_bits, sizeof(struct stream *));
-	if (!bigger.listeners)
-		return -ENOMEM;
-	for (uint32_t i = 0; i < size; i++) {
-		if (t->listeners[i])
-			*listener_slot(&bigger, listener_port(t->listeners[i])) = t->listeners[i];
-	}
-	free(t->listeners);
-	t->listeners = bigger.listeners;
-	t->listener_bits = bigger.listener_bits;
-	return 0;
-}
-
-/* Closes the gap, so that what lies behind it is still found. */
-static void listener_take_out(struct streams *t, struct stream *s)
-{
-	struct stream **gap = listener_slot(t, listener_port(s));
-	uint32_t mask = (UINT32_C(1) << t->listener_bits) - 1, i = (uint32_t)(gap - t->listeners);
-	t->nlisteners--;
-	*gap = NULL;
-	for (i = (i + 1) & mask; t->listeners[i]; i = (i + 1) & mask) {
-		struct stream *moved = t->listeners[i];
-		t->listeners[i] = NULL;
-		*listener_slot(t, listener_port(moved)) = moved;
-	}
-}
-
 struct stream *listener_find(struct guest *g, uint16_t port)
 {
-	struct streams *t = g->streams;
-	return t && t->listeners ? *listener_slot(t, port) : NULL;
+	struct indexed *found = g->streams ? index_find(&g->streams->listeners, port) : NULL;
+	return found ? CONTAINER_OF(found, struct stream, by_port) : NULL;
 }
 
 /* ---- Entering and leaving it ---- */
@@ -125,8 +84,6 @@ int32_t stream_add_at(struct guest *g, struct stream *s, const struct stream_kin
 	int r = stream_room(g);
 	if (!r)
 		r = table_grow(g, (uint32_t)number);
-	if (!r && kind->accept)
-		r = listeners_grow(g->streams);
 	if (!r)
 		r = stream_charge(g, STREAM_COST);
 	if (r)
@@ -139,18 +96,15 @@ int32_t stream_add_at(struct guest *g, struct stream *s, const struct stream_kin
 	op_queue_init(&s->senders);
 	t->at[number] = s;
 	t->open++;
-	if (kind->accept) {
-		*listener_slot(t, listener_port(s)) = s;
-		t->nlisteners++;
-	}
-	while (t->lowest < t->size && t->at[t->lowest])
-		t->lowest++;
+	numbers_take(&t->numbers, (uint32_t)number);
+	if (kind->accept)
+		index_add(&t->listeners, &s->by_port, listener_port(s));
 	return number;
 }
 
 int32_t stream_add(struct guest *g, struct stream *s, const struct stream_kind *kind)
 {
-	return stream_add_at(g, s, kind, g->streams ? (int32_t)g->streams->lowest : 0);
+	return stream_add_at(g, s, kind, g->streams ? (int32_t)numbers_lowest(&g->streams->numbers) : 0);
 }
 
 static void table_take_out(struct stream *s)
@@ -160,10 +114,10 @@ static void table_take_out(struct stream *s)
 	t->at[n] = NULL;
 	t->open--;
 	stream_discharge(s->guest, STREAM_COST);
+	numbers_give(&t->numbers, n);
+	work_drop(s->guest, &s->work);
 	if (s->kind->accept)
-		listener_take_out(t, s);
-	if (n < t->lowest)
-		t->lowest = n;
+		index_remove(&t->listeners, &s->by_port);
 }
 
 struct stream *stream_lookup(struct guest *g, const struct cassin_sqe *sqe)
@@ -290,7 +244,8 @@ void streams_end(struct guest *g)
 			stream_remove(t->at[i]);
 	}
 	free(t->at);
-	free(t->listeners);
+	numbers_free(&t->numbers);
+	index_clear(&t->listeners);
 	free(t);
 	g->streams = NULL;
 }

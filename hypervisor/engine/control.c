@@ -332,9 +332,8 @@ static void on_stop(struct guest *g, struct guest_call *c)
 	devices_stop(g);
 	upcall_raise(g, CASSIN_EVENT_STOP);
 	g->timer.fire = grace_over;
-	g->timer_on = !worker_deadline(guest_worker(g), &g->timer, monotonic_ns() + grace);
-	if (!g->timer_on)
-		end_now(g);
+	g->timer_on = true;
+	worker_deadline(guest_worker(g), &g->timer, monotonic_ns() + grace);
 }
 
 int engine_guest_stop(struct engine *e, uint64_t id, uint64_t grace_ns)

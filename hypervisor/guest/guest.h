@@ -97,9 +97,8 @@ struct guest {
 	struct bandwidth bandwidth;
 	uint64_t held_until;      /* it has caused flushes of its cell: it does not run before; 0: it may */
 	struct deadline throttle; /* until then, or until its next period */
-	struct deadline stall;    /* until work outside its turns may go on */
-	struct work work;
-	struct deadline park; /* when to look whether it has waited long enough */
+	struct work_list work;    /* what is done for it outside its turns */
+	struct deadline park;     /* when to look whether it has waited long enough */
 	struct memory memory;
 	struct cpu_state cpu;
 	struct door {
@@ -115,13 +114,14 @@ struct guest {
 	uint64_t virtual_ns;
 	uint64_t dispatched_at;
 	struct ring ring;
+	struct submission submission;
 	uint32_t wait_count;   /* RUN_BLOCKED: completions it waits for */
 	uint64_t wait_until;   /* and until when, monotonic ns */
 	struct deadline wake;  /* of enter */
 	struct deadline timer; /* restart back-off, or the grace of a stop */
 	struct op *ops;        /* pending */
 	uint32_t nops;
-	struct op_table op_table;
+	struct index ops_by_user_data;
 	struct streams *streams;
 	bool in_call;         /* the hypercall in its registers has begun, and is to go on */
 	bool stopping;        /* asked to end */

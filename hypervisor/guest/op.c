@@ -5,67 +5,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/hash.h"
+#include "base/container.h"
 #include "base/time.h"
 #include "guest/device.h"
 #include "guest/guest.h"
 #include "guest/trace.h"
 
-#define BITS_FIRST 3u
-#define OP_MEMORY (sizeof(struct op) + 64) /* of the host: its places in tables of numbers and of deadlines, too */
-
-static size_t bucket_of(const struct op_table *t, uint64_t user_data)
-{
-	return hash_keyed(user_data, t->bits);
-}
-
-static void file(struct op_table *t, struct op *op)
-{
-	struct op_queue_same *b = &t->buckets[bucket_of(t, op->sqe.user_data)];
-	op->same = NULL;
-	op->same_link = b->last;
-	*b->last = op;
-	b->last = &op->same;
-}
-
-static void unfile(struct op_table *t, struct op *op)
-{
-	*op->same_link = op->same;
-	if (op->same)
-		op->same->same_link = op->same_link;
-	else
-		t->buckets[bucket_of(t, op->sqe.user_data)].last = op->same_link;
-}
-
-/* Room for one more operation: a bucket for each. */
-static bool table_room(struct guest *g)
-{
-	struct op_table *t = &g->op_table;
-	uint32_t n = t->buckets ? UINT32_C(1) << t->bits : 0;
-	if (g->nops < n)
-		return true;
-	struct op_table bigger = {.bits = n ? t->bits + 2 : BITS_FIRST};
-	bigger.buckets = malloc(sizeof *bigger.buckets << bigger.bits);
-	if (!bigger.buckets)
-		return n; /* longer chains, then */
-	for (uint32_t i = 0; i < UINT32_C(1) << bigger.bits; i++)
-		bigger.buckets[i] = (struct op_queue_same){NULL, &bigger.buckets[i].first};
-	for (uint32_t i = 0; i < n; i++) {
-		for (struct op *op = t->buckets[i].first, *next; op; op = next) {
-			next = op->same;
-			file(&bigger, op);
-		}
-	}
-	free(t->buckets);
-	*t = bigger;
-	return true;
-}
+#define OP_MEMORY (sizeof(struct op) + 64) /* of the host: its part of tables of numbers, too */
 
 struct op *op_new(struct guest *g, const struct cassin_sqe *sqe, void (*cancel)(struct op *op))
 {
 	if (account_charge(&g->account, ACCOUNT_OPERATIONS, OP_MEMORY))
 		return NULL;
-	struct op *op = table_room(g) ? calloc(1, sizeof *op) : NULL;
+	struct op *op = calloc(1, sizeof *op);
 	if (!op) {
 		account_uncharge(&g->account, ACCOUNT_OPERATIONS, OP_MEMORY);
 		return NULL;
@@ -80,7 +32,7 @@ struct op *op_new(struct guest *g, const struct cassin_sqe *sqe, void (*cancel)(
 		op->next->link = &op->next;
 	g->ops = op;
 	g->nops++;
-	file(&g->op_table, op);
+	index_add(&g->ops_by_user_data, &op->by_user_data, sqe->user_data);
 	return op;
 }
 
@@ -90,17 +42,17 @@ void op_drop(struct op *op)
 	if (op->next)
 		op->next->link = op->link;
 	op->guest->nops--;
-	unfile(&op->guest->op_table, op);
+	index_remove(&op->guest->ops_by_user_data, &op->by_user_data);
 	deadlines_clear(&guest_worker(op->guest)->deadlines, &op->deadline);
 	account_uncharge(&op->guest->account, ACCOUNT_OPERATIONS, OP_MEMORY);
 	free(op->buffer);
 	free(op);
 }
 
-int op_deadline(struct op *op, uint64_t when)
+void op_deadline(struct op *op, uint64_t when)
 {
 	op->timed = true;
-	return worker_deadline(guest_worker(op->guest), &op->deadline, when);
+	worker_deadline(guest_worker(op->guest), &op->deadline, when);
 }
 
 void op_complete(struct op *op, int32_t result)
@@ -122,17 +74,13 @@ void op_drop_all(struct guest *g)
 		op->cancel(op);
 		op_drop(op);
 	}
-	free(g->op_table.buckets);
-	g->op_table = (struct op_table){0};
+	index_clear(&g->ops_by_user_data);
 }
 
 struct op *op_find(struct guest *g, uint64_t user_data)
 {
-	const struct op_table *t = &g->op_table;
-	struct op *op = t->buckets ? t->buckets[bucket_of(t, user_data)].first : NULL;
-	while (op && op->sqe.user_data != user_data)
-		op = op->same;
-	return op;
+	struct indexed *found = index_find(&g->ops_by_user_data, user_data);
+	return found ? CONTAINER_OF(found, struct op, by_user_data) : NULL;
 }
 
 int32_t op_start(struct guest *g, const struct cassin_sqe *sqe)

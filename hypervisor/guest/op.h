@@ -7,20 +7,25 @@
 #define OP_H
 
 #include "base/deadlines.h"
+#include "base/index.h"
 #include "base/types.h"
 
 struct guest;
 struct op;
 
 #define OP_PENDING INT32_MIN /* the operation completes later, by op_complete() */
+#define OP_AGAIN                                                                                                       \
+	(INT32_MIN +                                                                                                   \
+	 1) /* it is not done; to be started again, with the progress that it has left, before anything else */
 
 /* Starts what *sqe (already copied from the guest; reserved fields checked) asks for. Returns the result (>= 0 or
- * -errno) or OP_PENDING after op_new(). Guest addresses are checked here and again when used. */
+ * -errno), OP_PENDING after op_new(), or OP_AGAIN where the submission is the guest's present one (`submission`): a long one that
+ * completes at once is done in bounded pieces, while work_goes_on(). Guest addresses are checked here and again when used. */
 typedef int32_t (*op_start_fn)(struct guest *g, const struct cassin_sqe *sqe);
 
 struct op {
-	struct op *next, **link;      /* the guest's list of pending operations, the newest first */
-	struct op *same, **same_link; /* those whose user_data falls into the same bucket, the oldest first */
+	struct op *next, **link;     /* the guest's list of pending operations, the newest first */
+	struct indexed by_user_data; /* in the guest's index of them */
 	struct guest *guest;
 	struct cassin_sqe sqe;
 	struct op *queue_next, **queue_link; /* for the device: op_enqueue() */
@@ -63,18 +68,10 @@ static inline void op_dequeue(struct op_queue *q, struct op *op)
 	op->queue_link = NULL;
 }
 
-/* A guest's pending operations by their user_data. */
-struct op_table {
-	struct op_queue_same {
-		struct op *first, **last;
-	} * buckets;
-	unsigned bits; /* there are 2^bits, or none */
-};
-
 /* A pending operation, on its guest's list. NULL: no memory (answer -ENOMEM). */
 struct op *op_new(struct guest *g, const struct cassin_sqe *sqe, void (*cancel)(struct op *op));
-/* Sets op->deadline, whose `fire` the device has set. -ENOMEM. */
-int op_deadline(struct op *op, uint64_t when);
+/* Sets op->deadline, whose `fire` the device has set. */
+void op_deadline(struct op *op, uint64_t when);
 /* Ends it: posts the completion (which may wake the guest) and frees it. */
 void op_complete(struct op *op, int32_t result);
 /* Frees it without a completion (the guest has ended). The device must not know it any more. */

@@ -57,23 +57,31 @@ static int write_index(struct guest *g, size_t offset, uint32_t value)
 	return memory_copyout(&g->memory, gva(g->ring.ring.v + offset), &value, sizeof value);
 }
 
-/* Starts one submission; posts its completion when it is done at once. */
+/* Starts one submission, or goes on with it; posts its completion when it is done at once. RING_AGAIN: it is to go on. */
 static int submit_one(struct guest *g)
 {
 	struct ring *r = &g->ring;
-	struct cassin_sqe sqe;
-	int err = memory_copyin(&g->memory, &sqe, gva(r->sqes.v + (r->sq_head & (r->sq_entries - 1)) * sizeof sqe),
-				sizeof sqe);
-	if (err)
-		return err;
-	r->sq_head++;
-	if (g->trace)
-		trace_submit(g, &sqe);
-	int32_t result = op_start(g, &sqe);
+	struct submission *s = &g->submission;
+	struct cassin_sqe *sqe = &s->sqe;
+	if (!s->begun) {
+		uint64_t at = r->sqes.v + (r->sq_head & (r->sq_entries - 1)) * sizeof *sqe;
+		int err = memory_copyin(&g->memory, sqe, gva(at), sizeof *sqe);
+		if (err)
+			return err;
+		r->sq_head++;
+		s->done = 0;
+		if (g->trace)
+			trace_submit(g, sqe);
+	}
+	int32_t result = op_start(g, sqe);
+	s->begun = result == OP_AGAIN;
+	if (s->begun)
+		return RING_AGAIN;
+	s->done = 0;
 	if (g->trace && result != OP_PENDING)
-		trace_complete(g, &sqe, result, 0);
-	if (result != OP_PENDING && !(result >= 0 && sqe.flags & CASSIN_SQE_SKIP_SUCCESS))
-		ring_post(g, sqe.user_data, result);
+		trace_complete(g, sqe, result, 0);
+	if (result != OP_PENDING && !(result >= 0 && sqe->flags & CASSIN_SQE_SKIP_SUCCESS))
+		ring_post(g, sqe->user_data, result);
 	return 0;
 }
 
@@ -88,6 +96,8 @@ static int consume(struct guest *g)
 		if (r->done != before && kick_due(&guest_worker(g)->kick))
 			return RING_AGAIN;
 		err = submit_one(g);
+		if (err == RING_AGAIN)
+			return err;
 		if (err)
 			break;
 		r->done++;

@@ -16,6 +16,13 @@ struct ring {
 	uint32_t left, done;             /* of an enter that is under way: submissions to be consumed, and consumed */
 };
 
+/* The submission that an enter is at. */
+struct submission {
+	struct cassin_sqe sqe; /* as it was copied when it was consumed */
+	uint32_t done;         /* bytes, for the operation; 0 when it is started */
+	bool begun;            /* it was consumed, and is not done: OP_AGAIN */
+};
+
 /* The ring_setup call. -EINVAL (sizes, alignment to 8), -EFAULT, -EBUSY (operations pending). */
 int ring_setup(struct guest *g, gva_t ring, gva_t sqes, uint64_t sq_entries, gva_t cqes, uint64_t cq_entries);
 /* Consumes at most `most` submissions. Returns how many, -EINVAL (an index that is out of range or moved backwards),

@@ -30,7 +30,10 @@ static bool others_floor(const struct worker *w, uint64_t *floor)
 static void throttle_fire(struct deadline *d)
 {
 	struct guest *g = CONTAINER_OF(d, struct guest, throttle);
-	worker_enqueue(guest_worker(g), g, SHARE_RAN);
+	if (g->run == RUN_RUNNABLE)
+		worker_enqueue(guest_worker(g), g, SHARE_RAN);
+	else
+		work_schedule(g);
 }
 
 /* Whether g may not run yet, and until when: it is held, or has used up its cap. */
@@ -47,20 +50,42 @@ static bool must_wait(struct guest *g, uint64_t *until)
 	return *until;
 }
 
-void worker_enqueue(struct worker *w, struct guest *g, enum share_why why)
+/* Puts g in the queue, or has it wait until it may. It may be there for its work already, or have a turn for that now. */
+static void enqueue(struct worker *w, struct guest *g, enum share_why why)
 {
 	uint64_t until, floor = 0;
-	g->run = RUN_RUNNABLE;
+	if (g->share.queued || g->work.on)
+		return;
 	if (must_wait(g, &until)) {
 		g->throttle.fire = throttle_fire;
-		if (!worker_deadline(w, &g->throttle, until))
-			return;
+		worker_deadline(w, &g->throttle, until);
+		return;
 	}
 	if (!atomic_load_explicit(&w->runnable, memory_order_relaxed) && others_floor(w, &floor))
 		schedule_catch_up(&w->schedule, floor);
 	schedule_put(&w->schedule, &g->share, why);
 	atomic_fetch_add_explicit(&w->runnable, 1, memory_order_relaxed);
 	atomic_fetch_add_explicit(&w->load, g->share.weight, memory_order_relaxed);
+}
+
+void worker_enqueue(struct worker *w, struct guest *g, enum share_why why)
+{
+	g->run = RUN_RUNNABLE;
+	enqueue(w, g, why);
+}
+
+/* When g last had something done for it. */
+static uint64_t asleep_since(const struct guest *g)
+{
+	return g->work.ended > g->dispatched_at ? g->work.ended : g->dispatched_at;
+}
+
+void worker_enqueue_work(struct worker *w, struct guest *g)
+{
+	if (g->share.queued || deadline_pending(&g->throttle))
+		return;
+	g->share.slept = monotonic_ns() - asleep_since(g);
+	enqueue(w, g, SHARE_WOKEN);
 }
 
 void worker_left(struct worker *w, struct guest *g)
@@ -97,7 +122,9 @@ bool guest_wait(struct guest *g, uint32_t count, uint64_t deadline)
 	if (g->doomed || ring_unread(&g->ring) >= count || upcall_ends_wait(g))
 		return true;
 	g->wake.fire = wake_fire;
-	return deadline != CASSIN_FOREVER && worker_deadline(guest_worker(g), &g->wake, deadline);
+	if (deadline != CASSIN_FOREVER)
+		worker_deadline(guest_worker(g), &g->wake, deadline);
+	return false;
 }
 
 void guest_wake(struct guest *g)
@@ -106,6 +133,6 @@ void guest_wake(struct guest *g)
 	if (g->run != RUN_BLOCKED)
 		return;
 	deadlines_clear(&w->deadlines, &g->wake);
-	g->share.slept = monotonic_ns() - g->dispatched_at;
+	g->share.slept = monotonic_ns() - asleep_since(g);
 	worker_enqueue(w, g, SHARE_WOKEN);
 }

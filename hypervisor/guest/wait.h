@@ -10,7 +10,9 @@ struct worker;
 
 /* Makes a guest runnable; one whose cap is used up waits for its next period first. Owner's thread, as all of these. */
 void worker_enqueue(struct worker *w, struct guest *g, enum share_why why);
-/* Takes a runnable guest out again. */
+/* Gives a guest that is not runnable turns for the work that waits for it (guest/work.h). */
+void worker_enqueue_work(struct worker *w, struct guest *g);
+/* Takes a guest out again, whatever it was in the queue for. */
 void worker_dequeue(struct worker *w, struct guest *g);
 /* Takes out the guest whose turn it is; NULL: none is runnable. It counts until worker_left(). */
 struct guest *worker_next(struct worker *w);

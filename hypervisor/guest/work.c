@@ -1,71 +1,143 @@
 /* SPDX-License-Identifier: MIT */
 #include "guest/work.h"
 
-#include "base/container.h"
 #include "base/time.h"
-#include "guest/device.h"
 #include "guest/guest.h"
 
-#define AHEAD_MOST_NS (2 * SLICE_NS)     /* of virtual time, before the others */
-#define STALL_MOST_NS UINT64_C(10000000) /* what is not capped is looked at again after so long */
+/* ---- Charging ---- */
 
-/* How far g is ahead of who goes next on its worker, in virtual time; 0: nobody wants to run, or g is not. */
-static uint64_t ahead(const struct guest *g)
+void guest_charge_turn(struct guest *g, uint64_t ns)
 {
-	const struct schedule *s = &guest_worker(g)->schedule;
-	int64_t by = s->first ? (int64_t)(g->share.vruntime - s->first->vruntime) : 0;
-	return by > 0 && s->first != &g->share ? (uint64_t)by : 0;
+	share_charge(&g->share, ns + g->work.owed);
+	g->work.owed = 0;
+	bandwidth_charge(&g->bandwidth, ns);
 }
 
-uint64_t guest_work_wait(struct guest *g)
+/* A share in a queue keeps its place there: what is charged meanwhile is owed until its turn. */
+static void charge(struct guest *g, uint64_t ns)
 {
-	const struct worker *w = guest_worker(g);
-	if (g->run == RUN_ON_CPU)
+	if (g->share.queued)
+		g->work.owed += ns;
+	else
+		share_charge_idle(&g->share, &guest_worker(g)->schedule, ns);
+	bandwidth_charge(&g->bandwidth, ns);
+	atomic_fetch_add_explicit(&g->count.work_ns, ns, memory_order_relaxed);
+}
+
+uint64_t guest_work_begin(struct guest *g)
+{
+	if (g->run == RUN_ON_CPU || g->work.inside)
 		return 0;
-	uint64_t now = monotonic_ns(), until;
-	if (!bandwidth_left(&g->bandwidth, now, &until))
-		return until;
-	uint64_t by = ahead(g);
-	if (by > AHEAD_MOST_NS)
-		return now + (by < STALL_MOST_NS ? by : STALL_MOST_NS);
-	return g->work.look == w->looks && g->work.ns >= SLICE_NS ? 1 : 0;
+	g->work.inside = true;
+	return monotonic_ns();
 }
 
-uint64_t guest_work_begin(const struct guest *g)
+/* What was done at once in the worker's present look at its loop. */
+static uint64_t *at_once(struct guest *g)
 {
-	return g->run == RUN_ON_CPU ? 0 : monotonic_ns();
+	struct work_list *l = &g->work;
+	const struct worker *w = guest_worker(g);
+	if (l->look != w->looks) {
+		l->look = w->looks;
+		l->ns = 0;
+	}
+	return &l->ns;
 }
 
 void guest_worked(struct guest *g, uint64_t began)
 {
-	struct worker *w = guest_worker(g);
-	if (!began || g->run == RUN_ON_CPU || g->run == RUN_MOVING)
+	if (!began)
 		return;
-	uint64_t ns = monotonic_ns() - began;
-	if (g->work.look != w->looks)
-		g->work = (struct work){.look = w->looks};
-	g->work.ns += ns;
-	bool queued = g->share.queued;
-	if (queued)
-		schedule_remove(&w->schedule, &g->share);
-	share_charge_idle(&g->share, &w->schedule, ns);
-	if (queued)
-		schedule_put(&w->schedule, &g->share, SHARE_RAN);
-	bandwidth_charge(&g->bandwidth, ns);
-	if (g->run == RUN_BLOCKED)
-		g->dispatched_at += ns; /* for so long it has not slept */
-	atomic_fetch_add_explicit(&g->count.work_ns, ns, memory_order_relaxed);
+	uint64_t now = monotonic_ns();
+	g->work.inside = false;
+	g->work.ended = now;
+	g->work.pieces = 0;
+	*at_once(g) += now - began;
+	charge(g, now - began);
 }
 
-static void stall_over(struct deadline *d)
+/* ---- At once ---- */
+
+static bool cap_used_up(struct guest *g)
 {
-	devices_arrive(CONTAINER_OF(d, struct guest, stall));
+	uint64_t until;
+	return g->bandwidth.quota && !bandwidth_left(&g->bandwidth, monotonic_ns(), &until);
 }
 
-void guest_stall(struct guest *g, uint64_t until)
+bool work_at_once(struct guest *g)
 {
-	devices_leave(g);
-	g->stall.fire = stall_over;
-	if (worker_deadline(guest_worker(g), &g->stall, until))
-		devices_arrive(g);
+	if (g->run == RUN_ON_CPU || g->work.on)
+		return true;
+	if (g->work.first || *at_once(g) >= WORK_AT_ONCE_NS || cap_used_up(g))
+		return false;
+	g->work.pieces = WORK_PIECES;
+	return true;
+}
+
+bool work_goes_on(struct guest *g)
+{
+	struct work_list *l = &g->work;
+	if (g->run == RUN_ON_CPU || l->on)
+		return !kick_due(&guest_worker(g)->kick);
+	if (l->pieces)
+		l->pieces--;
+	return l->pieces;
+}
+
+/* ---- Later ---- */
+
+void work_later(struct guest *g, struct work *work)
+{
+	struct work_list *l = &g->work;
+	if (work->queued)
+		return;
+	work->queued = true;
+	work->next = NULL;
+	work->before = l->last;
+	if (l->last)
+		l->last->next = work;
+	else
+		l->first = work;
+	l->last = work;
+	work_schedule(g);
+}
+
+void work_drop(struct guest *g, struct work *work)
+{
+	struct work_list *l = &g->work;
+	if (!work->queued)
+		return;
+	work->queued = false;
+	if (work->before)
+		work->before->next = work->next;
+	else
+		l->first = work->next;
+	if (work->next)
+		work->next->before = work->before;
+	else
+		l->last = work->before;
+}
+
+void work_schedule(struct guest *g)
+{
+	if (g->work.first && !g->work.on && (g->run == RUN_BLOCKED || g->run == RUN_STOPPED))
+		worker_enqueue_work(guest_worker(g), g);
+}
+
+bool work_due(const struct guest *g)
+{
+	return g->work.first && (g->run != RUN_RUNNABLE || !g->work.had_turn);
+}
+
+void work_run(struct worker *w, struct guest *g)
+{
+	uint64_t began = guest_work_begin(g);
+	g->work.on = g->work.had_turn = true;
+	do {
+		struct work *work = g->work.first;
+		work_drop(g, work);
+		work->fn(work);
+	} while (g->work.first && !kick_due(&w->kick));
+	g->work.on = false;
+	guest_worked(g, began);
 }

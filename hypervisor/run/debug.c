@@ -142,6 +142,7 @@ void debug_hold(struct guest *g, int signal)
 	tell(d, (struct debug_event){.kind = DEBUG_STOPPED, .signal = signal, .breakpoint = d->at_break});
 	d->step = d->due = d->at_break = false;
 	d->signal = 0;
+	work_schedule(g);
 }
 
 void debug_turn_over(struct guest *g, struct vcpu *v)

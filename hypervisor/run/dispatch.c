@@ -275,20 +275,25 @@ static enum turn run_turn(struct worker *w, struct vcpu *v, struct guest *g)
 	}
 }
 
+/* From now on the worker is kicked when a slice of `ns` is over, or g's cap used up. */
+static void slice_begin(struct worker *w, struct guest *g, uint64_t now, uint64_t ns)
+{
+	uint64_t until, left = bandwidth_left(&g->bandwidth, now, &until);
+	w->kick.kicked = 0;
+	w->slice_end = now + (left < ns ? left : ns);
+	atomic_signal_fence(memory_order_seq_cst);
+	worker_slice(w, now);
+}
+
 static void turn_begin(struct worker *w, struct guest *g)
 {
-	uint64_t now = monotonic_ns(), until, left = bandwidth_left(&g->bandwidth, now, &until);
+	uint64_t now = monotonic_ns();
 	g->run = RUN_ON_CPU;
 	g->dispatched_at = now;
-	w->kick.kicked = 0;
-	uint64_t slice = w->schedule.count || !g->hog ? SLICE_NS : LONE_SLICE_NS; /* the first is not watched */
-	slice = left < slice ? left : slice;
-	w->slice_end = now + slice;
-	atomic_signal_fence(memory_order_seq_cst);
 	w->watched = g->hog; /* what becomes ready meanwhile does not wait for the slice's end */
 	if (w->watched)
 		watcher_arm(&w->team->watcher, w);
-	worker_slice(w, now);
+	slice_begin(w, g, now, w->schedule.count || !g->hog ? SLICE_NS : LONE_SLICE_NS); /* the first is not watched */
 	if (g->upcalls.entry || g->upcalls.timer || g->user.space)
 		worker_attend(w, next_moment(g));
 	struct cassin_info_page *info = memory_info(&g->memory);
@@ -308,8 +313,7 @@ static void turn_end(struct worker *w, struct guest *g)
 	g->virtual_ns += ran;
 	g->held_until = cell_flush_settle();
 	g->dispatched_at += ran;
-	share_charge(&g->share, ran);
-	bandwidth_charge(&g->bandwidth, ran);
+	guest_charge_turn(g, ran);
 	atomic_fetch_add_explicit(&g->count.virtual_ns, ran, memory_order_relaxed);
 	atomic_store_explicit(&g->count.frames, g->memory.used, memory_order_relaxed);
 	atomic_store_explicit(&g->count.table_frames, g->memory.table_frames, memory_order_relaxed);
@@ -352,6 +356,7 @@ static void block(struct worker *w, struct guest *g)
 		guest_end(g, END_EXIT, 0);
 	} else {
 		guest_park_later(g);
+		work_schedule(g);
 	}
 }
 
@@ -409,9 +414,46 @@ static void dispatch(struct worker *w, struct guest *g)
 	}
 }
 
+/* Back to where it belongs after a turn for its work: with its own computing, or what is left of the work, or nowhere. */
+static void put_back(struct worker *w, struct guest *g)
+{
+	if (g->run == RUN_RUNNABLE)
+		worker_enqueue(w, g, SHARE_RAN);
+	else
+		work_schedule(g);
+}
+
+/* A guest in the queue may have used up its cap there, by what was done for it meanwhile. */
+static bool throttled(struct worker *w, struct guest *g)
+{
+	uint64_t until;
+	if (!g->bandwidth.quota || bandwidth_left(&g->bandwidth, monotonic_ns(), &until))
+		return false;
+	worker_left(w, g);
+	put_back(w, g);
+	return true;
+}
+
+/* A turn for the work that waits for g. */
+static void serve(struct worker *w, struct guest *g)
+{
+	slice_begin(w, g, monotonic_ns(), SLICE_NS);
+	work_run(w, g);
+	w->slice_end = 0;
+	w->left_at = g->work.ended;
+	worker_left(w, g);
+	put_back(w, g);
+}
+
 void worker_turn(struct worker *w)
 {
 	struct guest *g = worker_next(w);
-	if (g)
+	if (!g || throttled(w, g))
+		return;
+	if (work_due(g)) {
+		serve(w, g);
+	} else {
+		g->work.had_turn = false;
 		dispatch(w, g);
+	}
 }

@@ -36,7 +36,8 @@ int guest_begin(struct guest *g, struct cassin_error_text *err)
 		return error_set(err, r, "%s: no memory: the pool of %llu MiB is exhausted", g->spec.name,
 				 (unsigned long long)(g->host->pool->limit * PAGE_SIZE >> 20));
 	g->virtual_ns = 0;
-	g->hog = g->stopping = g->in_call = false;
+	g->hog = g->stopping = g->in_call = g->submission.begun = false;
+	g->submission.done = 0;
 	g->doomed = NULL;
 	g->user.space = 0;
 	g->upcalls = (struct upcalls){0};
@@ -75,7 +76,6 @@ static void release(struct guest *g, struct worker *w)
 {
 	deadlines_clear(&w->deadlines, &g->wake);
 	deadlines_clear(&w->deadlines, &g->throttle);
-	deadlines_clear(&w->deadlines, &g->stall);
 	deadlines_clear(&w->deadlines, &g->park);
 	deadlines_clear(&w->deadlines, &g->upcall_timer);
 	guest_unparked(g);
@@ -83,6 +83,7 @@ static void release(struct guest *g, struct worker *w)
 	g->timer_on = false;
 	op_drop_all(g);
 	devices_end(g);
+	worker_dequeue(w, g); /* it may have been there for its work */
 	forget_on_vcpus(g, w);
 	guest_abandon(g);
 	free(g->cpu.xstate);
@@ -107,19 +108,21 @@ static void restart_fire(struct deadline *d)
 {
 	struct guest *g = CONTAINER_OF(d, struct guest, timer);
 	struct cassin_error_text err;
+	uint64_t began = guest_work_begin(g);
 	g->timer_on = false;
 	guest_restart_now(g, &err);
+	guest_worked(g, began);
 }
 
-static bool backoff(struct guest *g, struct worker *w)
+static void backoff(struct guest *g, struct worker *w)
 {
 	uint64_t wait = BACKOFF_FIRST_NS << (g->restart_row < 8 ? g->restart_row : 8);
 	if (wait > BACKOFF_MOST_NS)
 		wait = BACKOFF_MOST_NS;
 	g->restart_row++;
 	g->timer.fire = restart_fire;
-	g->timer_on = !worker_deadline(w, &g->timer, monotonic_ns() + wait);
-	return g->timer_on;
+	g->timer_on = true;
+	worker_deadline(w, &g->timer, monotonic_ns() + wait);
 }
 
 static int exit_code(enum end_kind kind, int code)
@@ -142,8 +145,10 @@ void guest_end(struct guest *g, enum end_kind kind, int code)
 					      : TRACE_KILLED,
 			  exit_code(kind, code));
 	release(g, w);
-	bool again = wants_restart(g, kind, code, ran) && backoff(g, w);
-	if (!again)
+	bool again = wants_restart(g, kind, code, ran);
+	if (again)
+		backoff(g, w);
+	else
 		ports_refuse(g->ports, g->spec.nports);
 	g->host->ended(g, &(struct guest_ending){kind, exit_code(kind, code), again, report});
 }

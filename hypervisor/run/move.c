@@ -40,7 +40,7 @@ static bool move(struct worker *w, struct guest *g, struct worker *to)
 		deadlines_clear(&w->deadlines, &op->deadline);
 	deadlines_clear(&w->deadlines, &g->timer);
 	deadlines_clear(&w->deadlines, &g->park);
-	deadlines_clear(&w->deadlines, &g->stall);
+	deadlines_clear(&w->deadlines, &g->throttle);
 	deadlines_clear(&w->deadlines, &g->upcall_timer);
 	g->cpu.incarnation = incarnation_next(); /* what this worker's vCPU holds is no longer its state */
 	g->run = RUN_MOVING;

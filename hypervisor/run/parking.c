@@ -36,8 +36,9 @@ static void park_fire(struct deadline *d)
 	if (g->run != RUN_BLOCKED || atomic_load(&g->parked))
 		return;
 	if (now - g->dispatched_at >= after) {
+		uint64_t began = guest_work_begin(g);
 		guest_park(g);
-		guest_worked(g, now);
+		guest_worked(g, began);
 	} else {
 		worker_deadline(guest_worker(g), &g->park, g->dispatched_at + after);
 	}

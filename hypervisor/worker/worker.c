@@ -134,12 +134,10 @@ static void timer_follow(struct worker *w)
 	w->timer_set = next;
 }
 
-int worker_deadline(struct worker *w, struct deadline *d, uint64_t when)
+void worker_deadline(struct worker *w, struct deadline *d, uint64_t when)
 {
-	int r = deadlines_set(&w->deadlines, d, when);
-	if (!r)
-		timer_follow(w);
-	return r;
+	deadlines_set(&w->deadlines, d, when);
+	timer_follow(w);
 }
 
 static void on_clock(uv_poll_t *poll, int status, int events)
@@ -252,7 +250,6 @@ static void stop(struct worker *w)
 	}
 	uv_loop_close(&w->loop);
 	close(w->timer_fd);
-	deadlines_destroy(&w->deadlines);
 	pthread_mutex_destroy(&w->inbox_lock);
 }
 

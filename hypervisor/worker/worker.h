@@ -96,6 +96,6 @@ void worker_slice(struct worker *w, uint64_t now);
  * would; what has passed is the caller's business), and at once when the loop has something to do. */
 void worker_attend(struct worker *w, uint64_t until);
 /* Sets or moves a deadline on this worker. Owner's thread. */
-int worker_deadline(struct worker *w, struct deadline *d, uint64_t when);
+void worker_deadline(struct worker *w, struct deadline *d, uint64_t when);
 
 #endif

@@ -16,6 +16,7 @@ struct fake_guest *fake_guest_new(void)
 		abort();
 	memset(f, 0, sizeof *f);
 	f->limit = FAKE_BASE + FAKE_SIZE;
+	f->guest.run = RUN_ON_CPU;
 	f->guest.share.weight = SHARE_WEIGHT;
 	atomic_init(&f->guest.worker, &f->worker);
 	console_init(&f->guest.console);
@@ -27,7 +28,6 @@ struct fake_guest *fake_guest_new(void)
 void fake_guest_free(struct fake_guest *f)
 {
 	op_drop_all(&f->guest);
-	deadlines_destroy(&f->worker.deadlines);
 	console_destroy(&f->guest.console);
 	free(f);
 }
@@ -95,19 +95,32 @@ void guest_wake(struct guest *g)
 	((struct fake_guest *)g)->wakes++;
 }
 
+void worker_enqueue_work(struct worker *w, struct guest *g)
+{
+	(void)w;
+	((struct fake_guest *)g)->work_turns++;
+}
+
 void guest_print(struct guest *g, const char *bytes, size_t len)
 {
 	console_write(&g->console, bytes, len);
 }
 
-int worker_deadline(struct worker *w, struct deadline *d, uint64_t when)
+void worker_deadline(struct worker *w, struct deadline *d, uint64_t when)
 {
-	return deadlines_set(&w->deadlines, d, when);
+	deadlines_set(&w->deadlines, d, when);
+}
+
+static uint64_t now = 1000;
+
+void fake_time_passes(uint64_t ns)
+{
+	now += ns;
 }
 
 uint64_t monotonic_ns(void)
 {
-	return 1000;
+	return now;
 }
 
 uint64_t realtime_ns(void)

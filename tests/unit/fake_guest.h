@@ -15,8 +15,9 @@
 struct fake_guest {
 	struct guest guest; /* first */
 	struct worker worker;
-	uint64_t limit; /* addresses from here on are not mapped */
-	unsigned wakes; /* guest_wake() calls */
+	uint64_t limit;      /* addresses from here on are not mapped */
+	unsigned wakes;      /* guest_wake() calls */
+	unsigned work_turns; /* worker_enqueue_work() calls */
 	struct cassin_info_page info;
 	_Alignas(PAGE_SIZE) unsigned char bytes[FAKE_SIZE];
 };
@@ -24,6 +25,8 @@ struct fake_guest {
 /* A guest with all its memory mapped, zero, and no rings. */
 struct fake_guest *fake_guest_new(void);
 void fake_guest_free(struct fake_guest *f);
+/* The monotonic clock stands at 1000 otherwise. */
+void fake_time_passes(uint64_t ns);
 /* The host's view of a guest address. */
 void *fake_at(struct fake_guest *f, uint64_t va);
 

@@ -334,6 +334,7 @@ Test(console, a_write_may_span_pages)
 	cr_assert_arr_eq(buf, f->bytes + 0xffe, sizeof buf);
 	sqe.addr = FAKE_BASE + FAKE_SIZE - 8;
 	sqe.len = 9;
+	f->guest.submission.done = 0; /* another submission */
 	cr_assert_eq(op_start(&f->guest, &sqe), -EFAULT);
 	fake_guest_free(f);
 }

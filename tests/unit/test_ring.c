@@ -257,6 +257,45 @@ Test(ring, a_kick_stops_between_submissions_and_the_call_goes_on_later)
 	fake_guest_free(f);
 }
 
+Test(ring, a_long_operation_stops_at_a_kick_and_goes_on_where_it_was)
+{
+	static const unsigned char zeros[4096];
+	struct fake_guest *f = guest_with_rings();
+	uint64_t at = FAKE_BASE + 0x8000;
+	f->guest.run = RUN_ON_CPU;
+	queue(f, (struct cassin_sqe){.op = CASSIN_OP_RANDOM, .addr = at, .len = 3 * 4096, .user_data = 1});
+	queue(f, nop(2));
+	f->worker.kick.kicked = 1;
+	for (unsigned piece = 1; piece < 3; piece++) {
+		cr_assert_eq(piece == 1 ? ring_submit(&f->guest, 2) : ring_go_on(&f->guest), RING_AGAIN);
+		cr_assert_neq(memcmp(fake_at(f, at + (piece - 1) * 4096), zeros, 4096), 0);
+		cr_assert_eq(memcmp(fake_at(f, at + piece * 4096), zeros, 4096), 0, "a piece at a time");
+		cr_assert_eq(ring_of(f)->cq_tail, 0u);
+	}
+	f->worker.kick.kicked = 0;
+	cr_assert_eq(ring_go_on(&f->guest), 2);
+	cr_assert_eq(ring_of(f)->cq_tail, 2u);
+	struct cassin_cqe *first = fake_at(f, f->guest.ring.cqes.v);
+	cr_assert_eq(first[0].user_data, 1u, "in the order of the submissions");
+	cr_assert_eq(first[0].result, 3 * 4096);
+	cr_assert_eq(f->guest.nops, 0u, "it never pends");
+	fake_guest_free(f);
+}
+
+Test(ring, a_long_write_to_the_console_stops_too)
+{
+	struct fake_guest *f = guest_with_rings();
+	f->guest.run = RUN_ON_CPU;
+	queue(f, (struct cassin_sqe){.op = CASSIN_OP_CONSOLE_WRITE, .addr = FAKE_BASE + 0x8000, .len = 3 * 4096});
+	f->worker.kick.kicked = 1;
+	cr_assert_eq(ring_submit(&f->guest, 1), RING_AGAIN);
+	cr_assert_eq(f->guest.console.out_end, 4096u);
+	cr_assert_eq(ring_go_on(&f->guest), RING_AGAIN);
+	cr_assert_eq(ring_go_on(&f->guest), 1);
+	cr_assert_eq(f->guest.console.out_end, 3u * 4096);
+	fake_guest_free(f);
+}
+
 Test(ring, a_call_that_goes_on_may_find_no_more_room)
 {
 	struct fake_guest *f = guest_with_rings();

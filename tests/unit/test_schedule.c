@@ -2,6 +2,7 @@
 #include <criterion/criterion.h>
 #include <stdlib.h>
 
+#include "base/container.h"
 #include "base/schedule.h"
 
 #define SLICE UINT64_C(1000000)
@@ -144,7 +145,7 @@ Test(schedule, any_may_leave)
 		cr_assert((next - all) % 3 != 0 && next->vruntime >= last);
 		last = next->vruntime;
 		if (n % 5 == 0 && s.first && s.first->child)
-			schedule_remove(&s, s.first->child), n++;
+			schedule_remove(&s, CONTAINER_OF(s.first->child, struct share, node)), n++;
 	}
 	cr_assert_eq(n, 133);
 	cr_assert_eq(s.count, 0);
