@@ -9,6 +9,7 @@
 #include "base/time.h"
 #include "device/interest.h"
 #include "device/stream.h"
+#include "guest/descriptors.h"
 #include "guest/guest.h"
 #include "guest/ports.h"
 
@@ -51,19 +52,30 @@ static int32_t accept_arrival(struct listener *l)
 	return r;
 }
 
-static int32_t accept_host(struct listener *l)
+/* Accepts on the host's socket, which grants the descriptor. -EAGAIN, -EBUSY: the process has none left. */
+static int accept_descriptor(int listening)
 {
 	for (;;) {
-		int fd = accept4(l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-		if (fd >= 0) {
-			int32_t r = socket_open(l->stream.guest, fd);
-			if (r < 0)
-				close(fd);
-			return r;
-		}
+		int fd = accept4(listening, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		if (fd >= 0)
+			return fd;
 		if (errno != EINTR && errno != ECONNABORTED)
 			return starved(errno) ? -EBUSY : -EAGAIN;
 	}
+}
+
+static int32_t accept_host(struct listener *l)
+{
+	struct guest *g = l->stream.guest;
+	if (descriptors_take(g, 1))
+		return -EBUSY; /* it waits in the host's queue */
+	int fd = accept_descriptor(l->fd);
+	int32_t r = fd < 0 ? fd : socket_open(g, fd);
+	if (r < 0)
+		descriptors_give(g, 1);
+	if (r < 0 && fd >= 0)
+		close(fd);
+	return r;
 }
 
 static int32_t accept_one(struct listener *l)
@@ -135,10 +147,12 @@ static void listener_close(struct stream *s)
 	while (l->first) {
 		struct arrival *a = l->first;
 		l->first = a->next;
-		if (a->pipe)
+		if (a->pipe) {
 			pipe_refuse(a->pipe);
-		else
+		} else {
 			close(a->fd);
+			descriptors_give(s->guest, 1);
+		}
 		free(a);
 	}
 	free(l);
@@ -176,8 +190,10 @@ int listener_push(struct stream *s, int fd, struct pipe *p)
 {
 	struct listener *l = (struct listener *)s;
 	struct arrival *a = l->waiting < WAITING_MOST ? malloc(sizeof *a) : NULL;
-	if (!a)
+	if (!a || (!p && descriptors_take(s->guest, 1))) {
+		free(a);
 		return -ECONNREFUSED;
+	}
 	*a = (struct arrival){NULL, fd, p};
 	*l->last = a;
 	l->last = &a->next;

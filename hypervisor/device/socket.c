@@ -11,6 +11,7 @@
 #include "base/container.h"
 #include "device/interest.h"
 #include "device/stream.h"
+#include "guest/descriptors.h"
 #include "guest/guest.h"
 #include "spec/endpoint.h"
 
@@ -91,6 +92,7 @@ static void socket_close(struct stream *s)
 	struct socket_stream *sock = (struct socket_stream *)s;
 	interest_end(&sock->interest);
 	close(sock->fd);
+	descriptors_give(s->guest, 1);
 	free(sock);
 }
 
@@ -153,19 +155,16 @@ int32_t socket_open(struct guest *g, int fd)
 	return r;
 }
 
-int socket_connect(struct guest *g, const char *target, struct stream **out, bool *done)
+/* What socket_connect() does once the descriptor is granted. */
+static int connect_to(struct guest *g, const struct sockaddr *address, socklen_t len, struct stream **out, bool *done)
 {
-	struct sockaddr_storage address;
-	socklen_t len;
 	struct socket_stream *sock;
-	if (endpoint_sockaddr(target, &address, &len))
-		return -ENOENT;
-	int fd = socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), one = 1;
+	int fd = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), one = 1;
 	if (fd < 0)
 		return -EMFILE;
-	if (address.ss_family != AF_UNIX)
+	if (address->sa_family != AF_UNIX)
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-	int r = connect(fd, (struct sockaddr *)&address, len) ? errno : 0;
+	int r = connect(fd, address, len) ? errno : 0;
 	if (r && r != EINPROGRESS) { /* EAGAIN: a Unix socket whose backlog is full */
 		close(fd);
 		return r == EAGAIN ? -ECONNREFUSED : stream_error(r);
@@ -178,4 +177,18 @@ int socket_connect(struct guest *g, const char *target, struct stream **out, boo
 	*out = &sock->stream;
 	*done = r == 0;
 	return 0;
+}
+
+int socket_connect(struct guest *g, const char *target, struct stream **out, bool *done)
+{
+	struct sockaddr_storage address;
+	socklen_t len;
+	if (endpoint_sockaddr(target, &address, &len))
+		return -ENOENT;
+	if (descriptors_take(g, 1))
+		return -EMFILE;
+	int r = connect_to(g, (struct sockaddr *)&address, len, out, done);
+	if (r)
+		descriptors_give(g, 1);
+	return r;
 }

@@ -68,7 +68,7 @@ static void dismiss(struct engine *e, struct guest *g)
 /* Ports, cell and memory. On failure nothing is held but what guest_put() frees. */
 static int furnish(struct engine *e, struct guest *g, struct cassin_error_text *err)
 {
-	int r = ports_open(&g->spec, &g->ports, err);
+	int r = guest_ports_open(g, err);
 	if (r)
 		return r;
 	r = engine_cell_take(e, &g->spec, &g->cell, err);
@@ -249,7 +249,7 @@ int engine_guest_remove(struct engine *e, uint64_t id)
 	struct port *ports = g->ports;
 	g->ports = NULL;
 	pthread_mutex_unlock(&e->lock);
-	ports_close(ports, g->spec.nports); /* before its name is free, and without the lock: it removes files */
+	guest_ports_close(g, ports); /* before its name is free, and without the lock: it removes files */
 	pthread_mutex_lock(&e->lock);
 	registry_remove(&e->registry, g);
 	engine_changed_locked(e, g);

@@ -348,6 +348,8 @@ void engine_stats(struct engine *e, struct engine_stats *out)
 		.parkings = atomic_load(&e->host.parkings),
 		.swap_bytes = swap_used(&e->swap),
 		.host_frames = atomic_load(&e->pool.host),
+		.descriptors = atomic_load(&e->host.descriptors),
+		.descriptors_most = e->host.descriptors_most,
 		.spawns = atomic_load(&e->spawns),
 		.ends = atomic_load(&e->ends),
 		.crashes = atomic_load(&e->crashes),

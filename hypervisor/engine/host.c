@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* What guests need of their engine: the public state that changes as they begin and end. */
 #include <stdlib.h>
+#include <sys/resource.h>
 
 #include "base/container.h"
 #include "engine/engine.h"
+#include "guest/descriptors.h"
 
 static struct guest *by_name(struct guest_host *h, const char *domain, const char *name)
 {
@@ -71,6 +73,9 @@ void engine_host(struct engine *e)
 {
 	e->host.pool = &e->pool;
 	e->host.swap = e->swap.fd >= 0 ? &e->swap : NULL;
+	struct rlimit files;
+	if (!getrlimit(RLIMIT_NOFILE, &files))
+		e->host.descriptors_most = descriptors_for_guests(files.rlim_cur);
 	e->host.park_after_ns = e->options.park_after_ns;
 	e->host.console = e->options.console;
 	e->host.console_opaque = e->options.opaque;

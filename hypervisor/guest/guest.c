@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "guest/guest.h"
+#include "guest/descriptors.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -56,12 +57,32 @@ struct guest *guest_new(struct guest_host *host, const struct guest_spec *spec, 
 	return g;
 }
 
+int guest_ports_open(struct guest *g, struct cassin_error_text *err)
+{
+	unsigned n = (unsigned)g->spec.nports;
+	int r = descriptors_take(g, n);
+	if (r)
+		return error_set(err, r, "%s: no descriptors for its ports: guests may have %u open in this process",
+				 g->spec.name, g->host->descriptors_most);
+	r = ports_open(&g->spec, &g->ports, err);
+	if (r)
+		descriptors_give(g, n);
+	return r;
+}
+
+void guest_ports_close(struct guest *g, struct port *ports)
+{
+	if (ports)
+		descriptors_give(g, (unsigned)g->spec.nports);
+	ports_close(ports, g->spec.nports);
+}
+
 void guest_put(struct guest *g)
 {
 	if (atomic_fetch_sub(&g->refs, 1) != 1)
 		return;
 	console_destroy(&g->console);
-	ports_close(g->ports, g->spec.nports);
+	guest_ports_close(g, g->ports);
 	image_put(g->image);
 	files_put(g->files);
 	if (g->template)

@@ -85,7 +85,8 @@ struct guest {
 	atomic_bool parked;                    /* its memory is folded up, and it has not run since */
 	struct guest_atomics count;            /* any thread may read */
 	atomic_uint cell_number;
-	struct account account; /* of host memory */
+	struct account account;  /* of host memory */
+	atomic_uint descriptors; /* of the process, that are open for it: descriptors.h */
 
 	struct guest_record record;
 	struct guest_links links;
@@ -133,6 +134,10 @@ struct guest {
 	unsigned restart_row; /* restarts that followed each other quickly */
 };
 
+/* Binds the ports of its spec, within what descriptors guests may have. */
+int guest_ports_open(struct guest *g, struct cassin_error_text *err);
+/* Closes what g->ports was, and gives the descriptors back; NULL is fine. */
+void guest_ports_close(struct guest *g, struct port *ports);
 /* Drops a reference. Any thread. */
 void guest_put(struct guest *g);
 

@@ -7,7 +7,7 @@ import socket
 import threading
 import time
 
-from cassin_test import holds, wait_until
+from cassin_test import equal, have, holds, http_get, one_line, wait_until
 
 STORMS = ("random", "console", "listen", "cancel", "sends")
 SECONDS = 4
@@ -67,3 +67,32 @@ def test_a_storm_takes_no_more_than_its_share(t):
                 (charged(daemon, "victim"), charged(daemon, "storm"), daemon.cpu_seconds()), before))
             holds(victim >= 0.4 * both, f"{kind}: the neighbour had {victim:.2f} s of {both:.2f} s, the storm {storm:.2f} s")
             daemon.cassin("rm", "storm", code=0)
+
+
+def test_a_guest_with_all_connections_shuts_nobody_out(t):
+    """Neither the operator nor another guest, where the process may have few descriptors."""
+    daemon = t.daemon("--workers", "1", prefix=[have("prlimit"), "--nofile=128:128"])
+    hog, other = t.ports(), t.ports()
+    daemon.cassin("spawn", "--name", "hog", "-p", f"{hog}:7", t.guest("echo"), code=0)
+    daemon.cassin("spawn", "--name", "other", "-p", f"{other}:80", t.guest("http"), code=0)
+    with contextlib.ExitStack() as stack:
+        for _ in range(100):
+            connection = stack.enter_context(socket.create_connection(("127.0.0.1", hog)))
+            connection.setblocking(False)
+        wait_until(lambda: daemon.guest("hog")["counters"]["accepted"] > 15, "connections are accepted")
+        stats = daemon.request("GET", "/v1/stats", status=200).json()
+        holds(stats["descriptors"] <= stats["descriptors_most"] == 32, f"descriptors of guests: {stats['descriptors']}")
+        holds(daemon.guest("hog")["counters"]["accepted"] <= 24, "the hog has three quarters of them")
+        equal(http_get(other, "/status").json()["name"], "other", "the other guest answers")
+        for command in (["ps"], ["stats"], ["inspect", "hog"], ["spawn", "--name", "third", t.guest("hello")], ["kill", "hog"]):
+            daemon.cassin(*command, code=0)
+    daemon.cassin("rm", "--all", code=0)
+    equal(daemon.request("GET", "/v1/stats", status=200).json()["descriptors"], 0, "descriptors afterwards")
+
+
+def test_ports_beyond_what_guests_may_have_are_refused(t):
+    daemon = t.daemon("--workers", "1", prefix=[have("prlimit"), "--nofile=128:128"])
+    ports = [{"host": f"tcp:127.0.0.1:{t.ports()}", "guest": i + 1} for i in range(30)]
+    path = t.write("many.json", json.dumps({"name": "many", "image": t.guest("http"), "ports": ports}))
+    one_line(daemon.cassin("spawn", "--spec", path, code=1).err, "many", "descriptors")
+    daemon.cassin("spawn", t.guest("hello"), code=0)

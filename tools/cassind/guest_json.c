@@ -52,6 +52,8 @@ const struct figure engine_figures[] = {
 	GAUGE(host_frames, "4 KiB of the pool in use by what is no frame of a cell"),
 	GAUGE(image_frames, "4 KiB frames of shared image pages"),
 	GAUGE(quarantined_frames, "Freed page-table frames that await a flush"),
+	GAUGE(descriptors, "Descriptors open for ports and connections of guests"),
+	GAUGE(descriptors_most, "How many of those there may be"),
 	COUNTER(spawns, "Guests spawned"),
 	COUNTER(ends, "Ends of guests"),
 	COUNTER(crashes, "Crashes of guests"),

@@ -177,14 +177,15 @@ uint64_t engine_changed_next(struct engine *e);
 
 struct engine_stats {
 	unsigned workers, cells;
-	uint64_t guests, running;          /* listed; GUEST_STARTING or GUEST_RUNNING */
-	uint64_t parked;                   /* of the running */
-	uint64_t parkings;                 /* times that a guest was parked */
-	uint64_t swap_bytes;               /* in use in the swap file */
-	uint64_t pool_frames, used_frames; /* 4 KiB; guests, page tables, images, monitors */
-	uint64_t host_frames;              /* of the pool, by what is no frame of a cell: see memory_account */
-	uint64_t image_frames;             /* of those, shared image pages */
-	uint64_t quarantined_frames;       /* freed page tables that await a cell flush */
+	uint64_t guests, running;               /* listed; GUEST_STARTING or GUEST_RUNNING */
+	uint64_t parked;                        /* of the running */
+	uint64_t parkings;                      /* times that a guest was parked */
+	uint64_t swap_bytes;                    /* in use in the swap file */
+	uint64_t pool_frames, used_frames;      /* 4 KiB; guests, page tables, images, monitors */
+	uint64_t host_frames;                   /* of the pool, by what is no frame of a cell: see memory_account */
+	uint64_t image_frames;                  /* of those, shared image pages */
+	uint64_t quarantined_frames;            /* freed page tables that await a cell flush */
+	uint64_t descriptors, descriptors_most; /* open for ports and connections of guests, and how many may be */
 	uint64_t spawns, ends, crashes, restarts;
 	uint64_t exits, hypercalls, switches, preemptions, commits, flushes, moves;
 	uint64_t uptime_ns;
