@@ -6,7 +6,8 @@
 #include "cell/cell.h"
 
 #define HOT_FROZEN 8u
-#define IDLE_IMAGES 8u /* without a guest, kept for the next spawn */
+#define IDLE_IMAGES 8u                  /* without a guest, kept for the next spawn, */
+#define IDLE_BYTES (UINT64_C(16) << 20) /* and their files: a cell's reference keeps an image in memory */
 
 static uint64_t count_pages(const struct image *image)
 {
@@ -78,12 +79,17 @@ static void free_frames(struct cell *c, frame_t *frames, uint64_t n)
 	free(frames);
 }
 
-void cell_image_free(struct cell *c, struct cell_image *ci)
+static void take_out(struct cell *c, struct cell_image *ci)
 {
 	struct cell_image **link = &c->images;
 	while (*link != ci)
 		link = &(*link)->next;
 	*link = ci->next;
+}
+
+/* Of one that was taken out. Needs no lock, and takes its time: by its pages, and by the file's size if nobody else has it. */
+static void free_one(struct cell *c, struct cell_image *ci)
+{
 	free_frames(c, ci->frames, ci->npages);
 	free_frames(c, ci->frozen_frames, ci->frozen ? ci->frozen->npages : 0);
 	image_put(ci->image);
@@ -91,14 +97,27 @@ void cell_image_free(struct cell *c, struct cell_image *ci)
 	free(ci);
 }
 
-/* Frees the idle images beyond the IDLE_IMAGES newest. */
-static void drop_idle(struct cell *c)
+void cell_image_free(struct cell *c, struct cell_image *ci)
+{
+	take_out(c, ci);
+	free_one(c, ci);
+}
+
+/* Takes out the idle images beyond the newest that are worth keeping, and puts them on a list. */
+static void take_idle(struct cell *c, struct cell_image **out)
 {
 	unsigned idle = 0;
+	uint64_t bytes = 0;
 	for (struct cell_image *ci = c->images, *next; ci; ci = next) {
 		next = ci->next;
-		if (!ci->guests && ++idle > IDLE_IMAGES)
-			cell_image_free(c, ci);
+		if (ci->guests)
+			continue;
+		bytes += image_bytes(ci->image);
+		if (++idle <= IDLE_IMAGES && bytes <= IDLE_BYTES)
+			continue;
+		take_out(c, ci);
+		ci->next = *out;
+		*out = ci;
 	}
 }
 
@@ -113,14 +132,22 @@ static bool has_twin(const struct cell *c, const struct cell_image *ci)
 
 void cell_image_put(struct cell *c, struct cell_image *ci)
 {
+	struct cell_image *out = NULL;
 	pthread_mutex_lock(&c->lock);
 	if (!--ci->guests) {
-		if (has_twin(c, ci))
-			cell_image_free(c, ci);
-		else
-			drop_idle(c);
+		if (has_twin(c, ci)) {
+			take_out(c, ci);
+			ci->next = NULL;
+			out = ci;
+		} else {
+			take_idle(c, &out);
+		}
 	}
 	pthread_mutex_unlock(&c->lock);
+	for (struct cell_image *next; out; out = next) {
+		next = out->next;
+		free_one(c, out);
+	}
 }
 
 /* Where the shared frame of a page is kept, and the template's content of it. NULL: the page is not shared. */

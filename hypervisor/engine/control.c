@@ -183,6 +183,23 @@ struct control_call {
 	struct cassin_error_text error;
 };
 
+/* Ends the wait for the next incarnation, if there is one. Only the owner's thread ends it, so the state does not change while ports
+ * are closed without the lock: that removes files. */
+static void end_wait(struct guest *g)
+{
+	struct engine *e = engine_of(g);
+	pthread_mutex_lock(&e->lock);
+	bool waiting = g->record.state == GUEST_WAITING;
+	pthread_mutex_unlock(&e->lock);
+	if (!waiting)
+		return;
+	ports_refuse(g->ports, g->spec.nports);
+	pthread_mutex_lock(&e->lock);
+	g->record.state = GUEST_KILLED;
+	engine_changed_locked(e, g);
+	pthread_mutex_unlock(&e->lock);
+}
+
 /* Ends the incarnation, or the wait for the next one. On the owner's thread. */
 static void end_now(struct guest *g)
 {
@@ -191,13 +208,7 @@ static void end_now(struct guest *g)
 	case RUN_NONE:
 		deadlines_clear(&w->deadlines, &g->timer);
 		g->timer_on = false;
-		pthread_mutex_lock(&engine_of(g)->lock);
-		if (g->record.state == GUEST_WAITING) {
-			g->record.state = GUEST_KILLED;
-			ports_refuse(g->ports, g->spec.nports);
-			engine_changed_locked(engine_of(g), g);
-		}
-		pthread_mutex_unlock(&engine_of(g)->lock);
+		end_wait(g);
 		return;
 	case RUN_RUNNABLE:
 		worker_dequeue(w, g);

@@ -5,7 +5,7 @@ import json
 import os
 import struct
 
-from cassin_test import contains, equal, holds, one_line
+from cassin_test import contains, equal, holds, one_line, wait_until
 
 PT_LOAD, PT_INTERP, PT_NOTE = 1, 3, 4
 PF_X, PF_W = 1, 2
@@ -334,3 +334,19 @@ def test_a_spec_as_editors_and_programs_write_it(t):
     t.cassin("run", "--spec", path, "--name", "marked", code=0)
     path = t.write("wide.json", "{}".encode("utf-16"))
     one_line(t.cassin("run", "--spec", path, "--name", "wide", code=125).err, "wide.json: is UTF-16")
+
+
+def test_large_images_that_no_guest_uses_are_not_kept_without_end(t):
+    daemon = t.daemon()
+    path = t.write("large.elf", bytes(hello(t).bytes))
+    before = daemon.pss_kib("Pss_Anon")
+    for i in range(10):
+        with open(path, "r+b") as image:
+            image.truncate((40 << 20) + i)
+        daemon.cassin("spawn", "--name", "large", path, code=0)
+        daemon.cassin("rm", "large", code=0)
+        os.rename(path, t.path(f"large-{i}.elf"))
+        path = t.write("large.elf", bytes(hello(t).bytes))
+        daemon.cassin("spawn", "--name", "kept", t.path(f"large-{i}.elf"), code=0)
+        daemon.cassin("rm", "kept", code=0)
+    wait_until(lambda: daemon.pss_kib("Pss_Anon") - before < 100 << 10, "at most 64 MiB of them are kept")
