@@ -123,8 +123,8 @@ def test_a_kept_guest_whose_files_hang_holds_up_no_other(t):
 
     hanging = Hanging(t, "--state", t.path("state"), prepare=leave_specs, wait=False)
     daemon = hanging.daemon
-    wait_until(lambda: os.path.exists(daemon.socket) and len(daemon.guests()) == 2, "the others run")
-    equal([guest["name"] for guest in daemon.guests()], ["b", "c"], "guests")
+    wait_until(lambda: "listens on" in daemon.log() and len(daemon.guests()) == 2, "the others run")
+    equal(sorted(guest["name"] for guest in daemon.guests()), ["b", "c"], "guests")
     daemon.cassin("rm", "b", code=0)
     hanging.release()
     wait_until(lambda: len(daemon.guests()) == 2, "the third has come to be")
