@@ -206,8 +206,10 @@ int32_t cassin_do_threaded(const struct cassin_sqe *sqe)
 
 uint64_t cassin_after(uint64_t ns)
 {
-	uint64_t when;
-	return __builtin_add_overflow(cassin_now(), ns, &when) ? CASSIN_FOREVER : when;
+	uint64_t now = cassin_now(), last = CASSIN_FOREVER - 1;
+	if (ns == CASSIN_FOREVER)
+		return ns;
+	return ns < last - now ? now + ns : last;
 }
 
 void cassin_sleep(uint64_t ns)

@@ -33,8 +33,10 @@ static void fire(uint64_t now)
 	while ((t = kernel.timers.first) && t->when <= now) {
 		timers_remove(&kernel.timers, t);
 		if (t->period) {
-			uint64_t late = (now - t->when) / t->period;
-			t->when += (late + 1) * t->period;
+			uint64_t late = (now - t->when) / t->period; /* late * period is at most now - when */
+			t->when += late * t->period;
+			if (__builtin_add_overflow(t->when, t->period, &t->when))
+				t->when = CASSIN_FOREVER - 1;
 			timers_add(&kernel.timers, t);
 		}
 		t->fire(t);

@@ -64,8 +64,8 @@ int nanosleep(const struct timespec *time, struct timespec *rest)
 	if (time->tv_sec < 0 || time->tv_nsec < 0 || (uint64_t)time->tv_nsec >= SECOND)
 		return system_failed(EINVAL);
 	if (__builtin_mul_overflow((uint64_t)time->tv_sec, SECOND, &ns) ||
-	    __builtin_add_overflow(ns, (uint64_t)time->tv_nsec, &ns))
-		ns = CASSIN_FOREVER;
+	    __builtin_add_overflow(ns, (uint64_t)time->tv_nsec, &ns) || ns == CASSIN_FOREVER)
+		ns = CASSIN_FOREVER - 1;
 	cassin_sleep(ns);
 	if (rest)
 		*rest = (struct timespec){0};

@@ -18,6 +18,7 @@
 
 #define FIRST_FD (STDERR_FILENO + 1)
 #define OPEN_MOST 64
+#define WRITE_PIECE 4096u /* as much as LOG takes at once */
 
 /* A descriptor is one thread's at a time, but which are free is everybody's. */
 static struct open_file {
@@ -74,7 +75,12 @@ int _write(int fd, const void *from, size_t size)
 		return system_failed(EBADF);
 	if (size > CASSIN_IO_MAX)
 		size = CASSIN_IO_MAX;
-	cassin_write(from, size);
+	for (size_t done = 0, n; done < size; done += n) {
+		n = size - done < WRITE_PIECE ? size - done : WRITE_PIECE;
+		int64_t r = cassin_call(CASSIN_CALL_LOG, (uint64_t)from + done, n, 0, 0, 0);
+		if (r < 0)
+			return done ? (int)done : system_failed((int)-r);
+	}
 	return (int)size;
 }
 
@@ -83,6 +89,10 @@ int _open(const char *path, int flags, int mode)
 	struct cassin_file_info info;
 	int64_t file = find(path, &info);
 	(void)mode;
+	if (file >= 0 && (flags & O_CREAT) && (flags & O_EXCL))
+		return system_failed(EEXIST);
+	if (file >= 0 && flags & O_DIRECTORY)
+		return system_failed(ENOTDIR);
 	if ((flags & O_ACCMODE) != O_RDONLY || (file < 0 && flags & O_CREAT))
 		return system_failed(EROFS);
 	if (file < 0)

@@ -27,17 +27,28 @@ static size_t reent_size(void)
 	return round_up(sizeof(struct _reent), CASSIN_LOCAL_ALIGN);
 }
 
-static size_t block_size(void)
-{
-	size_t size = (size_t)(uintptr_t)cassin_tls_size;
-	return size ? round_up(size, CASSIN_LOCAL_ALIGN) : 0;
-}
-
-/* Fills a block, which is zero, and turns fs to it. */
-static int set_block(char *block)
+static size_t block_align(void)
 {
 	size_t align = (size_t)(uintptr_t)cassin_tls_align;
-	char *base = block + block_size();
+	return align > CASSIN_LOCAL_ALIGN ? align : CASSIN_LOCAL_ALIGN;
+}
+
+static size_t block_size(void)
+{
+	return round_up((size_t)(uintptr_t)cassin_tls_size, block_align());
+}
+
+/* What it takes, aligned to CASSIN_LOCAL_ALIGN, so that somewhere in it the block's end is aligned as the block is. */
+static size_t block_room(void)
+{
+	return block_size() ? block_align() - CASSIN_LOCAL_ALIGN + block_size() + sizeof(void *) : 0;
+}
+
+/* Fills the block for which there is room at `at`, all zero, and turns fs to it. */
+static int set_block(char *at)
+{
+	size_t align = (size_t)(uintptr_t)cassin_tls_align, before = (uintptr_t)at + block_size();
+	char *base = at + block_size() + (round_up(before, block_align()) - before);
 	memcpy(base - round_up((size_t)(uintptr_t)cassin_tls_size, align), cassin_tls_from,
 	       (size_t)(uintptr_t)cassin_tls_filled);
 	*(void **)(void *)base = base;
@@ -46,19 +57,20 @@ static int set_block(char *block)
 
 void local_begin_main(void)
 {
-	if (!block_size())
+	size_t room = block_room();
+	if (!room)
 		return;
-	char *block = cassin_alloc_aligned(CASSIN_LOCAL_ALIGN, block_size() + sizeof(void *));
+	char *block = cassin_alloc_aligned(CASSIN_LOCAL_ALIGN, room);
 	if (!block)
-		cassin_panic("no memory for main's thread-local variables");
-	if (set_block(memset(block, 0, block_size())))
+		cassin_panic("no memory for main's thread-local variables: %zu bytes, aligned to %zu", block_size(),
+			     block_align());
+	if (set_block(memset(block, 0, room)))
 		cassin_panic("fs cannot be set");
 }
 
 size_t cassin_local_size(void)
 {
-	size_t block = block_size();
-	return reent_size() + (block ? block + sizeof(void *) : 0);
+	return reent_size() + block_room();
 }
 
 void cassin_local_begin(void *at)

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <cassin/guest.h>
+
 #include <sqlite3.h>
 
 #define LINE_MOST 65536
@@ -35,7 +37,10 @@ static void print_row(sqlite3_stmt *row)
 /* Runs what is in `sql`, statement after statement, up to the first mistake. */
 static bool run(sqlite3 *db, const char *sql)
 {
+	static struct cassin_birth birth;
 	int result = SQLITE_OK;
+	if (cassin_reborn(&birth)) /* a clone: SQLite's random numbers begin anew */
+		sqlite3_randomness(0, NULL);
 	while (result == SQLITE_OK && *sql) {
 		sqlite3_stmt *statement;
 		result = sqlite3_prepare_v2(db, sql, -1, &statement, &sql);

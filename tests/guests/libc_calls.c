@@ -10,8 +10,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
+
+#include <cassin/kernel.h>
 
 #include "check.h"
 
@@ -200,6 +203,12 @@ static void named_files(int argc, char **argv)
 	CHECK_IS(fgetc(in), EOF);
 	CHECK(!fopen("lib/numbers", "r+"));
 	CHECK_IS(errno, EROFS);
+	CHECK_IS(open("greeting", O_RDWR | O_CREAT | O_EXCL, 0600), -1);
+	CHECK_IS(errno, EEXIST);
+	CHECK_IS(open("greeting", O_RDONLY | O_CREAT | O_EXCL, 0600), -1);
+	CHECK_IS(errno, EEXIST);
+	CHECK_IS(open("greeting", O_RDONLY | O_DIRECTORY), -1);
+	CHECK_IS(errno, ENOTDIR);
 	CHECK_IS(remove("greeting"), -1);
 	CHECK_IS(errno, EROFS);
 	int fd;
@@ -255,9 +264,87 @@ static void aborts(int argc, char **argv)
 	abort();
 }
 
+/* However far away a moment is, a thread may wait for it. */
+static void sleeps(int argc, char **argv)
+{
+	static const struct timespec far[] = {
+		{LONG_MAX, 999999999},   {18446744073, 709551614}, {18446744073, 709551615},
+		{9223372036, 854775807}, {1000000000, 0},
+	};
+	int which = argc > 1 ? atoi(argv[1]) : 0;
+	puts("sleeping");
+	if (which < 5)
+		nanosleep(&far[which], NULL);
+	else if (which == 5)
+		sleep(UINT_MAX);
+	else if (which == 6)
+		usleep(UINT_MAX);
+	else
+		cassin_sleep(CASSIN_FOREVER - 1);
+	CHECK(!"it has slept");
+}
+
+/* A timer whose period ends beyond all time fires once. */
+static unsigned fired;
+
+static void fires(struct cassin_timer *t)
+{
+	(void)t;
+	fired++;
+}
+
+static void periods(int argc, char **argv)
+{
+	struct cassin_timer t = {.fire = fires, .period = CASSIN_FOREVER - 5};
+	(void)argc;
+	(void)argv;
+	cassin_timer_start(&t, cassin_now() + MS);
+	for (int i = 0; i < 3; i++)
+		cassin_sleep(2 * MS);
+	CHECK_IS(fired, 1);
+	CHECK(cassin_timer_stop(&t));
+	CHECK_IS(cassin_after(CASSIN_FOREVER), CASSIN_FOREVER);
+	CHECK_IS(cassin_after(CASSIN_FOREVER - 1), CASSIN_FOREVER - 1);
+}
+
+/* Numbers that nobody can guess, and none of them twice. */
+static void random_numbers(int argc, char **argv)
+{
+	uint32_t seen[64];
+	unsigned char large[1000] = {0}, bits = 0;
+	(void)argc;
+	(void)argv;
+	for (int i = 0; i < 64; i++) { /* that two of them are the same: once in two million runs */
+		seen[i] = arc4random();
+		for (int j = 0; j < i; j++)
+			CHECK(seen[j] != seen[i]);
+		CHECK(arc4random_uniform(7) < 7);
+	}
+	CHECK_IS(arc4random_uniform(1) + arc4random_uniform(0), 0);
+	for (int i = 0; i < 40; i++) {
+		arc4random_buf(large, sizeof large);
+		bits |= large[0] & large[999];
+	}
+	CHECK_IS(bits, 255);
+	CHECK_IS(getentropy(large, 256), 0);
+	CHECK_IS(getentropy(large, 257), -1);
+	CHECK_IS(errno, EIO);
+}
+
 static const struct property all[] = {
-	{"formats", formats}, {"numbers", numbers}, {"memory", memory},           {"jumps", jumps},
-	{"dates", dates},     {"files", files},     {"named-files", named_files}, {"stack", stack},
-	{"lines", lines},     {"ends", ends},       {"aborts", aborts},
+	{"formats", formats},
+	{"numbers", numbers},
+	{"memory", memory},
+	{"jumps", jumps},
+	{"dates", dates},
+	{"files", files},
+	{"named-files", named_files},
+	{"stack", stack},
+	{"lines", lines},
+	{"ends", ends},
+	{"aborts", aborts},
+	{"sleeps", sleeps},
+	{"periods", periods},
+	{"random", random_numbers},
 };
 PROPERTIES(all)

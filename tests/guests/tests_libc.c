@@ -20,8 +20,27 @@ static void lines(struct world *w, const struct test *t)
 	expect_says("the console", console_of(w, id), t->says);
 }
 
+/* It has said that it sleeps; soon it does: only who waits in the hypervisor is folded up. */
+static void sleeps(struct world *w, const struct test *t)
+{
+	uint64_t id = spawn(w, "g", t->image, t->args);
+	int r;
+	await_text(w, id, "sleeping");
+	for (int i = 0; (r = engine_guest_park(w->e, id)) == -EBUSY && i < 2000; i++)
+		sleep_ms(2);
+	if (r)
+		fail("it does not sleep: %s", console_of(w, id));
+	EXPECT_IS(status_of(w, id).state, GUEST_RUNNING);
+	EXPECT_IS(engine_guest_kill(w->e, id), 0);
+}
+
 #define CALLS(what) PASS_IN("libc", "libc_calls", what)
 #define THREADS(what) PASS_IN("libc", "libc_threads", what)
+#define SECTION(what) PASS_IN("libc", "libc_sections", what)
+#define SLEEPS(which)                                                                                                  \
+	{                                                                                                              \
+		.name = "libc.sleeps-" which, .run = sleeps, .image = "libc_calls", .args = "sleeps " which            \
+	}
 
 const struct test tests_libc[] = {
 	CALLS("formats"),
@@ -31,6 +50,43 @@ const struct test tests_libc[] = {
 	CALLS("dates"),
 	CALLS("files"),
 	CALLS("stack"),
+	SECTION("complex"),
+	SECTION("characters"),
+	SECTION("error-numbers"),
+	SECTION("rounding"),
+	SECTION("limits"),
+	SECTION("widest-integers"),
+	SECTION("locales"),
+	SECTION("mathematics"),
+	SECTION("long-doubles"),
+	SECTION("jumps-to"),
+	SECTION("signals"),
+	SECTION("arguments"),
+	SECTION("prints-integers"),
+	SECTION("prints-floats"),
+	SECTION("prints-long-doubles"),
+	SECTION("prints-wide"),
+	SECTION("scans"),
+	SECTION("streams"),
+	SECTION("converts"),
+	SECTION("pseudo-random"),
+	SECTION("searches"),
+	SECTION("multibyte"),
+	SECTION("strings"),
+	SECTION("times"),
+	SECTION("wide-strings"),
+	SECTION("system-calls"),
+	SLEEPS("0"),
+	SLEEPS("1"),
+	SLEEPS("2"),
+	SLEEPS("3"),
+	SLEEPS("4"),
+	SLEEPS("5"),
+	SLEEPS("6"),
+	SLEEPS("7"),
+	CALLS("periods"),
+	CALLS("random"),
+	PASS_IN("libc", "libc_aligned", "aligned-variables"),
 	{.name = "libc.overflow",
 	 .run = crashes,
 	 .image = "libc_calls",

@@ -59,7 +59,8 @@ int cassin_thread_set_priority(struct cassin_thread *t, unsigned priority);
 
 /* cassin_sleep_until() of guest-lib lets the other threads run. So does this; `ns` from now. */
 void cassin_sleep(uint64_t ns);
-/* The moment `ns` from now, for deadlines. */
+/* The moment `ns` from now, for deadlines; the last one before CASSIN_FOREVER if that is beyond it: who waits for that still
+ * waits for something. CASSIN_FOREVER stays as it is. */
 uint64_t cassin_after(uint64_t ns);
 
 /* Values of the calling thread's own, for libraries; free of cost. i < CASSIN_THREAD_SLOTS; NULL at the start. */

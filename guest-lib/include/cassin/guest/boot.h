@@ -3,6 +3,8 @@
 #ifndef CASSIN_GUEST_BOOT_H
 #define CASSIN_GUEST_BOOT_H
 
+#include <stdbool.h>
+
 #include <cassin/abi.h>
 
 /* The boot record; good for the guest's whole life. */
@@ -24,5 +26,13 @@ void cassin_ready_at_wait(void);
 void cassin_info(struct cassin_info *out);
 /* Fills with random bytes. 0, -CASSIN_EFAULT. */
 int cassin_random(void *to, uint32_t len);
+
+/* Which incarnation something belongs to; all zero: none. */
+struct cassin_birth {
+	uint8_t seed[32]; /* the boot record's */
+};
+/* Whether `birth` is another incarnation's than this guest's, which it is from then on. A clone goes on with all that its
+ * template had, and so with what that had drawn as random: true is the sign to draw anew. It costs no exit. */
+bool cassin_reborn(struct cassin_birth *birth);
 
 #endif
