@@ -3,7 +3,7 @@
  * kv [--port N]
  *
  * A key-value server that speaks RESP2, the protocol of redis-cli and redis-benchmark, with pipelining and inline
- * commands. This file takes requests apart; kv_commands.c carries them out, kv_store.c keeps the data.
+ * commands. This file takes requests apart; kv_session.c and kv_commands.c carry them out, kv_store.c keeps the data.
  */
 #include "kv.h"
 
@@ -11,6 +11,7 @@
 #define LINE_MAX 4096u   /* longest inline command, bytes */
 #define BULK_MAX 524288u /* longest argument */
 #define INPUT_MAX (1u << 20)
+#define IDLE_NS UINT64_C(300000000000) /* clients keep connections in pools */
 
 static struct slice args[KV_ARGS_MAX];
 
@@ -124,7 +125,10 @@ int main(int argc, char **argv)
 	struct cassin_service service = {
 		.port = (uint16_t)port,
 		.input_max = INPUT_MAX,
+		.idle = IDLE_NS,
+		.open = session_open,
 		.input = input,
+		.close = session_close,
 		.tick = store_tick,
 	};
 	int r = store_init();

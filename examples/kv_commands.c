@@ -1,92 +1,10 @@
 /* SPDX-License-Identifier: MIT */
+/* The commands that work on the data, and those that need nothing. */
 #include "kv.h"
 
 #define NS_PER_MS 1000000
 #define MS_PER_SECOND 1000
 #define EXPIRE_MAX_MS 1000000000000LL /* about 31 years */
-
-#define REPLY_ROOM 64u /* bytes around a bulk string */
-
-#define NOT_AN_INTEGER "ERR value is not an integer or out of range"
-#define OUT_OF_MEMORY "OOM the guest's memory is full"
-
-struct request {
-	struct cassin_conn *c;
-	const struct slice *args;
-	uint32_t n;
-};
-
-static uint64_t commands; /* carried out so far */
-
-static void reply_text(struct cassin_conn *c, const char *text)
-{
-	cassin_send(c, text, strlen(text));
-}
-
-void reply_error(struct cassin_conn *c, const char *format, ...)
-{
-	char text[256];
-	va_list list;
-	va_start(list, format);
-	int n = cassin_vformat(text, sizeof text, format, list);
-	va_end(list);
-	if (n >= (int)sizeof text)
-		n = sizeof text - 1;
-	for (int i = 0; i < n; i++) { /* it may quote what the client sent */
-		if ((unsigned char)text[i] < ' ')
-			text[i] = ' ';
-	}
-	cassin_send(c, "-", 1);
-	cassin_send(c, text, (size_t)n);
-	cassin_send(c, "\r\n", 2);
-}
-
-static void reply_number(struct cassin_conn *c, char mark, long long n)
-{
-	char text[32];
-	int len = cassin_format(text, sizeof text, "%c%lld\r\n", mark, n);
-	cassin_send(c, text, (size_t)len);
-}
-
-static void reply_bulk(struct cassin_conn *c, struct slice s)
-{
-	if (!cassin_reserve(c, s.len + REPLY_ROOM)) {
-		reply_error(c, OUT_OF_MEMORY);
-		return;
-	}
-	reply_number(c, '$', s.len);
-	cassin_send(c, s.at, s.len);
-	cassin_send(c, "\r\n", 2);
-}
-
-static void reply_null(struct cassin_conn *c)
-{
-	reply_text(c, "$-1\r\n");
-}
-
-/* Whether the text is `name` (in capitals), in capitals or not. */
-static bool is(struct slice s, const char *name)
-{
-	uint32_t i = 0;
-	for (; i < s.len && name[i]; i++) {
-		char ch = s.at[i];
-		if ((ch >= 'a' && ch <= 'z' ? (char)(ch - 'a' + 'A') : ch) != name[i])
-			return false;
-	}
-	return i == s.len && !name[i];
-}
-
-static bool parse_signed(struct slice s, long long *out)
-{
-	bool minus = s.len && *s.at == '-';
-	if (minus && is(s, "-9223372036854775808")) {
-		*out = INT64_MIN;
-		return true;
-	}
-	long long n = cassin_parse(s.at + minus, s.len - minus);
-	*out = minus ? -n : n;
-	return n >= 0;
-}
 
 static void ping(const struct request *r)
 {
@@ -105,15 +23,15 @@ static void echo(const struct request *r)
 static bool set_options(const struct request *r, uint64_t *expires, bool *nx, bool *xx)
 {
 	for (uint32_t i = 3; i < r->n; i++) {
-		bool seconds = is(r->args[i], "EX");
+		bool seconds = slice_is(r->args[i], "EX");
 		long long time;
-		if (is(r->args[i], "NX") && !*xx) {
+		if (slice_is(r->args[i], "NX") && !*xx) {
 			*nx = true;
-		} else if (is(r->args[i], "XX") && !*nx) {
+		} else if (slice_is(r->args[i], "XX") && !*nx) {
 			*xx = true;
-		} else if ((seconds || is(r->args[i], "PX")) && i + 1 < r->n && *expires == CASSIN_FOREVER) {
-			if (!parse_signed(r->args[++i], &time)) {
-				reply_error(r->c, NOT_AN_INTEGER);
+		} else if ((seconds || slice_is(r->args[i], "PX")) && i + 1 < r->n && *expires == CASSIN_FOREVER) {
+			if (!slice_number(r->args[++i], &time)) {
+				reply_error(r->c, KV_NO_INTEGER);
 				return false;
 			}
 			long long most = seconds ? EXPIRE_MAX_MS / MS_PER_SECOND : EXPIRE_MAX_MS;
@@ -123,7 +41,7 @@ static bool set_options(const struct request *r, uint64_t *expires, bool *nx, bo
 			}
 			*expires = cassin_now() + (uint64_t)time * (seconds ? MS_PER_SECOND : 1) * NS_PER_MS;
 		} else {
-			reply_error(r->c, "ERR syntax error");
+			reply_error(r->c, KV_SYNTAX);
 			return false;
 		}
 	}
@@ -144,18 +62,23 @@ static void set(const struct request *r)
 		}
 	}
 	if (store_set(r->args[1], r->args[2], expires))
-		reply_error(r->c, OUT_OF_MEMORY);
+		reply_error(r->c, KV_OUT_OF_MEMORY);
 	else
 		reply_text(r->c, "+OK\r\n");
 }
 
+static void reply_value(struct cassin_conn *c, struct slice key)
+{
+	const struct entry *e = store_get(key);
+	if (e)
+		reply_bulk(c, entry_value(e));
+	else
+		reply_null(c);
+}
+
 static void get(const struct request *r)
 {
-	const struct entry *e = store_get(r->args[1]);
-	if (e)
-		reply_bulk(r->c, entry_value(e));
-	else
-		reply_null(r->c);
+	reply_value(r->c, r->args[1]);
 }
 
 static void del(const struct request *r)
@@ -179,8 +102,8 @@ static void add(const struct request *r, long long by)
 	const struct entry *e = store_get(r->args[1]);
 	long long value = 0;
 	char text[32];
-	if (e && !parse_signed(entry_value(e), &value)) {
-		reply_error(r->c, NOT_AN_INTEGER);
+	if (e && !slice_number(entry_value(e), &value)) {
+		reply_error(r->c, KV_NO_INTEGER);
 		return;
 	}
 	if (__builtin_add_overflow(value, by, &value)) {
@@ -189,7 +112,7 @@ static void add(const struct request *r, long long by)
 	}
 	int len = cassin_format(text, sizeof text, "%lld", value);
 	if (store_set(r->args[1], (struct slice){text, (uint32_t)len}, e ? e->expires : CASSIN_FOREVER))
-		reply_error(r->c, OUT_OF_MEMORY);
+		reply_error(r->c, KV_OUT_OF_MEMORY);
 	else
 		reply_number(r->c, ':', value);
 }
@@ -204,23 +127,119 @@ static void decr(const struct request *r)
 	add(r, -1);
 }
 
-static void expire(const struct request *r)
+static void add_by(const struct request *r, bool minus)
 {
-	long long seconds;
-	if (!parse_signed(r->args[2], &seconds)) {
-		reply_error(r->c, NOT_AN_INTEGER);
+	long long by;
+	if (!slice_number(r->args[2], &by))
+		reply_error(r->c, KV_NO_INTEGER);
+	else if (minus && by == INT64_MIN)
+		reply_error(r->c, "ERR decrement would overflow");
+	else
+		add(r, minus ? -by : by);
+}
+
+static void incrby(const struct request *r)
+{
+	add_by(r, false);
+}
+
+static void decrby(const struct request *r)
+{
+	add_by(r, true);
+}
+
+static void mget(const struct request *r)
+{
+	reply_number(r->c, '*', r->n - 1);
+	for (uint32_t i = 1; i < r->n; i++)
+		reply_value(r->c, r->args[i]);
+}
+
+/* All or nothing, but for a memory that is full. */
+static void mset(const struct request *r)
+{
+	if (r->n % 2 == 0) {
+		reply_error(r->c, "ERR wrong number of arguments for 'MSET' command");
 		return;
 	}
-	if (seconds > EXPIRE_MAX_MS / MS_PER_SECOND) {
+	for (uint32_t i = 1; i < r->n; i += 2) {
+		if (store_set(r->args[i], r->args[i + 1], CASSIN_FOREVER)) {
+			reply_error(r->c, KV_OUT_OF_MEMORY);
+			return;
+		}
+	}
+	reply_text(r->c, "+OK\r\n");
+}
+
+static void setnx(const struct request *r)
+{
+	bool there = store_get(r->args[1]) != NULL;
+	if (!there && store_set(r->args[1], r->args[2], CASSIN_FOREVER))
+		reply_error(r->c, KV_OUT_OF_MEMORY);
+	else
+		reply_number(r->c, ':', !there);
+}
+
+static void length(const struct request *r)
+{
+	const struct entry *e = store_get(r->args[1]);
+	reply_number(r->c, ':', e ? e->value_len : 0);
+}
+
+static void type(const struct request *r)
+{
+	reply_text(r->c, store_get(r->args[1]) ? "+string\r\n" : "+none\r\n");
+}
+
+static void expire_in(const struct request *r, long long unit_ms)
+{
+	long long time;
+	if (!slice_number(r->args[2], &time)) {
+		reply_error(r->c, KV_NO_INTEGER);
+		return;
+	}
+	if (time > EXPIRE_MAX_MS / unit_ms) {
 		reply_error(r->c, "ERR invalid expire time in 'expire' command");
 		return;
 	}
 	struct entry *e = store_get(r->args[1]);
-	if (e && seconds > 0)
-		store_expire(e, cassin_now() + (uint64_t)seconds * MS_PER_SECOND * NS_PER_MS);
+	if (e && time > 0)
+		store_expire(e, cassin_now() + (uint64_t)(time * unit_ms) * NS_PER_MS);
 	else if (e)
 		store_delete(r->args[1]);
 	reply_number(r->c, ':', e != NULL);
+}
+
+static void expire(const struct request *r)
+{
+	expire_in(r, MS_PER_SECOND);
+}
+
+static void pexpire(const struct request *r)
+{
+	expire_in(r, 1);
+}
+
+static void persist(const struct request *r)
+{
+	struct entry *e = store_get(r->args[1]);
+	bool ends = e && e->expires != CASSIN_FOREVER;
+	if (ends)
+		store_expire(e, CASSIN_FOREVER);
+	reply_number(r->c, ':', ends);
+}
+
+static void setex(const struct request *r)
+{
+	long long seconds;
+	if (!slice_number(r->args[2], &seconds))
+		reply_error(r->c, KV_NO_INTEGER);
+	else if (seconds <= 0 || seconds > EXPIRE_MAX_MS / MS_PER_SECOND)
+		reply_error(r->c, "ERR invalid expire time in 'setex' command");
+	else if (store_set(r->args[1], r->args[3], cassin_now() + (uint64_t)seconds * MS_PER_SECOND * NS_PER_MS))
+		reply_error(r->c, KV_OUT_OF_MEMORY);
+	else
+		reply_text(r->c, "+OK\r\n");
 }
 
 /* Milliseconds to the key's end; -1: it has none, -2: no such key. */
@@ -246,20 +265,41 @@ static void pttl(const struct request *r)
 	reply_number(r->c, ':', time_left(r->args[1]));
 }
 
-static void keys(const struct request *r)
+static void reply_keys(const struct request *r, struct slice pattern)
 {
 	long long found = 0;
 	for (const struct entry *e = store_next(NULL); e; e = store_next(e))
-		found += glob_match(r->args[1], entry_key(e));
+		found += glob_match(pattern, entry_key(e));
 	reply_number(r->c, '*', found);
 	for (const struct entry *e = store_next(NULL); e && found; e = store_next(e)) {
-		if (glob_match(r->args[1], entry_key(e))) {
+		if (glob_match(pattern, entry_key(e))) {
 			reply_bulk(r->c, entry_key(e));
 			found--;
 		}
 	}
 	for (; found; found--) /* their time ran out since they were counted */
 		reply_null(r->c);
+}
+
+static void keys(const struct request *r)
+{
+	reply_keys(r, r->args[1]);
+}
+
+/* All there are at once, which is one of the answers that SCAN may give. */
+static void scan(const struct request *r)
+{
+	struct slice pattern = {"*", 1};
+	for (uint32_t i = 2; i < r->n; i += 2) {
+		if (i + 1 == r->n || !(slice_is(r->args[i], "MATCH") || slice_is(r->args[i], "COUNT"))) {
+			reply_error(r->c, KV_SYNTAX);
+			return;
+		}
+		if (slice_is(r->args[i], "MATCH"))
+			pattern = r->args[i + 1];
+	}
+	reply_text(r->c, "*2\r\n$1\r\n0\r\n");
+	reply_keys(r, pattern);
 }
 
 static void flushall(const struct request *r)
@@ -273,87 +313,56 @@ static void dbsize(const struct request *r)
 	reply_number(r->c, ':', (long long)store_count());
 }
 
-static void info(const struct request *r)
-{
-	struct cassin_info figures;
-	char text[768], name[128];
-	cassin_info(&figures);
-	cassin_format(name, sizeof name, "%s", cassin_name());
-	int n = cassin_format(text, sizeof text,
-			      "# Server\r\nserver:cassin kv\r\nname:%s\r\nuptime_in_seconds:%llu\r\n\r\n"
-			      "# Clients\r\nconnected_clients:%u\r\n\r\n"
-			      "# Memory\r\nused_memory:%zu\r\nmaxmemory:%llu\r\ntouched_memory:%llu\r\n\r\n"
-			      "# Stats\r\ntotal_commands_processed:%llu\r\nexits:%llu\r\n\r\n"
-			      "# Keyspace\r\n",
-			      name, (unsigned long long)((cassin_now() - figures.started_at) / 1000000000),
-			      cassin_connections(), cassin_heap_used(), (unsigned long long)cassin_boot->heap_size,
-			      (unsigned long long)((figures.pages_used + figures.table_pages) * CASSIN_PAGE_SIZE),
-			      (unsigned long long)commands, (unsigned long long)figures.exits);
-	if (store_count() && n < (int)sizeof text)
-		n += cassin_format(text + n, sizeof text - (size_t)n, "db0:keys=%llu,expires=%llu\r\n",
-				   (unsigned long long)store_count(), (unsigned long long)store_expiring());
-	if (n >= (int)sizeof text)
-		n = sizeof text - 1;
-	reply_bulk(r->c, (struct slice){text, (uint32_t)n});
-}
-
-/* COMMAND, which redis-cli asks for help texts. */
+/* COMMAND, which redis-cli asks for help texts: there are none. */
 static void command_list(const struct request *r)
 {
-	reply_text(r->c, "*0\r\n");
+	if (r->n == 2 && slice_is(r->args[1], "COUNT"))
+		reply_number(r->c, ':', (long long)command_count());
+	else
+		reply_text(r->c, "*0\r\n");
 }
 
 /* CONFIG GET: two of the settings there are to ask for, as redis-benchmark does: nothing is kept on disk. */
 static void config(const struct request *r)
 {
-	if (r->n != 3 || !is(r->args[1], "GET"))
+	if (r->n != 3 || !slice_is(r->args[1], "GET"))
 		reply_error(r->c, "ERR only CONFIG GET NAME is known");
-	else if (is(r->args[2], "SAVE"))
+	else if (slice_is(r->args[2], "SAVE"))
 		reply_text(r->c, "*2\r\n$4\r\nsave\r\n$0\r\n\r\n");
-	else if (is(r->args[2], "APPENDONLY"))
+	else if (slice_is(r->args[2], "APPENDONLY"))
 		reply_text(r->c, "*2\r\n$10\r\nappendonly\r\n$2\r\nno\r\n");
 	else
 		reply_text(r->c, "*0\r\n");
 }
 
-static void quit(const struct request *r)
-{
-	reply_text(r->c, "+OK\r\n");
-	r->c->closing = true;
-}
-
-static const struct command {
-	const char *name;
-	uint32_t least, most; /* arguments, the name too; most 0: no limit */
-	void (*run)(const struct request *r);
-} table[] = {
-	{"GET", 2, 2, get},           {"SET", 3, 0, set},       {"INCR", 2, 2, incr}, {"DECR", 2, 2, decr},
-	{"PING", 1, 2, ping},         {"ECHO", 2, 2, echo},     {"DEL", 2, 0, del},   {"EXISTS", 2, 0, exists},
-	{"EXPIRE", 3, 3, expire},     {"TTL", 2, 2, ttl},       {"PTTL", 2, 2, pttl}, {"KEYS", 2, 2, keys},
-	{"FLUSHALL", 1, 2, flushall}, {"DBSIZE", 1, 1, dbsize}, {"INFO", 1, 0, info}, {"COMMAND", 1, 0, command_list},
-	{"CONFIG", 2, 0, config},     {"QUIT", 1, 0, quit},
+static const struct command table[] = {
+	{"GET", 2, 2, get},           {"SET", 3, 0, set},
+	{"SETNX", 3, 3, setnx},       {"SETEX", 4, 4, setex},
+	{"MGET", 2, 0, mget},         {"MSET", 3, 0, mset},
+	{"STRLEN", 2, 2, length},     {"TYPE", 2, 2, type},
+	{"INCR", 2, 2, incr},         {"DECR", 2, 2, decr},
+	{"INCRBY", 3, 3, incrby},     {"DECRBY", 3, 3, decrby},
+	{"PING", 1, 2, ping},         {"ECHO", 2, 2, echo},
+	{"DEL", 2, 0, del},           {"UNLINK", 2, 0, del},
+	{"EXISTS", 2, 0, exists},     {"EXPIRE", 3, 3, expire},
+	{"PEXPIRE", 3, 3, pexpire},   {"PERSIST", 2, 2, persist},
+	{"TTL", 2, 2, ttl},           {"PTTL", 2, 2, pttl},
+	{"KEYS", 2, 2, keys},         {"SCAN", 2, 0, scan},
+	{"FLUSHALL", 1, 2, flushall}, {"FLUSHDB", 1, 2, flushall},
+	{"DBSIZE", 1, 1, dbsize},     {"COMMAND", 1, 0, command_list},
+	{"CONFIG", 2, 0, config},
 };
 
-static const struct command *find(struct slice name)
+size_t command_count(void)
+{
+	return sizeof table / sizeof *table;
+}
+
+const struct command *command_find(struct slice name)
 {
 	for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
-		if (is(name, table[i].name))
+		if (slice_is(name, table[i].name))
 			return &table[i];
 	}
 	return NULL;
-}
-
-void kv_execute(struct cassin_conn *c, const struct slice *args, uint32_t n)
-{
-	const struct command *command = find(args[0]);
-	struct request r = {c, args, n};
-	commands++;
-	if (!command) {
-		int shown = args[0].len < 64 ? (int)args[0].len : 64;
-		reply_error(c, "ERR unknown command '%.*s'", shown, args[0].at);
-	} else if (n < command->least || (command->most && n > command->most)) {
-		reply_error(c, "ERR wrong number of arguments for '%s' command", command->name);
-	} else {
-		command->run(&r);
-	}
 }

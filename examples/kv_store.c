@@ -42,9 +42,15 @@ static bool room_for(size_t size)
 	return cassin_heap_used() + size <= heap - reserve;
 }
 
+void store_seed(void)
+{
+	if (!store.count)
+		memcpy(&store.seed, cassin_boot->seed, sizeof store.seed);
+}
+
 int store_init(void)
 {
-	memcpy(&store.seed, cassin_boot->seed, sizeof store.seed);
+	store_seed();
 	store.next_expiry = CASSIN_FOREVER;
 	store.buckets = cassin_zalloc(FIRST_BUCKETS, sizeof *store.buckets);
 	store.mask = FIRST_BUCKETS - 1;

@@ -30,6 +30,8 @@ static inline struct slice entry_value(const struct entry *e)
 
 /* Makes the empty table. 0, -CASSIN_ENOMEM. */
 int store_init(void);
+/* Takes the guest's own seed for the hash, as a clone's is another than its template's, unless there are keys already. */
+void store_seed(void);
 /* The entry of a key, good until the store is changed. NULL: there is none, or its time is up. */
 struct entry *store_get(struct slice key);
 /* Sets key and value. 0, -CASSIN_ENOMEM: the old value stays. The value must not be in the store. */

@@ -3,6 +3,8 @@
 
 #define DEFAULT_CONNECTIONS 256u
 #define DEFAULT_INPUT 65536u
+#define DEFAULT_IDLE_NS UINT64_C(60000000000)
+#define LOOK_BUSY 64u /* rounds of the loop */
 #define SERVICE_SQ 32u
 #define LOW_ROOM                                                                                                       \
 	2560u /* below the rings, for a connection: so that it shares their first pages, and not the ones behind */
@@ -42,9 +44,33 @@ static void unlink_from(struct cassin_conn *c)
 		c->next->link = c->link;
 }
 
+static void age_remove(struct cassin_conn *c)
+{
+	*(c->older ? &c->older->newer : &state.oldest) = c->newer;
+	*(c->newer ? &c->newer->older : &state.newest) = c->older;
+}
+
+static void age_add(struct cassin_conn *c)
+{
+	c->active = state.looks;
+	c->newer = NULL;
+	c->older = state.newest;
+	*(c->older ? &c->older->newer : &state.oldest) = c;
+	state.newest = c;
+}
+
+void conn_active(struct cassin_conn *c)
+{
+	if (c->dead || c->active == state.looks)
+		return;
+	age_remove(c);
+	age_add(c);
+}
+
 void conn_end(struct cassin_conn *c)
 {
 	c->dead = true;
+	age_remove(c);
 	if (state.service->close)
 		state.service->close(c);
 	unlink_from(c);
@@ -76,6 +102,9 @@ static void arrived(int32_t handle)
 		return;
 	}
 	link_to(c, &state.all);
+	age_add(c);
+	if (state.look && !state.look_at)
+		state.look_at = cassin_now() + state.look;
 	state.count++;
 	conn_dirty(c);
 }
@@ -157,9 +186,28 @@ static void flush(void)
 	}
 }
 
+/*
+ * Closes the connections that were silent for two rounds. The clock may cost an exit, so it is read when there was nothing else to
+ * do, and else now and then.
+ */
+static void look_at_idle(bool quiet)
+{
+	static uint32_t busy;
+	if (!state.look_at || (!quiet && ++busy % LOOK_BUSY) || cassin_now() < state.look_at)
+		return;
+	state.looks++;
+	for (struct cassin_conn *c = state.oldest; c && state.looks - c->active > 2; c = c->newer) {
+		c->idle = c->closing = true;
+		conn_dirty(c);
+	}
+	state.look_at = state.oldest ? cassin_now() + state.look : 0;
+}
+
 /* When to wake although nothing completes; `at` is when the service wants to. */
 static uint64_t deadline(uint64_t at)
 {
+	if (state.look_at && state.look_at < at)
+		at = state.look_at;
 	if (state.accept_at && !state.stopping && state.accept_at < at)
 		at = state.accept_at;
 	if (state.dirty) {
@@ -178,14 +226,19 @@ static void free_dead(void)
 	}
 }
 
-static void drain(void)
+/* False: nothing has come. */
+static bool drain(void)
 {
 	struct cassin_cqe cqe;
+	bool any = false;
 	state.handed_in = cassin_ring_left() == 0;
 	free_dead(); /* first: a new connection then gets their memory, not more of it */
-	while (cassin_next(&cqe))
+	while (cassin_next(&cqe)) {
 		completed(&cqe);
+		any = true;
+	}
 	free_dead();
+	return any;
 }
 
 static int serve(void)
@@ -198,7 +251,7 @@ static int serve(void)
 		if (r || (state.stopping && !state.all))
 			break;
 		r = cassin_wait(1, deadline(at));
-		drain();
+		look_at_idle(!drain());
 	}
 	if (!r)
 		r = cassin_wait(0, CASSIN_NOW);
@@ -239,6 +292,7 @@ int cassin_serve(const struct cassin_service *s)
 		.most = most,
 		.input_max = s->input_max ? s->input_max : DEFAULT_INPUT,
 		.windows = {.most = completions / 4},
+		.look = s->idle == CASSIN_FOREVER ? 0 : (s->idle ? s->idle : DEFAULT_IDLE_NS) / 2,
 	};
 	state.dirty_end = &state.dirty;
 	cassin_ready_at_wait();

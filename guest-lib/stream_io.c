@@ -97,6 +97,7 @@ void conn_received(struct cassin_conn *c, int32_t result)
 		conn_dirty(c);
 		return;
 	}
+	conn_active(c);
 	c->full = (uint32_t)result == c->in_size - c->in_len;
 	c->in_len += (uint32_t)result;
 	conn_reclaim(c);
@@ -149,14 +150,21 @@ static bool submit_output(struct cassin_conn *c)
 	}
 	c->out = NULL;
 	c->out_len = c->out_size = 0;
-	if (silent)
+	if (silent) { /* as far as the window goes who takes it all does not say so */
 		cassin_window_sent(&c->window, &state.windows, c->flight_len);
+		conn_active(c);
+	}
 	c->sending = !silent;
 	return true;
 }
 
 void conn_sent(struct cassin_conn *c, int32_t result)
 {
+	if (c->dead) { /* what is in flight is freed with it */
+		c->sending = false;
+		return;
+	}
+	conn_active(c);
 	bool more = result >= 0 && c->flight_at < c->flight_len;
 	if (more && submit_piece(c, false))
 		return;
@@ -208,7 +216,9 @@ static bool submit_receive(struct cassin_conn *c)
 bool conn_flush(struct cassin_conn *c)
 {
 	conn_reclaim(c);
-	if (c->sending)
+	if (c->idle)
+		drop_output(c);
+	else if (c->sending)
 		return true;
 	if (c->out_len) {
 		if (c->flight || !submit_output(c))

@@ -22,8 +22,11 @@ struct service_state {
 	uint32_t input_max;
 	struct cassin_windows windows;
 	bool accepting, stopping;
-	bool handed_in;     /* nothing submitted before the last wait is left in the ring */
-	uint64_t accept_at; /* not before */
+	bool handed_in;                      /* nothing submitted before the last wait is left in the ring */
+	uint64_t accept_at;                  /* not before */
+	uint64_t look, look_at;              /* at idle connections: how often, and when next; 0: there is none */
+	uint32_t looks;                      /* at them, so far */
+	struct cassin_conn *oldest, *newest; /* by when something came or went last */
 	struct cassin_conn *all, *dead, *dirty, **dirty_end;
 };
 extern struct service_state cassin_service_state;
@@ -32,6 +35,8 @@ extern struct service_state cassin_service_state;
 void conn_dirty(struct cassin_conn *c);
 /* Shows input to the service, until it uses up no more of it or output piles up. */
 void conn_process(struct cassin_conn *c);
+/* Something has come or gone: its idle time begins anew. */
+void conn_active(struct cassin_conn *c);
 /* Results of its operations. */
 void conn_received(struct cassin_conn *c, int32_t result);
 void conn_sent(struct cassin_conn *c, int32_t result);

@@ -28,17 +28,23 @@ struct cassin_conn {
 	bool full;      /* the last input filled its buffer */
 	bool broken;    /* output was lost: no more of it */
 	bool dirty;     /* on the list of connections with something to submit */
+	bool idle;      /* at its limit: to be closed whatever it waits for */
 	bool dead;      /* closed; an operation may still own its memory */
 	char *in_buffer, *out, *flight;
 	uint32_t in_size, out_len, out_size, flight_at, flight_len, flight_size;
 	struct cassin_window window;
 	struct cassin_conn *next, **link, *dirty_next;
+	uint32_t active;                   /* the round of the look at idle ones in which something came or went last */
+	struct cassin_conn *older, *newer; /* by that */
 };
 
 struct cassin_service {
 	uint16_t port;
 	uint32_t connections; /* most at once; 0: 256 */
 	uint32_t input_max;   /* longest input that one connection may leave unused, bytes; 0: 64 KiB */
+	/* A connection over which for so many ns nothing has come, and nothing been taken, is closed before half as much again is
+	 * over, so that silent ones do not keep others out for ever; 0: a minute; CASSIN_FOREVER: never. */
+	uint64_t idle;
 	/* A connection has come (NULL: nothing to do). False: refuse it. */
 	bool (*open)(struct cassin_conn *c);
 	/* Looks at c->in, c->in_len and returns how many bytes it has used up (0: needs more). Called again while it uses
