@@ -12,7 +12,7 @@
 #include <lua.h>
 #include <lualib.h>
 
-#include "lua_seed.h"
+#include "lua_guest.h"
 
 static struct cassin_birth birth;
 static bool chosen; /* the script has given a seed */

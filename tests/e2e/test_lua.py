@@ -3,7 +3,7 @@
 
 import os
 
-from cassin_test import contains, equal
+from cassin_test import contains, equal, holds
 
 BEHAVIOUR = os.path.join(os.path.dirname(os.path.abspath(__file__)), "lua_behaviour.lua")
 
@@ -68,3 +68,20 @@ def test_lua_computes_as_a_process_does(t):
     guest = lua(t, "behaviour.lua", options=("--memory", "128M", "--file", "behaviour.lua"))
     equal(guest.out.splitlines(), native.out.splitlines(), "lines")
     contains(native.out, "C stack overflow", "stack overflow", "resulting string too large")
+
+
+def test_lua_draws_other_numbers_in_each_guest(t):
+    script = "print(math.random(0), math.random(1, 1 << 40)) print(math.randomseed())"
+    first, second = (lua(t, "-e", script).out.split() for _ in range(2))
+    equal(len(first), 4, "numbers")
+    for one, other in zip(first, second):
+        holds(one != other, f"{one} and {other} differ")
+    fixed = "math.randomseed(42) print(math.random(0), math.random(1 << 40), math.random(100))"
+    native = t.run([os.path.join(t.build, "tests", "native", "lua"), "-e", fixed], code=0).out
+    equal(lua(t, "-e", fixed).out, native, "the numbers of a seed that the script gives")
+    contains(lua(t, "-e", "print(pcall(math.random, 'x'))").out, "bad argument #1 to 'math.random'")
+
+
+def test_lua_says_that_a_recursion_was_endless(t):
+    script = "local function f() return 1 + f() end print(pcall(f)) print('on')"
+    contains(lua(t, "-e", script).out, "false", "stack overflow", "\non\n")

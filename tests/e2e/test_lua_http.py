@@ -116,3 +116,21 @@ def test_clones_of_a_template_serve_each_with_a_state_of_its_own(t):
     one_line(daemon.cassin("template", "create", "--file", "app.lua=" + t.write("bad.lua", "get("), "bad", t.guest("lua-http"),
                            code=1).err, "ended with 1 before its ready call")
     holds(len(daemon.guests()) == 3, "the template's guest is gone")
+
+
+def test_clones_draw_numbers_of_their_own(t):
+    app = """
+math.random(10)
+get("/number", function() return tostring(math.random(0)) end)
+get("/seed", function() math.randomseed(7) return tostring(math.random(0)) end)
+"""
+    daemon = t.daemon()
+    port = t.ports(4)
+    t.write("app.lua", app)
+    daemon.cassin("template", "create", "--memory", "4M", "--file", "app.lua", "shop", t.guest("lua-http"), code=0)
+    daemon.cassin("spawn", "-n", "4", "--template", "shop", "-p", f"{port}+:80", code=0)
+    numbers = [curl(t, f"http://127.0.0.1:{port + i}/number") for i in range(4) for _ in range(2)]
+    equal(len(set(numbers)), 8, f"different numbers among {numbers}")
+    seeded = {curl(t, f"http://127.0.0.1:{port + i}/seed") for i in range(4)} | {curl(t, f"http://127.0.0.1:{port}/seed")}
+    equal(len(seeded), 1, "numbers of one seed")
+    equal(curl(t, f"http://127.0.0.1:{port}/number"), curl(t, f"http://127.0.0.1:{port + 1}/number"), "what comes after it")

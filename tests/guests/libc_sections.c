@@ -213,25 +213,6 @@ PROOF(signals)
 	CHECK(signal(-5, on_signal) == SIG_ERR && errno);
 }
 
-static int sum(int n, ...)
-{
-	va_list list, again;
-	int total = 0;
-	va_start(list, n);
-	va_copy(again, list);
-	for (int i = 0; i < n; i++)
-		total += va_arg(list, int) + va_arg(again, int);
-	va_end(again);
-	va_end(list);
-	return total;
-}
-
-/* 7.16 */
-PROOF(arguments)
-{
-	CHECK_IS(sum(8, 1, 2, 3, 4, 5, 6, 7, 8), 72);
-}
-
 /* 7.21.6.1: each conversion, flag and length of fprintf. */
 PROOF(prints_integers)
 {
@@ -482,7 +463,6 @@ static const struct property all[] = {
 	{"long-doubles", long_doubles},
 	{"jumps-to", jumps_to},
 	{"signals", signals},
-	{"arguments", arguments},
 	{"prints-integers", prints_integers},
 	{"prints-floats", prints_floats},
 	{"prints-long-doubles", prints_long_doubles},

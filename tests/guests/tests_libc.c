@@ -61,7 +61,6 @@ const struct test tests_libc[] = {
 	SECTION("long-doubles"),
 	SECTION("jumps-to"),
 	SECTION("signals"),
-	SECTION("arguments"),
 	SECTION("prints-integers"),
 	SECTION("prints-floats"),
 	SECTION("prints-long-doubles"),
