@@ -234,7 +234,7 @@ def test_few_descriptors_are_told_and_survived(t):
     first = t.ports(100)
     result = daemon.cassin("spawn", "-n", 100, "-p", f"{first}+:80", t.guest("http"))
     equal(result.code, 1, "exit code")
-    contains(result.err, "open files")
+    contains(result.err, "no descriptors for its ports")
     daemon.cassin("rm", "--all", code=0)
     daemon.cassin("spawn", "-n", 10, "-p", f"{first}+:80", t.guest("http"), code=0)
     equal(http_get(first + 9, "/status").json()["name"], "http-9", "who answers")
