@@ -31,9 +31,9 @@ void *hidden_alloc(size_t size, bool lasting)
 
 void hidden_free(void *at)
 {
-	struct head *h = (struct head *)at - 1;
 	if (!at)
 		return;
+	struct head *h = (struct head *)at - 1;
 	if (h->mapped) {
 		munmap(h, h->size);
 		return;
