@@ -1,13 +1,19 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""What becomes of a run of suites that is interrupted: nothing lives on, and nothing more is started. Prints TAP.
+"""What becomes of a run of suites that is interrupted: nothing lives on, and nothing more is started. And how what programs print
+is taken. Prints TAP.
 
 The suites here are stand-ins: programs that note that they were started, start one of their own, and wait. All of them hold
 a lock that is free when the last of them has ended.
 """
 
+import contextlib
 import fcntl
+import importlib.machinery
+import importlib.util
+import io
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -104,24 +110,69 @@ def interrupt(number, kind, where, status, says, slow=False):
         assert started(folder) == at_once, f"{started(folder)} programs were started, not {at_once}"
 
 
+def a_second_try_is_told():
+    """A pass at a second try is passed, and said to be one."""
+    program = ("import groups, suites, sys\n"
+               "tap = 'print(\"1..2\\\\nok 1 - good # 0.1 s\\\\nok 2 - late # second try, 0.2 s\")'\n"
+               "suites.SUITES = {'stand-in': (None, lambda: [suites.Step([sys.executable, '-c', tap], 60)])}\n"
+               "sys.argv[1:] = []\n"
+               "groups.run(suites.main)\n")
+    done = subprocess.run([sys.executable, "-c", program], env={**os.environ, "PYTHONPATH": HERE}, stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, text=True, timeout=SECONDS, check=False)
+    assert done.returncode == 0, f"exit status {done.returncode}: {done.stdout}"
+    assert done.stdout.splitlines()[-3:] == ["== passed at a second try only", "  stand-in: late",
+                                             "2 passed, 0 failed, 1 of those passed at a second try"], done.stdout
+
+
+def load_machine():
+    """The class of tests/kvm-amd/run, which is a program without .py."""
+    loader = importlib.machinery.SourceFileLoader("run", os.path.join(HERE, "kvm-amd", "run"))
+    module = importlib.util.module_from_spec(importlib.util.spec_from_loader("run", loader))
+    sys.dont_write_bytecode = True
+    sys.path.append(os.path.join(HERE, "kvm-amd"))
+    loader.exec_module(module)
+    return module.Machine
+
+
+def a_machine_says(program):
+    """What is shown of a program's output, and its status, as the machine's init ends."""
+    with open(os.path.join(HERE, "kvm-amd", "init"), encoding="utf-8") as init:
+        end = re.search(r"^.*@exit.*$", init.read(), re.MULTILINE).group(0)
+    shown = io.StringIO()
+    with contextlib.redirect_stdout(shown):
+        machine = load_machine()(["sh", "-c", f"echo @up; {program}; (exit 7); {end}"], SECONDS)
+        status = machine.run()
+    assert machine.failure is None and status == 7, f"status {status}: {machine.failure}"
+    return shown.getvalue()
+
+
+def a_last_line_may_lack_its_feed():
+    for program, shown in (("printf 'one\\ntwo'", "one\ntwo\n"), ("printf 'one\\n'", "one\n"), ("printf 'one\\n\\n'", "one\n\n"),
+                           ("printf 'a\\n\\n\\nb\\n'", "a\n\n\nb\n"), ("true", "")):
+        got = a_machine_says(program)
+        assert got == shown, f"{program}: {got!r}, not {shown!r}"
+
+
 TESTS = [
-    ("SIGTERM ends machines that run side by side, and those that wait never start", signal.SIGTERM, "bound", "apart", 143,
+    ("SIGTERM ends machines that run side by side, and those that wait never start", interrupt, signal.SIGTERM, "bound", "apart", 143,
      "interrupted by SIGTERM"),
-    ("SIGINT does", signal.SIGINT, "bound", "apart", 130, "interrupted by SIGINT"),
-    ("SIGINT ends a program with what it has started in groups of its own", signal.SIGINT, "group", "in turn", 130,
+    ("SIGINT does", interrupt, signal.SIGINT, "bound", "apart", 130, "interrupted by SIGINT"),
+    ("SIGINT ends a program with what it has started in groups of its own", interrupt, signal.SIGINT, "group", "in turn", 130,
      "interrupted by SIGINT"),
-    ("nothing outlives suites that are killed", signal.SIGKILL, "bound", "apart", -9, ""),
-    ("nor do the groups that a program has started", signal.SIGKILL, "group", "in turn", -9, ""),
-    ("nor what is just being started", signal.SIGKILL, "bound", "apart", -9, "", True),
+    ("nothing outlives suites that are killed", interrupt, signal.SIGKILL, "bound", "apart", -9, ""),
+    ("nor do the groups that a program has started", interrupt, signal.SIGKILL, "group", "in turn", -9, ""),
+    ("nor what is just being started", interrupt, signal.SIGKILL, "bound", "apart", -9, "", True),
+    ("a pass at a second try is listed as one", a_second_try_is_told),
+    ("a machine's program may end in the middle of a line", a_last_line_may_lack_its_feed),
 ]
 
 
 def main():
     bad = 0
     print(f"1..{len(TESTS)}")
-    for number, (name, *how) in enumerate(TESTS, 1):
+    for number, (name, check, *how) in enumerate(TESTS, 1):
         try:
-            interrupt(*how)
+            check(*how)
             good = True
         except (AssertionError, subprocess.TimeoutExpired) as failure:
             print("\n".join(f"# {line}" for line in str(failure).splitlines()))

@@ -71,7 +71,7 @@ def in_machine(options, build, command, seconds, env):
 def on_kvm(build, command, seconds, slow=1, **env):
     """A step that needs KVM: here, or in the emulated machine if this host has none. `slow` multiplies its time limits.
     The emulated machine stands still when the host has other things to do, and a test of time then fails by chance: there,
-    what fails is run once more, and both are told. A program that died, or a sanitizer's finding, is never chance."""
+    what fails is run once more, and a pass at that second try is counted and listed as one. A program that died, or a sanitizer's finding, is never chance."""
     if not EMULATED:
         return Step(command, seconds, {**env, "CASSIN_TEST_SLOW": str(slow)})
     return in_machine(["--host-files", "--memory", MACHINE_MEMORY, "--keep", os.path.abspath(build)], build,
@@ -171,15 +171,16 @@ def show_reports(name):
 
 
 class Outcome:
-    """What a suite has come to; `failed` holds a line for each failure."""
+    """What a suite has come to; `failed` holds a line for each failure, `again` one for each pass at a second try."""
 
     def __init__(self, name):
-        self.name, self.passed, self.failed = name, 0, []
+        self.name, self.passed, self.failed, self.again = name, 0, [], []
 
     def add(self, step, tally, seconds):
         self.passed += tally.passed
         where = f"{self.name}/{os.path.basename(step.command[0])}" if self.name in ("unit", "asan") and not step.apart else self.name
         self.failed += [f"{where}: {text}" for text in tally.failed]
+        self.again += [f"{where}: {text}" for text in tally.again]
         print(f"# {self.name}: {tally.passed} passed, {len(tally.failed)} failed, {seconds:.1f} s", flush=True)
 
 
@@ -246,7 +247,12 @@ def main():
         print("== failed")
         for text in failed:
             print(f"  {text}")
-    print(f"{passed} passed, {len(failed)} failed", flush=True)
+    again = [text for outcome in outcomes.values() for text in outcome.again]
+    if again:
+        print("== passed at a second try only")
+        for text in again:
+            print(f"  {text}")
+    print(f"{passed} passed, {len(failed)} failed{f', {len(again)} of those passed at a second try' if again else ''}", flush=True)
     sys.exit(1 if failed else 0)
 
 

@@ -11,15 +11,18 @@ import groups
 
 RESULT = re.compile(r"(not )?ok\b *(\d+)? *(?:- *)?(.*)")
 PLAN = re.compile(r"1\.\.(\d+)")
+AGAIN = re.compile(r"# *second try", re.IGNORECASE)
 SKIP = re.compile(r"# *skip", re.IGNORECASE)
 
 
 class Tally:
-    """What one program's output says. `failed` holds a line for each failure."""
+    """What one program's output says. `failed` holds a line for each failure, `again` one for each pass at a
+    second try, which are counted in `passed` as well."""
 
     def __init__(self):
         self.passed = 0
         self.failed = []
+        self.again = []
         self.ran = 0
         self.plan = None
 
@@ -35,6 +38,8 @@ class Tally:
                 self.failed.append(f"{name} (a skipped test counts as failed)")
             else:
                 self.passed += 1
+                if AGAIN.search(name):
+                    self.again.append(AGAIN.split(name)[0].strip())
         elif PLAN.match(text):
             self.plan = int(PLAN.match(text).group(1))
         elif text.startswith("Bail out!"):

@@ -90,12 +90,13 @@ def first_port(index):
 
 
 def run_test(build, test, first_port, again):
-    """As run_one(); a test that fails gets a second try, if there are such and nothing has died."""
+    """As run_one(), and whether there was a second try, which a test that fails gets if there are such and nothing has died."""
     passed, output, took, may_be_chance = run_one(build, test, first_port)
-    if again and not passed and may_be_chance:
+    second = again and not passed and may_be_chance
+    if second:
         passed, more, longer, _ = run_one(build, test, first_port)
         output, took = f"{output}\nonce more:\n{more}", took + longer
-    return passed, output, took
+    return passed, second, output, took
 
 
 def run_one(build, test, first_port):
@@ -131,9 +132,9 @@ def run_all(build, tests, again):
     with groups.Pool(JOBS) as pool:
         runs = [pool.submit(run_test, build, test, first_port(i), again) for i, test in enumerate(tests)]
         for i, (test, run) in enumerate(zip(tests, runs)):
-            passed, output, took = run.result()
+            passed, second, output, took = run.result()
             name = test.replace("::test_", ": ").removeprefix("test_").replace("_", " ")
-            print(f"{'ok' if passed else 'not ok'} {i + 1} - {name}")
+            print(f"{'ok' if passed else 'not ok'} {i + 1} - {name}{' # second try' if second else ''}")
             failed += not passed
             if output and (again or not passed):
                 print(f"# {test} in {took:.1f} s")

@@ -121,12 +121,14 @@ static bool run_test(struct world *w, const struct test *t, size_t number)
 {
 	uint64_t start = now_ns();
 	int status = run_once(w, t);
-	if (again && status && may_be_chance(status)) {
+	bool second = again && status && may_be_chance(status);
+	if (second) {
 		printf("# %s has failed: once more\n", t->name);
 		status = run_once(w, t);
 	}
 	bool ok = status == 0;
-	printf("%s %zu - %s # %.2f s\n", ok ? "ok" : "not ok", number, t->name, (double)(now_ns() - start) / 1e9);
+	printf("%s %zu - %s #%s %.2f s\n", ok ? "ok" : "not ok", number, t->name, second ? " second try," : "",
+	       (double)(now_ns() - start) / 1e9);
 	return ok;
 }
 
