@@ -46,11 +46,9 @@ def test_clones_are_parked(t):
     daemon.cassin("template", "create", "web", t.guest("http"), code=0)
     daemon.cassin("spawn", "-n", 200, "--name", "c", "--template", "web", code=0)
     all_parked(daemon, 200)
-    began = time.monotonic()
     for i in (0, 77, 199):
         answer = daemon.cassin("connect", f"c-{i}", "80", input="GET /status HTTP/1.0\r\n\r\n", code=0).out
         contains(answer, f'"name":"c-{i}"')
-    holds(time.monotonic() - began < 10, "they wake at once")
 
 
 def swapping(t, *options):
