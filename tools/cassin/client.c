@@ -19,8 +19,8 @@ struct client {
 	struct response *response;
 	void (*piece)(void *opaque, const char *bytes, size_t len);
 	void *opaque;
-	char field[32];
-	bool complete;
+	char field[32], value[32]; /* of the header that is being read */
+	bool in_value, complete;
 };
 
 /* ---- Connecting ---- */
@@ -82,20 +82,31 @@ int client_gateway(void)
 
 /* ---- Receiving ---- */
 
+/* Names and values come in as many pieces as they are read in. */
+static void append(char *text, size_t size, const char *at, size_t len)
+{
+	size_t have = strlen(text), take = len < size - 1 - have ? len : size - 1 - have;
+	memcpy(text + have, at, take);
+	text[have + take] = '\0';
+}
+
 static int on_field(http_parser *p, const char *at, size_t len)
 {
 	struct client *c = p->data;
-	snprintf(c->field, sizeof c->field, "%.*s", (int)len, at);
+	if (c->in_value)
+		c->field[0] = c->value[0] = '\0';
+	c->in_value = false;
+	append(c->field, sizeof c->field, at, len);
 	return 0;
 }
 
 static int on_value(http_parser *p, const char *at, size_t len)
 {
 	struct client *c = p->data;
-	char value[32];
-	snprintf(value, sizeof value, "%.*s", (int)len, at);
+	c->in_value = true;
+	append(c->value, sizeof c->value, at, len);
 	if (!strcasecmp(c->field, "cassin-log-lost"))
-		c->response->log_lost = strtoull(value, NULL, 10);
+		c->response->log_lost = strtoull(c->value, NULL, 10);
 	return 0;
 }
 
@@ -138,7 +149,8 @@ static int receive(struct client *c)
 	char buf[16384];
 	http_parser_init(&c->parser, HTTP_RESPONSE);
 	c->parser.data = c;
-	c->complete = false;
+	c->complete = c->in_value = false;
+	c->field[0] = c->value[0] = '\0';
 	while (!c->complete) {
 		ssize_t n = recv(c->fd, buf, sizeof buf, 0);
 		if (n < 0 && errno == EINTR)

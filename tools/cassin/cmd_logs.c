@@ -25,8 +25,7 @@ static void print_piece(void *opaque, const char *bytes, size_t len)
 {
 	(void)opaque;
 	fwrite(bytes, 1, len, stdout);
-	if (fflush(stdout))
-		exit(EXIT_FAILED);
+	command_flush();
 }
 
 static int print_log(struct client *client, const char *name, bool follow, bool titled)

@@ -61,15 +61,21 @@ static int await_end(struct client *client, const char *name)
 	return EXIT_OK;
 }
 
-static int ask(struct client *client, const char *name, const char *grace)
+/* A guest that is gone is a failure only if it was named. */
+static int ask(struct client *client, const char *name, const char *grace, bool named, bool *gone)
 {
 	char suffix[64];
 	snprintf(suffix, sizeof suffix, "/stop?grace_ms=%lu", strtoul(grace, NULL, 10) * 1000);
 	char *target = client_guest_target(name, suffix);
-	json_t *guest = target ? client_json(client, "POST", target, NULL) : NULL;
+	struct response r;
+	int result = target ? client_request(client, "POST", target, NULL, NULL, NULL, &r) : -1;
 	free(target);
-	json_decref(guest);
-	return guest ? EXIT_OK : EXIT_FAILED;
+	if (result < 0)
+		return EXIT_FAILED;
+	*gone = r.status == 404;
+	result = r.status >= 400 && (named || !*gone) ? client_told_error(&r, NULL) : EXIT_OK;
+	free(r.body);
+	return result;
 }
 
 static int stop_all(struct client *client, const struct selection *s, const struct stopping *how)
@@ -77,8 +83,10 @@ static int stop_all(struct client *client, const struct selection *s, const stru
 	bool *asked = calloc(s->count + 1, sizeof *asked);
 	int result = asked ? EXIT_OK : EXIT_FAILED;
 	for (size_t i = 0; asked && i < s->count; i++) {
-		asked[i] = ask(client, s->names[i], how->grace) == EXIT_OK;
-		if (!asked[i])
+		bool gone = false;
+		int failed = ask(client, s->names[i], how->grace, i < s->named, &gone);
+		asked[i] = !failed && !gone;
+		if (failed)
 			result = EXIT_FAILED;
 	}
 	for (size_t i = 0; asked && !how->no_wait && i < s->count; i++)

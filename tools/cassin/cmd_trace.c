@@ -78,8 +78,7 @@ static void on_piece(void *opaque, const char *bytes, size_t len)
 			on_line(t);
 		}
 	}
-	if (fflush(stdout))
-		exit(EXIT_FAILED);
+	command_flush();
 }
 
 static int trace(struct tracer *t, const char *name, unsigned seconds)

@@ -40,6 +40,10 @@ void command_option(const struct command *c, int option);
 _Noreturn void command_usage(const struct command *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* One line on stderr; returns EXIT_FAILED. */
 int command_failed(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* Says that standard output takes no more, for this errno; nothing of a reader that has seen enough. Returns EXIT_FAILED. */
+int command_output_failed(int error);
+/* Writes out what is buffered for standard output; where it takes no more, says so and exits. */
+void command_flush(void);
 
 /* From --socket; NULL: the default. */
 extern const char *command_socket;

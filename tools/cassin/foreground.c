@@ -26,6 +26,7 @@ struct foreground {
 	int signals; /* signalfd */
 	int signal;  /* that ended it; 0: none */
 	struct output *output;
+	bool killed;       /* as standard output takes no more */
 	unsigned restarts; /* seen so far */
 	char input[4096];
 	size_t input_start, input_len;
@@ -169,12 +170,22 @@ static int attend(struct foreground *f)
 			input_read(f);
 		if (waiting)
 			input_push(f);
-		if (output_is_broken(f->output) && !f->signal) {
-			f->signal = SIGPIPE;
+		if (output_error(f->output) && !f->killed) {
+			f->killed = true;
 			engine_guest_kill(f->engine, f->id);
 		}
 	}
 	return f->signal ? 128 + f->signal : code;
+}
+
+/* Output that could not be written is no success; that a reader has seen enough is no news, though. */
+static int told_error(int error, int code)
+{
+	if (error == EPIPE)
+		return 128 + SIGPIPE;
+	if (!error)
+		return code;
+	return command_output_failed(error);
 }
 
 /* Waits until standard output has taken all, or a signal says that nobody wants to; after a signal, not for long. */
@@ -185,6 +196,7 @@ static int drain(struct foreground *f, int code)
 				    {.fd = f->signals, .events = POLLIN}};
 	poll(watched, 2, f->signal ? (int)(STOP_GRACE_NS / 1000000) : -1);
 	if (watched[0].revents) {
+		code = f->signal ? code : told_error(output_error(f->output), code);
 		output_free(f->output);
 		sandbox_free(f->sandbox);
 		return code;

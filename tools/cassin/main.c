@@ -90,15 +90,28 @@ static int help(const char *name)
 	return name && !c ? EXIT_USAGE : EXIT_OK;
 }
 
-/* Output that could not be written is no success. A reader that has seen enough is no news, though. */
+int command_output_failed(int error)
+{
+	if (error != EPIPE)
+		command_failed("cannot write to standard output: %s", strerror(error ? error : EIO));
+	return EXIT_FAILED;
+}
+
+void command_flush(void)
+{
+	errno = 0;
+	if (fflush(stdout))
+		exit(command_output_failed(errno));
+}
+
+/* Output that could not be written is no success. */
 static int finish(int result)
 {
 	errno = 0;
 	if (fflush(stdout) == 0 && !ferror(stdout))
 		return result;
-	if (errno != EPIPE)
-		command_failed("cannot write to standard output: %s", strerror(errno ? errno : EIO));
-	return result ? result : EXIT_FAILED;
+	int failed = command_output_failed(errno);
+	return result ? result : failed;
 }
 
 int main(int argc, char **argv)

@@ -19,8 +19,8 @@ struct output {
 	const struct sandbox *sandbox;
 	void (*broken_fn)(void *opaque);
 	void *opaque;
-	atomic_bool broken;
-	int written; /* eventfd */
+	atomic_int error; /* errno; 0: none */
+	int written;      /* eventfd */
 	pthread_mutex_t lock;
 	pthread_cond_t more;
 	char *bytes; /* a ring of `size` */
@@ -51,7 +51,7 @@ static void grow(struct output *o, size_t more)
 
 void output_write(struct output *o, const char *bytes, size_t len)
 {
-	if (atomic_load(&o->broken))
+	if (atomic_load(&o->error))
 		return;
 	pthread_mutex_lock(&o->lock);
 	if (o->size - o->len < len)
@@ -90,7 +90,8 @@ static size_t take(struct output *o, char *piece)
 	return n;
 }
 
-static bool write_all(const char *bytes, size_t len)
+/* 0 or errno. */
+static int write_all(const char *bytes, size_t len)
 {
 	while (len) {
 		ssize_t n = write(STDOUT_FILENO, bytes, len);
@@ -101,10 +102,10 @@ static bool write_all(const char *bytes, size_t len)
 			struct pollfd out = {.fd = STDOUT_FILENO, .events = POLLOUT};
 			poll(&out, 1, -1);
 		} else if (errno != EINTR) {
-			return false;
+			return errno;
 		}
 	}
-	return true;
+	return 0;
 }
 
 static void *writer(void *opaque)
@@ -112,11 +113,11 @@ static void *writer(void *opaque)
 	struct output *o = opaque;
 	static char piece[PIECE];
 	struct cassin_error_text err;
-	bool good = !sandbox_enter(o->sandbox, SANDBOX_WRITER, &err);
-	for (size_t n; good && (n = take(o, piece));)
-		good = write_all(piece, n);
-	if (!good) {
-		atomic_store(&o->broken, true);
+	int error = -sandbox_enter(o->sandbox, SANDBOX_WRITER, &err);
+	for (size_t n; !error && (n = take(o, piece));)
+		error = write_all(piece, n);
+	if (error) {
+		atomic_store(&o->error, error);
 		o->broken_fn(o->opaque);
 	}
 	eventfd_write(o->written, 1);
@@ -143,9 +144,9 @@ struct output *output_start(const struct sandbox *sandbox, void (*broken)(void *
 	return NULL;
 }
 
-bool output_is_broken(const struct output *o)
+int output_error(const struct output *o)
 {
-	return atomic_load(&o->broken);
+	return atomic_load(&o->error);
 }
 
 int output_end(struct output *o)

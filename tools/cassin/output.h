@@ -6,7 +6,6 @@
 #ifndef OUTPUT_H
 #define OUTPUT_H
 
-#include <stdbool.h>
 #include <stddef.h>
 
 #include <cassin/sandbox.h>
@@ -19,7 +18,8 @@ struct output;
 struct output *output_start(const struct sandbox *sandbox, void (*broken)(void *opaque), void *opaque);
 /* Takes bytes; any thread. */
 void output_write(struct output *o, const char *bytes, size_t len);
-bool output_is_broken(const struct output *o);
+/* 0, or the errno for which standard output takes no more. */
+int output_error(const struct output *o);
 /* Nothing more comes. A descriptor that becomes readable when all that was taken has been written. */
 int output_end(struct output *o);
 /* After that descriptor has become readable; the thread is gone. */

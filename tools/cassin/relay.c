@@ -58,13 +58,18 @@ struct outgoing {
 	bool eof, shut;
 };
 
-static int receive(int fd)
+/* 1: go on; 0: the end; else -errno, the connection's, or with *output set standard output's. */
+static int receive(int fd, bool *output)
 {
 	char buf[65536];
 	ssize_t n = recv(fd, buf, sizeof buf, MSG_DONTWAIT);
 	if (n < 0)
 		return errno == EINTR || errno == EAGAIN ? 1 : -errno;
-	return n == 0 ? 0 : write_all(STDOUT_FILENO, buf, (size_t)n) < 0 ? -EPIPE : 1;
+	if (n == 0)
+		return 0;
+	int result = write_all(STDOUT_FILENO, buf, (size_t)n);
+	*output = result < 0;
+	return result < 0 ? result : 1;
 }
 
 static void read_stdin(struct outgoing *o)
@@ -101,9 +106,11 @@ int relay_pump(int fd)
 		if (poll(watched, 2, -1) < 0 && errno != EINTR)
 			return command_failed("cannot wait for the connection: %s", strerror(errno));
 		if (watched[0].revents & ~POLLOUT) {
-			int result = receive(fd);
+			bool output = false;
+			int result = receive(fd, &output);
 			if (result <= 0)
 				return result == 0 ? EXIT_OK
+				       : output    ? command_output_failed(-result)
 						   : command_failed("the connection broke: %s", strerror(-result));
 		}
 		if (watched[0].revents & POLLOUT)

@@ -55,14 +55,15 @@ int selection_make(struct selection *s, struct client *c, char **patterns, int n
 	if (globs && !list)
 		return EXIT_FAILED;
 	json_t *guests = json_object_get(list, "guests");
-	if (all && json_array_size(guests))
+	for (int i = 0; i < npatterns && result == 0; i++)
+		if (!is_glob(patterns[i]) && add(s, patterns[i]) < 0)
+			result = command_failed("no memory");
+	s->named = s->count;
+	if (all && json_array_size(guests) && result == 0)
 		result = add_matches(s, guests, "*");
-	for (int i = 0; i < npatterns && result == 0; i++) {
+	for (int i = 0; i < npatterns && result == 0; i++)
 		if (is_glob(patterns[i]))
 			result = add_matches(s, guests, patterns[i]);
-		else if (add(s, patterns[i]) < 0)
-			result = command_failed("no memory");
-	}
 	json_decref(list);
 	if (result)
 		selection_free(s);
@@ -77,6 +78,7 @@ void selection_free(struct selection *s)
 	*s = (struct selection){0};
 }
 
+/* A guest that was found by its pattern and has gone since is no failure: others may be at it, too. */
 static int request_each(struct client *client, const struct selection *s, const char *method, const char *suffix)
 {
 	int result = EXIT_OK;
@@ -88,6 +90,10 @@ static int request_each(struct client *client, const struct selection *s, const 
 			return EXIT_FAILED;
 		}
 		free(target);
+		if (r.status == 404 && i >= s->named) {
+			free(r.body);
+			continue;
+		}
 		if (r.status >= 400)
 			result = client_told_error(&r, NULL);
 		else

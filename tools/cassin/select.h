@@ -8,7 +8,7 @@
 
 struct selection {
 	char **names;
-	size_t count;
+	size_t count, named; /* the first `named` were given by name, the others found by a pattern */
 };
 
 /* 0; EXIT_FAILED when a glob matches nothing or the daemon fails: told. Names are taken as they are. */

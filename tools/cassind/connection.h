@@ -50,6 +50,7 @@ struct connection {
 	unsigned refusal; /* status to refuse the request with; 0: none */
 	char field[16];   /* name of the header that is being read */
 	bool field_ended, expects_continue;
+	size_t expect_len; /* how much of "100-continue" the header's value has given */
 
 	bool head, keep_alive, chunked;
 	bool lasting;                          /* the request may take long */

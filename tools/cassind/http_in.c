@@ -38,12 +38,21 @@ static int on_field(http_parser *p, const char *at, size_t len)
 	return 0;
 }
 
+/* A value comes in as many pieces as it is read in. */
 static int on_value(http_parser *p, const char *at, size_t len)
 {
 	struct connection *c = p->data;
+	static const char want[] = "100-continue";
+	if (strcasecmp(c->field, "expect")) {
+		c->field_ended = true;
+		return 0;
+	}
+	if (!c->field_ended)
+		c->expect_len = 0;
 	c->field_ended = true;
-	if (!strcasecmp(c->field, "expect") && len == strlen("100-continue") && !strncasecmp(at, "100-continue", len))
-		c->expects_continue = true;
+	bool fits = len < sizeof want - c->expect_len && !strncasecmp(at, want + c->expect_len, len);
+	c->expect_len = fits ? c->expect_len + len : sizeof want;
+	c->expects_continue = c->expect_len == strlen(want);
 	return 0;
 }
 

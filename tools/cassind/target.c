@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 static int hex(char c)
 {
@@ -54,6 +55,19 @@ static int queries_parse(struct target *t, char *text)
 	return 0;
 }
 
+/* In absolute form, "http://HOST/a/b", a target's path begins behind the host, of which nothing depends here. */
+static char *path_of(char *text)
+{
+	static const char scheme[] = "http://";
+	if (strncasecmp(text, scheme, strlen(scheme)) != 0)
+		return text;
+	char *host = text + strlen(scheme), *path = host + strcspn(host, "/");
+	if (path == host || *path)
+		return path == host ? host + strlen(host) : path;
+	*--path = '/'; /* none: over the host's last letter */
+	return path;
+}
+
 int target_parse(struct target *t, char *text)
 {
 	*t = (struct target){0};
@@ -63,7 +77,7 @@ int target_parse(struct target *t, char *text)
 	char *query = strchr(text, '?');
 	if (query)
 		*query++ = '\0';
-	if (*text != '/')
+	if (*(text = path_of(text)) != '/')
 		return -EINVAL;
 	char *rest = text + 1, *part;
 	while ((part = strsep(&rest, "/"))) {

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: MIT
+"""Where output goes nowhere, and requests that come in pieces or from others' clients: one line with the cause, or none."""
+
+import json
+import socket
+import subprocess
+import threading
+import time
+
+from cassin_test import SLOW, contains, equal, one_line, parse_answer, receive
+
+NO_SPACE = "cassin: cannot write to standard output: No space left on device\n"
+
+
+def into_full_disk(t, daemon, *args, text=""):
+    with open("/dev/full", "wb") as full:
+        command = [t.tool("cassin"), *(["--socket", daemon.socket] if daemon else []), *args]
+        return subprocess.run(command, input=text, stdout=full, stderr=subprocess.PIPE, timeout=30 * SLOW, text=True, check=False)
+
+
+def test_a_full_disk_is_said_by_every_command(t):
+    daemon = t.daemon()
+    daemon.cassin("spawn", "--name", "echo", t.guest("echo"), code=0)
+    daemon.cassin("spawn", "--name", "said", t.guest("hello"), code=0)
+    for args in (["ps"], ["stats"], ["inspect", "echo"], ["logs", "said"], ["logs", "-f", "said"], ["top", "--once"], ["help"],
+                 ["connect", "echo", "7"]):
+        done = into_full_disk(t, daemon, *args, text="hello\n")
+        equal((done.returncode, done.stderr), (1, NO_SPACE), f"code and message of {args}")
+    done = subprocess.run(f"{t.tool('cassin')} --socket {daemon.socket} trace echo >/dev/full & sleep 1;"
+                          f"echo hi | {t.tool('cassin')} --socket {daemon.socket} connect echo 7; wait $!", shell=True,
+                          capture_output=True, text=True, timeout=30 * SLOW, check=False)
+    equal((done.returncode, done.stderr), (1, NO_SPACE), "trace")
+
+
+def test_run_says_that_a_disk_is_full_though_its_guest_has_ended(t):
+    for image in ("hello", t.compile("talks", "int main(void) { for (;;) cassin_print(\"%078d\\n\", 1); }")):
+        done = into_full_disk(t, None, "run", t.guest(image) if image == "hello" else image)
+        equal((done.returncode, done.stderr), (1, NO_SPACE), f"code and message of {image}")
+
+
+def test_a_reader_that_has_gone_is_no_news(t):
+    image = t.compile("talks", "int main(void) { for (;;) cassin_print(\"%078d\\n\", 1); }")
+    done = subprocess.run(["bash", "-c", f"{t.tool('cassin')} run {image} | head -n 1 >/dev/null; exit ${{PIPESTATUS[0]}}"],
+                          capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=30 * SLOW, check=False)
+    equal((done.returncode, done.stderr), (141, ""), "code and message")
+
+
+# ---- Requests ----
+
+def test_an_expectation_may_come_in_any_pieces(t):
+    daemon = t.daemon()
+    body = json.dumps({"name": "g", "image": t.guest("hello")}).encode()
+    head = b"POST /v1/guests HTTP/1.1\r\nHost: c\r\nExpect: 100-%s\r\nConnection: close\r\nContent-Length: %d\r\n\r\n"
+    for value, expected in ((b"Continue", True), (b"continues", False)):
+        with daemon.connect() as connection:
+            text = head % (value, len(body))
+            cut = text.index(b"100-") + 6
+            connection.sendall(text[:cut])
+            time.sleep(0.3)
+            connection.sendall(text[cut:])
+            if expected:
+                contains(connection.recv(100).decode(), "100 Continue")
+            connection.sendall(body)
+            contains(receive(connection).decode(), "HTTP/1.1 201 Created" if expected else "HTTP/1.1 409 ")
+
+
+def test_targets_may_be_in_absolute_form(t):
+    daemon = t.daemon()
+    daemon.cassin("spawn", "--name", "g", t.guest("hello"), code=0)
+    ask = "GET {} HTTP/1.1\r\nHost: c\r\nConnection: close\r\n\r\n"
+    for target, status in (("http://cassin/v1/version", 200), ("HTTP://a.b:80/v1/guests/g/log?x=1", 200), ("http://cassin/v1/guests?a", 200),
+                           ("http://cassin", 404), ("http://cassin?x", 404), ("http://cassin/nothing", 404), ("http:///v1/version", 404),
+                           ("ftp://cassin/v1/version", 404)):
+        answer = parse_answer(daemon.raw(ask.format(target).encode()))
+        equal(answer.status, status, f"status of {target}: {answer.text}")
+
+
+# ---- Guests that go while a command works its way through a list ----
+
+def fake_daemon(t, gone):
+    """Lists three guests, of which those in `gone` are not there when they are asked for."""
+    path = t.path("fake.sock")
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(path)
+    listener.listen(16)
+
+    def answer(method, target):
+        name = target.removeprefix("/v1/guests/").partition("/")[0]
+        if method == "GET" and target == "/v1/guests":
+            return 200, {"guests": [{"name": f"g-{i}"} for i in range(3)]}
+        if name in gone:
+            return 404, {"error": f"no guest is named {name}"}
+        return 200, {"name": name, "state": "exited"}
+
+    def talk(connection):
+        data = b""
+        with connection:
+            while piece := connection.recv(4096):
+                data += piece
+                while b"\r\n\r\n" in data:
+                    head, _, data = data.partition(b"\r\n\r\n")
+                    status, body = answer(*head.decode().split()[:2])
+                    text = json.dumps(body).encode()
+                    connection.sendall(b"HTTP/1.1 %d X\r\nContent-Length: %d\r\n\r\n" % (status, len(text)) + text)
+
+    def serve():
+        while True:
+            connection, _ = listener.accept()
+            threading.Thread(target=talk, args=(connection,), daemon=True).start()
+    threading.Thread(target=serve, daemon=True).start()
+    return path
+
+
+def test_guests_that_others_have_removed_meanwhile_are_no_failure_of_a_pattern(t):
+    path = fake_daemon(t, {"g-0", "g-1"})
+    for command in (["rm"], ["kill"], ["stop"]):
+        for pattern in (["--all"], ["g-*"]):
+            done = t.cassin("--socket", path, *command, *pattern, code=0)
+            equal((done.out, done.err), ("g-2\n", ""), f"output of {command} {pattern}")
+        one_line(t.cassin("--socket", path, *command, "g-1", code=1).err, "no guest is named g-1")
