@@ -111,10 +111,7 @@ static int explain(struct engine *e, struct guest *g, struct cassin_error_text *
 {
 	const char *name = g->spec.name;
 	if (g->freezing.result == -EBUSY)
-		return error_set(err, -EBUSY,
-				 "%s: cannot be frozen: at its ready call it has a connection, another space, or an "
-				 "operation under way that cannot be started again",
-				 name);
+		return error_set(err, -EBUSY, "%s: cannot be frozen at its ready call: %s", name, g->freezing.why);
 	if (g->freezing.result == -ENOMEM)
 		return engine_full(e, name, err);
 	if (g->freezing.result)

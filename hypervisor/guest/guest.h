@@ -67,6 +67,7 @@ struct guest_freezing {
 	bool at_wait;          /* where it waits next */
 	int result;            /* of the attempt */
 	struct template *made; /* a reference */
+	char why[112];         /* with a result of -EBUSY */
 };
 
 struct guest {

@@ -86,15 +86,41 @@ void trace_call(struct guest *g, uint64_t number)
 	put(t, &r);
 }
 
-void trace_return(struct guest *g)
+static void put_return(struct guest *g, struct trace_record *r)
 {
 	struct trace *t = g->trace;
 	if (!t->in_call)
 		return;
-	struct trace_record r = {.kind = TRACE_RETURN, .number = t->number, .result = (int64_t)g->cpu.regs.rax};
-	r.took_ns = monotonic_ns() - t->called_ns;
+	r->kind = TRACE_RETURN;
+	r->number = t->number;
+	r->result = (int64_t)g->cpu.regs.rax;
+	r->took_ns = monotonic_ns() - t->called_ns;
 	t->in_call = false;
-	put(t, &r);
+	put(t, r);
+}
+
+void trace_return(struct guest *g)
+{
+	struct trace_record r = {.kind = TRACE_RETURN};
+	put_return(g, &r);
+}
+
+void trace_user_return(struct guest *g, const struct cassin_user_frame *frame)
+{
+	struct trace_record r = {.args = {[TRACE_USER_RIP] = frame->regs.rip,
+					  [TRACE_USER_VECTOR] = frame->vector,
+					  [TRACE_USER_ERROR] = frame->error,
+					  [TRACE_USER_ADDRESS] = frame->address,
+					  [TRACE_USER_EVENTS] = frame->events}};
+	put_return(g, &r);
+}
+
+void trace_upcall(struct guest *g, uint64_t events, uint64_t rip, uint64_t frame)
+{
+	struct trace_record r = {
+		.kind = TRACE_UPCALL,
+		.args = {[TRACE_UPCALL_EVENTS] = events, [TRACE_UPCALL_RIP] = rip, [TRACE_UPCALL_FRAME] = frame}};
+	put(g->trace, &r);
 }
 
 void trace_gone(struct guest *g)

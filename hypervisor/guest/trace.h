@@ -9,6 +9,7 @@
 #include <cassin/trace.h>
 
 struct cassin_sqe;
+struct cassin_user_frame;
 struct guest;
 
 struct trace {
@@ -33,6 +34,10 @@ size_t trace_take(struct trace *t, struct trace_record *out, size_t most, uint64
 void trace_call(struct guest *g, uint64_t number);
 /* The call that is under way, if there is one, is over, and its result in rax. */
 void trace_return(struct guest *g);
+/* Likewise a user_run's, of which the frame was written. */
+void trace_user_return(struct guest *g, const struct cassin_user_frame *frame);
+/* An upcall goes to the guest, which was at rip; the frame is at `frame`. */
+void trace_upcall(struct guest *g, uint64_t events, uint64_t rip, uint64_t frame);
 /* The call that is under way does not return. */
 void trace_gone(struct guest *g);
 void trace_submit(struct guest *g, const struct cassin_sqe *sqe);

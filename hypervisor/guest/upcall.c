@@ -6,6 +6,7 @@
 #include "base/container.h"
 #include "guest/guest.h"
 #include "guest/registers.h"
+#include "guest/trace.h"
 
 #define FRAME_ALIGN 16u
 #define NO_MEMORY "pool exhausted: no memory for an upcall"
@@ -203,6 +204,8 @@ void upcall_deliver(struct guest *g, uint64_t events)
 		return;
 	}
 	upcall_lower(g, events);
+	if (g->trace)
+		trace_upcall(g, events, f.regs.rip, at);
 	g->cpu.regs.rip = g->upcalls.entry;
 	g->cpu.regs.rsp = g->cpu.regs.rsi = at;
 	g->cpu.regs.rdi = events;

@@ -55,7 +55,7 @@ void user_leave(struct guest *g, int64_t result, const struct user_end *end)
 	user_drop(g);
 	g->cpu.regs.rax = (uint64_t)result;
 	if (g->trace)
-		trace_return(g);
+		trace_user_return(g, &f);
 	if (memory_copyout(&g->memory, frame, &f, sizeof f))
 		g->doomed = "user frame unmapped";
 }

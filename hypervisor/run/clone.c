@@ -2,6 +2,8 @@
 #include "run/clone.h"
 
 #include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -31,6 +33,25 @@ static bool may_start_again(const struct op *op)
 	}
 }
 
+static const char *op_name(uint8_t op)
+{
+	static const char *const names[] = {
+		[CASSIN_OP_CONNECT] = "connect",
+		[CASSIN_OP_RECV] = "recv",
+		[CASSIN_OP_SEND] = "send",
+	};
+	return op < sizeof names / sizeof *names && names[op] ? names[op] : "another";
+}
+
+/* Puts down why it is no template. */
+static void __attribute__((format(printf, 2, 3))) refuse(struct guest *g, const char *format, ...)
+{
+	va_list args;
+	va_start(args, format);
+	vsnprintf(g->freezing.why, sizeof g->freezing.why, format, args);
+	va_end(args);
+}
+
 static int freeze_ops(struct guest *g, struct template *t)
 {
 	t->ops = calloc(g->nops + 1, sizeof *t->ops);
@@ -39,8 +60,11 @@ static int freeze_ops(struct guest *g, struct template *t)
 	t->nops = g->nops;
 	size_t at = g->nops; /* the list has the newest first */
 	for (const struct op *op = g->ops; op; op = op->next) {
-		if (!may_start_again(op))
+		if (!may_start_again(op)) {
+			refuse(g, "an operation is under way that cannot be started again: %s, user_data 0x%llx",
+			       op_name(op->sqe.op), (unsigned long long)op->sqe.user_data);
 			return -EBUSY;
+		}
 		t->ops[--at] = op->sqe;
 	}
 	return 0;
@@ -78,8 +102,11 @@ int template_freeze(struct guest *g, struct template **out)
 	int r = freeze_state(g, t);
 	if (!r)
 		r = freeze_ops(g, t);
-	if (!r)
+	if (!r) {
 		r = streams_freeze(g, &t->listeners, &t->nlisteners);
+		if (r == -EBUSY)
+			refuse(g, "it has a connection");
+	}
 	account_init(&t->account, g->host->pool, UINT64_MAX);
 	uint64_t old = g->template ? g->template->frozen->npages : 0;
 	uint64_t most = (g->memory.used + old) *
@@ -88,6 +115,8 @@ int template_freeze(struct guest *g, struct template **out)
 		r = account_charge(&t->account, ACCOUNT_FROZEN, most);
 	if (!r)
 		r = memory_freeze(&g->memory, true, t->frozen);
+	if (r == -EBUSY && !*g->freezing.why)
+		refuse(g, "it has made another space");
 	if (!r)
 		account_uncharge(&t->account, ACCOUNT_FROZEN, most - frozen_bytes(t->frozen));
 	if (r) {

@@ -4,6 +4,7 @@
 import json
 import os
 import shutil
+import socket
 
 from cassin_test import contains, equal, holds, http_get, one_line, wait_until
 
@@ -372,3 +373,16 @@ def test_templates_and_kept_clones_come_back_with_the_daemon(t):
     daemon = t.daemon("--state", state)
     equal(daemon.guests(), [], "guests whose template has gone")
     contains(daemon.log(), "cannot start the kept guest kept", "web")
+
+
+def test_a_template_is_refused_with_the_one_cause(t):
+    daemon = t.daemon()
+    space = t.compile("space", "int main(void) { cassin_call(CASSIN_CALL_SPACE_CREATE, 0, 0, 0, 0, 0); cassin_ready(); return 0; }")
+    one_line(daemon.cassin("template", "create", "s", space, code=1).err, "s: cannot be frozen at its ready call: it has made another space\n")
+    connected = t.compile("connected", "int main(void) { struct cassin_sqe s = {.op = CASSIN_OP_CONNECT,"
+                          " .addr = (uint64_t)\"peer\", .len = 4}; if (cassin_do(&s) < 0) return 1; cassin_ready(); return 0; }")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        spec = t.write("connected.json", json.dumps({"image": connected, "connect": [
+            {"name": "peer", "target": f"tcp:127.0.0.1:{server.getsockname()[1]}"}]}))
+        one_line(daemon.cassin("template", "create", "c", "--spec", spec, code=1).err,
+                 "c: cannot be frozen at its ready call: it has a connection\n")

@@ -161,3 +161,46 @@ def test_the_daemon_ends_while_guests_are_traced(t):
     equal(daemon.end(), 0, "exit code")
     equal(process.wait(20), 1, "exit code")
     contains(process.stderr.read().decode(), "the daemon ended")
+
+
+USER_AND_UPCALLS = """
+static char stack[8192] __attribute__((aligned(16)));
+static uint64_t mask;
+static struct cassin_user_frame user;
+static void handler(uint64_t events, struct cassin_upcall_frame *frame)
+{
+	(void)events;
+	frame->mask = 0;
+	cassin_call(CASSIN_CALL_UPCALL_RETURN, (uint64_t)frame, 0, 0, 0, 0);
+}
+int main(void)
+{
+	int64_t space = cassin_call(CASSIN_CALL_SPACE_CREATE, 0, 0, 0, 0, 0);
+	for (;;) {
+		memset(&user, 0, sizeof user);
+		user.regs.rip = 0x700000;
+		cassin_call(CASSIN_CALL_USER_RUN, (uint64_t)space, (uint64_t)&user, CASSIN_FOREVER, 0, 0);
+		cassin_call(CASSIN_CALL_UPCALL_SET, (uint64_t)handler, (uint64_t)stack, sizeof stack, (uint64_t)&mask,
+			    cassin_now() + 10000000);
+		uint64_t until = cassin_now() + 50000000;
+		while (cassin_now() < until)
+			cassin_call(CASSIN_CALL_ENTER, 0, 0, until, 0, 0);
+	}
+}
+"""
+
+
+def test_user_runs_say_their_reason_and_upcalls_have_a_line(t):
+    daemon = t.daemon()
+    daemon.cassin("spawn", "--timeout", "0", "--name", "g", t.compile("user", USER_AND_UPCALLS), code=0)
+    process, text = started(t, daemon, "g")
+    wait_until(lambda: "upcall(" in text() and "reason=" in text(), "both are traced")
+    finish(process)
+    holds(re.search(r"user_run\(space=1, frame=0x[0-9a-f]+, deadline=forever\) = 1 "
+                    r"\{reason=fault, rip=0x700000, vector=14, error=--x, address=0x700000\} <\d", text()), f"the reason: {text()}")
+    holds(re.search(r"^\d\d:\S+ --- upcall\(events=timer, rip=0x[0-9a-f]+, frame=0x[0-9a-f]+\) ---$", text(), re.MULTILINE),
+          f"the upcall: {text()}")
+    done = daemon.cassin("trace", "--json", "-t", "1", "g", code=0)
+    lines = [json.loads(line) for line in done.out.splitlines()]
+    user = next(line["user"] for line in lines if line["event"] == "return" and line["call"] == "user_run")
+    equal(user, {"reason": "fault", "rip": "0x700000", "vector": 14, "error": "--x", "address": "0x700000"}, "the event's user")

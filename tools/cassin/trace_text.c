@@ -17,19 +17,27 @@ static void put_time(const json_t *event)
 	printf("%s.%06u ", text, (unsigned)(ns % 1000000000 / 1000));
 }
 
-/* "(name=value, ...)" */
-static void put_args(const json_t *event)
+/* "name=value, ..." Returns what goes before the next. */
+static const char *put_values(json_t *values)
 {
-	json_t *args = json_object_get(event, "args"), *value;
-	const char *name, *text = json_string_value(json_object_get(event, "text")), *before = "";
-	putchar('(');
-	json_object_foreach (args, name, value) {
+	const char *name, *before = "";
+	json_t *value;
+	json_object_foreach (values, name, value) {
 		if (json_is_string(value))
 			printf("%s%s=%s", before, name, json_string_value(value));
 		else
 			printf("%s%s=%" JSON_INTEGER_FORMAT, before, name, json_integer_value(value));
 		before = ", ";
 	}
+	return before;
+}
+
+/* "(name=value, ...)" */
+static void put_args(const json_t *event)
+{
+	const char *text = json_string_value(json_object_get(event, "text"));
+	putchar('(');
+	const char *before = put_values(json_object_get(event, "args"));
 	if (text)
 		printf("%s\"%s\"", before, text);
 	putchar(')');
@@ -38,12 +46,18 @@ static void put_args(const json_t *event)
 static void put_result(const json_t *event)
 {
 	const char *error = json_string_value(json_object_get(event, "error"));
+	json_t *user = json_object_get(event, "user");
 	const char *text = json_string_value(json_object_get(event, "text"));
 	printf(" = %" JSON_INTEGER_FORMAT, json_integer_value(json_object_get(event, "result")));
 	if (error)
 		printf(" %s", error);
 	if (text)
 		printf(" \"%s\"", text);
+	if (user) {
+		fputs(" {", stdout);
+		put_values(user);
+		putchar('}');
+	}
 	printf(" <%.6f>\n", (double)answer_number(event, "took_ns") / 1e9);
 }
 
@@ -98,6 +112,10 @@ void trace_text_print(struct trace_text *t, const json_t *event)
 	} else if (!strcmp(what, "complete")) {
 		printf("  done %s #%s", answer_text(event, "op"), answer_text(event, "user_data"));
 		put_result(event);
+	} else if (!strcmp(what, "upcall")) {
+		fputs("--- upcall", stdout);
+		put_args(event);
+		puts(" ---");
 	} else {
 		put_end(event);
 	}

@@ -149,10 +149,51 @@ static json_t *name_of(uint64_t n, const char *known, const char *kind)
 	return known ? json_string(known) : json_sprintf("%s-%" PRIu64, kind, n);
 }
 
+/* Names of CASSIN_EVENT_*, "timer,stop". */
+static json_t *events_of(uint64_t events)
+{
+	char text[32];
+	snprintf(text, sizeof text, "%s%s%s", events & CASSIN_EVENT_COMPLETION ? ",completion" : "",
+		 events & CASSIN_EVENT_TIMER ? ",timer" : "", events & CASSIN_EVENT_STOP ? ",stop" : "");
+	return json_string(text + (*text == ','));
+}
+
+/* Why user code ended, and where. */
+static void set_user(json_t *o, const struct trace_record *r)
+{
+	static const char *const reasons[] = {"call", "fault", "deadline", "event"};
+	json_t *user = json_object();
+	if (r->result < (int64_t)(sizeof reasons / sizeof *reasons))
+		json_object_set_new(user, "reason", json_string(reasons[r->result]));
+	json_object_set_new(user, "rip", address(r->args[TRACE_USER_RIP]));
+	if (r->result == CASSIN_USER_FAULT) {
+		bool page = r->args[TRACE_USER_VECTOR] == 14;
+		json_object_set_new(user, "vector", number(r->args[TRACE_USER_VECTOR]));
+		json_object_set_new(user, "error",
+				    page ? rights(r->args[TRACE_USER_ERROR]) : number(r->args[TRACE_USER_ERROR]));
+		if (page)
+			json_object_set_new(user, "address", address(r->args[TRACE_USER_ADDRESS]));
+	}
+	if (r->args[TRACE_USER_EVENTS])
+		json_object_set_new(user, "events", events_of(r->args[TRACE_USER_EVENTS]));
+	json_object_set_new(o, "user", user);
+}
+
+static void set_upcall(json_t *o, const struct trace_record *r)
+{
+	json_t *args = json_object();
+	json_object_set_new(args, "events", events_of(r->args[TRACE_UPCALL_EVENTS]));
+	json_object_set_new(args, "rip", address(r->args[TRACE_UPCALL_RIP]));
+	json_object_set_new(args, "frame", address(r->args[TRACE_UPCALL_FRAME]));
+	json_object_set_new(o, "args", args);
+}
+
 static void set_call(json_t *o, const struct trace_record *r)
 {
 	const struct call *c = r->number < sizeof calls / sizeof *calls ? &calls[r->number] : NULL;
 	json_object_set_new(o, "call", name_of(r->number, c ? c->name : NULL, "call"));
+	if (r->kind == TRACE_RETURN && r->number == CASSIN_CALL_USER_RUN && r->result >= 0)
+		set_user(o, r);
 	if (r->kind != TRACE_CALL)
 		return;
 	json_t *args = json_object();
@@ -191,7 +232,7 @@ static void set_operation(json_t *o, const struct trace_record *r)
 
 json_t *trace_json(const struct trace_record *r)
 {
-	static const char *const events[] = {"call", "return", "submit", "complete", "end"};
+	static const char *const events[] = {"call", "return", "submit", "complete", "upcall", "end"};
 	static const char *const ends[] = {"exited", "crashed", "killed"};
 	json_t *o = json_pack("{s:s, s:I}", "event", events[r->kind], "time_ns", (json_int_t)r->at_ns);
 	if (!o)
@@ -200,11 +241,13 @@ json_t *trace_json(const struct trace_record *r)
 		set_call(o, r);
 	else if (r->kind == TRACE_SUBMIT || r->kind == TRACE_COMPLETE)
 		set_operation(o, r);
+	else if (r->kind == TRACE_UPCALL)
+		set_upcall(o, r);
 	else
 		json_object_set_new(o, "how", json_string(ends[r->number]));
 	if (r->text_len)
 		json_object_set_new(o, "text", text_of(r));
-	if (r->kind != TRACE_CALL && r->kind != TRACE_SUBMIT)
+	if (r->kind != TRACE_CALL && r->kind != TRACE_SUBMIT && r->kind != TRACE_UPCALL)
 		set_result(o, r->result);
 	if (r->kind == TRACE_RETURN || r->kind == TRACE_COMPLETE)
 		json_object_set_new(o, "took_ns", number(r->took_ns));

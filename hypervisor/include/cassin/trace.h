@@ -16,8 +16,14 @@ enum trace_kind {
 	TRACE_RETURN,   /* it is over: number, result, took_ns */
 	TRACE_SUBMIT,   /* an operation is consumed from the ring: number, the fields of the submission */
 	TRACE_COMPLETE, /* it is complete: the same, result, took_ns */
+	TRACE_UPCALL,   /* an upcall is delivered: args, enum trace_upcall_arg */
 	TRACE_END,      /* the guest ends: how, and result: its exit code, as in struct guest_status */
 };
+
+/* Where in `args` a TRACE_RETURN of user_run has what its frame tells, if its result is a reason. */
+enum trace_user_arg { TRACE_USER_RIP, TRACE_USER_VECTOR, TRACE_USER_ERROR, TRACE_USER_ADDRESS, TRACE_USER_EVENTS };
+/* The events; where the guest was; the frame. */
+enum trace_upcall_arg { TRACE_UPCALL_EVENTS, TRACE_UPCALL_RIP, TRACE_UPCALL_FRAME };
 
 enum trace_end { TRACE_EXITED, TRACE_CRASHED, TRACE_KILLED };
 
