@@ -8,6 +8,7 @@ offset and size, and every constant's value. Both ways: what the text says must 
     check_abi.py [--cc CC]
 """
 import argparse
+import glob
 import os
 import re
 import subprocess
@@ -92,6 +93,27 @@ def asserted(source):
     return sizes, offsets
 
 
+def documents():
+    """Every line of the documents: path, number, text."""
+    for path in sorted(glob.glob(os.path.join(ROOT, 'docs', '**', '*.md'), recursive=True)) + [os.path.join(ROOT, 'README.md')]:
+        with open(path, encoding='utf-8') as f:
+            for number, text in enumerate(f, 1):
+                yield os.path.relpath(path, ROOT), number, text
+
+
+def counts_told():
+    for path, number, text in documents():
+        for m in re.findall(r'(\d+) calls and (\d+) operations', text):
+            yield path, number, (int(m[0]), int(m[1]))
+
+
+def sources_named():
+    """Files of the hypervisor that the documents name by their whole path."""
+    for path, number, text in documents():
+        for name in re.findall(r'`(hypervisor/[\w/]+\.[chS])`', text):
+            yield path, number, name
+
+
 class Tap:
     def __init__(self):
         self.count = self.failures = 0
@@ -135,6 +157,13 @@ def main():
         tap.ok(struct in held_sizes, f'abi.h asserts the size of {struct}')
     for struct, field in held_offsets:
         tap.ok((struct, field) in fields, f'abi.h asserts a field that exists: {struct}.{field}')
+    calls = sum(name.startswith('CASSIN_CALL_') for name in values)
+    operations = sum(name.startswith('CASSIN_OP_') for name in values)
+    for path, number, counted in counts_told():
+        tap.ok(counted == (calls, operations), f'the calls and operations that {path}:{number} counts',
+               f'it says {counted}, there are {(calls, operations)}')
+    for path, number, name in sources_named():
+        tap.ok(os.path.exists(os.path.join(ROOT, name)), f'the source that {path}:{number} names', f'{name} is not there')
     print(f'1..{tap.count}')
     return 1 if tap.failures else 0
 
