@@ -35,14 +35,6 @@ def test_lua_exits_with_the_scripts_code(t):
     lua(t, "-e", "os.exit(false)", code=1)
 
 
-def test_lua_hears_of_a_recursion_without_end_and_goes_on(t):
-    script = "local function f() return 1 + f() end print(pcall(f)) print(pcall(f)) print('on')"
-    for memory, heard in (("8M", "not enough memory"), ("64M", "not enough memory"), ("256M", "stack overflow")):
-        out = lua(t, "-e", script, options=("--memory", memory)).out
-        equal(out.count(heard), 2, f"{heard} in {memory}: {out[:500]}")
-        contains(out, "\non\n")
-
-
 def test_lua_hears_that_there_is_no_memory_and_goes_on(t):
     script = ("print(pcall(function() local s = 'x' while true do s = s .. s end end)) "
               "print(pcall(function() local t = {} while true do t[#t + 1] = {} end end)) "
