@@ -21,11 +21,15 @@ uint32_t hash_keyed(uint64_t key, unsigned bits)
 	return (uint32_t)((key * multiplier) >> (64 - bits));
 }
 
-uint64_t hash_fnv(const void *bytes, size_t len)
+uint64_t hash_fnv_more(uint64_t before, const void *bytes, size_t len)
 {
 	const unsigned char *at = bytes;
-	uint64_t h = UINT64_C(0xcbf29ce484222325);
 	for (size_t i = 0; i < len; i++)
-		h = (h ^ at[i]) * UINT64_C(0x100000001b3);
-	return h;
+		before = (before ^ at[i]) * UINT64_C(0x100000001b3);
+	return before;
+}
+
+uint64_t hash_fnv(const void *bytes, size_t len)
+{
+	return hash_fnv_more(HASH_FNV_FIRST, bytes, len);
 }

@@ -84,16 +84,24 @@ static uint64_t allocate(struct swap *s, uint64_t n)
 	return at;
 }
 
-int swap_write(struct swap *s, const void *bytes, size_t len, uint64_t *at)
+int swap_take(struct swap *s, size_t len, uint64_t *at)
 {
 	uint64_t unit = allocate(s, units_of(len));
-	if (!unit)
-		return -ENOSPC;
 	*at = unit * UNIT;
-	if (pwrite(s->fd, bytes, len, (off_t)*at) == (ssize_t)len)
-		return 0;
-	swap_free(s, *at, len);
-	return -EIO;
+	return unit ? 0 : -ENOSPC;
+}
+
+int swap_put(struct swap *s, uint64_t at, const void *bytes, size_t len)
+{
+	return pwrite(s->fd, bytes, len, (off_t)at) == (ssize_t)len ? 0 : -EIO;
+}
+
+int swap_write(struct swap *s, const void *bytes, size_t len, uint64_t *at)
+{
+	int r = swap_take(s, len, at);
+	if (!r && (r = swap_put(s, *at, bytes, len)))
+		swap_free(s, *at, len);
+	return r;
 }
 
 int swap_read(struct swap *s, uint64_t at, void *bytes, size_t len)

@@ -29,6 +29,9 @@ int swap_open(struct swap *s, const char *path, uint64_t bytes, struct cassin_er
 void swap_close(struct swap *s);
 /* Stores bytes; *at says where. -ENOSPC, -EIO. */
 int swap_write(struct swap *s, const void *bytes, size_t len, uint64_t *at);
+/* The same in two steps: takes room for len bytes; writes some of them at a place within. */
+int swap_take(struct swap *s, size_t len, uint64_t *at);
+int swap_put(struct swap *s, uint64_t at, const void *bytes, size_t len);
 int swap_read(struct swap *s, uint64_t at, void *bytes, size_t len);
 void swap_free(struct swap *s, uint64_t at, size_t len);
 /* Bytes in use. */

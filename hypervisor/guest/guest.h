@@ -101,6 +101,7 @@ struct guest {
 	struct deadline throttle; /* until then, or until its next period */
 	struct work_list work;    /* what is done for it outside its turns */
 	struct deadline park;     /* when to look whether it has waited long enough */
+	struct work parking;      /* under way */
 	struct memory memory;
 	struct cpu_state cpu;
 	struct door {

@@ -3,6 +3,7 @@
 #include "memory/freeze.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,7 +13,6 @@
 #include "memory/space.h"
 
 #define TABLE_ENTRIES 512u
-#define USER_L4_ENTRIES ((CASSIN_VA_END + (UINT64_C(1) << 39) - 1) >> 39)
 
 /* ---- Pages ---- */
 
@@ -48,15 +48,11 @@ static int take_pages(struct memory *m, bool whole, struct frozen *out)
 
 /* ---- Mappings ---- */
 
-/* Pages by their frames: a hash table with open addressing, at most half full. Made when the first entry is met that shows a page
- * elsewhere than the initial regions do, as only guests that map pages themselves have such. */
-struct owners {
-	struct owner {
-		frame_t frame; /* FRAME_NONE: free */
-		uint32_t page;
-	} * at;
-	unsigned bits;
-};
+void owners_free(struct owners *o)
+{
+	free(o->at);
+	*o = (struct owners){0};
+}
 
 static struct owner *owner_slot(const struct owners *o, frame_t f)
 {
@@ -140,31 +136,46 @@ static int take_entry(struct memory *m, struct owners *o, struct frozen *out, ui
 	return add_entry(out, va, memory_mapped_value(page, map.rights));
 }
 
-static int take_entries(struct memory *m, struct owners *o, struct frozen *out, frame_t table, int level, uint64_t va)
+/* The table of the lowest level that holds the entry of va; NULL: there is none, and *next is where one may be. */
+static const uint64_t *leaf_table(const struct memory *m, uint64_t va, uint64_t *next)
 {
-	const uint64_t *entries = cell_frame(m->cell, table);
-	int r = 0;
-	for (uint64_t i = 0; !r && i < (level == 3 ? USER_L4_ENTRIES : TABLE_ENTRIES); i++) {
-		uint64_t at = va + (i << (PAGE_SHIFT + 9 * level));
-		if (!entries[i])
-			continue;
-		if (!level)
-			r = take_entry(m, o, out, at, &entries[i]);
-		else if (entries[i] & PTE_P)
-			r = take_entries(m, o, out, (frame_t)((entries[i] & PTE_FRAME) >> PAGE_SHIFT), level - 1, at);
+	const uint64_t *entries = cell_frame(m->cell, m->tables.root[0]);
+	for (int level = 3; level > 0; level--) {
+		unsigned shift = PAGE_SHIFT + 9 * (unsigned)level;
+		uint64_t entry = entries[(va >> shift) % TABLE_ENTRIES];
+		*next = ((va >> shift) + 1) << shift;
+		if (!(entry & PTE_P))
+			return NULL;
+		entries = cell_frame(m->cell, (frame_t)((entry & PTE_FRAME) >> PAGE_SHIFT));
 	}
-	return r;
+	return entries;
+}
+
+int freeze_mappings(struct memory *m, struct owners *o, struct frozen *out, uint64_t *va, unsigned most)
+{
+	for (; *va < CASSIN_VA_END && most; most--) {
+		uint64_t next;
+		const uint64_t *entries = leaf_table(m, *va, &next);
+		for (unsigned i = 0; entries && i < TABLE_ENTRIES; i++) {
+			int r = entries[i] ? take_entry(m, o, out, *va + ((uint64_t)i << PAGE_SHIFT), &entries[i]) : 0;
+			if (r)
+				return r;
+		}
+		*va = next;
+	}
+	return *va < CASSIN_VA_END;
 }
 
 int memory_freeze(struct memory *m, bool whole, struct frozen *out)
 {
 	struct owners o = {0};
+	uint64_t va = 0;
 	if (memory_has_spaces(m))
 		return -EBUSY;
 	int r = take_pages(m, whole, out);
 	if (!r)
-		r = take_entries(m, &o, out, m->tables.root[0], 3, 0);
-	free(o.at);
+		r = freeze_mappings(m, &o, out, &va, UINT_MAX);
+	owners_free(&o);
 	if (r)
 		frozen_clear(out);
 	return r;

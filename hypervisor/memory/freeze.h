@@ -9,6 +9,19 @@
 /* Copies a guest's memory as it is now, as far as it differs from what its image gives (`whole`), or from what its template and
  * its image give, to *out, which is empty. The guest does not run. -ENOMEM, -EBUSY: it has other spaces than 0. */
 int memory_freeze(struct memory *m, bool whole, struct frozen *out);
+/* Pages by their frames: a hash table with open addressing, at most half full. Made when the first entry is met that shows a page
+ * elsewhere than the initial regions do, as only guests that map pages themselves have such. Zeros: not made. */
+struct owners {
+	struct owner {
+		frame_t frame; /* FRAME_NONE: free */
+		uint32_t page;
+	} * at;
+	unsigned bits;
+};
+void owners_free(struct owners *o);
+/* Copies mappings of space 0 that differ from the initial ones, from *va on, of `most` page tables at most. 1: there are more, and
+ * *va says where; 0, -ENOMEM. */
+int freeze_mappings(struct memory *m, struct owners *o, struct frozen *out, uint64_t *va, unsigned most);
 /* Puts the mappings of `f` into a space 0 that nothing has run in. -ENOMEM. */
 int memory_remap(struct memory *m, const struct frozen *f);
 

@@ -395,10 +395,10 @@ int memory_init(struct memory *m, struct cell *cell, struct cell_image *image, u
 	return r;
 }
 
-void memory_drop(struct memory *m)
+bool memory_drop_some(struct memory *m, uint32_t chunks)
 {
-	for (uint32_t i = 0; i < m->nchunks; i++) {
-		struct chunk *c = m->chunks[i];
+	for (; m->nchunks && chunks; chunks--) {
+		struct chunk *c = m->chunks[--m->nchunks];
 		frame_t used[CHUNK_PAGES];
 		size_t n = 0;
 		for (unsigned p = 0; c && p < CHUNK_PAGES; p++) {
@@ -408,6 +408,12 @@ void memory_drop(struct memory *m)
 		frames_free(&m->cell->frames, used, n);
 		chunk_free(c);
 	}
+	return m->nchunks;
+}
+
+void memory_drop(struct memory *m)
+{
+	memory_drop_some(m, UINT32_MAX);
 	if (m->info)
 		frames_free(&m->cell->frames, &m->info, 1);
 	for (unsigned s = 0; s < SPACES_MAX; s++) {
@@ -419,13 +425,15 @@ void memory_drop(struct memory *m)
 	free(m->tables.commits);
 	m->chunks = NULL;
 	m->tables.commits = NULL;
-	m->nchunks = m->tables.ncommits = m->tables.committed = m->tables.commits_size = 0;
+	m->nchunks = m->tables.ncommits = m->tables.commits_size = 0;
 	m->info = FRAME_NONE;
 	m->used = 0;
+	m->dropping = false;
 }
 
 void memory_destroy(struct memory *m)
 {
+	memory_park_give_up(m);
 	memory_drop(m);
 	if (m->clock)
 		cell_clock_put(m->cell, m->clock);

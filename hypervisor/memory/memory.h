@@ -44,8 +44,9 @@ struct parked {
 	struct swap *swap;    /* where the bytes are instead, at `at`; NULL: they are here */
 	uint64_t at, sum;
 	uint32_t npages, nentries, packed;
-	bool folded; /* else nothing of this counts */
-	bool info;   /* the guest had touched its info page */
+	uint32_t room; /* for page numbers, npages of which are used */
+	bool folded;   /* else nothing of this counts */
+	bool info;     /* the guest had touched its info page */
 };
 
 struct memory {
@@ -64,7 +65,9 @@ struct memory {
 	uint64_t fault_next; /* where sequential growth would fault next, and how far to run ahead */
 	unsigned fault_window;
 	struct account *account; /* on which its parked bytes are; NULL: on none */
-	struct parked parked;    /* folded: there are no frames and no tables */
+	struct parked parked;    /* folded: there are no frames and no tables, */
+	bool dropping;           /* or some of them are still to be given back */
+	struct parking *parking; /* under way, in pieces: park_pieces.c; NULL: none */
 	bool booting;            /* pages touched now are remembered for the image's next instance */
 };
 
@@ -80,8 +83,10 @@ int memory_init(struct memory *m, struct cell *cell, struct cell_image *image, u
 /* Gives all frames back, page tables through the quarantine. */
 void memory_destroy(struct memory *m);
 
-/* Gives all frames and tables back but keeps the layout; for parking. */
+/* Gives all frames and tables back but keeps the layout; for parking. _some: of so many chunks of pages at most; true: there is
+ * more. */
 void memory_drop(struct memory *m);
+bool memory_drop_some(struct memory *m, uint32_t chunks);
 /* Gives a page a frame of its own with this content, and shows it where the initial regions have it. -ENOMEM. */
 int memory_fill(struct memory *m, uint64_t page, const void *content);
 /* Shows again what a guest surely touches: its image, the clock page, and the info page if it had. -ENOMEM. */

@@ -77,6 +77,7 @@ static int pack(struct parked *p, const struct memory *m, const struct frozen *f
 	*p = (struct parked){
 		.bytes = bytes,
 		.npages = (uint32_t)f->npages,
+		.room = (uint32_t)f->npages,
 		.nentries = (uint32_t)f->nentries,
 		.packed = (uint32_t)packed,
 		.folded = true,
@@ -85,9 +86,9 @@ static int pack(struct parked *p, const struct memory *m, const struct frozen *f
 	return 0;
 }
 
-static size_t parked_size(const struct parked *p)
+size_t parked_size(const struct parked *p)
 {
-	return p->npages * sizeof(uint64_t) + p->nentries * sizeof(struct frozen_entry) + p->packed;
+	return p->room * sizeof(uint64_t) + p->nentries * sizeof(struct frozen_entry) + p->packed;
 }
 
 /* The heap, and a core dump with it, keeps nothing of the guest. */
@@ -135,6 +136,7 @@ int memory_park(struct memory *m, struct swap *swap)
 	struct parked p;
 	if (m->parked.folded)
 		return 0;
+	memory_park_give_up(m);
 	if (m->tables.ncommits || m->tables.flush)
 		return -EBUSY;
 	int r = memory_freeze(m, false, &f);
@@ -163,7 +165,7 @@ void parked_free(struct parked *p)
 
 static int unpack(struct memory *m, const struct parked *p, const unsigned char *bytes, unsigned char *content)
 {
-	size_t pages = p->npages * sizeof(uint64_t), entries = p->nentries * sizeof(struct frozen_entry);
+	size_t pages = p->room * sizeof(uint64_t), entries = p->nentries * sizeof(struct frozen_entry);
 	size_t size = (size_t)p->npages * PAGE_SIZE;
 	struct packer *own = packer();
 	if (!own)
@@ -197,8 +199,11 @@ static const unsigned char *bytes_of(const struct parked *p, unsigned char *room
 int memory_unpark(struct memory *m)
 {
 	struct parked p = m->parked;
+	memory_park_give_up(m);
 	if (!p.folded)
 		return 0;
+	if (m->dropping)
+		memory_drop(m);
 	unsigned char *content = hidden_alloc((size_t)p.npages * PAGE_SIZE + 1, false);
 	unsigned char *room = malloc(p.swap ? parked_size(&p) + 1 : 1);
 	const unsigned char *bytes = content && room ? bytes_of(&p, room) : NULL;

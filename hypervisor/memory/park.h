@@ -10,9 +10,16 @@
 
 struct swap;
 
-/* Folds up the memory of a guest that does not run; into `swap` if that is not NULL and takes it. 0; -EBUSY: it has other
+/* Folds up, at once, the memory of a guest that does not run; into `swap` if that is not NULL and takes it. 0; -EBUSY: it has other
  * spaces, or changes that wait for the monitor; -ENOMEM: nothing has changed. */
 int memory_park(struct memory *m, struct swap *swap);
+/* The same in pieces, for a guest with much memory; another use of the memory gives it up, as if nothing had been. begin: 0, -EBUSY,
+ * -ENOMEM. go_on: a bounded piece; 1: there is more to do; 0: it is parked; -ECANCELED: it was given up; -ENOMEM: so it is now. */
+int memory_park_begin(struct memory *m, struct swap *swap);
+int memory_park_go_on(struct memory *m);
+void memory_park_give_up(struct memory *m); /* nothing happens when none is under way */
+/* Host memory, or room in the swap file, that it takes. */
+size_t parked_size(const struct parked *p);
 /* Unfolds it; nothing happens when it is not parked. -ENOMEM, or -EIO: the swap file does not give it back. It stays parked
  * then. */
 int memory_unpark(struct memory *m);

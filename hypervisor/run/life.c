@@ -77,6 +77,7 @@ static void release(struct guest *g, struct worker *w)
 	deadlines_clear(&w->deadlines, &g->wake);
 	deadlines_clear(&w->deadlines, &g->throttle);
 	deadlines_clear(&w->deadlines, &g->park);
+	work_drop(g, &g->parking);
 	deadlines_clear(&w->deadlines, &g->upcall_timer);
 	guest_unparked(g);
 	deadlines_clear(&w->deadlines, &g->timer);

@@ -8,18 +8,56 @@
 #include "guest/guest.h"
 #include "memory/park.h"
 
+#define AT_ONCE_PAGES 128u /* half a mebibyte: a millisecond or two */
+#define AT_ONCE_TABLES 16u
+
+static void count(struct guest *g)
+{
+	if (atomic_exchange(&g->parked, true))
+		return;
+	atomic_store(&g->count.frames, 0);
+	atomic_store(&g->count.table_frames, 0);
+	atomic_fetch_add(&g->host->parked, 1);
+	atomic_fetch_add(&g->host->parkings, 1);
+}
+
 int guest_park(struct guest *g)
 {
 	if (g->run != RUN_BLOCKED || g->doomed)
 		return -EBUSY;
 	int r = memory_park(&g->memory, g->host->swap);
-	if (r || atomic_exchange(&g->parked, true))
-		return r;
-	atomic_store(&g->count.frames, 0);
-	atomic_store(&g->count.table_frames, 0);
-	atomic_fetch_add(&g->host->parked, 1);
-	atomic_fetch_add(&g->host->parkings, 1);
-	return 0;
+	if (!r)
+		count(g);
+	return r;
+}
+
+/* In the guest's turns for its work, until something else needs the memory. */
+static void park_some(struct work *w)
+{
+	struct guest *g = CONTAINER_OF(w, struct guest, parking);
+	int r;
+	do
+		r = memory_park_go_on(&g->memory);
+	while (r == 1 && work_goes_on(g));
+	if (r == 1)
+		work_later(g, w);
+	else if (!r)
+		count(g);
+	else
+		guest_park_later(g);
+}
+
+static bool small(const struct memory *m)
+{
+	return m->used <= AT_ONCE_PAGES && m->table_frames <= AT_ONCE_TABLES;
+}
+
+static void park_in_pieces(struct guest *g)
+{
+	if (memory_park_begin(&g->memory, g->host->swap))
+		return;
+	g->parking.fn = park_some;
+	work_later(g, &g->parking);
 }
 
 void guest_unparked(struct guest *g)
@@ -36,6 +74,10 @@ static void park_fire(struct deadline *d)
 	if (g->run != RUN_BLOCKED || atomic_load(&g->parked))
 		return;
 	if (now - g->dispatched_at >= after) {
+		if (!small(&g->memory)) {
+			park_in_pieces(g);
+			return;
+		}
 		uint64_t began = guest_work_begin(g);
 		guest_park(g);
 		guest_worked(g, began);

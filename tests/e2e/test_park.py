@@ -131,3 +131,51 @@ def test_what_is_not_idle_is_not_parked(t):
 
 def test_bad_times_are_refused(t):
     contains(t.run([t.tool("cassind"), "--park", "soon"], code=2).err, "--park soon")
+
+
+LARGE = """
+static unsigned long *words(void) { return (unsigned long *)((cassin_boot->heap + 8191) & ~4095ul); }
+int main(void)
+{
+	unsigned long n = 24ul << 20 >> 3, wrong = 0;
+	for (unsigned long i = 0; i < n; i++)
+		words()[i] = i * 0x9e3779b97f4a7c15ul;
+	cassin_call0(CASSIN_CALL_READY);
+	for (int round = 0; round < 3; round++) {
+		cassin_enter(0, 0, cassin_now() + 4000000000ul);
+		for (unsigned long i = 0; i < n; i++)
+			wrong += words()[i] != i * 0x9e3779b97f4a7c15ul;
+	}
+	return wrong != 0;
+}
+"""
+
+
+def test_a_large_guest_is_parked_in_pieces_and_is_the_same_afterwards(t):
+    """In memory and into a swap file. What is parked is counted; nothing is left when it has ended."""
+    path = t.compile("large", LARGE)
+    for options in ([], ["--swap", t.path("swap")]):
+        daemon = t.daemon("--park", "1", "--workers", "1", *options)
+        daemon.cassin("spawn", "--name", "large", "--memory", "40M", path, code=0)
+        wait_until(lambda d=daemon: d.guest("large")["parked"], "it is parked")
+        holds(daemon.guest("large")["used_bytes"] == 0, "no frames are left to it")
+        stats = daemon.request("GET", "/v1/stats", status=200).json()
+        equal(stats["swap_bytes"] > 0, bool(options), "bytes in the swap file")
+        equal(daemon.await_state("large", "exited", 60)["exit_code"], 0, "every word is as it was")
+        equal(daemon.request("GET", "/v1/stats", status=200).json()["swap_bytes"], 0, "bytes in the swap file afterwards")
+        daemon.process.kill()
+        daemon.process.wait()
+
+
+def test_a_large_guest_that_is_woken_while_it_is_parked_goes_on(t):
+    """By its own deadlines, at random moments of the parking; and others are killed in it."""
+    path = t.compile("restless", LARGE.replace("round < 3", "round < 12").replace("+ 4000000000ul", "+ 1000000000ul + round * 15000000ul"))
+    daemon = t.daemon("--park", "1", "--workers", "1", "--swap", t.path("swap"))
+    for name in ("a", "b", "c"):
+        daemon.cassin("spawn", "--name", name, "--memory", "40M", path, code=0)
+    time.sleep(2)
+    daemon.cassin("rm", "b", code=0)
+    for name in ("a", "c"):
+        equal(daemon.await_state(name, "exited", 120)["exit_code"], 0, "every word is as it was")
+    daemon.cassin("rm", "--all", code=0)
+    equal(daemon.request("GET", "/v1/stats", status=200).json()["swap_bytes"], 0, "bytes in the swap file afterwards")

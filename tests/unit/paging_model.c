@@ -337,6 +337,19 @@ static void step_host(struct paging_model *p)
 	MUST(word == p->word[place->page]);
 }
 
+/* Some pieces, or all of them. */
+static void park_in_pieces(struct paging_model *p, bool others)
+{
+	int r = memory_park_begin(&p->memory, NULL);
+	MUST(r == (others ? -EBUSY : 0));
+	unsigned pieces = choose(p, 2) ? 10000 : choose(p, 40);
+	for (r = r ? 0 : 1; r == 1 && pieces; pieces--)
+		r = memory_park_go_on(&p->memory);
+	MUST(r == 0 || (r == 1 && !pieces));
+	if (!r && !others)
+		MUST(memory_park_go_on(&p->memory) == -ECANCELED);
+}
+
 /* Folded up and unfolded, by a host access or before the guest's next turn: nothing may have changed. */
 static void step_park(struct paging_model *p)
 {
@@ -345,10 +358,15 @@ static void step_park(struct paging_model *p)
 		others |= p->exists[s];
 	p->memory.tables.ncommits = p->memory.tables.committed = 0; /* the monitor has run */
 	p->memory.tables.flush = false;
-	MUST(memory_park(&p->memory, NULL) == (others ? -EBUSY : 0));
+	if (choose(p, 2)) {
+		MUST(memory_park(&p->memory, NULL) == (others ? -EBUSY : 0));
+	} else {
+		park_in_pieces(p, others);
+	}
 	if (choose(p, 2))
 		step_host(p);
 	MUST(memory_unpark(&p->memory) == 0);
+	MUST(!p->memory.parking && !p->memory.dropping && !p->memory.parked.folded);
 }
 
 void paging_model_step(struct paging_model *p)

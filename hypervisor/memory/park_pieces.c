@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Parking in pieces: first the mappings are copied, then the pages compressed, then all of it written to the swap file if there is
+ * one; until then the guest has its memory as it was. At last its frames are given back. What comes of it is what memory_park()
+ * makes.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zstd.h>
+
+#include "base/hash.h"
+#include "base/swap.h"
+#include "cell/cell.h"
+#include "memory/freeze.h"
+#include "memory/park.h"
+#include "memory/space.h"
+
+#define LEVEL 1
+#define TABLES_PIECE 16u               /* page tables whose mappings are copied, */
+#define PAGES_PIECE 64u                /* pages looked at, */
+#define SWAP_PIECE ((size_t)256 << 10) /* bytes written, */
+#define CHUNKS_PIECE 16u               /* and chunks of pages given back in one piece */
+
+struct parking {
+	enum { MAPPINGS, PAGES, SWAP, DROP } phase;
+	struct swap *swap;
+	struct frozen mappings; /* its entries only */
+	struct owners owners;
+	uint64_t va, page; /* where to go on */
+	ZSTD_CCtx *pack;
+	size_t header, capacity;
+	ZSTD_outBuffer out; /* behind the header */
+	size_t swapped;
+	struct parked result;
+};
+
+static void discard(struct parking *p)
+{
+	if (p->result.swap)
+		swap_free(p->result.swap, p->result.at, parked_size(&p->result));
+	if (p->result.bytes)
+		explicit_bzero(p->result.bytes, p->header + p->out.pos);
+	free(p->result.bytes);
+	owners_free(&p->owners);
+	frozen_clear(&p->mappings);
+	ZSTD_freeCCtx(p->pack);
+	free(p);
+}
+
+void memory_park_give_up(struct memory *m)
+{
+	struct parking *p = m->parking;
+	if (!p)
+		return;
+	m->parking = NULL;
+	if (p->phase == DROP) { /* it is parked; the frames are given back by whoever asked */
+		p->result = (struct parked){0};
+		p->header = p->out.pos = 0;
+	}
+	discard(p);
+}
+
+int memory_park_begin(struct memory *m, struct swap *swap)
+{
+	if (m->parked.folded || m->parking)
+		return 0;
+	if (m->tables.ncommits || m->tables.flush || memory_has_spaces(m))
+		return -EBUSY;
+	struct parking *p = calloc(1, sizeof *p);
+	if (!p)
+		return -ENOMEM;
+	p->swap = swap;
+	p->pack = ZSTD_createCCtx();
+	if (!p->pack || ZSTD_isError(ZSTD_CCtx_setParameter(p->pack, ZSTD_c_compressionLevel, LEVEL))) {
+		discard(p);
+		return -ENOMEM;
+	}
+	m->parking = p;
+	return 0;
+}
+
+/* ---- The pieces: 1: more of it; 0: done; -ENOMEM ---- */
+
+static int copy_mappings(struct memory *m, struct parking *p)
+{
+	int r = freeze_mappings(m, &p->owners, &p->mappings, &p->va, TABLES_PIECE);
+	if (r)
+		return r;
+	size_t entries = p->mappings.nentries * sizeof *p->mappings.entries;
+	owners_free(&p->owners);
+	p->result.room = (uint32_t)m->used;
+	p->result.nentries = (uint32_t)p->mappings.nentries;
+	p->result.info = m->info;
+	p->header = p->result.room * sizeof(uint64_t) + entries;
+	p->capacity = p->header + ZSTD_CStreamOutSize();
+	p->result.bytes = malloc(p->capacity);
+	if (!p->result.bytes)
+		return -ENOMEM;
+	if (entries)
+		memcpy(p->result.bytes + p->header - entries, p->mappings.entries, entries);
+	return 0;
+}
+
+static bool more_room(struct parking *p)
+{
+	if (p->capacity - p->header - p->out.pos >= ZSTD_CStreamOutSize() / 2)
+		return true;
+	size_t capacity = p->capacity + p->capacity / 2 + ZSTD_CStreamOutSize();
+	unsigned char *bytes = realloc(p->result.bytes, capacity);
+	if (!bytes)
+		return false;
+	p->result.bytes = bytes;
+	p->capacity = capacity;
+	return true;
+}
+
+/* Gives zstd the input, NULL for the end. */
+static int feed(struct parking *p, const void *page)
+{
+	ZSTD_inBuffer in = {page, page ? PAGE_SIZE : 0, 0};
+	size_t left;
+	do {
+		if (!more_room(p))
+			return -ENOMEM;
+		p->out.dst = p->result.bytes + p->header;
+		p->out.size = p->capacity - p->header;
+		left = ZSTD_compressStream2(p->pack, &p->out, &in, page ? ZSTD_e_continue : ZSTD_e_end);
+		if (ZSTD_isError(left))
+			return -ENOMEM;
+	} while (in.pos < in.size || (!page && left));
+	return 0;
+}
+
+static int compress_pages(struct memory *m, struct parking *p)
+{
+	uint64_t all = (uint64_t)m->nchunks * CHUNK_PAGES, end = p->page + PAGES_PIECE;
+	int r = 0;
+	for (; !r && p->page < all && p->page < end; p->page++) {
+		frame_t f = memory_frame(m, p->page);
+		if (f == FRAME_NONE || memory_page_is(m, p->page, false, cell_frame(m->cell, f)))
+			continue;
+		memcpy(p->result.bytes + p->result.npages++ * sizeof p->page, &p->page, sizeof p->page);
+		r = feed(p, cell_frame(m->cell, f));
+	}
+	if (r || p->page < all)
+		return r ? r : 1;
+	r = p->result.npages ? feed(p, NULL) : 0;
+	if (r || p->out.pos > UINT32_MAX)
+		return -ENOMEM;
+	memset(p->result.bytes + p->result.npages * sizeof(uint64_t), 0,
+	       (p->result.room - p->result.npages) * sizeof(uint64_t));
+	p->result.packed = (uint32_t)p->out.pos;
+	p->result.sum = HASH_FNV_FIRST;
+	return 0;
+}
+
+/* Whatever goes wrong with the file, the bytes stay in memory. */
+static int write_swap(struct parking *p)
+{
+	struct parked *r = &p->result;
+	size_t size = parked_size(r), n = size - p->swapped < SWAP_PIECE ? size - p->swapped : SWAP_PIECE;
+	if (!r->swap) {
+		if (!p->swap || swap_take(p->swap, size, &r->at))
+			return 0;
+		r->swap = p->swap;
+	}
+	if (swap_put(r->swap, r->at + p->swapped, r->bytes + p->swapped, n)) {
+		swap_free(r->swap, r->at, size);
+		r->swap = NULL;
+		return 0;
+	}
+	r->sum = hash_fnv_more(r->sum, r->bytes + p->swapped, n);
+	p->swapped += n;
+	return p->swapped < size;
+}
+
+/* From here on it is parked. */
+static void settle(struct memory *m, struct parking *p)
+{
+	struct parked *r = &p->result;
+	if (r->swap) {
+		explicit_bzero(r->bytes, parked_size(r));
+		free(r->bytes);
+		r->bytes = NULL;
+	} else {
+		unsigned char *fitted = realloc(r->bytes, parked_size(r) + 1);
+		r->bytes = fitted ? fitted : r->bytes;
+	}
+	r->folded = true;
+	m->parked = *r;
+	m->dropping = true;
+	parked_count(m, &m->parked, true);
+}
+
+int memory_park_go_on(struct memory *m)
+{
+	struct parking *p = m->parking;
+	if (!p)
+		return -ECANCELED;
+	int r = 0;
+	switch (p->phase) {
+	case MAPPINGS:
+		r = copy_mappings(m, p);
+		break;
+	case PAGES:
+		r = compress_pages(m, p);
+		break;
+	case SWAP:
+		r = write_swap(p);
+		if (!r)
+			settle(m, p);
+		break;
+	case DROP:
+		r = memory_drop_some(m, CHUNKS_PIECE);
+		break;
+	}
+	if (r < 0) {
+		memory_park_give_up(m);
+		return r;
+	}
+	if (r)
+		return 1;
+	if (p->phase++ < DROP)
+		return 1;
+	p->phase = DROP;
+	memory_park_give_up(m);
+	memory_drop(m);
+	return 0;
+}
