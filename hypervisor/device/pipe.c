@@ -21,6 +21,8 @@ struct direction {
 	uint32_t size, start, len;
 	bool ended;  /* nothing more will come */
 	bool broken; /* nobody will read */
+	bool left;   /* the writer has closed: what is in it is on the reader's account of unread bytes */
+	bool lost;   /* some of it was thrown away, as that account was full */
 	bool reader_waits, writer_waits;
 };
 
@@ -48,14 +50,55 @@ struct pipe_stream {
 	unsigned end;
 };
 
+static size_t take(struct direction *d, unsigned char *to, size_t len)
+{
+	size_t done = 0;
+	while (done < len && d->len) {
+		size_t n = d->size - d->start;
+		n = n < d->len ? n : d->len;
+		n = n < len - done ? n : len - done;
+		memcpy(to + done, d->at + d->start, n);
+		d->start = (uint32_t)((d->start + n) % d->size);
+		d->len -= (uint32_t)n;
+		done += n;
+	}
+	return done;
+}
+
 static void ring_free(struct pipe *p, unsigned end)
 {
 	struct direction *d = &p->to[end];
-	if (d->at)
+	if (d->at && d->left)
+		account_uncharge(&p->guest[end]->unread, ACCOUNT_STREAMS, d->size);
+	else if (d->at)
 		stream_discharge(p->guest[1 - end], d->size);
 	free(d->at);
 	d->at = NULL;
 	d->size = d->start = d->len = 0;
+}
+
+/* The writer to `end` closes. It is to owe nothing for what its peer may never read, neither now nor in its next life; and its
+ * peer's own memory is not a stranger's to use up. So unread bytes have an account of their own, and are lost if it is full. */
+static void ring_leave(struct pipe *p, unsigned end)
+{
+	struct direction *d = &p->to[end];
+	struct account *unread = &p->guest[end]->unread;
+	uint32_t len = d->len, kept = (len + RING_FIRST - 1) / RING_FIRST * RING_FIRST;
+	unsigned char *at = len ? malloc(kept) : NULL;
+	if (at)
+		take(d, at, len);
+	ring_free(p, end); /* before the charge: what was there is room for it */
+	if (at && account_charge(unread, ACCOUNT_STREAMS, kept)) {
+		free(at);
+		at = NULL;
+	}
+	d->lost = len && !at;
+	d->left = true;
+	if (at) {
+		d->at = at;
+		d->size = kept;
+		d->len = len;
+	}
 }
 
 static void pipe_put(struct pipe *p)
@@ -94,21 +137,6 @@ static void tell(struct pipe *p, unsigned end)
 static struct pipe_stream *pipe_of(struct stream *s)
 {
 	return (struct pipe_stream *)s;
-}
-
-static size_t take(struct direction *d, unsigned char *to, size_t len)
-{
-	size_t done = 0;
-	while (done < len && d->len) {
-		size_t n = d->size - d->start;
-		n = n < d->len ? n : d->len;
-		n = n < len - done ? n : len - done;
-		memcpy(to + done, d->at + d->start, n);
-		d->start = (uint32_t)((d->start + n) % d->size);
-		d->len -= (uint32_t)n;
-		done += n;
-	}
-	return done;
 }
 
 static size_t put(struct direction *d, const unsigned char *from, size_t len)
@@ -159,7 +187,11 @@ static ssize_t pipe_read(struct stream *s, const struct iovec *iov, int n)
 	pthread_mutex_lock(&p->lock);
 	for (int i = 0; i < n; i++)
 		done += (ssize_t)take(d, iov[i].iov_base, iov[i].iov_len);
-	if (!done && !d->ended) {
+	if (d->left && !d->len)
+		ring_free(p, end);
+	if (!done && d->lost) {
+		done = -ECONNRESET;
+	} else if (!done && !d->ended) {
 		d->reader_waits = true;
 		done = -EAGAIN;
 	}
@@ -236,6 +268,7 @@ static void end_close(struct pipe *p, unsigned end)
 	p->to[1 - end].ended = true;
 	p->to[end].broken = true;
 	ring_free(p, end);
+	ring_leave(p, 1 - end);
 	bool post = p->state != PIPE_CONNECTING && mark(p, 1 - end);
 	pthread_mutex_unlock(&p->lock);
 	if (post)

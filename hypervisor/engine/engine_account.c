@@ -36,6 +36,7 @@ static void add_guest(struct memory_account *out, const struct guest *g)
 	out->frames += atomic_load(&g->count.frames) * PAGE_SIZE;
 	out->tables += atomic_load(&g->count.table_frames) * PAGE_SIZE;
 	add_host(out, &g->account);
+	add_host(out, &g->unread);
 }
 
 void guest_account(const struct guest *g, struct memory_account *out)

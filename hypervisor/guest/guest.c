@@ -51,6 +51,7 @@ struct guest *guest_new(struct guest_host *host, const struct guest_spec *spec, 
 	g->bandwidth.quota = g->spec.cpu_quota_us * 1000;
 	g->bandwidth.period = g->spec.cpu_period_us * 1000;
 	account_init(&g->account, host->pool, g->spec.memory + ACCOUNT_ALLOWANCE);
+	account_init(&g->unread, host->pool, g->spec.memory);
 	account_force(&g->account, ACCOUNT_GUESTS, GUEST_COST);
 	console_init(&g->console);
 	g->console.account = &g->account;

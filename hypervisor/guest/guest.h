@@ -88,6 +88,7 @@ struct guest {
 	atomic_uint cell_number;
 	struct account account;  /* of host memory */
 	atomic_uint descriptors; /* of the process, that are open for it: descriptors.h */
+	struct account unread;   /* what peers that have closed left for it to read: apart from what it needs itself */
 
 	struct guest_record record;
 	struct guest_links links;

@@ -22,7 +22,8 @@
 #define VECTOR_PF 14u
 #define BOOT_MOST_NS UINT64_C(100000000)     /* a guest that computes for so long counts as booted */
 #define BOOT_LONGEST_NS UINT64_C(2000000000) /* and one that has not waited for anything in this time */
-#define LONE_SLICE_NS UINT64_C(20000000)     /* a turn while nobody else wants the CPU */
+#define LONE_SLICE_NS UINT64_C(20000000)     /* a turn while nobody else wants the CPU, */
+#define FIRST_SLICE_NS (4 * SLICE_NS)        /* and the first of them */
 
 /* ---- One turn ---- */
 
@@ -285,6 +286,16 @@ static void slice_begin(struct worker *w, struct guest *g, uint64_t now, uint64_
 	worker_slice(w, now);
 }
 
+/* While nobody waits for the CPU a turn is long. But no deadline of anyone here is late by more than a slice; and what comes to the
+ * loop waits for a few slices at most where the watcher does not look: it does from a guest's second turn in a row on. */
+static uint64_t slice_for(const struct worker *w, const struct guest *g, uint64_t now)
+{
+	uint64_t next = deadlines_next(&w->deadlines), most = g->hog ? LONE_SLICE_NS : FIRST_SLICE_NS;
+	if (w->schedule.count || next <= now + SLICE_NS)
+		return SLICE_NS;
+	return next - now < most ? next - now : most;
+}
+
 static void turn_begin(struct worker *w, struct guest *g)
 {
 	uint64_t now = monotonic_ns();
@@ -293,7 +304,7 @@ static void turn_begin(struct worker *w, struct guest *g)
 	w->watched = g->hog; /* what becomes ready meanwhile does not wait for the slice's end */
 	if (w->watched)
 		watcher_arm(&w->team->watcher, w);
-	slice_begin(w, g, now, w->schedule.count || !g->hog ? SLICE_NS : LONE_SLICE_NS); /* the first is not watched */
+	slice_begin(w, g, now, slice_for(w, g, now));
 	if (g->upcalls.entry || g->upcalls.timer || g->user.space)
 		worker_attend(w, next_moment(g));
 	struct cassin_info_page *info = memory_info(&g->memory);

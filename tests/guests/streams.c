@@ -4,6 +4,7 @@
 
 #define PORT 7
 #define CHUNK 10000u
+#define UNREAD 60000
 
 static uint8_t buffer[CHUNK];
 
@@ -401,6 +402,49 @@ static void sends_to_the_dead(int argc, char **argv)
 	CHECK(r == 0 || r == -CASSIN_ECONNRESET);
 }
 
+/* Leaves 60,000 bytes in each of 3 connections, which nobody reads, and ends. */
+static void leaves_unread(int argc, char **argv)
+{
+	CHECK(argc > 2);
+	uint64_t n = (uint64_t)cassin_parse(argv[2], strlen(argv[2]));
+	uint8_t *bytes = cassin_zalloc(1, UNREAD);
+	CHECK(bytes);
+	for (uint64_t i = 0; i < UNREAD; i++)
+		bytes[i] = pattern(i);
+	for (uint64_t i = 0; i < n; i++)
+		CHECK_IS(transmit(connect_patiently(argv[1]), bytes, UNREAD), UNREAD);
+}
+
+/* Takes connections without reading from them, until input comes. Then reads what those that have gone have left: argv[1]
+ * connections. */
+static void reads_later(int argc, char **argv)
+{
+	CHECK(argc > 1);
+	int64_t n = cassin_parse(argv[1], strlen(argv[1]));
+	int32_t listener = listen_on(PORT), whole = 0, lost = 0;
+	uint8_t *bytes = cassin_zalloc(1, UNREAD);
+	CHECK(bytes && n <= 64);
+	int32_t h[64];
+	for (int64_t i = 0; i < n; i++)
+		CHECK((h[i] = accept_on(listener)) >= 0);
+	cassin_print("accepted\n");
+	CHECK_IS(do_op(CASSIN_OP_CONSOLE_READ, 0, (uint64_t)buffer, 1, 0), 1);
+	for (int64_t i = 0; i < n; i++) {
+		uint32_t got = 0;
+		int32_t r;
+		while ((r = receive(h[i], bytes, UNREAD)) > 0) {
+			for (int32_t k = 0; k < r; k++)
+				CHECK_IS(bytes[k], pattern(got + (uint32_t)k));
+			got += (uint32_t)r;
+		}
+		CHECK(r == 0 ? got == UNREAD : r == -CASSIN_ECONNRESET && !got);
+		whole += r == 0;
+		lost += r != 0;
+	}
+	cassin_print("%d whole, %d lost\n", whole, lost);
+	cassin_exit(lost != 0);
+}
+
 static const struct property all[] = {
 	{"server", server},
 	{"client", client},
@@ -416,5 +460,7 @@ static const struct property all[] = {
 	{"accept-without-end", accepts_without_end},
 	{"ignore", ignores},
 	{"send-to-the-dead", sends_to_the_dead},
+	{"leave-unread", leaves_unread},
+	{"read-later", reads_later},
 };
 PROPERTIES(all)

@@ -102,6 +102,42 @@ static void killed_peer(struct world *w, const struct test *t)
 	}
 }
 
+/* What a guest has left in its peers is not charged to its next lives: it would be able to send nothing in the end. */
+static void left_by_the_dead(struct world *w, const struct test *t)
+{
+	struct cassin_error_text err;
+	(void)t;
+	uint64_t reader = spawn(w, "reader", "streams", "read-later 60");
+	uint64_t sender = spawn(w, "sender", "streams", "leave-unread reader:7 3");
+	for (int life = 0; life < 20; life++) {
+		if (life)
+			EXPECT_IS(engine_guest_restart(w->e, sender, &err), 0);
+		expect_exit(w, sender, 0, 0);
+		EXPECT_IS(status_of(w, sender).memory.streams, 0);
+	}
+	await_text(w, reader, "accepted");
+	EXPECT(status_of(w, reader).memory.streams >= UINT64_C(60) * 60000);
+	EXPECT_IS(engine_guest_input(w->e, reader, "x", 1), 1);
+	expect_exit(w, reader, 0, 0);
+	await_text(w, reader, "60 whole, 0 lost");
+	EXPECT_IS(status_of(w, reader).memory.streams, 0);
+}
+
+/* Nor does it use up what its peer has for itself: beyond that guest's quota it is lost, and said to be. */
+static void left_beyond_measure(struct world *w, const struct test *t)
+{
+	(void)t;
+	struct guest_spec s = spec_of(w, "reader", "streams", "read-later 40");
+	s.memory = 1u << 20;
+	uint64_t reader = spawn_spec(w, &s);
+	expect_exit(w, spawn(w, "sender", "streams", "leave-unread reader:7 40"), 0, 0);
+	await_text(w, reader, "accepted");
+	EXPECT(status_of(w, reader).memory.streams <= UINT64_C(2) << 20);
+	EXPECT_IS(engine_guest_input(w->e, reader, "x", 1), 1);
+	expect_exit(w, reader, 1, 0);
+	await_text(w, reader, "17 whole, 23 lost");
+}
+
 /* ---- The host's side ---- */
 
 static void send_pattern(int fd)
@@ -307,6 +343,8 @@ const struct test tests_streams[] = {
 	{.name = "streams.no-more-than-8", .run = no_more_than, .args = "8"},
 	{.name = "streams.no-more-than-1024", .run = no_more_than, .args = "1024"},
 	{.name = "streams.killed-peer", .run = killed_peer},
+	{.name = "streams.left-by-the-dead", .run = left_by_the_dead},
+	{.name = "streams.left-beyond-measure", .run = left_beyond_measure},
 	{.name = "streams.gateway", .run = gateway},
 	{.name = "streams.host-port", .run = host_port},
 	{.name = "streams.tcp-port", .run = tcp_port},
