@@ -103,6 +103,21 @@ def neighbour(context):
     return {"neighbour_speed": ratio(got["protect"], got["spin"], **speeds, beside_spaces_over_spin=spaces)}
 
 
+def storms(context):
+    context.progress("guests that ask for as much work as they can: capped, and beside one that ticks")
+    got = context.run("bench-storms", context.path("tests", "guests", "storm.elf"), context.bench("bench-ticker.elf"),
+                      1 if context.quick else 5)
+    medians = {name: statistics.median(values) for name, values in got.items()}
+
+    def worst(of):
+        return max((name for name in medians if name.startswith(of) and not name.endswith("_spin")), key=medians.get)
+
+    return {
+        key: {"value": medians[worst(of)], "spread": spread(got[worst(of)]), "rounds": len(got[worst(of)]), "note": worst(of),
+              **{name: value for name, value in medians.items() if name.startswith(of)}}
+        for key, of in (("capped_share", "share_"), ("neighbour_gap_slices", "gap_"))}
+
+
 def compute(context):
     context.progress("computing in a guest and in a process")
     got = context.run("bench-compute", context.bench("bench-compute.elf"), 7 if context.quick else 25, 400)

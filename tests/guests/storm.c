@@ -8,7 +8,7 @@
 #define SQ 1024u
 #define CQ 4096u
 #define MIB (1u << 20)
-#define LISTENERS 4000u
+#define LISTENERS 4000 /* unless argv[2] says otherwise */
 #define SENDS 3000u
 
 static struct cassin_ring ring __attribute__((aligned(64)));
@@ -87,14 +87,15 @@ static void sends(void)
 int main(int argc, char **argv)
 {
 	const char *kind = argc > 1 ? argv[1] : "";
+	int64_t listeners = argc > 2 ? cassin_parse(argv[2], strlen(argv[2])) : LISTENERS;
 	buffer = (unsigned char *)((cassin_boot->heap + MIB - 1) & ~(uint64_t)(MIB - 1));
 	if (cassin_call(CASSIN_CALL_RING_SETUP, (uint64_t)&ring, (uint64_t)submissions, SQ, (uint64_t)completions, CQ))
 		return 1;
 	if (is(kind, "sends"))
 		sends();
 	if (is(kind, "listen")) {
-		for (unsigned i = 1; i <= LISTENERS; i++)
-			many(CASSIN_OP_LISTEN, 1, 0, i, 0);
+		for (int64_t i = 1; i <= listeners; i++)
+			many(CASSIN_OP_LISTEN, 1, 0, (uint64_t)i, 0);
 	} else if (is(kind, "cancel")) {
 		many(CASSIN_OP_TIMEOUT, SENDS, 0, CASSIN_FOREVER, 0);
 	}
@@ -105,7 +106,9 @@ int main(int argc, char **argv)
 		else if (is(kind, "console"))
 			many(CASSIN_OP_CONSOLE_WRITE, SQ, MIB, 0, 0);
 		else if (is(kind, "listen"))
-			many(CASSIN_OP_LISTEN, SQ, 0, LISTENERS, 0);
+			many(CASSIN_OP_LISTEN, SQ, 0, (uint64_t)listeners, 0);
+		else if (is(kind, "spin"))
+			__asm__ volatile("pause");
 		else if (is(kind, "cancel"))
 			many(CASSIN_OP_CANCEL, SQ, 0, UINT64_MAX, 0);
 		else
