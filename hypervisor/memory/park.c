@@ -163,26 +163,55 @@ void parked_free(struct parked *p)
 	*p = (struct parked){.folded = false};
 }
 
-static int unpack(struct memory *m, const struct parked *p, const unsigned char *bytes, unsigned char *content)
+/* The pages of one frame of zstd's, which begins at `bytes`; gives its size and their number. They are at most `most`, whose numbers
+ * are at `numbers`. -EIO: it is something else. */
+static int fill_frame(struct memory *m, const unsigned char *bytes, size_t *size, const unsigned char *numbers,
+		      size_t most, size_t *n)
+{
+	struct packer *own = packer();
+	unsigned long long plain = ZSTD_getFrameContentSize(bytes, *size);
+	*size = ZSTD_findFrameCompressedSize(bytes, *size);
+	if (ZSTD_isError(*size) || !plain || plain > most * PAGE_SIZE || plain % PAGE_SIZE)
+		return -EIO;
+	*n = plain / PAGE_SIZE;
+	unsigned char *content = own ? hidden_alloc(plain, false) : NULL;
+	int r = content ? 0 : -ENOMEM;
+	if (!r && ZSTD_decompressDCtx(own->unpack, content, plain, bytes, *size) != plain)
+		r = -EIO;
+	for (size_t i = 0; !r && i < *n; i++) {
+		uint64_t page;
+		memcpy(&page, numbers + i * sizeof page, sizeof page);
+		r = memory_fill(m, page, content + i * PAGE_SIZE);
+	}
+	hidden_free(content);
+	return r;
+}
+
+/* Frame by frame, for a copy of all content would be as large as the guest. */
+static int fill(struct memory *m, const struct parked *p, const unsigned char *numbers, const unsigned char *packed)
+{
+	size_t at = 0, done = 0, n = 0;
+	int r = 0;
+	while (!r && at < p->packed && done < p->npages) {
+		size_t size = p->packed - at;
+		r = fill_frame(m, packed + at, &size, numbers + done * sizeof(uint64_t), p->npages - done, &n);
+		at += size;
+		done += n;
+	}
+	return !r && done != p->npages ? -EIO : r;
+}
+
+static int unpack(struct memory *m, const struct parked *p, const unsigned char *bytes)
 {
 	size_t pages = p->room * sizeof(uint64_t), entries = p->nentries * sizeof(struct frozen_entry);
-	size_t size = (size_t)p->npages * PAGE_SIZE;
-	struct packer *own = packer();
-	if (!own)
-		return -ENOMEM;
-	if (size && ZSTD_decompressDCtx(own->unpack, content, size, bytes + pages + entries, p->packed) != size)
-		return -EIO;
 	struct frozen f = {.nentries = p->nentries, .entries = malloc(entries + 1)};
 	int r = f.entries ? space_make(m, &m->tables.root[0]) : -ENOMEM;
 	if (!r) {
 		memcpy(f.entries, bytes + pages, entries);
 		r = memory_remap(m, &f);
 	}
-	for (size_t i = 0; !r && i < p->npages; i++) {
-		uint64_t page;
-		memcpy(&page, bytes + i * sizeof page, sizeof page);
-		r = memory_fill(m, page, content + i * PAGE_SIZE);
-	}
+	if (!r)
+		r = fill(m, p, bytes, bytes + pages + entries);
 	frozen_clear(&f);
 	return r ? r : memory_show_again(m, p->info);
 }
@@ -204,22 +233,20 @@ int memory_unpark(struct memory *m)
 		return 0;
 	if (m->dropping)
 		memory_drop(m);
-	unsigned char *content = hidden_alloc((size_t)p.npages * PAGE_SIZE + 1, false);
-	unsigned char *room = malloc(p.swap ? parked_size(&p) + 1 : 1);
-	const unsigned char *bytes = content && room ? bytes_of(&p, room) : NULL;
-	int r = !content || !room ? -ENOMEM : bytes ? 0 : -EIO;
+	unsigned char *room = hidden_alloc(p.swap ? parked_size(&p) + 1 : 1, false);
+	const unsigned char *bytes = room ? bytes_of(&p, room) : NULL;
+	int r = !room ? -ENOMEM : bytes ? 0 : -EIO;
 	if (!r) {
 		m->parked.folded = false; /* the doors are open for what follows */
 		parked_count(m, &p, false);
-		r = unpack(m, &p, bytes, content);
+		r = unpack(m, &p, bytes);
 		if (r) {
 			memory_drop(m);
 			parked_count(m, &p, true);
 			m->parked = p;
 		}
 	}
-	hidden_free(content);
-	free(room);
+	hidden_free(room);
 	if (r)
 		return r;
 	m->tables.generation = generation_next();

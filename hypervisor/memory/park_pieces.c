@@ -10,6 +10,7 @@
 #include <zstd.h>
 
 #include "base/hash.h"
+#include "base/hidden.h"
 #include "base/swap.h"
 #include "cell/cell.h"
 #include "memory/freeze.h"
@@ -30,7 +31,8 @@ struct parking {
 	uint64_t va, page; /* where to go on */
 	ZSTD_CCtx *pack;
 	size_t header, capacity;
-	ZSTD_outBuffer out; /* behind the header */
+	size_t packed;          /* behind the header */
+	unsigned char *content; /* of the pages of one piece */
 	size_t swapped;
 	struct parked result;
 };
@@ -40,11 +42,12 @@ static void discard(struct parking *p)
 	if (p->result.swap)
 		swap_free(p->result.swap, p->result.at, parked_size(&p->result));
 	if (p->result.bytes)
-		explicit_bzero(p->result.bytes, p->header + p->out.pos);
+		explicit_bzero(p->result.bytes, p->header + p->packed);
 	free(p->result.bytes);
 	owners_free(&p->owners);
 	frozen_clear(&p->mappings);
 	ZSTD_freeCCtx(p->pack);
+	hidden_free(p->content);
 	free(p);
 }
 
@@ -56,7 +59,7 @@ void memory_park_give_up(struct memory *m)
 	m->parking = NULL;
 	if (p->phase == DROP) { /* it is parked; the frames are given back by whoever asked */
 		p->result = (struct parked){0};
-		p->header = p->out.pos = 0;
+		p->header = p->packed = 0;
 	}
 	discard(p);
 }
@@ -72,7 +75,8 @@ int memory_park_begin(struct memory *m, struct swap *swap)
 		return -ENOMEM;
 	p->swap = swap;
 	p->pack = ZSTD_createCCtx();
-	if (!p->pack || ZSTD_isError(ZSTD_CCtx_setParameter(p->pack, ZSTD_c_compressionLevel, LEVEL))) {
+	p->content = hidden_alloc(PAGES_PIECE * PAGE_SIZE, false);
+	if (!p->pack || !p->content) {
 		discard(p);
 		return -ENOMEM;
 	}
@@ -93,8 +97,8 @@ static int copy_mappings(struct memory *m, struct parking *p)
 	p->result.nentries = (uint32_t)p->mappings.nentries;
 	p->result.info = m->info;
 	p->header = p->result.room * sizeof(uint64_t) + entries;
-	p->capacity = p->header + ZSTD_CStreamOutSize();
-	p->result.bytes = malloc(p->capacity);
+	p->capacity = p->header;
+	p->result.bytes = malloc(p->capacity + 1);
 	if (!p->result.bytes)
 		return -ENOMEM;
 	if (entries)
@@ -102,11 +106,11 @@ static int copy_mappings(struct memory *m, struct parking *p)
 	return 0;
 }
 
-static bool more_room(struct parking *p)
+static bool more_room(struct parking *p, size_t size)
 {
-	if (p->capacity - p->header - p->out.pos >= ZSTD_CStreamOutSize() / 2)
+	if (p->capacity - p->header - p->packed >= size)
 		return true;
-	size_t capacity = p->capacity + p->capacity / 2 + ZSTD_CStreamOutSize();
+	size_t capacity = p->capacity + p->capacity / 2 + size;
 	unsigned char *bytes = realloc(p->result.bytes, capacity);
 	if (!bytes)
 		return false;
@@ -115,42 +119,41 @@ static bool more_room(struct parking *p)
 	return true;
 }
 
-/* Gives zstd the input, NULL for the end. */
-static int feed(struct parking *p, const void *page)
+/* Appends n pages, of p->content, as a frame of zstd's: it is unfolded without the others. */
+static int pack_piece(struct parking *p, size_t n)
 {
-	ZSTD_inBuffer in = {page, page ? PAGE_SIZE : 0, 0};
-	size_t left;
-	do {
-		if (!more_room(p))
-			return -ENOMEM;
-		p->out.dst = p->result.bytes + p->header;
-		p->out.size = p->capacity - p->header;
-		left = ZSTD_compressStream2(p->pack, &p->out, &in, page ? ZSTD_e_continue : ZSTD_e_end);
-		if (ZSTD_isError(left))
-			return -ENOMEM;
-	} while (in.pos < in.size || (!page && left));
+	size_t bound = ZSTD_compressBound(n * PAGE_SIZE);
+	if (!n)
+		return 0;
+	if (!more_room(p, bound))
+		return -ENOMEM;
+	size_t packed = ZSTD_compressCCtx(p->pack, p->result.bytes + p->header + p->packed, bound, p->content,
+					  n * PAGE_SIZE, LEVEL);
+	if (ZSTD_isError(packed))
+		return -ENOMEM;
+	p->packed += packed;
 	return 0;
 }
 
 static int compress_pages(struct memory *m, struct parking *p)
 {
 	uint64_t all = (uint64_t)m->nchunks * CHUNK_PAGES, end = p->page + PAGES_PIECE;
-	int r = 0;
-	for (; !r && p->page < all && p->page < end; p->page++) {
+	size_t n = 0;
+	for (; p->page < all && p->page < end; p->page++) {
 		frame_t f = memory_frame(m, p->page);
 		if (f == FRAME_NONE || memory_page_is(m, p->page, false, cell_frame(m->cell, f)))
 			continue;
 		memcpy(p->result.bytes + p->result.npages++ * sizeof p->page, &p->page, sizeof p->page);
-		r = feed(p, cell_frame(m->cell, f));
+		memcpy(p->content + n++ * PAGE_SIZE, cell_frame(m->cell, f), PAGE_SIZE);
 	}
+	int r = pack_piece(p, n);
 	if (r || p->page < all)
 		return r ? r : 1;
-	r = p->result.npages ? feed(p, NULL) : 0;
-	if (r || p->out.pos > UINT32_MAX)
+	if (p->packed > UINT32_MAX)
 		return -ENOMEM;
 	memset(p->result.bytes + p->result.npages * sizeof(uint64_t), 0,
 	       (p->result.room - p->result.npages) * sizeof(uint64_t));
-	p->result.packed = (uint32_t)p->out.pos;
+	p->result.packed = (uint32_t)p->packed;
 	p->result.sum = HASH_FNV_FIRST;
 	return 0;
 }

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: MIT */
+/* Memory that is folded up in steps: how many there are, what each does, and what comes in between. */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "elf_builder.h"
+#include "fake_cell.h"
+#include "cell/cell.h"
+#include "memory/park.h"
+
+#define QUOTA 4096u
+#define PARK_STEP_PAGES 64u /* of a piece, in park_pieces.c */
+#define SMALL (4 * PARK_STEP_PAGES)
+
+/* The linker puts them in place of malloc and hidden_alloc: the largest block since the last look. */
+extern void *__real_malloc(size_t size);
+extern void *__real_hidden_alloc(size_t size, bool lasting);
+void *__wrap_malloc(size_t size);
+void *__wrap_hidden_alloc(size_t size, bool lasting);
+
+static size_t largest;
+
+void *__wrap_malloc(size_t size)
+{
+	if (size > largest)
+		largest = size;
+	return __real_malloc(size);
+}
+
+void *__wrap_hidden_alloc(size_t size, bool lasting)
+{
+	if (size > largest)
+		largest = size;
+	return __real_hidden_alloc(size, lasting);
+}
+
+static struct fake_cell *cell;
+static struct image *image;
+static struct cell_image *shared;
+static struct memory m;
+static struct memory_layout at;
+
+static void begin(void)
+{
+	cell = fake_cell_new(QUOTA * 3);
+	image = fake_image();
+	shared = cell_image_get(&cell->cell, image, NULL);
+	cr_assert_eq(memory_init(&m, &cell->cell, shared, QUOTA, &at), 0);
+}
+
+static void end(void)
+{
+	memory_destroy(&m);
+	cell_image_put(&cell->cell, shared);
+	cr_assert_eq(fake_cell_used(cell), 0u);
+	fake_cell_free(cell);
+	image_put(image);
+}
+
+TestSuite(park, .init = begin, .fini = end);
+
+/* Bytes that do not compress, other ones for each page and round. */
+static void fill_page(uint64_t page, uint64_t round, uint64_t *words)
+{
+	uint64_t x = page * 1000003 + round * 7919 + 1;
+	for (size_t i = 0; i < PAGE_SIZE / sizeof *words; i++) {
+		x ^= x << 13;
+		x ^= x >> 7;
+		x ^= x << 17;
+		words[i] = x;
+	}
+}
+
+static void write_pages(uint64_t n, uint64_t round)
+{
+	uint64_t words[PAGE_SIZE / sizeof(uint64_t)];
+	for (uint64_t p = 0; p < n; p++) {
+		fill_page(p, round, words);
+		cr_assert_eq(memory_copyout(&m, gva(at.heap + p * PAGE_SIZE), words, sizeof words), 0);
+	}
+}
+
+static void expect_pages(uint64_t n, uint64_t round)
+{
+	uint64_t words[PAGE_SIZE / sizeof(uint64_t)], got[PAGE_SIZE / sizeof(uint64_t)];
+	for (uint64_t p = 0; p < n; p++) {
+		fill_page(p, round, words);
+		cr_assert_eq(memory_copyin(&m, got, gva(at.heap + p * PAGE_SIZE), sizeof got), 0);
+		cr_assert_arr_eq(got, words, sizeof words);
+	}
+}
+
+/* Gives the number of steps. */
+static uint64_t park_in_steps(void)
+{
+	uint64_t n = 1;
+	int r;
+	m.tables.ncommits = m.tables.committed = 0; /* the monitor has run */
+	m.tables.flush = false;
+	cr_assert_eq(memory_park_begin(&m, NULL), 0);
+	for (; (r = memory_park_go_on(&m)) == 1; n++)
+		;
+	cr_assert_eq(r, 0);
+	cr_assert(m.parked.folded);
+	cr_assert_eq(m.used, 0u);
+	return n;
+}
+
+/* In pages by number, of which there are some more than have a frame. */
+Test(park, a_piece_is_of_a_bounded_number_of_pages)
+{
+	write_pages(SMALL, 0);
+	uint64_t few = park_in_steps();
+	cr_assert_geq(few, SMALL / PARK_STEP_PAGES);
+	expect_pages(SMALL, 0);
+	write_pages(4 * SMALL, 1);
+	uint64_t many = park_in_steps();
+	cr_assert_geq(many, 4 * SMALL / PARK_STEP_PAGES);
+	cr_assert_leq(many, 4 * few);
+	expect_pages(4 * SMALL, 1);
+}
+
+Test(park, what_is_written_between_two_pieces_is_kept)
+{
+	write_pages(SMALL, 0);
+	for (uint64_t before = 1; before < 9; before++) {
+		m.tables.ncommits = 0; /* the monitor has run */
+		cr_assert_eq(memory_park_begin(&m, NULL), 0);
+		for (uint64_t i = 0; i < before; i++)
+			cr_assert_geq(memory_park_go_on(&m), 0);
+		write_pages(SMALL, before);
+		cr_assert_null(m.parking);
+		expect_pages(SMALL, before);
+	}
+}
+
+/* A copy of all content would be as large as the guest, and another one what its compression may need. */
+Test(park, no_second_copy_of_the_guest_is_made)
+{
+	write_pages(QUOTA / 2, 0);
+	largest = 0;
+	park_in_steps();
+	cr_assert_lt(largest, QUOTA / 2 * PAGE_SIZE / 8);
+	largest = 0;
+	cr_assert_eq(memory_unpark(&m), 0);
+	cr_assert_lt(largest, QUOTA / 2 * PAGE_SIZE / 8);
+	expect_pages(QUOTA / 2, 0);
+}
