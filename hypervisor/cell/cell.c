@@ -17,7 +17,6 @@
 #define MIB (UINT64_C(1) << 20)
 #define SLOT_SIZE (64 * MIB)
 #define APIC_HOLE_START UINT64_C(0xfc000000) /* KVM keeps its APIC page in this slot's reach */
-#define FLUSH_AFTER 2048u                    /* page-table frames in quarantine */
 #define FLUSH_EVERY_NS UINT64_C(50000000)    /* whoever causes more flushes waits */
 #define RETURN_MOST 8192u                    /* frames given back to the host at a time, */
 #define RETURN_TICK 65536u                   /* and in one call */
@@ -302,10 +301,10 @@ void cell_flush(struct cell *c)
 
 void cell_tables_free(struct cell *c, const frame_t *at, size_t n)
 {
-	if (frames_quarantine(&c->frames, at, n) < FLUSH_AFTER)
+	if (frames_quarantine(&c->frames, at, n) < CELL_QUARANTINE_MOST)
 		return;
 	pthread_mutex_lock(&c->lock);
-	release_locked(c, FLUSH_AFTER);
+	release_locked(c, CELL_QUARANTINE_MOST);
 	pthread_mutex_unlock(&c->lock);
 }
 

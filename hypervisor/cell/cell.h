@@ -15,6 +15,7 @@
 #include "image/image.h"
 
 #define WORKERS_MAX 64u
+#define CELL_QUARANTINE_MOST 2048u /* freed page tables that wait; then the cell is flushed */
 
 struct clock;
 struct vcpu;
@@ -50,6 +51,7 @@ struct cell {
 	char *domain;
 	bool single;    /* capacity one */
 	unsigned users; /* guests, and who looks at it now; the engine's, under a lock of its own */
+	uint64_t committed; /* pages of the pool that were promised to it */
 	int vm;
 	unsigned char *memory; /* host view of guest-physical 0 */
 	uint64_t size;         /* of the reservation, bytes */

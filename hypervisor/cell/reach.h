@@ -22,6 +22,12 @@ static inline uint64_t cell_size(uint64_t bytes)
 	return (bytes + bytes / 64 + CELL_OVERHEAD + CELL_GRAIN - 1) & ~(CELL_GRAIN - 1);
 }
 
+/* Frames that the monitor of such a cell and its tables take at most. */
+static inline uint64_t cell_monitor_most(uint64_t bytes, unsigned workers)
+{
+	return 16 + cell_size(bytes) / (UINT64_C(1) << 30) + 2 * (uint64_t)workers;
+}
+
 /* The pool of an engine for which `wanted` was asked (0: nothing), on a host with this much memory to give. */
 static inline uint64_t cell_pool(uint64_t wanted, uint64_t available)
 {

@@ -49,15 +49,23 @@ static struct worker *choose_worker(struct engine *e)
 
 static int admit(struct engine *e, struct guest *g, struct cassin_error_text *err)
 {
+	uint64_t most = guest_most(g);
+	int r = engine_commit(e, most, g->spec.name, err);
+	if (r)
+		return r;
+	g->committed = most;
 	pthread_mutex_lock(&e->lock);
 	g->id = atomic_fetch_add(&e->next_id, 1) + 1;
-	int r = registry_add(&e->registry, g);
+	r = registry_add(&e->registry, g);
 	pthread_mutex_unlock(&e->lock);
+	if (r)
+		engine_uncommit(e, most);
 	return r ? error_set(err, r, "%s: a guest of that name exists", g->spec.name) : 0;
 }
 
 static void dismiss(struct engine *e, struct guest *g)
 {
+	engine_uncommit(e, g->committed);
 	pthread_mutex_lock(&e->lock);
 	registry_remove(&e->registry, g);
 	g->record.removed = true;
@@ -266,6 +274,7 @@ int engine_guest_remove(struct engine *e, uint64_t id)
 	engine_changed_locked(e, g);
 	pthread_mutex_unlock(&e->lock);
 	engine_cell_leave(e, g->cell);
+	engine_uncommit(e, g->committed);
 	guest_put(g);
 	guest_put(g);
 	return 0;

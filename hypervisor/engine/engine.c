@@ -59,7 +59,7 @@ static void set_up(struct engine *e, const struct engine_options *options)
 	pthread_mutex_init(&e->lock, NULL);
 	pthread_mutex_init(&e->cells_lock, NULL);
 	pthread_mutex_init(&e->making, NULL);
-	image_cache_init(&e->images);
+	image_cache_init(&e->images, &e->account);
 	blob_store_init(&e->files);
 	pthread_condattr_t monotonic;
 	pthread_condattr_init(&monotonic);
@@ -347,6 +347,7 @@ void engine_stats(struct engine *e, struct engine_stats *out)
 		.parked = atomic_load(&e->host.parked),
 		.parkings = atomic_load(&e->host.parkings),
 		.swap_bytes = swap_used(&e->swap),
+		.committed_frames = atomic_load(&e->committed),
 		.host_frames = atomic_load(&e->pool.host),
 		.descriptors = atomic_load(&e->host.descriptors),
 		.descriptors_most = e->host.descriptors_most,
@@ -359,7 +360,6 @@ void engine_stats(struct engine *e, struct engine_stats *out)
 	};
 	uint64_t used = atomic_load(&e->pool.used);
 	out->used_frames = used > out->host_frames ? used - out->host_frames : 0;
-	engine_account(e, &out->memory);
 	for (unsigned i = 0; i < e->workers.n; i++) {
 		struct worker *w = &e->workers.all[i];
 		out->exits += atomic_load(&w->exits);

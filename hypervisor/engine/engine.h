@@ -21,7 +21,8 @@ struct engine {
 	struct engine_options options;
 	struct kvm kvm;
 	struct frame_pool pool;
-	struct account account; /* of what belongs to no guest and no template: images */
+	atomic_uint_fast64_t committed; /* pages that guests and cells can take at most */
+	struct account account;         /* of what belongs to no guest and no template: images */
 	uint64_t started;
 
 	pthread_mutex_t lock; /* registry, guests' public state, changed list */

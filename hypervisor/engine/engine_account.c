@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cell/reach.h"
 #include "engine/account.h"
 #include "engine/engine.h"
 #include "guest/template.h"
@@ -154,6 +155,41 @@ int engine_domains(struct engine *e, struct domain_account **out)
 		settle_cells(&s.at[i].memory);
 	*out = s.at;
 	return (int)s.n;
+}
+
+/* ---- Promises ---- */
+
+/* Pages of what was not promised to guests: files of images, and templates. */
+static uint64_t kept(struct engine *e)
+{
+	uint64_t bytes = account_bytes(&e->account, ACCOUNT_IMAGES);
+	pthread_mutex_lock(&e->lock);
+	for (const struct template *t = e->templates; t; t = t->next)
+		bytes += account_bytes(&t->account, ACCOUNT_FROZEN);
+	pthread_mutex_unlock(&e->lock);
+	return bytes / PAGE_SIZE + 1;
+}
+
+int engine_commit(struct engine *e, uint64_t pages, const char *who, struct cassin_error_text *err)
+{
+	uint64_t all = atomic_fetch_add(&e->committed, pages) + pages;
+	if (!e->options.no_overcommit || all + kept(e) <= e->pool.limit)
+		return 0;
+	atomic_fetch_sub(&e->committed, pages);
+	return error_set(err, -ENOMEM,
+			 "%s: no memory: it may need %.1f MiB, and of the pool of %llu MiB %.1f MiB are promised", who,
+			 (double)(pages * PAGE_SIZE) / MIB, (unsigned long long)(e->pool.limit * PAGE_SIZE / MIB),
+			 (double)((all - pages) * PAGE_SIZE) / MIB);
+}
+
+void engine_uncommit(struct engine *e, uint64_t pages)
+{
+	atomic_fetch_sub(&e->committed, pages);
+}
+
+uint64_t cell_most(const struct engine *e, uint64_t bytes)
+{
+	return cell_monitor_most(bytes, e->workers.n) + CELL_QUARANTINE_MOST;
 }
 
 /* ---- A full pool, in words ---- */

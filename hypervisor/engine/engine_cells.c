@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/account.h"
 #include "engine/engine.h"
 
 /* Address space for a cell: guests' quotas overcommit the pool, so a shared cell has room for all of the pool. */
@@ -18,14 +19,22 @@ static uint64_t cell_bytes(const struct engine *e, const struct guest_spec *spec
 static int make_cell(struct engine *e, const struct guest_spec *spec, struct cell **out, struct cassin_error_text *err)
 {
 	struct cell *c;
-	int r = cell_create(&c, &e->kvm, &e->pool, cell_bytes(e, spec), e->workers.n, err);
+	uint64_t bytes = cell_bytes(e, spec), most = cell_most(e, bytes);
+	int r = engine_commit(e, most, spec->name, err);
 	if (r)
 		return r;
+	r = cell_create(&c, &e->kvm, &e->pool, bytes, e->workers.n, err);
+	if (r) {
+		engine_uncommit(e, most);
+		return r;
+	}
+	c->committed = most;
 	pthread_mutex_lock(&e->cells_lock);
 	struct clock clock = e->clock;
 	pthread_mutex_unlock(&e->cells_lock);
 	c->domain = strdup(spec->domain);
 	if (!c->domain || cell_clocks_publish(c, &clock)) {
+		engine_uncommit(e, most);
 		cell_destroy(c);
 		return error_set(err, -ENOMEM, "no memory for a cell");
 	}
@@ -95,8 +104,10 @@ void engine_cell_leave(struct engine *e, struct cell *c)
 	if (last)
 		atomic_fetch_add(&e->flushes_past, atomic_load(&c->flushes));
 	pthread_mutex_unlock(&e->cells_lock);
-	if (last)
-		cell_destroy(c);
+	if (!last)
+		return;
+	engine_uncommit(e, c->committed);
+	cell_destroy(c);
 }
 
 struct cell *engine_cell_next(struct engine *e, struct cell *before)

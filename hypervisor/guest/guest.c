@@ -16,6 +16,9 @@
 
 #define GUEST_COST (sizeof(struct guest) + 1024) /* of host memory: spec, ports, regions, tables of numbers */
 
+#define REPORT_MOST 16384u /* bytes of a crash report */
+#define OWN_PAGES 2u       /* the info page, and a part in a clock page */
+
 uint64_t incarnation_next(void)
 {
 	static atomic_uint_fast64_t last;
@@ -95,6 +98,17 @@ void guest_put(struct guest *g)
 	free(g->crash);
 	account_uncharge(&g->account, ACCOUNT_GUESTS, GUEST_COST);
 	free(g);
+}
+
+uint64_t guest_most(const struct guest *g)
+{
+	uint64_t pages = g->spec.memory / PAGE_SIZE, image = 0;
+	for (size_t i = 0; i < g->image->nsegments; i++)
+		image += g->image->segments[i].data_pages;
+	if (g->template) /* shared, and taken out of their frames */
+		image += g->template->frozen->npages * 2;
+	uint64_t host = g->account.limit + CONSOLE_KEPT + CONSOLE_INPUT + REPORT_MOST + GUEST_COST;
+	return pages + OWN_PAGES + memory_tables_most(pages) + image + host / PAGE_SIZE + 1;
 }
 
 void guest_report_set(struct guest *g, char *report)

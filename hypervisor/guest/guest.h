@@ -89,6 +89,7 @@ struct guest {
 	struct account account;  /* of host memory */
 	atomic_uint descriptors; /* of the process, that are open for it: descriptors.h */
 	struct account unread;   /* what peers that have closed left for it to read: apart from what it needs itself */
+	uint64_t committed;      /* pages of the pool that were promised to it */
 
 	struct guest_record record;
 	struct guest_links links;
@@ -152,6 +153,9 @@ static inline struct worker *guest_worker(const struct guest *g)
 /* A guest that nobody knows yet; takes the references to the image and the template (NULL: none) over. NULL: no memory. */
 struct guest *guest_new(struct guest_host *host, const struct guest_spec *spec, struct image *image,
 			struct template *t);
+/* Pages of the pool that g can take at most: its own, page tables, its image's as far as others do not have them already, and what
+ * the host holds for it. */
+uint64_t guest_most(const struct guest *g);
 /* The report of the last crash is this one from now on (malloc'd, handed over; NULL: none). The engine's lock is held, or nobody
  * else knows g. */
 void guest_report_set(struct guest *g, char *report);

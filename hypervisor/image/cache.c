@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define POOL_SHARE 16u
+
 struct cached_image {
 	struct cached_image *next;
 	char *path;
@@ -13,9 +15,14 @@ struct cached_image {
 	bool stale;          /* its path names another file, or another content, by now */
 };
 
-void image_cache_init(struct image_cache *c)
+void image_cache_init(struct image_cache *c, struct account *account)
 {
-	*c = (struct image_cache){.lock = PTHREAD_MUTEX_INITIALIZER};
+	uint64_t share = account && account->pool ? account->pool->limit * PAGE_SIZE / POOL_SHARE : UINT64_MAX;
+	*c = (struct image_cache){
+		.lock = PTHREAD_MUTEX_INITIALIZER,
+		.account = account,
+		.idle_most = share < IMAGES_IDLE_BYTES_MAX ? share : IMAGES_IDLE_BYTES_MAX,
+	};
 }
 
 static void drop(struct cached_image *e)
@@ -46,7 +53,7 @@ static bool is_idle(const struct cached_image *e)
 }
 
 /* Takes what is not worth keeping out of the list: what images hold is freed without the lock. */
-static struct cached_image *take_surplus(struct image_cache *c)
+static struct cached_image *take_surplus(struct image_cache *c, uint64_t most)
 {
 	struct cached_image *out = NULL;
 	uint64_t bytes = 0;
@@ -55,7 +62,7 @@ static struct cached_image *take_surplus(struct image_cache *c)
 		struct cached_image *e = *link;
 		uint64_t size = image_bytes(e->image);
 		bool idle = is_idle(e);
-		if (idle && !e->stale && n < IMAGES_IDLE_MAX && bytes + size <= IMAGES_IDLE_BYTES_MAX) {
+		if (idle && !e->stale && n < IMAGES_IDLE_MAX && bytes + size <= most) {
 			n++;
 			bytes += size;
 			idle = false;
@@ -66,6 +73,8 @@ static struct cached_image *take_surplus(struct image_cache *c)
 		}
 		*link = e->next;
 		c->bytes -= size;
+		if (c->account)
+			account_uncharge(c->account, ACCOUNT_IMAGES, size);
 		e->next = out;
 		out = e;
 	}
@@ -94,23 +103,35 @@ static struct cached_image *find(struct image_cache *c, const char *path, const 
 	return found;
 }
 
-/* Puts an image there, or gives the one that another thread has put there meanwhile. The entry is the list's then, or freed. */
+/* What does not fit is tried again without what is idle. *gone: what went for it. */
+static bool charge(struct image_cache *c, uint64_t bytes, struct cached_image **gone)
+{
+	if (!c->account || !account_charge(c->account, ACCOUNT_IMAGES, bytes))
+		return true;
+	*gone = take_surplus(c, 0);
+	return !account_charge(c->account, ACCOUNT_IMAGES, bytes);
+}
+
+/* Puts an image there, or gives the one that another thread has put there meanwhile. The entry is the list's then, or freed. NULL:
+ * there is no room for it. */
 static struct image *add(struct image_cache *c, struct cached_image *fresh)
 {
+	struct cached_image *gone = NULL;
 	pthread_mutex_lock(&c->lock);
 	struct cached_image *e = find(c, fresh->path, &fresh->id);
-	if (!e) {
+	if (!e && charge(c, image_bytes(fresh->image), &gone)) {
 		e = fresh;
 		e->next = c->first;
 		c->first = e;
 		c->bytes += image_bytes(e->image);
 		fresh = NULL;
 	}
-	struct image *image = image_get(e->image);
-	struct cached_image *surplus = take_surplus(c);
+	struct image *image = e ? image_get(e->image) : NULL;
+	struct cached_image *surplus = take_surplus(c, c->idle_most);
 	pthread_mutex_unlock(&c->lock);
 	if (fresh)
 		drop(fresh);
+	drop_all(gone);
 	drop_all(surplus);
 	return image;
 }
@@ -122,9 +143,14 @@ static int load(struct image_cache *c, const char *path, struct image **out, str
 		e->path = strdup(path);
 	int r = e && e->path ? image_load(&e->image, path, &e->id, err)
 			     : error_set(err, -ENOMEM, "%s: no memory", path);
-	if (!r)
+	if (!r) {
+		uint64_t bytes = image_bytes(e->image);
 		*out = add(c, e);
-	else if (e)
+		return *out ? 0
+			    : error_set(err, -ENOMEM, "%s: no memory: the pool has no %.1f MiB for the image's file",
+					path, (double)bytes / (1 << 20));
+	}
+	if (e)
 		drop(e);
 	return r;
 }
@@ -146,7 +172,7 @@ int image_cache_get(struct image_cache *c, const char *path, struct image **out,
 void image_cache_trim(struct image_cache *c)
 {
 	pthread_mutex_lock(&c->lock);
-	struct cached_image *surplus = take_surplus(c);
+	struct cached_image *surplus = take_surplus(c, c->idle_most);
 	pthread_mutex_unlock(&c->lock);
 	drop_all(surplus);
 }

@@ -9,6 +9,7 @@
 
 #include <pthread.h>
 
+#include "base/account.h"
 #include "image/image.h"
 
 #define IMAGES_IDLE_MAX 32u                        /* that no guest uses, kept for the next spawn, */
@@ -18,11 +19,15 @@ struct image_cache {
 	pthread_mutex_t lock;
 	struct cached_image *first; /* the last used first */
 	uint64_t bytes;             /* of all of them */
+	struct account *account;    /* on which these are; NULL: on none */
+	uint64_t idle_most;         /* bytes of those that no guest uses */
 };
 
-void image_cache_init(struct image_cache *c);
+/* With an account (NULL: none), what no guest uses is at most a 16th of its pool. */
+void image_cache_init(struct image_cache *c, struct account *account);
 void image_cache_destroy(struct image_cache *c);
-/* The image of a file as it is now; a reference. What image_load() says. Two threads that want the same file may both read it, and
+/* The image of a file as it is now; a reference. What image_load() says; -ENOMEM also when the account
+ * has no room for it, and nothing idle to make some. Two threads that want the same file may both read it, and
  * get the same image. */
 int image_cache_get(struct image_cache *c, const char *path, struct image **out, struct cassin_error_text *err);
 /* Drops what is not worth keeping: idle images beyond the limits, and those whose file has changed. */

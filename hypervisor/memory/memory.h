@@ -76,6 +76,12 @@ struct memory_layout {
 	uint64_t stack_low, stack_high, clock_page, info_page, heap, heap_size, heap_page;
 };
 
+/* Page tables that a guest with a quota of `pages` may have. */
+static inline uint64_t memory_tables_most(uint64_t pages)
+{
+	return pages / 64 + 64;
+}
+
 /* Builds space 0 for `image` with a quota of `pages`. -ENOMEM: pool exhausted; -E2BIG: image and stack exceed the
  * quota. On failure nothing is held. */
 int memory_init(struct memory *m, struct cell *cell, struct cell_image *image, uint64_t pages,

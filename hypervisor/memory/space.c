@@ -17,14 +17,9 @@ uint64_t generation_next(void)
 	return atomic_fetch_add_explicit(&last, 1, memory_order_relaxed) + 1;
 }
 
-static uint64_t tables_most(const struct memory *m)
-{
-	return m->pages / 64 + 64;
-}
-
 static int table_alloc(struct memory *m, frame_t *out)
 {
-	if (m->table_frames >= tables_most(m))
+	if (m->table_frames >= memory_tables_most(m->pages))
 		return -ENOMEM;
 	int r = cell_frame_zero(m->cell, out);
 	if (!r)

@@ -136,7 +136,7 @@ static enum turn page_fault(struct vcpu *v, struct guest *g, const struct vcpu_e
 	const char *how = x->error & PF_FETCH ? "execution of" : x->error & PF_WRITE ? "write to" : "read of";
 	if (r == -ENOMEM)
 		guest_crash(g, "%s: %s 0x%llx found no memory",
-			    m->table_frames >= m->pages / 64 + 64 ? "quota exhausted" : "pool exhausted", how,
+			    m->table_frames >= memory_tables_most(m->pages) ? "quota exhausted" : "pool exhausted", how,
 			    (unsigned long long)x->address);
 	else
 		guest_crash(g, "page fault: %s 0x%llx, %s", how, (unsigned long long)x->address,

@@ -139,3 +139,57 @@ def test_the_sums_of_guests_domains_and_all_agree(t):
     contains(metrics, 'cassin_domain_memory_bytes{domain="b",kind="tables"}', 'cassin_guest_memory_bytes{guest="a-0",domain="a",kind="frames"}')
     contains(daemon.cassin("stats", code=0).out, "memory", "domain a", "operations")
     contains(daemon.cassin("inspect", "a-1", code=0).out, "host memory", "operations")
+
+
+# Takes all that it may: pages, page tables, operations, console; fails if it does not get its own pages.
+GREEDY = """
+static struct cassin_ring ring __attribute__((aligned(64)));
+static struct cassin_sqe submissions[64] __attribute__((aligned(64)));
+
+int main(void)
+{
+	uint64_t at = (cassin_boot->heap + 0xfff) & ~0xffful, end = cassin_boot->heap + cassin_boot->heap_size, tables = 0;
+	for (uint64_t page = at; page + 4096 <= end; page += 4096)
+		cassin_random((void *)page, 4096), *(volatile char *)page = 1;
+	while (!cassin_map(0, (void *)(0x2000000000ul + (tables << 30)), cassin_boot->heap_page, 1, CASSIN_READ))
+		tables++;
+	if (cassin_call(CASSIN_CALL_RING_SETUP, (uint64_t)&ring, (uint64_t)submissions, 64, at, 4096))
+		return 1;
+	unsigned made = 0;
+	for (; made < 4000 && ring.cq_tail == 0; made++) {
+		submissions[made % 64] =
+			(struct cassin_sqe){.op = CASSIN_OP_TIMEOUT, .user_data = made, .offset = CASSIN_FOREVER - 1};
+		ring.sq_tail++;
+		if (cassin_enter(1, 0, 0) != 1)
+			return 2;
+	}
+	for (unsigned i = 0; i < 400; i++)
+		cassin_print("%u operations pend, %lu tables: and so the console is filled, too\\\\n", made, (unsigned long)tables);
+	cassin_print("done\\\\n");
+	for (;;)
+		cassin_enter(0, 4000, CASSIN_FOREVER);
+}
+"""
+
+
+def test_without_overcommitment_guests_take_their_most_and_the_pool_suffices(t):
+    daemon = t.daemon("--pool", "48M", "--no-overcommit")
+    greedy, names = t.compile("greedy", GREEDY), []
+    for i in range(60):
+        domain = ("a", "b")[i % 2]
+        memory = ("256K", "1M", "3M")[i % 3]
+        spawned = daemon.cassin("spawn", "--memory", memory, "--domain", domain, "--name", f"g{i}", greedy)
+        if spawned.code:
+            one_line(spawned.err, "of the pool of 48 MiB", "are promised")
+            break
+        names.append(f"g{i}")
+    holds(4 <= len(names) < 40, f"some are admitted, and not all: {len(names)}")
+    for name in names:
+        wait_until(lambda name=name: "done" in daemon.cassin("logs", name, code=0).out, f"{name} has what it can get", 40)
+    equal({g["state"] for g in daemon.guests()}, {"running"}, "states")
+    stats = daemon.request("GET", "/v1/stats", status=200).json()
+    holds(stats["account"]["frames"] > 256 * 1024 * len(names), "they have their pages")
+    holds(stats["used_frames"] + stats["host_frames"] <= stats["committed_frames"] <= stats["pool_frames"], f"promises are kept: {stats}")
+    daemon.cassin("kill", names[0], code=0)
+    daemon.cassin("rm", *names, code=0)
+    wait_until(lambda: daemon.request("GET", "/v1/stats", status=200).json()["committed_frames"] == 0, "no promise is left")

@@ -57,7 +57,7 @@ static void setup(void)
 {
 	cr_assert_not_null(mkdtemp(folder));
 	sem_init(&server, 0, 0);
-	image_cache_init(&cache);
+	image_cache_init(&cache, NULL);
 }
 
 static void teardown(void)

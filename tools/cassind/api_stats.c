@@ -33,13 +33,15 @@ void api_stats(struct connection *c, const struct target *t)
 	struct daemon *d = c->daemon;
 	struct engine_stats s;
 	(void)t;
+	struct memory_account all;
 	engine_stats(d->engine, &s);
+	engine_account(d->engine, &all);
 	json_t *o = json_pack("{s:i, s:i, s:I}", "workers", (int)s.workers, "cells", (int)s.cells, "templates",
 			      (json_int_t)count_templates(d));
 	for (size_t i = 0; i < engine_figures_count; i++)
 		json_object_set_new(o, engine_figures[i].name,
 				    json_integer((json_int_t)figure_of(&engine_figures[i], &s)));
-	json_object_set_new(o, "account", account_json(&s.memory));
+	json_object_set_new(o, "account", account_json(&all));
 	json_object_set_new(o, "domains", domains_json(d));
 	json_object_set_new(o, "api",
 			    json_pack("{s:i, s:I, s:I, s:I}", "connections", (int)d->nconnections, "requests",
@@ -78,12 +80,14 @@ static void metrics_account(FILE *out, const char *name, const char *labels, con
 	}
 }
 
-static void metrics_memory(struct daemon *d, FILE *out, const struct memory_account *all)
+static void metrics_memory(struct daemon *d, FILE *out)
 {
+	struct memory_account all;
 	struct domain_account *domains = NULL;
 	int n = engine_domains(d->engine, &domains);
+	engine_account(d->engine, &all);
 	metric_head(out, "cassin_memory_bytes", "Memory of the host, by what it is used for", false);
-	metrics_account(out, "cassin_memory_bytes", "", all);
+	metrics_account(out, "cassin_memory_bytes", "", &all);
 	metric_head(out, "cassin_domain_memory_bytes", "Memory of the host, by domain and by what it is used for",
 		    false);
 	for (int i = 0; i < n; i++) {
@@ -109,7 +113,7 @@ static void metrics_totals(struct daemon *d, FILE *out)
 		snprintf(name, sizeof name, "cassin_%s%s", f->name, f->counter ? "_total" : "");
 		metric(out, name, f->help, f->counter, figure_of(f, &s));
 	}
-	metrics_memory(d, out, &s.memory);
+	metrics_memory(d, out);
 	metric(out, "cassin_api_connections", "Open API connections", false, d->nconnections);
 	metric(out, "cassin_api_requests_total", "API requests answered", true, d->requests);
 	metric(out, "cassin_api_errors_total", "API requests answered with an error", true, d->errors);

@@ -49,6 +49,7 @@ const struct figure engine_figures[] = {
 	GAUGE(swap_bytes, "Bytes of parked memory in the swap file"),
 	GAUGE(pool_frames, "4 KiB frames that guests may use"),
 	GAUGE(used_frames, "4 KiB frames in use"),
+	GAUGE(committed_frames, "4 KiB frames that guests and cells could need, each at its most"),
 	GAUGE(host_frames, "4 KiB of the pool in use by what is no frame of a cell"),
 	GAUGE(image_frames, "4 KiB frames of shared image pages"),
 	GAUGE(quarantined_frames, "Freed page-table frames that await a flush"),

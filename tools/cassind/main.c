@@ -205,6 +205,7 @@ static int start(struct daemon *d, const struct options *o, struct listeners *l,
 {
 	struct engine_options options = {.workers = o->workers,
 					 .pool_bytes = o->pool_bytes,
+					 .no_overcommit = o->no_overcommit,
 					 .park_after_ns = o->park_s * UINT64_C(1000000000),
 					 .swap_path = o->swap,
 					 .swap_bytes = o->swap_bytes,

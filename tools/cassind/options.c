@@ -24,6 +24,8 @@ static const char help[] =
 	"                  (default: three quarters of what is available)\n"
 	"  --max-guests N  no more guests run at once; further ones are refused, or wait\n"
 	"                  with cassin spawn --wait\n"
+	"  --no-overcommit refuse guests that could need more memory than the pool has if\n"
+	"                  all of them took their most\n"
 	"  --park SECONDS  fold up the memory of guests that have waited for so long;\n"
 	"                  they wake when something comes for them (default: never)\n"
 	"  --swap FILE     move the memory of parked guests to this file; it is removed at\n"
@@ -60,13 +62,28 @@ static unsigned number(const char *option, const char *text, unsigned long most,
 
 void options_parse(struct options *o, int argc, char **argv)
 {
-	enum { SOCKET = 256, STATE, WORKERS, POOL, MAX_GUESTS, PARK, SWAP, SWAP_SIZE, SANDBOX, READY, VERSION, HELP };
+	enum {
+		SOCKET = 256,
+		STATE,
+		WORKERS,
+		POOL,
+		MAX_GUESTS,
+		NO_OVERCOMMIT,
+		PARK,
+		SWAP,
+		SWAP_SIZE,
+		SANDBOX,
+		READY,
+		VERSION,
+		HELP
+	};
 	static const struct option longs[] = {
 		{"socket", required_argument, NULL, SOCKET},
 		{"state", required_argument, NULL, STATE},
 		{"workers", required_argument, NULL, WORKERS},
 		{"pool", required_argument, NULL, POOL},
 		{"max-guests", required_argument, NULL, MAX_GUESTS},
+		{"no-overcommit", no_argument, NULL, NO_OVERCOMMIT},
 		{"park", required_argument, NULL, PARK},
 		{"swap", required_argument, NULL, SWAP},
 		{"swap-size", required_argument, NULL, SWAP_SIZE},
@@ -97,6 +114,9 @@ void options_parse(struct options *o, int argc, char **argv)
 			o->max_guests = number("--max-guests", optarg, 1u << 30, "a number from 1 to 1073741824");
 			if (!o->max_guests)
 				usage_error("--max-guests", optarg, "a number from 1 to 1073741824");
+			break;
+		case NO_OVERCOMMIT:
+			o->no_overcommit = true;
 			break;
 		case PARK:
 			o->park_s = number("--park", optarg, 1u << 30, "a number of seconds");

@@ -3,6 +3,7 @@
 #ifndef OPTIONS_H
 #define OPTIONS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <cassin/sandbox.h>
@@ -12,6 +13,7 @@ struct options {
 	unsigned workers;
 	uint64_t pool_bytes;
 	unsigned max_guests; /* 0: no limit */
+	bool no_overcommit;
 	unsigned park_s;     /* 0: never */
 	const char *swap;    /* NULL: none */
 	uint64_t swap_bytes; /* 0: the engine's own choice */

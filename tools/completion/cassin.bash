@@ -142,7 +142,7 @@ _cassind()
     local words cword cur prev
     _cassin_init
     _cassin_value && return
-    COMPREPLY=($(compgen -W '--socket --state --workers --pool --max-guests --park --swap --swap-size --sandbox --ready-fd --version --help' -- "$cur"))
+    COMPREPLY=($(compgen -W '--socket --state --workers --pool --max-guests --no-overcommit --park --swap --swap-size --sandbox --ready-fd --version --help' -- "$cur"))
 }
 
 complete -F _cassin cassin

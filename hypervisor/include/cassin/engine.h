@@ -23,6 +23,7 @@ struct engine;
 struct engine_options {
 	unsigned workers;       /* host threads that run guests; 0: one per available CPU, at most 64 */
 	uint64_t pool_bytes;    /* memory that all guests together may touch; 0: 3/4 of MemAvailable. At most 504 GiB */
+	bool no_overcommit;     /* refuse guests that could need more memory, all at their most, than the pool has */
 	uint64_t park_after_ns; /* fold up the memory of guests that have waited for so long; 0: never */
 	const char *swap_path;  /* parked memory goes to this file; NULL: it stays in the process */
 	uint64_t swap_bytes;    /* its greatest size; 0: 16 GiB */
@@ -183,16 +184,18 @@ struct engine_stats {
 	uint64_t swap_bytes;                    /* in use in the swap file */
 	uint64_t pool_frames, used_frames;      /* 4 KiB; guests, page tables, images, monitors */
 	uint64_t host_frames;                   /* of the pool, by what is no frame of a cell: see memory_account */
+	uint64_t committed_frames;              /* that guests and cells could need together, each at its most */
 	uint64_t image_frames;                  /* of those, shared image pages */
 	uint64_t quarantined_frames;            /* freed page tables that await a cell flush */
 	uint64_t descriptors, descriptors_most; /* open for ports and connections of guests, and how many may be */
 	uint64_t spawns, ends, crashes, restarts;
 	uint64_t exits, hypercalls, switches, preemptions, commits, flushes, moves;
 	uint64_t uptime_ns;
-	struct memory_account memory; /* in all */
 };
 void engine_stats(struct engine *e, struct engine_stats *out);
 
+/* Memory of the host, in all. Looks at every guest. */
+void engine_account(struct engine *e, struct memory_account *out);
 struct domain_account {
 	char name[CASSIN_NAME_MAX + 1];
 	struct memory_account memory;
