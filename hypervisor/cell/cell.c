@@ -310,6 +310,7 @@ void cell_tables_free(struct cell *c, const frame_t *at, size_t n)
 
 void cell_trim(struct cell *c)
 {
+	cell_images_drop(c);
 	pthread_mutex_lock(&c->lock);
 	ioctl(c->vm, KVM_SET_NR_MMU_PAGES, SHADOWS_LEAST);
 	ioctl(c->vm, KVM_SET_NR_MMU_PAGES, SHADOWS_MOST);

@@ -49,8 +49,8 @@ struct cell {
 	const struct kvm *kvm;
 	unsigned number;
 	char *domain;
-	bool single;    /* capacity one */
-	unsigned users; /* guests, and who looks at it now; the engine's, under a lock of its own */
+	bool single;        /* capacity one */
+	unsigned users;     /* guests, and who looks at it now; the engine's, under a lock of its own */
 	uint64_t committed; /* pages of the pool that were promised to it */
 	int vm;
 	unsigned char *memory; /* host view of guest-physical 0 */
@@ -124,6 +124,8 @@ struct cell_image *cell_image_get(struct cell *c, struct image *image, struct fr
 void cell_image_put(struct cell *c, struct cell_image *ci);
 /* Frees it and its frames. The lock is held, or nobody else is left; no guest uses it. */
 void cell_image_free(struct cell *c, struct cell_image *ci);
+/* Frees those that no guest uses, but for a few small ones. */
+void cell_images_drop(struct cell *c);
 /* The shared frame of page number `page`, which the template gives or else `segment`, whose pages start at number `first`.
  * -ENOMEM. */
 int cell_image_frame(struct cell *c, struct cell_image *ci, const struct image_segment *segment, uint64_t first,

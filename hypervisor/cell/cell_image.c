@@ -6,8 +6,8 @@
 #include "cell/cell.h"
 
 #define HOT_FROZEN 8u
-#define IDLE_IMAGES 8u                  /* without a guest, kept for the next spawn, */
-#define IDLE_BYTES (UINT64_C(16) << 20) /* and their files: a cell's reference keeps an image in memory */
+#define IDLE_IMAGES 8u                 /* without a guest, kept for the next spawn, */
+#define IDLE_BYTES (UINT64_C(4) << 20) /* if what they keep from being freed is no more than this */
 
 static uint64_t count_pages(const struct image *image)
 {
@@ -103,6 +103,21 @@ void cell_image_free(struct cell *c, struct cell_image *ci)
 	free_one(c, ci);
 }
 
+/* What an idle one may keep from being freed: shared frames, the image's file, the template's pages. */
+static uint64_t kept_by(const struct cell_image *ci)
+{
+	uint64_t frozen = ci->frozen ? frozen_bytes(ci->frozen) : 0, frames = 0;
+	for (uint64_t i = 0; i < ci->npages && frames <= IDLE_BYTES; i++)
+		frames += ci->frames[i] ? PAGE_SIZE : 0;
+	return frames + 2 * frozen + image_bytes(ci->image);
+}
+
+/* Nobody else has its template any more. */
+static bool is_last(const struct cell_image *ci)
+{
+	return ci->frozen && atomic_load(&ci->frozen->refs) == 1;
+}
+
 /* Takes out the idle images beyond the newest that are worth keeping, and puts them on a list. */
 static void take_idle(struct cell *c, struct cell_image **out)
 {
@@ -112,8 +127,8 @@ static void take_idle(struct cell *c, struct cell_image **out)
 		next = ci->next;
 		if (ci->guests)
 			continue;
-		bytes += image_bytes(ci->image);
-		if (++idle <= IDLE_IMAGES && bytes <= IDLE_BYTES)
+		bytes += kept_by(ci);
+		if (++idle <= IDLE_IMAGES && bytes <= IDLE_BYTES && !is_last(ci))
 			continue;
 		take_out(c, ci);
 		ci->next = *out;
@@ -130,6 +145,14 @@ static bool has_twin(const struct cell *c, const struct cell_image *ci)
 	return false;
 }
 
+static void free_list(struct cell *c, struct cell_image *ci)
+{
+	for (struct cell_image *next; ci; ci = next) {
+		next = ci->next;
+		free_one(c, ci);
+	}
+}
+
 void cell_image_put(struct cell *c, struct cell_image *ci)
 {
 	struct cell_image *out = NULL;
@@ -144,10 +167,16 @@ void cell_image_put(struct cell *c, struct cell_image *ci)
 		}
 	}
 	pthread_mutex_unlock(&c->lock);
-	for (struct cell_image *next; out; out = next) {
-		next = out->next;
-		free_one(c, out);
-	}
+	free_list(c, out);
+}
+
+void cell_images_drop(struct cell *c)
+{
+	struct cell_image *out = NULL;
+	pthread_mutex_lock(&c->lock);
+	take_idle(c, &out);
+	pthread_mutex_unlock(&c->lock);
+	free_list(c, out);
 }
 
 /* Where the shared frame of a page is kept, and the template's content of it. NULL: the page is not shared. */
