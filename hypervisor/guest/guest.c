@@ -107,8 +107,8 @@ uint64_t guest_most(const struct guest *g)
 		image += g->image->segments[i].data_pages;
 	if (g->template) /* shared, and taken out of their frames */
 		image += g->template->frozen->npages * 2;
-	uint64_t host = g->account.limit + CONSOLE_KEPT + CONSOLE_INPUT + REPORT_MOST + GUEST_COST;
-	return pages + OWN_PAGES + memory_tables_most(pages) + image + host / PAGE_SIZE + 1;
+	uint64_t host = g->account.limit + g->unread.limit + CONSOLE_KEPT + CONSOLE_INPUT + REPORT_MOST + GUEST_COST;
+	return pages + OWN_PAGES + memory_tables_most(pages) + image + host / PAGE_SIZE + 2;
 }
 
 void guest_report_set(struct guest *g, char *report)
