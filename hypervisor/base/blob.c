@@ -15,38 +15,38 @@
 #define SETTLE_NAPS 4
 #define SETTLE_NS 5000000 /* longer than a tick of most kernels; four are longer than that of any */
 
-struct blob *blob_new(size_t size)
+struct cassin_blob *blob_new(size_t size)
 {
-	struct blob *b = malloc(sizeof *b + size);
+	struct cassin_blob *b = malloc(sizeof *b + size);
 	if (!b)
 		return NULL;
-	*b = (struct blob){.size = size};
+	*b = (struct cassin_blob){.size = size};
 	atomic_init(&b->refs, 1);
 	return b;
 }
 
-struct blob *blob_get(struct blob *b)
+struct cassin_blob *blob_get(struct cassin_blob *b)
 {
 	atomic_fetch_add(&b->refs, 1);
 	return b;
 }
 
-static struct blob *copy(const struct blob *b)
+static struct cassin_blob *copy(const struct cassin_blob *b)
 {
-	struct blob *c = blob_new(b->size);
+	struct cassin_blob *c = blob_new(b->size);
 	if (c)
 		memcpy(c->bytes, b->bytes, b->size);
 	return c;
 }
 
-struct blob *blob_get_free(struct blob *b)
+struct cassin_blob *blob_get_free(struct cassin_blob *b)
 {
 	return b->store ? copy(b) : blob_get(b);
 }
 
 /* ---- Files ---- */
 
-static int read_whole(int fd, struct blob *b)
+static int read_whole(int fd, struct cassin_blob *b)
 {
 	for (size_t at = 0; at < b->size;) {
 		ssize_t n = read(fd, b->bytes + at, b->size - at);
@@ -86,7 +86,7 @@ int file_identify(const char *path, struct file_id *out, struct cassin_error_tex
 {
 	struct stat st;
 	if (stat(path, &st))
-		return error_set(err, -errno, "%s: %s", path, strerror(errno));
+		return cassin_error_set(err, -errno, "%s: %s", path, strerror(errno));
 	*out = id_of(&st);
 	return 0;
 }
@@ -107,31 +107,31 @@ static void let_settle(const struct stat *st)
 static int check_status(const struct stat *st, const char *path, uint64_t most, struct cassin_error_text *err)
 {
 	if (!S_ISREG(st->st_mode))
-		return error_set(err, -EISDIR, "%s: not a regular file", path);
+		return cassin_error_set(err, -EISDIR, "%s: not a regular file", path);
 	if ((uint64_t)st->st_size > most)
-		return error_set(err, -EFBIG, "%s: %lld bytes: larger than %llu MiB", path, (long long)st->st_size,
-				 (unsigned long long)(most >> 20));
+		return cassin_error_set(err, -EFBIG, "%s: %lld bytes: larger than %llu MiB", path,
+					(long long)st->st_size, (unsigned long long)(most >> 20));
 	return 0;
 }
 
 /* 0, -EBUSY: somebody wrote to it meanwhile, which sets no error. */
-static int read_open(int fd, struct blob **out, const char *path, uint64_t most, struct file_id *id,
+static int read_open(int fd, struct cassin_blob **out, const char *path, uint64_t most, struct file_id *id,
 		     struct cassin_error_text *err)
 {
 	struct stat st, after;
 	if (fstat(fd, &st))
-		return error_set(err, -errno, "%s: %s", path, strerror(errno));
+		return cassin_error_set(err, -errno, "%s: %s", path, strerror(errno));
 	int r = check_status(&st, path, most, err);
 	if (r)
 		return r;
 	let_settle(&st);
-	struct blob *b = blob_new((size_t)st.st_size);
+	struct cassin_blob *b = blob_new((size_t)st.st_size);
 	r = b ? read_whole(fd, b) : -ENOMEM;
 	if (!r && fstat(fd, &after))
 		r = -errno;
 	if (r) {
 		blob_put(b);
-		return error_set(err, r, "%s: %s", path, strerror(-r));
+		return cassin_error_set(err, r, "%s: %s", path, strerror(-r));
 	}
 	struct file_id before = id_of(&st), now = id_of(&after);
 	if (!file_same(&before, &now)) {
@@ -144,18 +144,19 @@ static int read_open(int fd, struct blob **out, const char *path, uint64_t most,
 	return 0;
 }
 
-int blob_read(struct blob **out, const char *path, uint64_t most, struct file_id *id, struct cassin_error_text *err)
+int blob_read(struct cassin_blob **out, const char *path, uint64_t most, struct file_id *id,
+	      struct cassin_error_text *err)
 {
 	for (int i = 0; i < READ_TRIES; i++) {
 		int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 		if (fd < 0)
-			return error_set(err, -errno, "%s: %s", path, strerror(errno));
+			return cassin_error_set(err, -errno, "%s: %s", path, strerror(errno));
 		int r = read_open(fd, out, path, most, id, err);
 		close(fd);
 		if (r != -EBUSY)
 			return r;
 	}
-	return error_set(err, -EBUSY, "%s: is being written to: it changed each time that it was read", path);
+	return cassin_error_set(err, -EBUSY, "%s: is being written to: it changed each time that it was read", path);
 }
 
 /* ---- The store ---- */
@@ -172,37 +173,37 @@ void blob_store_destroy(struct blob_store *s)
 	pthread_mutex_destroy(&s->lock);
 }
 
-static unsigned bucket_of(const struct blob *b)
+static unsigned bucket_of(const struct cassin_blob *b)
 {
 	return (unsigned)(hash_fnv(b->bytes, b->size) % BLOB_BUCKETS);
 }
 
 /* A reference; NULL: none. Under the lock. */
-static struct blob *find_same(struct blob_store *s, const struct blob *b, unsigned bucket)
+static struct cassin_blob *find_same(struct blob_store *s, const struct cassin_blob *b, unsigned bucket)
 {
-	for (struct blob *same = s->buckets[bucket]; same; same = same->next)
+	for (struct cassin_blob *same = s->buckets[bucket]; same; same = same->next)
 		if (same->size == b->size && !memcmp(same->bytes, b->bytes, b->size))
 			return blob_get(same);
 	return NULL;
 }
 
 /* The same bytes with one reference: who else holds the blob must not see it change. */
-static struct blob *sole(struct blob *b)
+static struct cassin_blob *sole(struct cassin_blob *b)
 {
 	if (atomic_load(&b->refs) == 1)
 		return b;
-	struct blob *c = copy(b);
+	struct cassin_blob *c = copy(b);
 	blob_put(b);
 	return c;
 }
 
-struct blob *blob_intern(struct blob_store *s, struct blob *b)
+struct cassin_blob *blob_intern(struct blob_store *s, struct cassin_blob *b)
 {
 	if (b->store == s)
 		return b;
 	unsigned bucket = bucket_of(b);
 	pthread_mutex_lock(&s->lock);
-	struct blob *kept = find_same(s, b, bucket);
+	struct cassin_blob *kept = find_same(s, b, bucket);
 	if (kept) {
 		pthread_mutex_unlock(&s->lock);
 		blob_put(b);
@@ -220,9 +221,9 @@ struct blob *blob_intern(struct blob_store *s, struct blob *b)
 }
 
 /* Whether that was the last reference; then it is found in its store no more. */
-static bool drop_stored(struct blob_store *s, struct blob *b)
+static bool drop_stored(struct blob_store *s, struct cassin_blob *b)
 {
-	struct blob **link = &s->buckets[b->bucket];
+	struct cassin_blob **link = &s->buckets[b->bucket];
 	pthread_mutex_lock(&s->lock);
 	bool last = atomic_fetch_sub(&b->refs, 1) == 1;
 	if (last) {
@@ -234,7 +235,7 @@ static bool drop_stored(struct blob_store *s, struct blob *b)
 	return last;
 }
 
-void blob_put(struct blob *b)
+void blob_put(struct cassin_blob *b)
 {
 	if (!b)
 		return;

@@ -17,10 +17,10 @@
 
 struct blob_store;
 
-struct blob {
+struct cassin_blob {
 	atomic_uint refs;
 	struct blob_store *store; /* NULL: in none */
-	struct blob *next;        /* there, */
+	struct cassin_blob *next; /* there, */
 	unsigned bucket;          /* in this bucket */
 	size_t size;
 	unsigned char bytes[];
@@ -31,14 +31,15 @@ struct blob {
 /* Any thread. */
 struct blob_store {
 	pthread_mutex_t lock;
-	struct blob *buckets[BLOB_BUCKETS];
+	struct cassin_blob *buckets[BLOB_BUCKETS];
 };
 
-struct blob *blob_new(size_t size); /* its bytes are to be written by whoever has the only reference. NULL: no memory */
-struct blob *blob_get(struct blob *b);
-void blob_put(struct blob *b); /* NULL is fine */
+struct cassin_blob *
+blob_new(size_t size); /* its bytes are to be written by whoever has the only reference. NULL: no memory */
+struct cassin_blob *blob_get(struct cassin_blob *b);
+void blob_put(struct cassin_blob *b); /* NULL is fine */
 /* A reference to the same bytes for somebody who may outlive the store: a copy, if the blob is in one. NULL: no memory. */
-struct blob *blob_get_free(struct blob *b);
+struct cassin_blob *blob_get_free(struct cassin_blob *b);
 
 /* Which file it was, and in which state: no other content has the same, as the kernel changes ctime with each write. */
 struct file_id {
@@ -50,7 +51,8 @@ struct file_id {
 /* A regular file's content, as it was at one moment, and what says so (`id`; NULL: of no interest). -EISDIR: not a regular file;
  * -EFBIG: more than `most` bytes; -EBUSY: it was written to each time that it was read; -ENOMEM, or the errno of open and read. The
  * line begins with the path. Blocks as long as the file system does, and some milliseconds on a file that was written just now. */
-int blob_read(struct blob **out, const char *path, uint64_t most, struct file_id *id, struct cassin_error_text *err);
+int blob_read(struct cassin_blob **out, const char *path, uint64_t most, struct file_id *id,
+	      struct cassin_error_text *err);
 /* What a path names now. */
 int file_identify(const char *path, struct file_id *out, struct cassin_error_text *err);
 bool file_same(const struct file_id *a, const struct file_id *b);
@@ -58,6 +60,6 @@ bool file_same(const struct file_id *a, const struct file_id *b);
 void blob_store_init(struct blob_store *s);
 void blob_store_destroy(struct blob_store *s); /* which is empty */
 /* Takes a reference over and gives one to the blob of the store with the same bytes: maybe the same. NULL: no memory. */
-struct blob *blob_intern(struct blob_store *s, struct blob *b);
+struct cassin_blob *blob_intern(struct blob_store *s, struct cassin_blob *b);
 
 #endif

@@ -55,7 +55,7 @@ static void cut(char *text, size_t size)
 	memcpy(text + at, "...", sizeof "...");
 }
 
-int error_set(struct cassin_error_text *err, int code, const char *format, ...)
+int cassin_error_set(struct cassin_error_text *err, int code, const char *format, ...)
 {
 	struct cassin_error_text line; /* an argument may point into *err */
 	if (!err)

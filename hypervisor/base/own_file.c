@@ -8,41 +8,41 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-static struct own_file of(const struct stat *st)
+static struct cassin_own_file of(const struct stat *st)
 {
-	return (struct own_file){.device = st->st_dev, .inode = st->st_ino};
+	return (struct cassin_own_file){.device = st->st_dev, .inode = st->st_ino};
 }
 
-static bool same(const struct own_file *a, const struct own_file *b)
+static bool same(const struct cassin_own_file *a, const struct cassin_own_file *b)
 {
 	return a->inode == b->inode && a->device == b->device;
 }
 
-int own_file_note(struct own_file *o, int fd)
+int cassin_own_file_note(struct cassin_own_file *o, int fd)
 {
 	struct stat st;
-	*o = (struct own_file){0};
+	*o = (struct cassin_own_file){0};
 	if (fstat(fd, &st))
 		return -errno;
 	*o = of(&st);
 	return 0;
 }
 
-int own_file_note_path(struct own_file *o, const char *path)
+int cassin_own_file_note_path(struct cassin_own_file *o, const char *path)
 {
 	struct stat st;
-	*o = (struct own_file){0};
+	*o = (struct cassin_own_file){0};
 	if (lstat(path, &st))
 		return -errno;
 	*o = of(&st);
 	return 0;
 }
 
-int own_file_remove(struct own_file *o, const char *path)
+int cassin_own_file_remove(struct cassin_own_file *o, const char *path)
 {
-	struct own_file was = *o, there;
-	*o = (struct own_file){0};
-	int r = own_file_note_path(&there, path);
+	struct cassin_own_file was = *o, there;
+	*o = (struct cassin_own_file){0};
+	int r = cassin_own_file_note_path(&there, path);
 	if (r)
 		return r;
 	if (!was.inode || !same(&was, &there))
@@ -85,27 +85,28 @@ static int clear_dead(const struct sockaddr_un *address, struct cassin_error_tex
 {
 	struct stat st;
 	if (lstat(address->sun_path, &st))
-		return errno == ENOENT ? 0 : error_set(err, -errno, "cannot look at it: %s", strerror(errno));
+		return errno == ENOENT ? 0 : cassin_error_set(err, -errno, "cannot look at it: %s", strerror(errno));
 	if (!S_ISSOCK(st.st_mode))
-		return error_set(err, -EEXIST, "%s is there already and no socket; it stays", kind_of(st.st_mode));
+		return cassin_error_set(err, -EEXIST, "%s is there already and no socket; it stays",
+					kind_of(st.st_mode));
 	int r = ask_whether_dead(address);
 	if (r == -EADDRINUSE)
-		return error_set(err, r, "already in use by another process");
+		return cassin_error_set(err, r, "already in use by another process");
 	if (r)
-		return error_set(err, r, "cannot tell whether it is in use: %s", strerror(-r));
-	struct own_file dead = of(&st);
-	r = own_file_remove(&dead, address->sun_path);
+		return cassin_error_set(err, r, "cannot tell whether it is in use: %s", strerror(-r));
+	struct cassin_own_file dead = of(&st);
+	r = cassin_own_file_remove(&dead, address->sun_path);
 	if (r && r != -ESTALE && r != -ENOENT) /* whatever came there meanwhile, to bind will tell */
-		return error_set(err, r, "a dead socket is there and cannot be removed: %s", strerror(-r));
+		return cassin_error_set(err, r, "a dead socket is there and cannot be removed: %s", strerror(-r));
 	return 0;
 }
 
-int own_socket_bind(struct own_file *o, int fd, const char *path, struct cassin_error_text *err)
+int cassin_own_socket_bind(struct cassin_own_file *o, int fd, const char *path, struct cassin_error_text *err)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	*o = (struct own_file){0};
+	*o = (struct cassin_own_file){0};
 	if (strlen(path) >= sizeof address.sun_path)
-		return error_set(err, -ENAMETOOLONG, "the path is too long");
+		return cassin_error_set(err, -ENAMETOOLONG, "the path is too long");
 	memcpy(address.sun_path, path, strlen(path) + 1);
 	int r = bind(fd, (const struct sockaddr *)&address, sizeof address) ? -errno : 0;
 	if (r == -EADDRINUSE) {
@@ -115,6 +116,6 @@ int own_socket_bind(struct own_file *o, int fd, const char *path, struct cassin_
 		r = bind(fd, (const struct sockaddr *)&address, sizeof address) ? -errno : 0;
 	}
 	if (!r)
-		r = own_file_note_path(o, path);
-	return r ? error_set(err, r, "%s", r == -EADDRINUSE ? "already in use" : strerror(-r)) : 0;
+		r = cassin_own_file_note_path(o, path);
+	return r ? cassin_error_set(err, r, "%s", r == -EADDRINUSE ? "already in use" : strerror(-r)) : 0;
 }

@@ -25,15 +25,15 @@ static int claim(struct swap *s, struct cassin_error_text *err)
 	char found[sizeof mark - 1];
 	struct stat st;
 	if (fstat(s->fd, &st) || !S_ISREG(st.st_mode))
-		return error_set(err, -EINVAL, "%s: the swap file must be a regular file", s->path);
+		return cassin_error_set(err, -EINVAL, "%s: the swap file must be a regular file", s->path);
 	if (flock(s->fd, LOCK_EX | LOCK_NB))
-		return error_set(err, -EBUSY, "%s: another process has this swap file", s->path);
+		return cassin_error_set(err, -EBUSY, "%s: another process has this swap file", s->path);
 	if (st.st_size &&
 	    (pread(s->fd, found, sizeof found, 0) != (ssize_t)sizeof found || memcmp(found, mark, sizeof found) != 0))
-		return error_set(err, -EEXIST, "%s: exists and is no swap file", s->path);
+		return cassin_error_set(err, -EEXIST, "%s: exists and is no swap file", s->path);
 	if (ftruncate(s->fd, 0) || pwrite(s->fd, mark, sizeof mark - 1, 0) != (ssize_t)sizeof mark - 1 ||
 	    ftruncate(s->fd, (off_t)(s->units * UNIT)))
-		return error_set(err, -errno, "%s: cannot be made a swap file: %s", s->path, strerror(errno));
+		return cassin_error_set(err, -errno, "%s: cannot be made a swap file: %s", s->path, strerror(errno));
 	return 0;
 }
 
@@ -43,17 +43,18 @@ int swap_open(struct swap *s, const char *path, uint64_t bytes, struct cassin_er
 	pthread_mutex_init(&s->lock, NULL);
 	s->path = strdup(path);
 	if (!s->path)
-		return error_set(err, -ENOMEM, "no memory for a swap file");
+		return cassin_error_set(err, -ENOMEM, "no memory for a swap file");
 	int r = extents_init(&s->extents, s->units);
 	if (r)
-		return error_set(err, r, "%s: cannot be a swap file of %llu bytes: %s", path, (unsigned long long)bytes,
-				 r == -EINVAL ? "at least 1 KiB, less than 2 TiB" : strerror(-r));
+		return cassin_error_set(err, r, "%s: cannot be a swap file of %llu bytes: %s", path,
+					(unsigned long long)bytes,
+					r == -EINVAL ? "at least 1 KiB, less than 2 TiB" : strerror(-r));
 	s->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (s->fd < 0)
-		return error_set(err, -errno, "%s: cannot open the swap file: %s", path, strerror(errno));
+		return cassin_error_set(err, -errno, "%s: cannot open the swap file: %s", path, strerror(errno));
 	r = claim(s, err);
 	if (!r)
-		r = own_file_note(&s->file, s->fd);
+		r = cassin_own_file_note(&s->file, s->fd);
 	if (r) {
 		close(s->fd);
 		s->fd = -1;
@@ -64,7 +65,7 @@ int swap_open(struct swap *s, const char *path, uint64_t bytes, struct cassin_er
 void swap_close(struct swap *s)
 {
 	if (s->fd >= 0) {
-		own_file_remove(&s->file, s->path);
+		cassin_own_file_remove(&s->file, s->path);
 		close(s->fd);
 	}
 	if (s->path)

@@ -15,7 +15,7 @@
 struct swap {
 	int fd; /* -1: there is none */
 	char *path;
-	struct own_file file; /* what was opened there */
+	struct cassin_own_file file; /* what was opened there */
 	pthread_mutex_t lock;
 	struct extents extents; /* of units; the first has the mark */
 	uint64_t units;

@@ -38,10 +38,10 @@ static size_t escape_byte(char *out, unsigned char byte)
 	return 4;
 }
 
-size_t text_escape(char out[TEXT_ESCAPED], const void *bytes, size_t len)
+size_t cassin_text_escape(char out[CASSIN_TEXT_ESCAPED], const void *bytes, size_t len)
 {
 	const unsigned char *from = bytes;
-	size_t n = 0, shown = len < TEXT_SHOWN ? len : TEXT_SHOWN;
+	size_t n = 0, shown = len < CASSIN_TEXT_SHOWN ? len : CASSIN_TEXT_SHOWN;
 	for (size_t i = 0; i < shown; i++)
 		n += escape_byte(out + n, from[i]);
 	memcpy(out + n, "...", sizeof "...");

@@ -127,8 +127,8 @@ static int monitor_build(struct cell *c, struct cassin_error_text *err)
 		bool fresh;
 		r = frames_alloc(&c->frames, &f, &fresh);
 		if (r)
-			return error_set(err, r, "no memory for another cell: %s",
-					 r == -ENOMEM ? "the pool is exhausted" : strerror(-r));
+			return cassin_error_set(err, r, "no memory for another cell: %s",
+						r == -ENOMEM ? "the pool is exhausted" : strerror(-r));
 		if (!first)
 			first = f;
 	}
@@ -146,21 +146,21 @@ static int cell_open(struct cell *c, struct cassin_error_text *err)
 {
 	c->vm = ioctl(c->kvm->fd, KVM_CREATE_VM, 0);
 	if (c->vm < 0)
-		return error_set(err, -errno, "cannot create a KVM VM for a cell: %s", strerror(errno));
+		return cassin_error_set(err, -errno, "cannot create a KVM VM for a cell: %s", strerror(errno));
 	c->memory = mmap(NULL, c->size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (c->memory == MAP_FAILED)
-		return error_set(err, -errno, "cannot reserve %llu MiB of address space for a cell: %s",
-				 (unsigned long long)(c->size / MIB), strerror(errno));
+		return cassin_error_set(err, -errno, "cannot reserve %llu MiB of address space for a cell: %s",
+					(unsigned long long)(c->size / MIB), strerror(errno));
 	/* Density counts pages: no huge ones behind guests that touch a few; no copies in a child process. */
 	madvise(c->memory, c->size, MADV_NOHUGEPAGE);
 	madvise(c->memory, c->size, MADV_DONTFORK);
 	madvise(c->memory, c->size, MADV_DONTDUMP); /* guests' secrets are not the core dump's */
 	c->dummy = mmap(NULL, PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (c->dummy == MAP_FAILED)
-		return error_set(err, -ENOMEM, "no memory for a cell");
+		return cassin_error_set(err, -ENOMEM, "no memory for a cell");
 	int r = slot_set(c, c->kvm->slots - 1, c->size, PAGE_SIZE, c->dummy);
 	if (r)
-		return error_set(err, r, "cannot give a cell its memory: %s", strerror(-r));
+		return cassin_error_set(err, r, "cannot give a cell its memory: %s", strerror(-r));
 	ioctl(c->vm, KVM_SET_NR_MMU_PAGES, SHADOWS_MOST);
 	return monitor_build(c, err);
 }
@@ -170,11 +170,11 @@ int cell_create(struct cell **out, const struct kvm *k, struct frame_pool *pool,
 {
 	uint64_t size = cell_size(bytes);
 	if (!size)
-		return error_set(err, -E2BIG, "a cell cannot have %llu GiB: its monitor reaches %llu GiB",
-				 (unsigned long long)(bytes / GIB), (unsigned long long)(CELL_BYTES_MOST / GIB));
+		return cassin_error_set(err, -E2BIG, "a cell cannot have %llu GiB: its monitor reaches %llu GiB",
+					(unsigned long long)(bytes / GIB), (unsigned long long)(CELL_BYTES_MOST / GIB));
 	struct cell *c = calloc(1, sizeof *c);
 	if (!c)
-		return error_set(err, -ENOMEM, "no memory for a cell");
+		return cassin_error_set(err, -ENOMEM, "no memory for a cell");
 	c->kvm = k;
 	c->workers = workers;
 	c->flush_ration.every = FLUSH_EVERY_NS;

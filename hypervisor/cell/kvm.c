@@ -20,14 +20,16 @@ static int open_device(struct cassin_error_text *err)
 	if (fd >= 0)
 		return fd;
 	if (errno == EACCES || errno == EPERM)
-		return error_set(err, -EACCES,
-				 "/dev/kvm: permission denied: add yourself to its group (sudo usermod -aG kvm $USER), "
-				 "then log in anew");
+		return cassin_error_set(
+			err, -EACCES,
+			"/dev/kvm: permission denied: add yourself to its group (sudo usermod -aG kvm $USER), "
+			"then log in anew");
 	if (errno == ENOENT || errno == ENODEV || errno == ENXIO)
-		return error_set(err, -ENOENT,
-				 "/dev/kvm: not there: turn virtualisation on in the firmware and load the module "
-				 "(sudo modprobe kvm_amd or kvm_intel)");
-	return error_set(err, -errno, "/dev/kvm: %s", strerror(errno));
+		return cassin_error_set(
+			err, -ENOENT,
+			"/dev/kvm: not there: turn virtualisation on in the firmware and load the module "
+			"(sudo modprobe kvm_amd or kvm_intel)");
+	return cassin_error_set(err, -errno, "/dev/kvm: %s", strerror(errno));
 }
 
 struct need {
@@ -45,12 +47,13 @@ static int check_capabilities(const struct kvm *k, struct cassin_error_text *err
 		{KVM_CAP_VCPU_EVENTS, 1, "KVM_CAP_VCPU_EVENTS"},
 	};
 	if (ioctl(k->fd, KVM_GET_API_VERSION, 0) != KVM_API_VERSION)
-		return error_set(err, -ENOSYS, "/dev/kvm: API version is not %d", KVM_API_VERSION);
+		return cassin_error_set(err, -ENOSYS, "/dev/kvm: API version is not %d", KVM_API_VERSION);
 	for (size_t i = 0; i < sizeof needs / sizeof *needs; i++) {
 		int has = ioctl(k->fd, KVM_CHECK_EXTENSION, needs[i].cap);
 		if (has < 0 || (has & needs[i].least) != needs[i].least)
-			return error_set(err, -ENOSYS, "/dev/kvm: lacks %s: Linux 4.17 or newer on x86-64 is needed",
-					 needs[i].name);
+			return cassin_error_set(err, -ENOSYS,
+						"/dev/kvm: lacks %s: Linux 4.17 or newer on x86-64 is needed",
+						needs[i].name);
 	}
 	return 0;
 }
@@ -139,7 +142,7 @@ int kvm_open(struct kvm *k, struct cassin_error_text *err)
 		if (!r)
 			r = make_initial_xsave(k);
 		if (r)
-			error_set(err, r, "/dev/kvm: cannot be read out: %s", strerror(-r));
+			cassin_error_set(err, r, "/dev/kvm: cannot be read out: %s", strerror(-r));
 	}
 	if (r) {
 		kvm_close(k);

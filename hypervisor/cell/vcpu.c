@@ -426,7 +426,7 @@ int vcpu_probe(struct cell *c, struct kvm *k, uint64_t probe, struct cassin_erro
 	struct vcpu *v;
 	int r = vcpu_get(c, 0, &v);
 	if (r)
-		return error_set(err, r, "/dev/kvm: cannot make a vCPU: %s", strerror(-r));
+		return cassin_error_set(err, r, "/dev/kvm: cannot make a vCPU: %s", strerror(-r));
 	struct kvm_regs regs = {.rip = probe, .rflags = RFLAGS_SET};
 	uint64_t before = __rdtsc();
 	v->run->s.regs.regs = regs;
@@ -436,9 +436,9 @@ int vcpu_probe(struct cell *c, struct kvm *k, uint64_t probe, struct cassin_erro
 	while (r == -EINTR || r == -EAGAIN);
 	uint64_t after = __rdtsc();
 	if (r || v->run->exit_reason != KVM_EXIT_IO || v->run->io.port != CASSIN_PORT)
-		return error_set(err, -ENOSYS,
-				 "/dev/kvm: `out` from ring 3 does not exit as it should (exit reason %u, %s)",
-				 v->run->exit_reason, r ? strerror(-r) : "no error");
+		return cassin_error_set(err, -ENOSYS,
+					"/dev/kvm: `out` from ring 3 does not exit as it should (exit reason %u, %s)",
+					v->run->exit_reason, r ? strerror(-r) : "no error");
 	uint64_t rip = v->run->s.regs.regs.rip, tsc = v->run->s.regs.regs.rax;
 	const unsigned char *at = (const unsigned char *)monitor_probe + (rip - probe);
 	k->rip_at_out = rip >= probe && rip < probe + 32 && at[0] == 0xe6;

@@ -17,7 +17,7 @@ static int connect_guest(struct guest *g, char *text, struct stream **out)
 		return -ENOENT;
 	*colon = 0;
 	unsigned long port = strtoul(colon + 1, &end, 10);
-	if (colon[1] < '0' || colon[1] > '9' || *end || !port || port > UINT16_MAX || !name_valid(text))
+	if (colon[1] < '0' || colon[1] > '9' || *end || !port || port > UINT16_MAX || !cassin_name_valid(text))
 		return -ENOENT;
 	return pipe_connect(g, text, (uint16_t)port, out);
 }
@@ -35,7 +35,7 @@ int32_t stream_connect(struct guest *g, const struct cassin_sqe *sqe)
 		r = stream_room(g);
 	if (r)
 		return r;
-	const struct guest_connect *c = NULL;
+	const struct cassin_guest_connect *c = NULL;
 	for (size_t i = 0; i < g->spec.nconnects && !c; i++) {
 		if (strcmp(g->spec.connects[i].name, text) == 0)
 			c = &g->spec.connects[i];

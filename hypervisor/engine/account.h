@@ -5,17 +5,17 @@
 
 #include <cassin/engine.h>
 
-struct engine;
+struct cassin_engine;
 struct guest;
 
-void guest_account(const struct guest *g, struct memory_account *out);
+void guest_account(const struct guest *g, struct cassin_memory_account *out);
 /* Promises pages of the pool. -ENOMEM, with a line for a person: they may not be there when they are wanted, and the engine was told to
  * refuse that. */
-int engine_commit(struct engine *e, uint64_t pages, const char *who, struct cassin_error_text *err);
-void engine_uncommit(struct engine *e, uint64_t pages);
+int engine_commit(struct cassin_engine *e, uint64_t pages, const char *who, struct cassin_error_text *err);
+void engine_uncommit(struct cassin_engine *e, uint64_t pages);
 /* Pages that a cell of this size can take besides those of its guests: its monitor, and page tables in quarantine. */
-uint64_t cell_most(const struct engine *e, uint64_t bytes);
+uint64_t cell_most(const struct cassin_engine *e, uint64_t bytes);
 /* A refusal for want of memory that names what the pool is full of. -ENOMEM. */
-int engine_full(struct engine *e, const char *who, struct cassin_error_text *err);
+int engine_full(struct cassin_engine *e, const char *who, struct cassin_error_text *err);
 
 #endif

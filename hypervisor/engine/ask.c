@@ -7,7 +7,7 @@
 
 void ask_answer(struct waiting_call *w, int result)
 {
-	struct engine *e = w->engine;
+	struct cassin_engine *e = w->engine;
 	pthread_mutex_lock(&e->lock);
 	w->result = result;
 	w->done = true;
@@ -15,7 +15,8 @@ void ask_answer(struct waiting_call *w, int result)
 	pthread_mutex_unlock(&e->lock);
 }
 
-int ask(struct engine *e, struct guest *g, struct waiting_call *w, void (*fn)(struct guest *g, struct guest_call *c))
+int ask(struct cassin_engine *e, struct guest *g, struct waiting_call *w,
+	void (*fn)(struct guest *g, struct guest_call *c))
 {
 	w->engine = e;
 	w->done = false;

@@ -8,14 +8,15 @@
 /* The head of such a call; it stays the caller's. */
 struct waiting_call {
 	struct guest_call call;
-	struct engine *engine;
+	struct cassin_engine *engine;
 	bool done;
 	int result;
 };
 
 /* Has fn run on the thread of g's owner and waits until it has answered; gives the answer. -ENOENT: the spawn of g, which was
  * under way, has failed. */
-int ask(struct engine *e, struct guest *g, struct waiting_call *w, void (*fn)(struct guest *g, struct guest_call *c));
+int ask(struct cassin_engine *e, struct guest *g, struct waiting_call *w,
+	void (*fn)(struct guest *g, struct guest_call *c));
 /* Answers; *w is the caller's again. On the owner's thread, once. */
 void ask_answer(struct waiting_call *w, int result);
 

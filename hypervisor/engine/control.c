@@ -37,7 +37,7 @@ static void on_start(struct guest *g, struct guest_call *c)
 }
 
 /* The worker with the fewest guests. */
-static struct worker *choose_worker(struct engine *e)
+static struct worker *choose_worker(struct cassin_engine *e)
 {
 	struct worker *best = &e->workers.all[0];
 	for (unsigned i = 1; i < e->workers.n; i++) {
@@ -47,7 +47,7 @@ static struct worker *choose_worker(struct engine *e)
 	return best;
 }
 
-static int admit(struct engine *e, struct guest *g, struct cassin_error_text *err)
+static int admit(struct cassin_engine *e, struct guest *g, struct cassin_error_text *err)
 {
 	uint64_t most = guest_most(g);
 	int r = engine_commit(e, most, g->spec.name, err);
@@ -60,10 +60,10 @@ static int admit(struct engine *e, struct guest *g, struct cassin_error_text *er
 	pthread_mutex_unlock(&e->lock);
 	if (r)
 		engine_uncommit(e, most);
-	return r ? error_set(err, r, "%s: a guest of that name exists", g->spec.name) : 0;
+	return r ? cassin_error_set(err, r, "%s: a guest of that name exists", g->spec.name) : 0;
 }
 
-static void dismiss(struct engine *e, struct guest *g)
+static void dismiss(struct cassin_engine *e, struct guest *g)
 {
 	engine_uncommit(e, g->committed);
 	pthread_mutex_lock(&e->lock);
@@ -74,7 +74,7 @@ static void dismiss(struct engine *e, struct guest *g)
 }
 
 /* Ports, cell and memory. On failure nothing is held but what guest_put() frees. */
-static int furnish(struct engine *e, struct guest *g, struct cassin_error_text *err)
+static int furnish(struct cassin_engine *e, struct guest *g, struct cassin_error_text *err)
 {
 	int r = guest_ports_open(g, err);
 	if (r)
@@ -91,7 +91,7 @@ static int furnish(struct engine *e, struct guest *g, struct cassin_error_text *
 	return r == -ENOMEM ? engine_full(e, g->spec.name, err) : r;
 }
 
-static void launch(struct engine *e, struct guest *g, struct guest_call *c)
+static void launch(struct cassin_engine *e, struct guest *g, struct guest_call *c)
 {
 	struct worker *w = choose_worker(e);
 	atomic_fetch_add(&w->guests, 1);
@@ -104,18 +104,19 @@ static void launch(struct engine *e, struct guest *g, struct guest_call *c)
 }
 
 /* What it boots from, or is cloned from. */
-static int origin(struct engine *e, const struct guest_spec *spec, struct image **image, struct template **t,
-		  struct cassin_error_text *err)
+static int origin(struct cassin_engine *e, const struct cassin_guest_spec *spec, struct image **image,
+		  struct template **t, struct cassin_error_text *err)
 {
 	*t = NULL;
-	if (!spec->template)
+	if (!spec->from_template)
 		return image_cache_get(&e->images, spec->image, image, err);
-	*t = template_find(e, spec->template);
+	*t = template_find(e, spec->from_template);
 	if (!*t)
-		return error_set(err, -ENOENT, "%s: template %s: no such template", spec->name, spec->template);
+		return cassin_error_set(err, -ENOENT, "%s: template %s: no such template", spec->name,
+					spec->from_template);
 	if (spec->domain && strcmp((*t)->domain, spec->domain) != 0) {
-		int r = error_set(err, -EACCES, "%s: template %s: belongs to the domain %s", spec->name, spec->template,
-				  (*t)->domain);
+		int r = cassin_error_set(err, -EACCES, "%s: template %s: belongs to the domain %s", spec->name,
+					 spec->from_template, (*t)->domain);
 		template_put(*t);
 		return r;
 	}
@@ -123,12 +124,12 @@ static int origin(struct engine *e, const struct guest_spec *spec, struct image 
 	return 0;
 }
 
-int engine_spawn(struct engine *e, const struct guest_spec *spec, bool freeze, struct debugger *d, struct guest **out,
-		 struct cassin_error_text *err)
+int engine_spawn(struct cassin_engine *e, const struct cassin_guest_spec *spec, bool freeze, struct cassin_debugger *d,
+		 struct guest **out, struct cassin_error_text *err)
 {
 	struct image *image;
 	struct template *t;
-	int r = spec_check(spec, "spec", err);
+	int r = cassin_spec_check(spec, "spec", err);
 	if (r)
 		return r;
 	r = origin(e, spec, &image, &t, err);
@@ -140,7 +141,7 @@ int engine_spawn(struct engine *e, const struct guest_spec *spec, bool freeze, s
 		free(c);
 		if (g)
 			guest_put(g);
-		return error_set(err, -ENOMEM, "%s: no memory", spec->name);
+		return cassin_error_set(err, -ENOMEM, "%s: no memory", spec->name);
 	}
 	g->freezing.wanted = freeze;
 	r = files_read(&g->files, &g->spec, &e->files, err);
@@ -170,7 +171,8 @@ int engine_spawn(struct engine *e, const struct guest_spec *spec, bool freeze, s
 	return 0;
 }
 
-int engine_guest_spawn(struct engine *e, const struct guest_spec *spec, uint64_t *id, struct cassin_error_text *err)
+int cassin_engine_guest_spawn(struct cassin_engine *e, const struct cassin_guest_spec *spec, uint64_t *id,
+			      struct cassin_error_text *err)
 {
 	struct guest *g;
 	int r = engine_spawn(e, spec, false, NULL, &g, err);
@@ -195,15 +197,15 @@ struct control_call {
  * are closed without the lock: that removes files. */
 static void end_wait(struct guest *g)
 {
-	struct engine *e = engine_of(g);
+	struct cassin_engine *e = engine_of(g);
 	pthread_mutex_lock(&e->lock);
-	bool waiting = g->record.state == GUEST_WAITING;
+	bool waiting = g->record.state == CASSIN_GUEST_WAITING;
 	pthread_mutex_unlock(&e->lock);
 	if (!waiting)
 		return;
 	ports_refuse(g->ports, g->spec.nports);
 	pthread_mutex_lock(&e->lock);
-	g->record.state = GUEST_KILLED;
+	g->record.state = CASSIN_GUEST_KILLED;
 	engine_changed_locked(e, g);
 	pthread_mutex_unlock(&e->lock);
 }
@@ -239,7 +241,7 @@ static void on_kill(struct guest *g, struct guest_call *c)
 	ask_answer(&w->wait, 0);
 }
 
-int engine_guest_kill(struct engine *e, uint64_t id)
+int cassin_engine_guest_kill(struct cassin_engine *e, uint64_t id)
 {
 	struct guest *g = engine_guest_get(e, id);
 	if (!g)
@@ -250,7 +252,7 @@ int engine_guest_kill(struct engine *e, uint64_t id)
 	return r;
 }
 
-int engine_guest_remove(struct engine *e, uint64_t id)
+int cassin_engine_guest_remove(struct cassin_engine *e, uint64_t id)
 {
 	pthread_mutex_lock(&e->lock);
 	struct guest *g = registry_id(&e->registry, id);
@@ -295,15 +297,15 @@ static void on_restart(struct guest *g, struct guest_call *c)
 	ask_answer(&w->wait, guest_restart_now(g, &w->error));
 }
 
-int engine_guest_restart(struct engine *e, uint64_t id, struct cassin_error_text *err)
+int cassin_engine_guest_restart(struct cassin_engine *e, uint64_t id, struct cassin_error_text *err)
 {
 	struct guest *g = engine_guest_get(e, id);
 	if (!g)
-		return error_set(err, -ENOENT, "no such guest");
+		return cassin_error_set(err, -ENOENT, "no such guest");
 	struct control_call w = {.fd = -1};
 	int r = ask(e, g, &w.wait, on_restart);
 	if (r)
-		error_set(err, r, "%s", r == -ENOENT ? "no such guest" : w.error.text);
+		cassin_error_set(err, r, "%s", r == -ENOENT ? "no such guest" : w.error.text);
 	guest_put(g);
 	return r;
 }
@@ -313,7 +315,7 @@ static void on_park(struct guest *g, struct guest_call *c)
 	ask_answer((struct waiting_call *)c, guest_park(g));
 }
 
-int engine_guest_park(struct engine *e, uint64_t id)
+int cassin_engine_guest_park(struct cassin_engine *e, uint64_t id)
 {
 	struct guest *g = engine_guest_get(e, id);
 	if (!g)
@@ -356,7 +358,7 @@ static void on_stop(struct guest *g, struct guest_call *c)
 	worker_deadline(guest_worker(g), &g->timer, monotonic_ns() + grace);
 }
 
-int engine_guest_stop(struct engine *e, uint64_t id, uint64_t grace_ns)
+int cassin_engine_guest_stop(struct cassin_engine *e, uint64_t id, uint64_t grace_ns)
 {
 	struct guest *g = engine_guest_get(e, id);
 	struct stop_call *c = malloc(sizeof *c);
@@ -380,7 +382,7 @@ static void on_input(struct guest *g, struct guest_call *c)
 	console_serve(g);
 }
 
-long engine_guest_input(struct engine *e, uint64_t id, const char *buf, size_t len)
+long cassin_engine_guest_input(struct cassin_engine *e, uint64_t id, const char *buf, size_t len)
 {
 	struct guest *g = engine_guest_get(e, id);
 	if (!g)
@@ -402,15 +404,16 @@ static void on_connect(struct guest *g, struct guest_call *c)
 }
 
 /* Whether a guest that refuses now may still come to listen. */
-static bool may_listen_soon(struct engine *e, uint64_t id)
+static bool may_listen_soon(struct cassin_engine *e, uint64_t id)
 {
-	struct guest_status s;
-	if (engine_guest_status(e, id, &s))
+	struct cassin_guest_status s;
+	if (cassin_engine_guest_status(e, id, &s))
 		return false;
-	return s.state == GUEST_WAITING || s.state == GUEST_STARTING || (s.state == GUEST_RUNNING && !s.ready);
+	return s.state == CASSIN_GUEST_WAITING || s.state == CASSIN_GUEST_STARTING ||
+	       (s.state == CASSIN_GUEST_RUNNING && !s.ready);
 }
 
-int engine_guest_offer(struct engine *e, uint64_t id, uint16_t port, int fd)
+int cassin_engine_guest_offer(struct cassin_engine *e, uint64_t id, uint16_t port, int fd)
 {
 	struct guest *g = engine_guest_get(e, id);
 	if (!g) {
@@ -430,13 +433,13 @@ int engine_guest_offer(struct engine *e, uint64_t id, uint16_t port, int fd)
 	return r;
 }
 
-int engine_guest_connect(struct engine *e, uint64_t id, uint16_t port, int fd)
+int cassin_engine_guest_connect(struct cassin_engine *e, uint64_t id, uint16_t port, int fd)
 {
 	uint64_t end = monotonic_ns() + CONNECT_PATIENCE_NS;
-	int r = engine_guest_offer(e, id, port, fd);
+	int r = cassin_engine_guest_offer(e, id, port, fd);
 	while (r == -EAGAIN && monotonic_ns() <= end) {
 		usleep(CONNECT_RETRY_US);
-		r = engine_guest_offer(e, id, port, fd);
+		r = cassin_engine_guest_offer(e, id, port, fd);
 	}
 	if (r != -EAGAIN)
 		return r;

@@ -11,17 +11,18 @@
 
 struct debug_call {
 	struct waiting_call wait;
-	struct debugger *debugger;
+	struct cassin_debugger *debugger;
 	bool flag; /* step; set */
 	uint64_t va;
 	size_t len;
 	void *bytes;
 	const void *from;
-	struct debug_registers *registers;
-	const struct debug_registers *set;
+	struct cassin_debug_registers *registers;
+	const struct cassin_debug_registers *set;
 };
 
-static int ask_debugged(struct debugger *d, struct debug_call *c, void (*fn)(struct guest *g, struct guest_call *c))
+static int ask_debugged(struct cassin_debugger *d, struct debug_call *c,
+			void (*fn)(struct guest *g, struct guest_call *c))
 {
 	c->debugger = d;
 	return ask(engine_of(d->guest), d->guest, &c->wait, fn);
@@ -51,11 +52,11 @@ static void on_attach(struct guest *g, struct guest_call *call)
 	}
 }
 
-int engine_debug_attach(struct engine *e, uint64_t id, void (*notify)(void *opaque), void *opaque,
-			struct debugger **out)
+int cassin_engine_debug_attach(struct cassin_engine *e, uint64_t id, void (*notify)(void *opaque), void *opaque,
+			       struct cassin_debugger **out)
 {
 	struct guest *g = engine_guest_get(e, id);
-	struct debugger *d = g ? debugger_new(notify, opaque) : NULL;
+	struct cassin_debugger *d = g ? debugger_new(notify, opaque) : NULL;
 	struct debug_call c = {0};
 	if (!d) {
 		int r = g ? -ENOMEM : -ENOENT;
@@ -72,13 +73,14 @@ int engine_debug_attach(struct engine *e, uint64_t id, void (*notify)(void *opaq
 	return r;
 }
 
-int engine_debug_spawn(struct engine *e, const struct guest_spec *spec, uint64_t *id, void (*notify)(void *opaque),
-		       void *opaque, struct debugger **out, struct cassin_error_text *err)
+int cassin_engine_debug_spawn(struct cassin_engine *e, const struct cassin_guest_spec *spec, uint64_t *id,
+			      void (*notify)(void *opaque), void *opaque, struct cassin_debugger **out,
+			      struct cassin_error_text *err)
 {
-	struct debugger *d = debugger_new(notify, opaque);
+	struct cassin_debugger *d = debugger_new(notify, opaque);
 	struct guest *g;
 	if (!d)
-		return error_set(err, -ENOMEM, "%s: no memory", spec->name);
+		return cassin_error_set(err, -ENOMEM, "%s: no memory", spec->name);
 	int r = engine_spawn(e, spec, false, d, &g, err);
 	if (r) {
 		debugger_free(d);
@@ -98,14 +100,14 @@ static void on_detach(struct guest *g, struct guest_call *call)
 	ask_answer(&c->wait, 0);
 }
 
-void engine_debug_detach(struct debugger *d)
+void cassin_engine_debug_detach(struct cassin_debugger *d)
 {
 	struct debug_call c = {0};
 	ask_debugged(d, &c, on_detach);
 	debugger_free(d);
 }
 
-bool engine_debug_event(struct debugger *d, struct debug_event *out)
+bool cassin_engine_debug_event(struct cassin_debugger *d, struct cassin_debug_event *out)
 {
 	pthread_mutex_lock(&d->lock);
 	bool any = d->pending;
@@ -115,12 +117,12 @@ bool engine_debug_event(struct debugger *d, struct debug_event *out)
 	return any;
 }
 
-uint64_t engine_debug_offset(const struct debugger *d)
+uint64_t cassin_engine_debug_offset(const struct cassin_debugger *d)
 {
 	return d->guest->image->moved;
 }
 
-uint64_t engine_debug_guest(const struct debugger *d)
+uint64_t cassin_engine_debug_guest(const struct cassin_debugger *d)
 {
 	return d->guest->id;
 }
@@ -136,7 +138,7 @@ static void on_stop(struct guest *g, struct guest_call *call)
 	ask_answer(&c->wait, r);
 }
 
-int engine_debug_stop(struct debugger *d)
+int cassin_engine_debug_stop(struct cassin_debugger *d)
 {
 	struct debug_call c = {0};
 	return ask_debugged(d, &c, on_stop);
@@ -149,7 +151,7 @@ static void on_resume(struct guest *g, struct guest_call *call)
 	ask_answer(&c->wait, r ? r : debug_resume(g, c->flag));
 }
 
-int engine_debug_resume(struct debugger *d, bool step)
+int cassin_engine_debug_resume(struct cassin_debugger *d, bool step)
 {
 	struct debug_call c = {.flag = step};
 	return ask_debugged(d, &c, on_resume);
@@ -166,7 +168,7 @@ static void on_registers(struct guest *g, struct guest_call *call)
 	ask_answer(&c->wait, r);
 }
 
-int engine_debug_registers(struct debugger *d, struct debug_registers *out)
+int cassin_engine_debug_registers(struct cassin_debugger *d, struct cassin_debug_registers *out)
 {
 	struct debug_call c = {.registers = out};
 	return ask_debugged(d, &c, on_registers);
@@ -179,7 +181,7 @@ static void on_set_registers(struct guest *g, struct guest_call *call)
 	ask_answer(&c->wait, r ? r : debug_registers_set(g, c->set));
 }
 
-int engine_debug_set_registers(struct debugger *d, const struct debug_registers *r)
+int cassin_engine_debug_set_registers(struct cassin_debugger *d, const struct cassin_debug_registers *r)
 {
 	struct debug_call c = {.set = r};
 	return ask_debugged(d, &c, on_set_registers);
@@ -206,9 +208,9 @@ static void on_read(struct guest *g, struct guest_call *call)
 	ask_answer(&c->wait, done ? 0 : r);
 }
 
-long engine_debug_read(struct debugger *d, uint64_t va, void *to, size_t len)
+long cassin_engine_debug_read(struct cassin_debugger *d, uint64_t va, void *to, size_t len)
 {
-	struct debug_call c = {.va = va, .bytes = to, .len = len < DEBUG_IO_MAX ? len : DEBUG_IO_MAX};
+	struct debug_call c = {.va = va, .bytes = to, .len = len < CASSIN_DEBUG_IO_MAX ? len : CASSIN_DEBUG_IO_MAX};
 	int r = ask_debugged(d, &c, on_read);
 	return r ? r : (long)c.len;
 }
@@ -216,7 +218,7 @@ long engine_debug_read(struct debugger *d, uint64_t va, void *to, size_t len)
 static void on_write(struct guest *g, struct guest_call *call)
 {
 	struct debug_call *c = (struct debug_call *)call;
-	unsigned char bytes[DEBUG_IO_MAX];
+	unsigned char bytes[CASSIN_DEBUG_IO_MAX];
 	int r = attached(g, c, true);
 	if (!r && g->user.space)
 		r = -EFAULT;
@@ -231,10 +233,10 @@ static void on_write(struct guest *g, struct guest_call *call)
 	ask_answer(&c->wait, r);
 }
 
-int engine_debug_write(struct debugger *d, uint64_t va, const void *from, size_t len)
+int cassin_engine_debug_write(struct cassin_debugger *d, uint64_t va, const void *from, size_t len)
 {
 	struct debug_call c = {.va = va, .from = from, .len = len};
-	return len > DEBUG_IO_MAX ? -EINVAL : ask_debugged(d, &c, on_write);
+	return len > CASSIN_DEBUG_IO_MAX ? -EINVAL : ask_debugged(d, &c, on_write);
 }
 
 /* ---- Breakpoints ---- */
@@ -248,7 +250,7 @@ static void on_breakpoint(struct guest *g, struct guest_call *call)
 	ask_answer(&c->wait, r);
 }
 
-int engine_debug_breakpoint(struct debugger *d, uint64_t va, bool set)
+int cassin_engine_debug_breakpoint(struct cassin_debugger *d, uint64_t va, bool set)
 {
 	struct debug_call c = {.va = va, .flag = set};
 	return ask_debugged(d, &c, on_breakpoint);

@@ -37,15 +37,15 @@ static unsigned default_workers(void)
 	return n < 1 ? 1 : (unsigned)n;
 }
 
-static int check_pool(const struct engine *e, struct cassin_error_text *err)
+static int check_pool(const struct cassin_engine *e, struct cassin_error_text *err)
 {
 	if (e->options.pool_bytes <= CELL_BYTES_MOST)
 		return 0;
-	return error_set(err, -E2BIG, "a pool of %.1f GiB is too large: a cell reaches %llu GiB",
-			 (double)e->options.pool_bytes / (1 << 30), (unsigned long long)(CELL_BYTES_MOST >> 30));
+	return cassin_error_set(err, -E2BIG, "a pool of %.1f GiB is too large: a cell reaches %llu GiB",
+				(double)e->options.pool_bytes / (1 << 30), (unsigned long long)(CELL_BYTES_MOST >> 30));
 }
 
-static void set_up(struct engine *e, const struct engine_options *options)
+static void set_up(struct cassin_engine *e, const struct cassin_engine_options *options)
 {
 	devices_register();
 	if (options)
@@ -68,25 +68,26 @@ static void set_up(struct engine *e, const struct engine_options *options)
 	pthread_condattr_destroy(&monotonic);
 }
 
-static unsigned workers_wanted(const struct engine *e)
+static unsigned workers_wanted(const struct cassin_engine *e)
 {
 	unsigned n = e->options.workers ? e->options.workers : default_workers();
 	return n < WORKERS_MAX ? n : WORKERS_MAX;
 }
 
-static int start_workers(struct engine *e, struct cassin_error_text *err)
+static int start_workers(struct cassin_engine *e, struct cassin_error_text *err)
 {
 	e->workers.turn = worker_turn;
 	e->workers.sandbox = e->options.sandbox;
 	int r = workers_start(&e->workers, workers_wanted(e), engine_tick, e);
-	return r ? error_set(err, r, "cannot start the workers: %s", strerror(-r)) : 0;
+	return r ? cassin_error_set(err, r, "cannot start the workers: %s", strerror(-r)) : 0;
 }
 
-int engine_create(struct engine **out, const struct engine_options *options, struct cassin_error_text *err)
+int cassin_engine_create(struct cassin_engine **out, const struct cassin_engine_options *options,
+			 struct cassin_error_text *err)
 {
-	struct engine *e = calloc(1, sizeof *e);
+	struct cassin_engine *e = calloc(1, sizeof *e);
 	if (!e)
-		return error_set(err, -ENOMEM, "no memory");
+		return cassin_error_set(err, -ENOMEM, "no memory");
 	set_up(e, options);
 	int r = check_pool(e, err);
 	if (!r)
@@ -104,14 +105,14 @@ int engine_create(struct engine **out, const struct engine_options *options, str
 		r = start_workers(e, err);
 	}
 	if (r) {
-		engine_destroy(e);
+		cassin_engine_destroy(e);
 		return r;
 	}
 	*out = e;
 	return 0;
 }
 
-static void drop_cells(struct engine *e)
+static void drop_cells(struct cassin_engine *e)
 {
 	while (e->cells) {
 		struct cell *c = e->cells;
@@ -120,15 +121,15 @@ static void drop_cells(struct engine *e)
 	}
 }
 
-void engine_destroy(struct engine *e)
+void cassin_engine_destroy(struct cassin_engine *e)
 {
 	uint64_t *ids = NULL;
-	int n = e->registry.by_id ? engine_guest_list(e, &ids) : 0;
+	int n = e->registry.by_id ? cassin_engine_guest_list(e, &ids) : 0;
 	for (int i = 0; i < n; i++)
-		engine_guest_remove(e, ids[i]);
+		cassin_engine_guest_remove(e, ids[i]);
 	free(ids);
 	workers_stop(&e->workers);
-	while (engine_changed_next(e)) {
+	while (cassin_engine_changed_next(e)) {
 	}
 	swap_close(&e->swap);
 	drop_cells(e);
@@ -146,7 +147,7 @@ void engine_destroy(struct engine *e)
 
 /* ---- Changes ---- */
 
-void engine_changed_locked(struct engine *e, struct guest *g)
+void engine_changed_locked(struct cassin_engine *e, struct guest *g)
 {
 	if (!g->record.listed_as_changed && !g->freezing.wanted) {
 		g->record.listed_as_changed = true;
@@ -161,7 +162,7 @@ void engine_changed_locked(struct engine *e, struct guest *g)
 	}
 }
 
-uint64_t engine_changed_next(struct engine *e)
+uint64_t cassin_engine_changed_next(struct cassin_engine *e)
 {
 	pthread_mutex_lock(&e->lock);
 	struct guest *g = e->changed;
@@ -180,18 +181,18 @@ uint64_t engine_changed_next(struct engine *e)
 	return id;
 }
 
-void engine_started_locked(struct engine *e, struct guest *g)
+void engine_started_locked(struct cassin_engine *e, struct guest *g)
 {
 	g->record.started_real = realtime_ns();
 	g->record.started_mono = monotonic_ns();
-	g->record.state = GUEST_RUNNING;
+	g->record.state = CASSIN_GUEST_RUNNING;
 	g->record.ready = g->template; /* a clone has booted already */
 	engine_changed_locked(e, g);
 }
 
 /* ---- Lookups ---- */
 
-struct guest *engine_guest_get(struct engine *e, uint64_t id)
+struct guest *engine_guest_get(struct cassin_engine *e, uint64_t id)
 {
 	pthread_mutex_lock(&e->lock);
 	struct guest *g = registry_id(&e->registry, id);
@@ -201,7 +202,7 @@ struct guest *engine_guest_get(struct engine *e, uint64_t id)
 	return g;
 }
 
-struct guest *engine_guest_by_name(struct engine *e, const char *domain, const char *name)
+struct guest *engine_guest_by_name(struct cassin_engine *e, const char *domain, const char *name)
 {
 	pthread_mutex_lock(&e->lock);
 	struct guest *g = registry_name(&e->registry, name);
@@ -213,7 +214,7 @@ struct guest *engine_guest_by_name(struct engine *e, const char *domain, const c
 	return g;
 }
 
-int engine_guest_find(struct engine *e, const char *name, uint64_t *id)
+int cassin_engine_guest_find(struct cassin_engine *e, const char *name, uint64_t *id)
 {
 	struct guest *g = engine_guest_by_name(e, NULL, name);
 	if (!g)
@@ -223,7 +224,7 @@ int engine_guest_find(struct engine *e, const char *name, uint64_t *id)
 	return 0;
 }
 
-int engine_guest_list(struct engine *e, uint64_t **ids)
+int cassin_engine_guest_list(struct cassin_engine *e, uint64_t **ids)
 {
 	pthread_mutex_lock(&e->lock);
 	int n = 0;
@@ -236,19 +237,19 @@ int engine_guest_list(struct engine *e, uint64_t **ids)
 	return *ids ? n : -ENOMEM;
 }
 
-int engine_guest_spec(struct engine *e, uint64_t id, struct guest_spec *out)
+int cassin_engine_guest_spec(struct cassin_engine *e, uint64_t id, struct cassin_guest_spec *out)
 {
 	struct guest *g = engine_guest_get(e, id);
 	if (!g) {
-		spec_init(out);
+		cassin_spec_init(out);
 		return -ENOENT;
 	}
-	int r = spec_copy(out, &g->spec);
+	int r = cassin_spec_copy(out, &g->spec);
 	guest_put(g);
 	return r;
 }
 
-char *engine_guest_report(struct engine *e, uint64_t id)
+char *cassin_engine_guest_report(struct cassin_engine *e, uint64_t id)
 {
 	char *report = NULL;
 	pthread_mutex_lock(&e->lock);
@@ -259,7 +260,8 @@ char *engine_guest_report(struct engine *e, uint64_t id)
 	return report;
 }
 
-long engine_guest_log(struct engine *e, uint64_t id, uint64_t *offset, char *buf, size_t len, uint64_t *lost)
+long cassin_engine_guest_log(struct cassin_engine *e, uint64_t id, uint64_t *offset, char *buf, size_t len,
+			     uint64_t *lost)
 {
 	struct guest *g = engine_guest_get(e, id);
 	if (!g)
@@ -269,10 +271,10 @@ long engine_guest_log(struct engine *e, uint64_t id, uint64_t *offset, char *buf
 	return n;
 }
 
-static struct guest_counters counters_of(const struct guest *g)
+static struct cassin_guest_counters counters_of(const struct guest *g)
 {
 	const struct guest_atomics *c = &g->count;
-	return (struct guest_counters){
+	return (struct cassin_guest_counters){
 		.exits = atomic_load(&c->exits),
 		.hypercalls = atomic_load(&c->hypercalls),
 		.faults = atomic_load(&c->faults),
@@ -289,13 +291,13 @@ static struct guest_counters counters_of(const struct guest *g)
 	};
 }
 
-int engine_guest_status(struct engine *e, uint64_t id, struct guest_status *out)
+int cassin_engine_guest_status(struct cassin_engine *e, uint64_t id, struct cassin_guest_status *out)
 {
 	struct guest *g = engine_guest_get(e, id);
 	if (!g)
 		return -ENOENT;
 	pthread_mutex_lock(&e->lock);
-	*out = (struct guest_status){
+	*out = (struct cassin_guest_status){
 		.id = g->id,
 		.state = g->record.state,
 		.ready = g->record.ready,
@@ -309,7 +311,7 @@ int engine_guest_status(struct engine *e, uint64_t id, struct guest_status *out)
 		.worker = guest_worker(g) ? guest_worker(g)->number : 0,
 		.memory_bytes = g->spec.memory,
 		.started_ns = g->record.started_real,
-		.uptime_ns = g->record.state == GUEST_RUNNING ? monotonic_ns() - g->record.started_mono : 0,
+		.uptime_ns = g->record.state == CASSIN_GUEST_RUNNING ? monotonic_ns() - g->record.started_mono : 0,
 		.counters = counters_of(g),
 	};
 	guest_account(g, &out->memory);
@@ -320,28 +322,28 @@ int engine_guest_status(struct engine *e, uint64_t id, struct guest_status *out)
 	return 0;
 }
 
-const char *guest_state_name(enum guest_state s)
+const char *cassin_guest_state_name(enum cassin_guest_state s)
 {
 	switch (s) {
-	case GUEST_STARTING:
+	case CASSIN_GUEST_STARTING:
 		return "starting";
-	case GUEST_RUNNING:
+	case CASSIN_GUEST_RUNNING:
 		return "running";
-	case GUEST_WAITING:
+	case CASSIN_GUEST_WAITING:
 		return "waiting";
-	case GUEST_EXITED:
+	case CASSIN_GUEST_EXITED:
 		return "exited";
-	case GUEST_CRASHED:
+	case CASSIN_GUEST_CRASHED:
 		return "crashed";
-	case GUEST_KILLED:
+	case CASSIN_GUEST_KILLED:
 		return "killed";
 	}
 	return "unknown";
 }
 
-void engine_stats(struct engine *e, struct engine_stats *out)
+void cassin_engine_stats(struct cassin_engine *e, struct cassin_engine_stats *out)
 {
-	*out = (struct engine_stats){
+	*out = (struct cassin_engine_stats){
 		.workers = e->workers.n,
 		.pool_frames = e->pool.limit,
 		.parked = atomic_load(&e->host.parked),
@@ -380,6 +382,6 @@ void engine_stats(struct engine *e, struct engine_stats *out)
 	pthread_mutex_lock(&e->lock);
 	out->guests = e->registry.count;
 	for (struct guest *g = e->registry.first; g; g = g->links.list_next)
-		out->running += g->record.state == GUEST_STARTING || g->record.state == GUEST_RUNNING;
+		out->running += g->record.state == CASSIN_GUEST_STARTING || g->record.state == CASSIN_GUEST_RUNNING;
 	pthread_mutex_unlock(&e->lock);
 }

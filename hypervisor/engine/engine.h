@@ -15,10 +15,10 @@
 #include "image/cache.h"
 #include "worker/worker.h"
 
-struct debugger;
+struct cassin_debugger;
 
-struct engine {
-	struct engine_options options;
+struct cassin_engine {
+	struct cassin_engine_options options;
 	struct kvm kvm;
 	struct frame_pool pool;
 	atomic_uint_fast64_t committed; /* pages that guests and cells can take at most */
@@ -57,35 +57,37 @@ struct engine {
 void devices_register(void);
 
 /* A guest's public state has changed: puts it on the list. engine->lock is held. */
-void engine_changed_locked(struct engine *e, struct guest *g);
+void engine_changed_locked(struct cassin_engine *e, struct guest *g);
 /* The engine that has g. */
-static inline struct engine *engine_of(const struct guest *g)
+static inline struct cassin_engine *engine_of(const struct guest *g)
 {
-	return CONTAINER_OF(g->host, struct engine, host);
+	return CONTAINER_OF(g->host, struct cassin_engine, host);
 }
 /* Fills in e->host: what guests need of their engine. */
-void engine_host(struct engine *e);
+void engine_host(struct cassin_engine *e);
 /* A new incarnation runs. engine->lock is held. */
-void engine_started_locked(struct engine *e, struct guest *g);
+void engine_started_locked(struct cassin_engine *e, struct guest *g);
 /* Lookups, any thread; the caller drops the reference with guest_put(). NULL: none. */
-struct guest *engine_guest_get(struct engine *e, uint64_t id);
-struct guest *engine_guest_by_name(struct engine *e, const char *domain, const char *name); /* domain NULL: any */
+struct guest *engine_guest_get(struct cassin_engine *e, uint64_t id);
+struct guest *engine_guest_by_name(struct cassin_engine *e, const char *domain,
+				   const char *name); /* domain NULL: any */
 /* What is done once a second; *opaque is the engine. */
 void engine_tick(void *opaque);
 /* Spawns; *g is a reference. With a debugger (NULL: none) it is attached and the guest stopped before it begins. With `freeze` it becomes a template when it makes its ready call (a clone: or when it first blocks),
  * and ends. */
-int engine_spawn(struct engine *e, const struct guest_spec *spec, bool freeze, struct debugger *d, struct guest **g,
-		 struct cassin_error_text *err);
+int engine_spawn(struct cassin_engine *e, const struct cassin_guest_spec *spec, bool freeze, struct cassin_debugger *d,
+		 struct guest **g, struct cassin_error_text *err);
 /* A template by name, a reference; NULL: none. */
-struct template *template_find(struct engine *e, const char *name);
+struct template *template_find(struct cassin_engine *e, const char *name);
 /* Frees the list. No guest is left. */
-void templates_drop(struct engine *e);
+void templates_drop(struct cassin_engine *e);
 /* A cell for a guest of this spec, of which it is a user. */
-int engine_cell_take(struct engine *e, const struct guest_spec *spec, struct cell **out, struct cassin_error_text *err);
+int engine_cell_take(struct cassin_engine *e, const struct cassin_guest_spec *spec, struct cell **out,
+		     struct cassin_error_text *err);
 /* A user has left the cell; with the last one it goes, unless it is the default domain's. */
-void engine_cell_leave(struct engine *e, struct cell *c);
+void engine_cell_leave(struct cassin_engine *e, struct cell *c);
 /* To walk all cells: the one behind `before` (NULL: the first), of which the caller is a user until it gives it as `before`. NULL:
  * that was the last. */
-struct cell *engine_cell_next(struct engine *e, struct cell *before);
+struct cell *engine_cell_next(struct cassin_engine *e, struct cell *before);
 
 #endif

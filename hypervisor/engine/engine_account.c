@@ -12,7 +12,7 @@
 #define MIB (UINT64_C(1) << 20)
 #define NAMED_MOST 4u /* kinds in a line that says what the pool is full of */
 
-static void add_host(struct memory_account *out, const struct account *a)
+static void add_host(struct cassin_memory_account *out, const struct account *a)
 {
 	out->parked += account_bytes(a, ACCOUNT_PARKED);
 	out->frozen += account_bytes(a, ACCOUNT_FROZEN);
@@ -25,14 +25,14 @@ static void add_host(struct memory_account *out, const struct account *a)
 	out->guests += account_bytes(a, ACCOUNT_GUESTS);
 }
 
-static void add_up(struct memory_account *out)
+static void add_up(struct cassin_memory_account *out)
 {
 	out->total = out->frames + out->tables + out->shared + out->quarantined + out->cells + out->parked +
 		     out->frozen + out->images + out->operations + out->streams + out->consoles + out->traces +
 		     out->reports + out->guests;
 }
 
-static void add_guest(struct memory_account *out, const struct guest *g)
+static void add_guest(struct cassin_memory_account *out, const struct guest *g)
 {
 	out->frames += atomic_load(&g->count.frames) * PAGE_SIZE;
 	out->tables += atomic_load(&g->count.table_frames) * PAGE_SIZE;
@@ -40,9 +40,9 @@ static void add_guest(struct memory_account *out, const struct guest *g)
 	add_host(out, &g->unread);
 }
 
-void guest_account(const struct guest *g, struct memory_account *out)
+void guest_account(const struct guest *g, struct cassin_memory_account *out)
 {
-	*out = (struct memory_account){0};
+	*out = (struct cassin_memory_account){0};
 	add_guest(out, g);
 	add_up(out);
 }
@@ -51,30 +51,30 @@ void guest_account(const struct guest *g, struct memory_account *out)
 
 /* The sums of all, or of each domain. */
 struct sums {
-	struct domain_account *at; /* by name; NULL: `all` is the only sum */
+	struct cassin_domain_account *at; /* by name; NULL: `all` is the only sum */
 	size_t n;
-	struct memory_account all;
+	struct cassin_memory_account all;
 };
 
 static int compare_names(const void *a, const void *b)
 {
-	return strcmp(((const struct domain_account *)a)->name, ((const struct domain_account *)b)->name);
+	return strcmp(((const struct cassin_domain_account *)a)->name, ((const struct cassin_domain_account *)b)->name);
 }
 
 /* NULL: this domain has come up since the names were taken. */
-static struct memory_account *sum_of(struct sums *s, const char *domain)
+static struct cassin_memory_account *sum_of(struct sums *s, const char *domain)
 {
 	if (!s->at)
 		return &s->all;
-	struct domain_account key = {.name = ""};
+	struct cassin_domain_account key = {.name = ""};
 	strncpy(key.name, domain, CASSIN_NAME_MAX);
-	struct domain_account *found = bsearch(&key, s->at, s->n, sizeof key, compare_names);
+	struct cassin_domain_account *found = bsearch(&key, s->at, s->n, sizeof key, compare_names);
 	return found ? &found->memory : NULL;
 }
 
-static void add_guests(struct engine *e, struct sums *s)
+static void add_guests(struct cassin_engine *e, struct sums *s)
 {
-	struct memory_account *sum;
+	struct cassin_memory_account *sum;
 	pthread_mutex_lock(&e->lock);
 	for (const struct guest *g = e->registry.first; g; g = g->links.list_next) {
 		if ((sum = sum_of(s, g->spec.domain)))
@@ -88,11 +88,11 @@ static void add_guests(struct engine *e, struct sums *s)
 }
 
 /* `cells` is all that they have of the host, until add_up(). */
-static void add_cells(struct engine *e, struct sums *s)
+static void add_cells(struct cassin_engine *e, struct sums *s)
 {
 	pthread_mutex_lock(&e->cells_lock);
 	for (struct cell *c = e->cells; c; c = c->next) {
-		struct memory_account *sum = sum_of(s, c->domain);
+		struct cassin_memory_account *sum = sum_of(s, c->domain);
 		if (!sum)
 			continue;
 		sum->cells += frames_resident(&c->frames, atomic_load(&c->populated)) * PAGE_SIZE;
@@ -103,14 +103,14 @@ static void add_cells(struct engine *e, struct sums *s)
 }
 
 /* What the cells have and guests have not: monitors, clock pages, and frames that wait for their next use. */
-static void settle_cells(struct memory_account *sum)
+static void settle_cells(struct cassin_memory_account *sum)
 {
 	uint64_t known = sum->frames + sum->tables + sum->shared + sum->quarantined;
 	sum->cells = sum->cells > known ? sum->cells - known : 0;
 	add_up(sum);
 }
 
-void engine_account(struct engine *e, struct memory_account *out)
+void cassin_engine_account(struct cassin_engine *e, struct cassin_memory_account *out)
 {
 	struct sums s = {0};
 	add_guests(e, &s);
@@ -121,14 +121,14 @@ void engine_account(struct engine *e, struct memory_account *out)
 }
 
 /* A domain's name for each guest and template. */
-static struct domain_account *names_of(struct engine *e, size_t *n)
+static struct cassin_domain_account *names_of(struct cassin_engine *e, size_t *n)
 {
 	size_t most = 0;
 	pthread_mutex_lock(&e->lock);
 	for (const struct template *t = e->templates; t; t = t->next)
 		most++;
 	most += e->registry.count;
-	struct domain_account *all = calloc(most + 1, sizeof *all);
+	struct cassin_domain_account *all = calloc(most + 1, sizeof *all);
 	*n = 0;
 	for (const struct guest *g = e->registry.first; all && g; g = g->links.list_next)
 		strncpy(all[(*n)++].name, g->spec.domain, CASSIN_NAME_MAX);
@@ -138,7 +138,7 @@ static struct domain_account *names_of(struct engine *e, size_t *n)
 	return all;
 }
 
-int engine_domains(struct engine *e, struct domain_account **out)
+int cassin_engine_domains(struct cassin_engine *e, struct cassin_domain_account **out)
 {
 	size_t n;
 	struct sums s = {.at = names_of(e, &n)};
@@ -160,7 +160,7 @@ int engine_domains(struct engine *e, struct domain_account **out)
 /* ---- Promises ---- */
 
 /* Pages of what was not promised to guests: files of images, and templates. */
-static uint64_t kept(struct engine *e)
+static uint64_t kept(struct cassin_engine *e)
 {
 	uint64_t bytes = account_bytes(&e->account, ACCOUNT_IMAGES);
 	pthread_mutex_lock(&e->lock);
@@ -170,24 +170,24 @@ static uint64_t kept(struct engine *e)
 	return bytes / PAGE_SIZE + 1;
 }
 
-int engine_commit(struct engine *e, uint64_t pages, const char *who, struct cassin_error_text *err)
+int engine_commit(struct cassin_engine *e, uint64_t pages, const char *who, struct cassin_error_text *err)
 {
 	uint64_t all = atomic_fetch_add(&e->committed, pages) + pages;
 	if (!e->options.no_overcommit || all + kept(e) <= e->pool.limit)
 		return 0;
 	atomic_fetch_sub(&e->committed, pages);
-	return error_set(err, -ENOMEM,
-			 "%s: no memory: it may need %.1f MiB, and of the pool of %llu MiB %.1f MiB are promised", who,
-			 (double)(pages * PAGE_SIZE) / MIB, (unsigned long long)(e->pool.limit * PAGE_SIZE / MIB),
-			 (double)((all - pages) * PAGE_SIZE) / MIB);
+	return cassin_error_set(
+		err, -ENOMEM, "%s: no memory: it may need %.1f MiB, and of the pool of %llu MiB %.1f MiB are promised",
+		who, (double)(pages * PAGE_SIZE) / MIB, (unsigned long long)(e->pool.limit * PAGE_SIZE / MIB),
+		(double)((all - pages) * PAGE_SIZE) / MIB);
 }
 
-void engine_uncommit(struct engine *e, uint64_t pages)
+void engine_uncommit(struct cassin_engine *e, uint64_t pages)
 {
 	atomic_fetch_sub(&e->committed, pages);
 }
 
-uint64_t cell_most(const struct engine *e, uint64_t bytes)
+uint64_t cell_most(const struct cassin_engine *e, uint64_t bytes)
 {
 	return cell_monitor_most(bytes, e->workers.n) + CELL_QUARANTINE_MOST;
 }
@@ -205,12 +205,12 @@ static int compare_bytes(const void *a, const void *b)
 	return (x < y) - (x > y);
 }
 
-int engine_full(struct engine *e, const char *who, struct cassin_error_text *err)
+int engine_full(struct cassin_engine *e, const char *who, struct cassin_error_text *err)
 {
-	struct memory_account m;
+	struct cassin_memory_account m;
 	char text[128];
 	size_t at = 0;
-	engine_account(e, &m);
+	cassin_engine_account(e, &m);
 	struct named all[] = {
 		{"guests' pages", m.frames},
 		{"page tables", m.tables + m.quarantined},
@@ -230,6 +230,6 @@ int engine_full(struct engine *e, const char *who, struct cassin_error_text *err
 	for (size_t i = 0; i < NAMED_MOST && all[i].bytes && at < sizeof text; i++)
 		at += (size_t)snprintf(text + at, sizeof text - at, "%s%s %.1f MiB", i ? ", " : "", all[i].name,
 				       (double)all[i].bytes / MIB);
-	return error_set(err, -ENOMEM, "%s: no memory: the pool of %llu MiB is exhausted: %s", who,
-			 (unsigned long long)(e->pool.limit * PAGE_SIZE / MIB), text);
+	return cassin_error_set(err, -ENOMEM, "%s: no memory: the pool of %llu MiB is exhausted: %s", who,
+				(unsigned long long)(e->pool.limit * PAGE_SIZE / MIB), text);
 }

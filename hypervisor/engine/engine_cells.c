@@ -8,15 +8,16 @@
 #include "engine/engine.h"
 
 /* Address space for a cell: guests' quotas overcommit the pool, so a shared cell has room for all of the pool. */
-static uint64_t cell_bytes(const struct engine *e, const struct guest_spec *spec)
+static uint64_t cell_bytes(const struct cassin_engine *e, const struct cassin_guest_spec *spec)
 {
 	uint64_t pool = e->pool.limit * PAGE_SIZE;
 	uint64_t own = spec->memory + spec->memory / 64 + (UINT64_C(1) << 20);
-	return spec->isolation == ISOLATION_VM && own < pool ? own : pool;
+	return spec->isolation == CASSIN_ISOLATION_VM && own < pool ? own : pool;
 }
 
 /* Makes a cell that nobody knows yet. */
-static int make_cell(struct engine *e, const struct guest_spec *spec, struct cell **out, struct cassin_error_text *err)
+static int make_cell(struct cassin_engine *e, const struct cassin_guest_spec *spec, struct cell **out,
+		     struct cassin_error_text *err)
 {
 	struct cell *c;
 	uint64_t bytes = cell_bytes(e, spec), most = cell_most(e, bytes);
@@ -36,16 +37,16 @@ static int make_cell(struct engine *e, const struct guest_spec *spec, struct cel
 	if (!c->domain || cell_clocks_publish(c, &clock)) {
 		engine_uncommit(e, most);
 		cell_destroy(c);
-		return error_set(err, -ENOMEM, "no memory for a cell");
+		return cassin_error_set(err, -ENOMEM, "no memory for a cell");
 	}
-	c->single = spec->isolation == ISOLATION_VM;
+	c->single = spec->isolation == CASSIN_ISOLATION_VM;
 	*out = c;
 	return 0;
 }
 
 /* Everybody may find it from now on; the caller is its first user. The clock may have been steered while the cell was made; its
  * page is there, so that writing it cannot fail. */
-static void link_cell(struct engine *e, struct cell *c)
+static void link_cell(struct cassin_engine *e, struct cell *c)
 {
 	pthread_mutex_lock(&e->cells_lock);
 	cell_clocks_publish(c, &e->clock);
@@ -57,7 +58,7 @@ static void link_cell(struct engine *e, struct cell *c)
 }
 
 /* The shared cell of a domain, used by the caller from now on; NULL: there is none. */
-static struct cell *find_cell(struct engine *e, const char *domain)
+static struct cell *find_cell(struct cassin_engine *e, const char *domain)
 {
 	pthread_mutex_lock(&e->cells_lock);
 	struct cell *c = e->cells;
@@ -70,9 +71,10 @@ static struct cell *find_cell(struct engine *e, const char *domain)
 }
 
 /* Who makes a shared cell holds `making`, so that a domain has one. Others that find theirs do not wait for it. */
-int engine_cell_take(struct engine *e, const struct guest_spec *spec, struct cell **out, struct cassin_error_text *err)
+int engine_cell_take(struct cassin_engine *e, const struct cassin_guest_spec *spec, struct cell **out,
+		     struct cassin_error_text *err)
 {
-	bool shared = spec->isolation != ISOLATION_VM;
+	bool shared = spec->isolation != CASSIN_ISOLATION_VM;
 	int r = 0;
 	*out = shared ? find_cell(e, spec->domain) : NULL;
 	if (*out)
@@ -91,7 +93,7 @@ int engine_cell_take(struct engine *e, const struct guest_spec *spec, struct cel
 	return r;
 }
 
-void engine_cell_leave(struct engine *e, struct cell *c)
+void engine_cell_leave(struct cassin_engine *e, struct cell *c)
 {
 	pthread_mutex_lock(&e->cells_lock);
 	bool last = !--c->users && (c->single || strcmp(c->domain, "default") != 0);
@@ -110,7 +112,7 @@ void engine_cell_leave(struct engine *e, struct cell *c)
 	cell_destroy(c);
 }
 
-struct cell *engine_cell_next(struct engine *e, struct cell *before)
+struct cell *engine_cell_next(struct cassin_engine *e, struct cell *before)
 {
 	pthread_mutex_lock(&e->cells_lock);
 	struct cell *c = before ? before->next : e->cells;

@@ -10,7 +10,7 @@
 #include "guest/guest.h"
 #include "guest/template.h"
 
-struct template *template_find(struct engine *e, const char *name)
+struct template *template_find(struct cassin_engine *e, const char *name)
 {
 	pthread_mutex_lock(&e->lock);
 	struct template *t = e->templates;
@@ -22,7 +22,7 @@ struct template *template_find(struct engine *e, const char *name)
 	return t;
 }
 
-int engine_template_remove(struct engine *e, const char *name)
+int cassin_engine_template_remove(struct cassin_engine *e, const char *name)
 {
 	pthread_mutex_lock(&e->lock);
 	struct template **link = &e->templates;
@@ -36,7 +36,7 @@ int engine_template_remove(struct engine *e, const char *name)
 	return t ? 0 : -ENOENT;
 }
 
-void templates_drop(struct engine *e)
+void templates_drop(struct cassin_engine *e)
 {
 	while (e->templates) {
 		struct template *t = e->templates;
@@ -45,9 +45,9 @@ void templates_drop(struct engine *e)
 	}
 }
 
-static void describe(const struct template *t, struct template_status *s)
+static void describe(const struct template *t, struct cassin_template_status *s)
 {
-	*s = (struct template_status){
+	*s = (struct cassin_template_status){
 		.memory_bytes = t->memory,
 		.pages = t->frozen->npages,
 		.clones = atomic_load(&t->clones),
@@ -58,7 +58,7 @@ static void describe(const struct template *t, struct template_status *s)
 	snprintf(s->image, sizeof s->image, "%s", t->path);
 }
 
-int engine_template_list(struct engine *e, struct template_status **out)
+int cassin_engine_template_list(struct cassin_engine *e, struct cassin_template_status **out)
 {
 	int n = 0;
 	pthread_mutex_lock(&e->lock);
@@ -72,7 +72,7 @@ int engine_template_list(struct engine *e, struct template_status **out)
 	return *out ? n : -ENOMEM;
 }
 
-int engine_template_find(struct engine *e, const char *name, struct template_status *out)
+int cassin_engine_template_find(struct cassin_engine *e, const char *name, struct cassin_template_status *out)
 {
 	struct template *t = template_find(e, name);
 	if (!t)
@@ -84,7 +84,7 @@ int engine_template_find(struct engine *e, const char *name, struct template_sta
 
 /* ---- Making one ---- */
 
-static bool name_taken_locked(const struct engine *e, const char *name)
+static bool name_taken_locked(const struct cassin_engine *e, const char *name)
 {
 	const struct template *t = e->templates;
 	while (t && strcmp(t->name, name) != 0)
@@ -93,41 +93,43 @@ static bool name_taken_locked(const struct engine *e, const char *name)
 }
 
 /* Waits until the guest that is to be frozen has ended. False: it still runs at the deadline. */
-static bool await_end(struct engine *e, struct guest *g, uint64_t timeout_ns)
+static bool await_end(struct cassin_engine *e, struct guest *g, uint64_t timeout_ns)
 {
 	uint64_t end = monotonic_ns() + timeout_ns;
 	pthread_mutex_lock(&e->lock);
-	while (g->record.state <= GUEST_RUNNING && monotonic_ns() < end) {
+	while (g->record.state <= CASSIN_GUEST_RUNNING && monotonic_ns() < end) {
 		struct timespec at = {.tv_sec = (time_t)(end / 1000000000u), .tv_nsec = (long)(end % 1000000000u)};
 		pthread_cond_timedwait(&e->ended, &e->lock, &at);
 	}
-	bool ended = g->record.state > GUEST_RUNNING;
+	bool ended = g->record.state > CASSIN_GUEST_RUNNING;
 	pthread_mutex_unlock(&e->lock);
 	return ended;
 }
 
 /* Why a guest that has ended is no template. */
-static int explain(struct engine *e, struct guest *g, struct cassin_error_text *err)
+static int explain(struct cassin_engine *e, struct guest *g, struct cassin_error_text *err)
 {
 	const char *name = g->spec.name;
 	if (g->freezing.result == -EBUSY)
-		return error_set(err, -EBUSY, "%s: cannot be frozen at its ready call: %s", name, g->freezing.why);
+		return cassin_error_set(err, -EBUSY, "%s: cannot be frozen at its ready call: %s", name,
+					g->freezing.why);
 	if (g->freezing.result == -ENOMEM)
 		return engine_full(e, name, err);
 	if (g->freezing.result)
-		return error_set(err, g->freezing.result, "%s: cannot be frozen: %s", name,
-				 strerror(-g->freezing.result));
+		return cassin_error_set(err, g->freezing.result, "%s: cannot be frozen: %s", name,
+					strerror(-g->freezing.result));
 	pthread_mutex_lock(&e->lock);
-	int r = g->record.state == GUEST_CRASHED
-			? error_set(err, -ECHILD, "%s: crashed before its ready call: %.*s", name,
-				    g->record.report ? (int)strcspn(g->record.report, "\n") : 0,
-				    g->record.report ? g->record.report : "")
-			: error_set(err, -ECHILD, "%s: ended with %d before its ready call", name, g->record.exit_code);
+	int r = g->record.state == CASSIN_GUEST_CRASHED
+			? cassin_error_set(err, -ECHILD, "%s: crashed before its ready call: %.*s", name,
+					   g->record.report ? (int)strcspn(g->record.report, "\n") : 0,
+					   g->record.report ? g->record.report : "")
+			: cassin_error_set(err, -ECHILD, "%s: ended with %d before its ready call", name,
+					   g->record.exit_code);
 	pthread_mutex_unlock(&e->lock);
 	return r;
 }
 
-static int add(struct engine *e, struct template *t, struct cassin_error_text *err)
+static int add(struct cassin_engine *e, struct template *t, struct cassin_error_text *err)
 {
 	pthread_mutex_lock(&e->lock);
 	struct template **link = &e->templates;
@@ -137,32 +139,32 @@ static int add(struct engine *e, struct template *t, struct cassin_error_text *e
 	if (!taken)
 		*link = template_get(t);
 	pthread_mutex_unlock(&e->lock);
-	return taken ? error_set(err, -EEXIST, "%s: a template of that name exists", t->name) : 0;
+	return taken ? cassin_error_set(err, -EEXIST, "%s: a template of that name exists", t->name) : 0;
 }
 
-int engine_template_create(struct engine *e, const struct guest_spec *spec, uint64_t timeout_ns,
-			   struct template_status *made, struct cassin_error_text *err)
+int cassin_engine_template_create(struct cassin_engine *e, const struct cassin_guest_spec *spec, uint64_t timeout_ns,
+				  struct cassin_template_status *made, struct cassin_error_text *err)
 {
-	struct guest_spec boot = *spec;
+	struct cassin_guest_spec boot = *spec;
 	struct guest *g;
 	boot.nports = 0;
-	boot.restart = RESTART_NO;
+	boot.restart = CASSIN_RESTART_NO;
 	pthread_mutex_lock(&e->lock);
 	bool taken = spec->name && name_taken_locked(e, spec->name);
 	pthread_mutex_unlock(&e->lock);
 	if (taken)
-		return error_set(err, -EEXIST, "%s: a template of that name exists", spec->name);
+		return cassin_error_set(err, -EEXIST, "%s: a template of that name exists", spec->name);
 	int r = engine_spawn(e, &boot, true, NULL, &g, err);
 	if (r)
 		return r;
 	if (!await_end(e, g, timeout_ns))
-		r = error_set(err, -ETIMEDOUT, "%s: made no ready call within %llu s", spec->name,
-			      (unsigned long long)(timeout_ns / 1000000000u));
+		r = cassin_error_set(err, -ETIMEDOUT, "%s: made no ready call within %llu s", spec->name,
+				     (unsigned long long)(timeout_ns / 1000000000u));
 	else
 		r = g->freezing.made ? add(e, g->freezing.made, err) : explain(e, g, err);
 	if (!r && made)
 		describe(g->freezing.made, made);
-	engine_guest_remove(e, g->id);
+	cassin_engine_guest_remove(e, g->id);
 	guest_put(g);
 	return r;
 }

@@ -8,7 +8,7 @@
 
 struct trace_ask {
 	struct waiting_call wait;
-	struct trace *trace;
+	struct cassin_trace *trace;
 };
 
 static void on_start(struct guest *g, struct guest_call *call)
@@ -25,7 +25,7 @@ static void on_start(struct guest *g, struct guest_call *call)
 	ask_answer(&c->wait, 0);
 }
 
-int engine_trace_start(struct engine *e, uint64_t id, struct trace **out)
+int cassin_engine_trace_start(struct cassin_engine *e, uint64_t id, struct cassin_trace **out)
 {
 	struct guest *g = engine_guest_get(e, id);
 	if (!g)
@@ -46,7 +46,7 @@ int engine_trace_start(struct engine *e, uint64_t id, struct trace **out)
 	return r;
 }
 
-size_t engine_trace_read(struct trace *t, struct trace_record *out, size_t most, uint64_t *lost)
+size_t cassin_engine_trace_read(struct cassin_trace *t, struct cassin_trace_record *out, size_t most, uint64_t *lost)
 {
 	return trace_take(t, out, most, lost);
 }
@@ -59,7 +59,7 @@ static void on_stop(struct guest *g, struct guest_call *call)
 	ask_answer(&c->wait, 0);
 }
 
-void engine_trace_stop(struct trace *t)
+void cassin_engine_trace_stop(struct cassin_trace *t)
 {
 	struct trace_ask c = {.trace = t};
 	struct guest *g = t->guest;

@@ -9,13 +9,13 @@
 
 static struct guest *by_name(struct guest_host *h, const char *domain, const char *name)
 {
-	struct engine *e = CONTAINER_OF(h, struct engine, host);
+	struct cassin_engine *e = CONTAINER_OF(h, struct cassin_engine, host);
 	return engine_guest_by_name(e, domain, name);
 }
 
 static void on_ready(struct guest *g)
 {
-	struct engine *e = engine_of(g);
+	struct cassin_engine *e = engine_of(g);
 	pthread_mutex_lock(&e->lock);
 	if (!g->record.ready) {
 		g->record.ready = true;
@@ -24,16 +24,18 @@ static void on_ready(struct guest *g)
 	pthread_mutex_unlock(&e->lock);
 }
 
-static enum guest_state state_after(const struct guest_ending *how)
+static enum cassin_guest_state state_after(const struct guest_ending *how)
 {
 	if (how->again)
-		return GUEST_WAITING;
-	return how->kind == END_EXIT ? GUEST_EXITED : how->kind == END_CRASH ? GUEST_CRASHED : GUEST_KILLED;
+		return CASSIN_GUEST_WAITING;
+	return how->kind == END_EXIT    ? CASSIN_GUEST_EXITED
+	       : how->kind == END_CRASH ? CASSIN_GUEST_CRASHED
+					: CASSIN_GUEST_KILLED;
 }
 
 static void on_end(struct guest *g, const struct guest_ending *how)
 {
-	struct engine *e = engine_of(g);
+	struct cassin_engine *e = engine_of(g);
 	pthread_mutex_lock(&e->lock);
 	g->record.ready = false;
 	g->record.exit_code = how->code;
@@ -50,7 +52,7 @@ static void on_end(struct guest *g, const struct guest_ending *how)
 
 static void on_restart(struct guest *g)
 {
-	struct engine *e = engine_of(g);
+	struct cassin_engine *e = engine_of(g);
 	pthread_mutex_lock(&e->lock);
 	g->record.restarts++;
 	engine_started_locked(e, g);
@@ -60,16 +62,16 @@ static void on_restart(struct guest *g)
 
 static void on_restart_failure(struct guest *g, const char *why)
 {
-	struct engine *e = engine_of(g);
+	struct cassin_engine *e = engine_of(g);
 	pthread_mutex_lock(&e->lock);
-	g->record.state = GUEST_CRASHED;
+	g->record.state = CASSIN_GUEST_CRASHED;
 	char *report;
 	guest_report_set(g, asprintf(&report, "the restart failed: %s\n", why) < 0 ? NULL : report);
 	engine_changed_locked(e, g);
 	pthread_mutex_unlock(&e->lock);
 }
 
-void engine_host(struct engine *e)
+void engine_host(struct cassin_engine *e)
 {
 	e->host.pool = &e->pool;
 	e->host.swap = e->swap.fd >= 0 ? &e->swap : NULL;

@@ -11,7 +11,7 @@
 
 /* What guests held and gave back leaves free pages between those of others, which the C library keeps; so does memory that was
  * folded up and moved to the swap file. Once, when no more of it comes. */
-static void trim_heap(struct engine *e)
+static void trim_heap(struct cassin_engine *e)
 {
 	uint64_t parkings = atomic_load(&e->host.parkings), held = atomic_load(&e->pool.host);
 	struct heap_seen *seen = &e->heap;
@@ -43,7 +43,7 @@ static void tend(struct cell *c, const struct clock *clock)
 
 void engine_tick(void *opaque)
 {
-	struct engine *e = opaque;
+	struct cassin_engine *e = opaque;
 	struct clock clock;
 	pthread_mutex_lock(&e->cells_lock);
 	clock_steer(&e->clock);

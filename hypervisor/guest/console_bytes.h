@@ -33,7 +33,7 @@ void console_destroy(struct console *c);
 void console_write(struct console *c, const char *bytes, size_t len);
 /* Bytes that were pushed out of the ring. */
 uint64_t console_lost(const struct console *c);
-/* As engine_guest_log(). */
+/* As cassin_engine_guest_log(). */
 long console_read(struct console *c, uint64_t *offset, char *buf, size_t len, uint64_t *lost);
 /* Puts input in the queue: bytes taken, -EAGAIN when full. len 0 ends the input. */
 long console_feed(struct console *c, const char *bytes, size_t len);

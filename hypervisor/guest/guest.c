@@ -30,13 +30,14 @@ uint64_t guest_virtual(const struct guest *g, uint64_t now)
 	return g->virtual_ns + (g->run == RUN_ON_CPU ? now - g->dispatched_at : 0);
 }
 
-struct guest *guest_new(struct guest_host *host, const struct guest_spec *spec, struct image *image, struct template *t)
+struct guest *guest_new(struct guest_host *host, const struct cassin_guest_spec *spec, struct image *image,
+			struct template *t)
 {
 	struct guest *g = calloc(1, sizeof *g);
-	struct guest_spec own = *spec;
+	struct cassin_guest_spec own = *spec;
 	if (t && !own.domain)
 		own.domain = t->domain; /* a clone's, unless it says otherwise */
-	if (!g || spec_copy(&g->spec, &own)) {
+	if (!g || cassin_spec_copy(&g->spec, &own)) {
 		free(g);
 		image_put(image);
 		template_put(t);
@@ -66,8 +67,9 @@ int guest_ports_open(struct guest *g, struct cassin_error_text *err)
 	unsigned n = (unsigned)g->spec.nports;
 	int r = descriptors_take(g, n);
 	if (r)
-		return error_set(err, r, "%s: no descriptors for its ports: guests may have %u open in this process",
-				 g->spec.name, g->host->descriptors_most);
+		return cassin_error_set(err, r,
+					"%s: no descriptors for its ports: guests may have %u open in this process",
+					g->spec.name, g->host->descriptors_most);
 	r = ports_open(&g->spec, &g->ports, err);
 	if (r)
 		descriptors_give(g, n);
@@ -93,7 +95,7 @@ void guest_put(struct guest *g)
 		atomic_fetch_sub(&g->template->clones, 1);
 	template_put(g->template);
 	template_put(g->freezing.made);
-	spec_free(&g->spec);
+	cassin_spec_free(&g->spec);
 	guest_report_set(g, NULL);
 	free(g->crash);
 	account_uncharge(&g->account, ACCOUNT_GUESTS, GUEST_COST);

@@ -25,9 +25,9 @@
 #include "guest/work.h"
 #include "memory/memory.h"
 
-struct debugger;
+struct cassin_debugger;
 struct files;
-struct trace;
+struct cassin_trace;
 
 enum run_state {
 	RUN_NONE,     /* no incarnation */
@@ -48,7 +48,7 @@ struct guest_atomics {
 
 /* What everyone may ask of a guest. Under the engine's lock; the times are also the owner's to read. */
 struct guest_record {
-	enum guest_state state;
+	enum cassin_guest_state state;
 	bool ready, removed, listed_as_changed;
 	int exit_code;
 	unsigned restarts;
@@ -74,7 +74,7 @@ struct guest {
 	uint64_t id;
 	atomic_uint refs; /* guest_put() */
 	struct guest_host *host;
-	struct guest_spec spec;
+	struct cassin_guest_spec spec;
 	struct image *image;       /* a reference, held until removal */
 	struct template *template; /* what it is cloned from, likewise; NULL: it boots */
 	struct files *files;       /* likewise; NULL: none */
@@ -113,9 +113,9 @@ struct guest {
 	struct user_run user;
 	struct upcalls upcalls;
 	struct deadline upcall_timer;
-	struct debugger *debugger; /* NULL: none */
-	struct trace *trace;       /* NULL: nobody traces it */
-	uint64_t boot, boot_name;  /* addresses of its boot record and of its name */
+	struct cassin_debugger *debugger; /* NULL: none */
+	struct cassin_trace *trace;       /* NULL: nobody traces it */
+	uint64_t boot, boot_name;         /* addresses of its boot record and of its name */
 	uint64_t virtual_ns;
 	uint64_t dispatched_at;
 	struct ring ring;
@@ -151,7 +151,7 @@ static inline struct worker *guest_worker(const struct guest *g)
 }
 
 /* A guest that nobody knows yet; takes the references to the image and the template (NULL: none) over. NULL: no memory. */
-struct guest *guest_new(struct guest_host *host, const struct guest_spec *spec, struct image *image,
+struct guest *guest_new(struct guest_host *host, const struct cassin_guest_spec *spec, struct image *image,
 			struct template *t);
 /* Pages of the pool that g can take at most: its own, page tables, its image's as far as others do not have them already, and what
  * the host holds for it. */

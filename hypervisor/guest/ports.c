@@ -16,7 +16,7 @@
 
 static int failed(int r, struct cassin_error_text *why)
 {
-	return error_set(why, r, "%s", r == -EADDRINUSE ? "already in use" : strerror(-r));
+	return cassin_error_set(why, r, "%s", r == -EADDRINUSE ? "already in use" : strerror(-r));
 }
 
 static int bind_tcp(int fd, const struct sockaddr *address, socklen_t len, struct cassin_error_text *why)
@@ -27,7 +27,7 @@ static int bind_tcp(int fd, const struct sockaddr *address, socklen_t len, struc
 	return bind(fd, address, len) ? failed(-errno, why) : 0;
 }
 
-static int open_one(struct port *p, const struct guest_port *want, struct cassin_error_text *why)
+static int open_one(struct port *p, const struct cassin_guest_port *want, struct cassin_error_text *why)
 {
 	struct sockaddr_storage address;
 	socklen_t len;
@@ -39,13 +39,13 @@ static int open_one(struct port *p, const struct guest_port *want, struct cassin
 	if (p->fd < 0)
 		return failed(-errno, why);
 	const char *path = address.ss_family == AF_UNIX ? ((struct sockaddr_un *)&address)->sun_path : "";
-	p->file = (struct own_file){0};
-	r = *path ? own_socket_bind(&p->file, p->fd, path, why)
+	p->file = (struct cassin_own_file){0};
+	r = *path ? cassin_own_socket_bind(&p->file, p->fd, path, why)
 		  : bind_tcp(p->fd, (struct sockaddr *)&address, len, why);
 	if (!r && listen(p->fd, BACKLOG))
 		r = failed(-errno, why);
 	if (r) {
-		own_file_remove(&p->file, path);
+		cassin_own_file_remove(&p->file, path);
 		close(p->fd);
 		p->fd = -1;
 		return r;
@@ -54,20 +54,20 @@ static int open_one(struct port *p, const struct guest_port *want, struct cassin
 	return 0;
 }
 
-static int refused(const struct guest_spec *spec, size_t i, int r, const struct cassin_error_text *why,
+static int refused(const struct cassin_guest_spec *spec, size_t i, int r, const struct cassin_error_text *why,
 		   struct cassin_error_text *err)
 {
-	return error_set(err, r, "%s: port %s: %s", spec->name, spec->ports[i].host, why->text);
+	return cassin_error_set(err, r, "%s: port %s: %s", spec->name, spec->ports[i].host, why->text);
 }
 
-int ports_open(const struct guest_spec *spec, struct port **ports, struct cassin_error_text *err)
+int ports_open(const struct cassin_guest_spec *spec, struct port **ports, struct cassin_error_text *err)
 {
 	*ports = NULL;
 	if (!spec->nports)
 		return 0;
 	struct port *all = calloc(spec->nports, sizeof *all);
 	if (!all)
-		return error_set(err, -ENOMEM, "%s: no memory", spec->name);
+		return cassin_error_set(err, -ENOMEM, "%s: no memory", spec->name);
 	for (size_t i = 0; i < spec->nports; i++) {
 		struct cassin_error_text why;
 		int r = open_one(&all[i], &spec->ports[i], &why);
@@ -87,7 +87,7 @@ static void close_one(struct port *p)
 	close(p->fd);
 	p->fd = -1;
 	if (p->unix_path[0])
-		own_file_remove(&p->file, p->unix_path);
+		cassin_own_file_remove(&p->file, p->unix_path);
 }
 
 void ports_close(struct port *ports, size_t n)
@@ -107,7 +107,7 @@ void ports_refuse(struct port *ports, size_t n)
 	}
 }
 
-int ports_resume(struct port *ports, const struct guest_spec *spec, struct cassin_error_text *err)
+int ports_resume(struct port *ports, const struct cassin_guest_spec *spec, struct cassin_error_text *err)
 {
 	for (size_t i = 0; ports && i < spec->nports; i++) {
 		struct cassin_error_text why;

@@ -11,17 +11,17 @@ struct port {
 	int fd; /* -1: a Unix socket's, while it refuses */
 	uint16_t guest;
 	char unix_path[CASSIN_ENDPOINT_MAX + 1]; /* "" for TCP */
-	struct own_file file;                    /* what was bound there, to be removed at the end */
+	struct cassin_own_file file;             /* what was bound there, to be removed at the end */
 };
 
 /* Binds and listens on all ports of a spec. *ports is malloc'd (NULL for none). -EADDRINUSE and the like with the
  * endpoint named in *err; nothing stays open on failure. */
-int ports_open(const struct guest_spec *spec, struct port **ports, struct cassin_error_text *err);
+int ports_open(const struct cassin_guest_spec *spec, struct port **ports, struct cassin_error_text *err);
 void ports_close(struct port *ports, size_t n);
 /* The guest has ended for good, or until somebody restarts it: clients are refused, those that wait are reset. TCP endpoints
  * stay bound. */
 void ports_refuse(struct port *ports, size_t n);
 /* Listens again. 0, or -errno with the endpoint named in *err; then all of them refuse. */
-int ports_resume(struct port *ports, const struct guest_spec *spec, struct cassin_error_text *err);
+int ports_resume(struct port *ports, const struct cassin_guest_spec *spec, struct cassin_error_text *err);
 
 #endif

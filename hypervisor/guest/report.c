@@ -17,11 +17,11 @@
 static void put_address(FILE *out, const struct guest *g, uint64_t va)
 {
 	struct image_symbol symbol;
-	char name[TEXT_ESCAPED];
+	char name[CASSIN_TEXT_ESCAPED];
 	fprintf(out, "0x%llx", (unsigned long long)va);
 	if (!image_symbol(g->image, va, &symbol))
 		return;
-	text_escape(name, symbol.name, symbol.len);
+	cassin_text_escape(name, symbol.name, symbol.len);
 	fprintf(out, " %s+0x%llx", name, (unsigned long long)symbol.offset);
 }
 
@@ -62,14 +62,14 @@ static void put_backtrace(FILE *out, struct guest *g)
 
 void guest_crash(struct guest *g, const char *format, ...)
 {
-	char *text = calloc(1, REPORT_MAX), image[TEXT_ESCAPED];
+	char *text = calloc(1, REPORT_MAX), image[CASSIN_TEXT_ESCAPED];
 	user_drop(g); /* the crash is the guest's own */
 	FILE *out = text ? fmemopen(text, REPORT_MAX - 1, "w") : NULL;
 	if (!out) {
 		free(text);
 		return;
 	}
-	text_escape(image, g->image->name, strlen(g->image->name));
+	cassin_text_escape(image, g->image->name, strlen(g->image->name));
 	fprintf(out, "guest %s (%s) crashed: ", g->spec.name, image);
 	va_list args;
 	va_start(args, format);

@@ -14,7 +14,7 @@
 #include "guest/upcall.h"
 #include "image/frozen.h"
 
-struct engine;
+struct cassin_engine;
 struct files;
 struct guest;
 

@@ -9,12 +9,12 @@
 #include "base/time.h"
 #include "guest/guest.h"
 
-struct trace *trace_new(void)
+struct cassin_trace *trace_new(void)
 {
-	struct trace *t = calloc(1, sizeof *t);
+	struct cassin_trace *t = calloc(1, sizeof *t);
 	if (!t)
 		return NULL;
-	t->records = calloc(TRACE_RECORDS_MAX, sizeof *t->records);
+	t->records = calloc(CASSIN_TRACE_RECORDS_MAX, sizeof *t->records);
 	if (!t->records) {
 		free(t);
 		return NULL;
@@ -23,14 +23,14 @@ struct trace *trace_new(void)
 	return t;
 }
 
-void trace_free(struct trace *t)
+void trace_free(struct cassin_trace *t)
 {
 	pthread_mutex_destroy(&t->lock);
 	free(t->records);
 	free(t);
 }
 
-size_t trace_take(struct trace *t, struct trace_record *out, size_t most, uint64_t *lost)
+size_t trace_take(struct cassin_trace *t, struct cassin_trace_record *out, size_t most, uint64_t *lost)
 {
 	size_t n = 0;
 	pthread_mutex_lock(&t->lock);
@@ -38,7 +38,7 @@ size_t trace_take(struct trace *t, struct trace_record *out, size_t most, uint64
 	t->lost = 0;
 	for (; n < most && t->count; n++) {
 		out[n] = t->records[t->first];
-		t->first = (t->first + 1) % TRACE_RECORDS_MAX;
+		t->first = (t->first + 1) % CASSIN_TRACE_RECORDS_MAX;
 		t->count--;
 	}
 	pthread_mutex_unlock(&t->lock);
@@ -46,23 +46,23 @@ size_t trace_take(struct trace *t, struct trace_record *out, size_t most, uint64
 }
 
 /* A full ring loses its oldest. */
-static void put(struct trace *t, struct trace_record *r)
+static void put(struct cassin_trace *t, struct cassin_trace_record *r)
 {
 	r->at_ns = realtime_ns();
 	pthread_mutex_lock(&t->lock);
-	if (t->count == TRACE_RECORDS_MAX) {
-		t->first = (t->first + 1) % TRACE_RECORDS_MAX;
+	if (t->count == CASSIN_TRACE_RECORDS_MAX) {
+		t->first = (t->first + 1) % CASSIN_TRACE_RECORDS_MAX;
 		t->count--;
 		t->lost++;
 	}
-	t->records[(t->first + t->count++) % TRACE_RECORDS_MAX] = *r;
+	t->records[(t->first + t->count++) % CASSIN_TRACE_RECORDS_MAX] = *r;
 	pthread_mutex_unlock(&t->lock);
 }
 
 /* The first bytes at addr; none if they cannot be read. */
-static void take_text(struct guest *g, struct trace_record *r, uint64_t addr, uint64_t len)
+static void take_text(struct guest *g, struct cassin_trace_record *r, uint64_t addr, uint64_t len)
 {
-	size_t n = len < TRACE_TEXT_MAX ? len : TRACE_TEXT_MAX;
+	size_t n = len < CASSIN_TRACE_TEXT_MAX ? len : CASSIN_TRACE_TEXT_MAX;
 	if (n && !memory_copyin(&g->memory, r->text, gva(addr), n))
 		r->text_len = (uint8_t)n;
 }
@@ -72,9 +72,9 @@ static void take_text(struct guest *g, struct trace_record *r, uint64_t addr, ui
 void trace_call(struct guest *g, uint64_t number)
 {
 	const struct cpu_registers *regs = &g->cpu.regs;
-	struct trace *t = g->trace;
-	struct trace_record r = {
-		.kind = TRACE_CALL,
+	struct cassin_trace *t = g->trace;
+	struct cassin_trace_record r = {
+		.kind = CASSIN_TRACE_CALL,
 		.number = number,
 		.args = {regs->rdi, regs->rsi, regs->rdx, regs->r10, regs->r8, regs->r9},
 	};
@@ -86,12 +86,12 @@ void trace_call(struct guest *g, uint64_t number)
 	put(t, &r);
 }
 
-static void put_return(struct guest *g, struct trace_record *r)
+static void put_return(struct guest *g, struct cassin_trace_record *r)
 {
-	struct trace *t = g->trace;
+	struct cassin_trace *t = g->trace;
 	if (!t->in_call)
 		return;
-	r->kind = TRACE_RETURN;
+	r->kind = CASSIN_TRACE_RETURN;
 	r->number = t->number;
 	r->result = (int64_t)g->cpu.regs.rax;
 	r->took_ns = monotonic_ns() - t->called_ns;
@@ -101,25 +101,26 @@ static void put_return(struct guest *g, struct trace_record *r)
 
 void trace_return(struct guest *g)
 {
-	struct trace_record r = {.kind = TRACE_RETURN};
+	struct cassin_trace_record r = {.kind = CASSIN_TRACE_RETURN};
 	put_return(g, &r);
 }
 
 void trace_user_return(struct guest *g, const struct cassin_user_frame *frame)
 {
-	struct trace_record r = {.args = {[TRACE_USER_RIP] = frame->regs.rip,
-					  [TRACE_USER_VECTOR] = frame->vector,
-					  [TRACE_USER_ERROR] = frame->error,
-					  [TRACE_USER_ADDRESS] = frame->address,
-					  [TRACE_USER_EVENTS] = frame->events}};
+	struct cassin_trace_record r = {.args = {[CASSIN_TRACE_USER_RIP] = frame->regs.rip,
+						 [CASSIN_TRACE_USER_VECTOR] = frame->vector,
+						 [CASSIN_TRACE_USER_ERROR] = frame->error,
+						 [CASSIN_TRACE_USER_ADDRESS] = frame->address,
+						 [CASSIN_TRACE_USER_EVENTS] = frame->events}};
 	put_return(g, &r);
 }
 
 void trace_upcall(struct guest *g, uint64_t events, uint64_t rip, uint64_t frame)
 {
-	struct trace_record r = {
-		.kind = TRACE_UPCALL,
-		.args = {[TRACE_UPCALL_EVENTS] = events, [TRACE_UPCALL_RIP] = rip, [TRACE_UPCALL_FRAME] = frame}};
+	struct cassin_trace_record r = {.kind = CASSIN_TRACE_UPCALL,
+					.args = {[CASSIN_TRACE_UPCALL_EVENTS] = events,
+						 [CASSIN_TRACE_UPCALL_RIP] = rip,
+						 [CASSIN_TRACE_UPCALL_FRAME] = frame}};
 	put(g->trace, &r);
 }
 
@@ -130,9 +131,9 @@ void trace_gone(struct guest *g)
 
 /* ---- Operations ---- */
 
-static struct trace_record of_submission(enum trace_kind kind, const struct cassin_sqe *sqe)
+static struct cassin_trace_record of_submission(enum cassin_trace_kind kind, const struct cassin_sqe *sqe)
 {
-	return (struct trace_record){
+	return (struct cassin_trace_record){
 		.kind = kind,
 		.number = sqe->op,
 		.handle = sqe->handle,
@@ -146,7 +147,7 @@ static struct trace_record of_submission(enum trace_kind kind, const struct cass
 
 void trace_submit(struct guest *g, const struct cassin_sqe *sqe)
 {
-	struct trace_record r = of_submission(TRACE_SUBMIT, sqe);
+	struct cassin_trace_record r = of_submission(CASSIN_TRACE_SUBMIT, sqe);
 	if (sqe->op == CASSIN_OP_SEND || sqe->op == CASSIN_OP_CONSOLE_WRITE || sqe->op == CASSIN_OP_CONNECT)
 		take_text(g, &r, sqe->addr, sqe->len);
 	put(g->trace, &r);
@@ -154,7 +155,7 @@ void trace_submit(struct guest *g, const struct cassin_sqe *sqe)
 
 void trace_complete(struct guest *g, const struct cassin_sqe *sqe, int32_t result, uint64_t began)
 {
-	struct trace_record r = of_submission(TRACE_COMPLETE, sqe);
+	struct cassin_trace_record r = of_submission(CASSIN_TRACE_COMPLETE, sqe);
 	r.result = result;
 	r.took_ns = began ? monotonic_ns() - began : 0;
 	if (result > 0 && (sqe->op == CASSIN_OP_RECV || sqe->op == CASSIN_OP_CONSOLE_READ))
@@ -162,9 +163,9 @@ void trace_complete(struct guest *g, const struct cassin_sqe *sqe, int32_t resul
 	put(g->trace, &r);
 }
 
-void trace_end(struct guest *g, enum trace_end how, int code)
+void trace_end(struct guest *g, enum cassin_trace_end how, int code)
 {
-	struct trace_record r = {.kind = TRACE_END, .number = how, .result = code};
+	struct cassin_trace_record r = {.kind = CASSIN_TRACE_END, .number = how, .result = code};
 	g->trace->in_call = false;
 	put(g->trace, &r);
 }

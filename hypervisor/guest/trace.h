@@ -12,10 +12,10 @@ struct cassin_sqe;
 struct cassin_user_frame;
 struct guest;
 
-struct trace {
+struct cassin_trace {
 	struct guest *guest; /* a reference */
 	pthread_mutex_t lock;
-	struct trace_record *records; /* a ring of TRACE_RECORDS_MAX */
+	struct cassin_trace_record *records; /* a ring of CASSIN_TRACE_RECORDS_MAX */
 	uint32_t first, count;
 	uint64_t lost;
 
@@ -24,11 +24,13 @@ struct trace {
 	uint64_t number, called_ns;
 };
 
-#define TRACE_MEMORY (sizeof(struct trace) + TRACE_RECORDS_MAX * sizeof(struct trace_record)) /* of the host, for one */
+#define TRACE_MEMORY                                                                                                   \
+	(sizeof(struct cassin_trace) +                                                                                 \
+	 CASSIN_TRACE_RECORDS_MAX * sizeof(struct cassin_trace_record)) /* of the host, for one */
 
-struct trace *trace_new(void);
-void trace_free(struct trace *t);
-size_t trace_take(struct trace *t, struct trace_record *out, size_t most, uint64_t *lost);
+struct cassin_trace *trace_new(void);
+void trace_free(struct cassin_trace *t);
+size_t trace_take(struct cassin_trace *t, struct cassin_trace_record *out, size_t most, uint64_t *lost);
 
 /* The guest's registers hold a call; or the wait in one. */
 void trace_call(struct guest *g, uint64_t number);
@@ -42,6 +44,6 @@ void trace_upcall(struct guest *g, uint64_t events, uint64_t rip, uint64_t frame
 void trace_gone(struct guest *g);
 void trace_submit(struct guest *g, const struct cassin_sqe *sqe);
 void trace_complete(struct guest *g, const struct cassin_sqe *sqe, int32_t result, uint64_t began);
-void trace_end(struct guest *g, enum trace_end how, int code);
+void trace_end(struct guest *g, enum cassin_trace_end how, int code);
 
 #endif

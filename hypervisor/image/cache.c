@@ -142,13 +142,14 @@ static int load(struct image_cache *c, const char *path, struct image **out, str
 	if (e)
 		e->path = strdup(path);
 	int r = e && e->path ? image_load(&e->image, path, &e->id, err)
-			     : error_set(err, -ENOMEM, "%s: no memory", path);
+			     : cassin_error_set(err, -ENOMEM, "%s: no memory", path);
 	if (!r) {
 		uint64_t bytes = image_bytes(e->image);
 		*out = add(c, e);
 		return *out ? 0
-			    : error_set(err, -ENOMEM, "%s: no memory: the pool has no %.1f MiB for the image's file",
-					path, (double)bytes / (1 << 20));
+			    : cassin_error_set(err, -ENOMEM,
+					       "%s: no memory: the pool has no %.1f MiB for the image's file", path,
+					       (double)bytes / (1 << 20));
 	}
 	if (e)
 		drop(e);

@@ -22,10 +22,10 @@ void files_put(struct files *f)
 }
 
 /* A reference to the content of the spec's file, of which `room` bytes are allowed. */
-static int read_one(struct blob **out, struct guest_file *of, uint64_t room, struct blob_store *store,
+static int read_one(struct cassin_blob **out, struct cassin_guest_file *of, uint64_t room, struct blob_store *store,
 		    struct cassin_error_text *err)
 {
-	struct blob *b = of->text;
+	struct cassin_blob *b = of->text;
 	int r = b ? 0 : blob_read(&b, of->path, room, NULL, err);
 	if (r)
 		return r;
@@ -33,10 +33,11 @@ static int read_one(struct blob **out, struct guest_file *of, uint64_t room, str
 	if (of->text)
 		of->text = b ? blob_get(b) : NULL;
 	*out = b;
-	return b ? 0 : error_set(err, -ENOMEM, "%s: no memory", of->name);
+	return b ? 0 : cassin_error_set(err, -ENOMEM, "%s: no memory", of->name);
 }
 
-int files_read(struct files **out, struct guest_spec *spec, struct blob_store *store, struct cassin_error_text *err)
+int files_read(struct files **out, struct cassin_guest_spec *spec, struct blob_store *store,
+	       struct cassin_error_text *err)
 {
 	struct cassin_error_text why = {{0}};
 	uint64_t bytes = 0;
@@ -45,7 +46,7 @@ int files_read(struct files **out, struct guest_spec *spec, struct blob_store *s
 		return 0;
 	struct files *f = calloc(1, sizeof *f + spec->nfiles * sizeof f->file[0]);
 	if (!f)
-		return error_set(err, -ENOMEM, "%s: no memory", spec->name);
+		return cassin_error_set(err, -ENOMEM, "%s: no memory", spec->name);
 	atomic_init(&f->refs, 1);
 	for (; f->n < spec->nfiles; f->n++) {
 		struct file *file = &f->file[f->n];
@@ -54,11 +55,11 @@ int files_read(struct files **out, struct guest_spec *spec, struct blob_store *s
 		bytes += r ? 0 : file->content->size;
 		if (!r && bytes > CASSIN_FILES_BYTES) {
 			f->n++;
-			r = error_set(&why, -EFBIG, "with the files before it larger than %llu MiB",
-				      (unsigned long long)(CASSIN_FILES_BYTES >> 20));
+			r = cassin_error_set(&why, -EFBIG, "with the files before it larger than %llu MiB",
+					     (unsigned long long)(CASSIN_FILES_BYTES >> 20));
 		}
 		if (r) {
-			error_set(err, r, "%s: file %s: %s", spec->name, file->name, why.text);
+			cassin_error_set(err, r, "%s: file %s: %s", spec->name, file->name, why.text);
 			files_put(f);
 			return r;
 		}

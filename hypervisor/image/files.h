@@ -15,13 +15,14 @@ struct files {
 	size_t n;
 	struct file {
 		char name[CASSIN_NAME_MAX + 1];
-		struct blob *content;
+		struct cassin_blob *content;
 	} file[];
 };
 
 /* Reads the files of a spec; *out is NULL if it has none. Its texts become the store's own. -ENOMEM, or what blob_read()
  * says. */
-int files_read(struct files **out, struct guest_spec *spec, struct blob_store *store, struct cassin_error_text *err);
+int files_read(struct files **out, struct cassin_guest_spec *spec, struct blob_store *store,
+	       struct cassin_error_text *err);
 /* NULL is fine. */
 struct files *files_get(struct files *f);
 void files_put(struct files *f);

@@ -20,7 +20,7 @@ struct loading {
 	struct cassin_error_text *err;
 };
 
-#define REFUSE(l, ...) error_set((l)->err, -ENOEXEC, __VA_ARGS__)
+#define REFUSE(l, ...) cassin_error_set((l)->err, -ENOEXEC, __VA_ARGS__)
 
 static int check_header(struct loading *l)
 {
@@ -232,7 +232,7 @@ static int image_check(struct image *image, struct cassin_error_text *err)
 }
 
 /* Takes the reference to the file over. NULL stands for no memory, and is told as that. */
-static int image_make(struct image **out, struct blob *file, const char *path, struct cassin_error_text *err)
+static int image_make(struct image **out, struct cassin_blob *file, const char *path, struct cassin_error_text *err)
 {
 	const char *slash = strrchr(path, '/');
 	struct image *image = calloc(1, sizeof *image);
@@ -246,7 +246,7 @@ static int image_make(struct image **out, struct blob *file, const char *path, s
 			image_put(image);
 		else
 			blob_put(file);
-		return error_set(err, -ENOMEM, "%s: no memory", path);
+		return cassin_error_set(err, -ENOMEM, "%s: no memory", path);
 	}
 	image->bytes = file->bytes;
 	image->size = file->size;
@@ -260,7 +260,7 @@ static int image_make(struct image **out, struct blob *file, const char *path, s
 
 int image_parse(struct image **out, const void *bytes, size_t size, const char *name, struct cassin_error_text *err)
 {
-	struct blob *file = blob_new(size);
+	struct cassin_blob *file = blob_new(size);
 	if (file)
 		memcpy(file->bytes, bytes, size);
 	return image_make(out, file, name, err);
@@ -268,7 +268,7 @@ int image_parse(struct image **out, const void *bytes, size_t size, const char *
 
 int image_load(struct image **out, const char *path, struct file_id *id, struct cassin_error_text *err)
 {
-	struct blob *file;
+	struct cassin_blob *file;
 	int r = blob_read(&file, path, IMAGE_BYTES_MAX, id, err);
 	if (r)
 		return r == -EISDIR || r == -EFBIG ? -ENOEXEC : r;

@@ -40,7 +40,7 @@ struct image {
 	uint64_t moved;     /* from the addresses in the file */
 	size_t nsegments;
 	struct image_segment segments[IMAGE_SEGMENTS_MAX]; /* by address */
-	struct blob *file;
+	struct cassin_blob *file;
 	const unsigned char *bytes; /* the file's */
 	size_t size;
 	struct symbols *symbols; /* NULL: stripped */

@@ -4,7 +4,7 @@
 
 #include "run/debug.h"
 
-struct breakpoint *breakpoint_at(struct debugger *d, uint64_t va)
+struct breakpoint *breakpoint_at(struct cassin_debugger *d, uint64_t va)
 {
 	for (unsigned i = 0; i < d->nbreakpoints; i++) {
 		if (d->breakpoints[i].va == va)
@@ -16,11 +16,11 @@ struct breakpoint *breakpoint_at(struct debugger *d, uint64_t va)
 int breakpoint_set(struct guest *g, uint64_t va)
 {
 	static const unsigned char trap = BREAKPOINT_BYTE;
-	struct debugger *d = g->debugger;
+	struct cassin_debugger *d = g->debugger;
 	struct breakpoint b = {.va = va};
 	if (breakpoint_at(d, va))
 		return 0;
-	if (d->nbreakpoints == DEBUG_BREAKPOINTS_MAX)
+	if (d->nbreakpoints == CASSIN_DEBUG_BREAKPOINTS_MAX)
 		return -ENOSPC;
 	int r = memory_copyin(&g->memory, &b.original, gva(va), sizeof b.original);
 	if (!r)
@@ -33,7 +33,7 @@ int breakpoint_set(struct guest *g, uint64_t va)
 /* What is mapped there now may be another page, or none: then there is nothing to put back. */
 int breakpoint_clear(struct guest *g, uint64_t va)
 {
-	struct debugger *d = g->debugger;
+	struct cassin_debugger *d = g->debugger;
 	struct breakpoint *b = breakpoint_at(d, va);
 	unsigned char now = 0;
 	if (!b)
@@ -44,7 +44,7 @@ int breakpoint_clear(struct guest *g, uint64_t va)
 	return 0;
 }
 
-void breakpoints_hide(struct debugger *d, uint64_t va, unsigned char *bytes, size_t len)
+void breakpoints_hide(struct cassin_debugger *d, uint64_t va, unsigned char *bytes, size_t len)
 {
 	for (unsigned i = 0; i < d->nbreakpoints; i++) {
 		const struct breakpoint *b = &d->breakpoints[i];
@@ -53,7 +53,7 @@ void breakpoints_hide(struct debugger *d, uint64_t va, unsigned char *bytes, siz
 	}
 }
 
-void breakpoints_keep(struct debugger *d, uint64_t va, unsigned char *bytes, size_t len)
+void breakpoints_keep(struct cassin_debugger *d, uint64_t va, unsigned char *bytes, size_t len)
 {
 	for (unsigned i = 0; i < d->nbreakpoints; i++) {
 		struct breakpoint *b = &d->breakpoints[i];

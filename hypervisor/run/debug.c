@@ -16,12 +16,12 @@
 #define VECTOR_PROTECTION 13u
 #define VECTOR_PAGE 14u
 
-struct debugger *debugger_new(void (*notify)(void *opaque), void *opaque)
+struct cassin_debugger *debugger_new(void (*notify)(void *opaque), void *opaque)
 {
-	struct debugger *d = calloc(1, sizeof *d);
+	struct cassin_debugger *d = calloc(1, sizeof *d);
 	if (!d)
 		return NULL;
-	d->breakpoints = calloc(DEBUG_BREAKPOINTS_MAX, sizeof *d->breakpoints);
+	d->breakpoints = calloc(CASSIN_DEBUG_BREAKPOINTS_MAX, sizeof *d->breakpoints);
 	if (!d->breakpoints) {
 		free(d);
 		return NULL;
@@ -32,7 +32,7 @@ struct debugger *debugger_new(void (*notify)(void *opaque), void *opaque)
 	return d;
 }
 
-void debugger_free(struct debugger *d)
+void debugger_free(struct cassin_debugger *d)
 {
 	if (d->guest)
 		guest_put(d->guest);
@@ -42,7 +42,7 @@ void debugger_free(struct debugger *d)
 }
 
 /* The lock is held over the notice: whoever detaches waits for it. */
-static void tell(struct debugger *d, struct debug_event event)
+static void tell(struct cassin_debugger *d, struct cassin_debug_event event)
 {
 	pthread_mutex_lock(&d->lock);
 	d->event = event;
@@ -71,7 +71,7 @@ static int signal_of(uint64_t vector)
 
 enum debug_answer debug_exception(struct guest *g, const struct vcpu_exception *x)
 {
-	struct debugger *d = g->debugger;
+	struct cassin_debugger *d = g->debugger;
 	d->signal = signal_of(x->vector);
 	if (x->vector == VECTOR_DEBUG) {
 		d->signal = SIGTRAP;
@@ -101,7 +101,7 @@ void debug_forbidden(struct guest *g)
 
 bool debug_after_call(struct guest *g, bool waits)
 {
-	struct debugger *d = g->debugger;
+	struct cassin_debugger *d = g->debugger;
 	if (!d->step)
 		return false;
 	d->step = false;
@@ -122,7 +122,7 @@ bool debug_due(struct guest *g)
 
 void debug_hold(struct guest *g, int signal)
 {
-	struct debugger *d = g->debugger;
+	struct cassin_debugger *d = g->debugger;
 	struct worker *w = guest_worker(g);
 	struct vcpu *v = g->cell->vcpus[w->number];
 	if (g->run == RUN_RUNNABLE) {
@@ -139,7 +139,7 @@ void debug_hold(struct guest *g, int signal)
 	atomic_store(&g->stopped, true);
 	g->hog = false;
 	g->cpu.trap = 0;
-	tell(d, (struct debug_event){.kind = DEBUG_STOPPED, .signal = signal, .breakpoint = d->at_break});
+	tell(d, (struct cassin_debug_event){.kind = DEBUG_STOPPED, .signal = signal, .breakpoint = d->at_break});
 	d->step = d->due = d->at_break = false;
 	d->signal = 0;
 	work_schedule(g);
@@ -164,7 +164,7 @@ static void wait_on(struct guest *g)
 
 int debug_resume(struct guest *g, bool step)
 {
-	struct debugger *d = g->debugger;
+	struct cassin_debugger *d = g->debugger;
 	if (g->run != RUN_STOPPED)
 		return -EBUSY;
 	if (g->crash && g->cpu.regs.rip == d->crash_rip) {
@@ -197,7 +197,7 @@ static void release(struct guest *g)
 	atomic_store(&g->stopped, false);
 }
 
-void debug_take(struct guest *g, struct debugger *d)
+void debug_take(struct guest *g, struct cassin_debugger *d)
 {
 	g->debugger = d;
 	atomic_store(&g->debugged, true);
@@ -205,9 +205,9 @@ void debug_take(struct guest *g, struct debugger *d)
 
 void debug_ended(struct guest *g, enum end_kind kind, int code)
 {
-	struct debug_event how = {.code = code};
+	struct cassin_debug_event how = {.code = code};
 	how.kind = kind == END_EXIT ? DEBUG_EXITED : kind == END_CRASH ? DEBUG_CRASHED : DEBUG_KILLED;
-	struct debugger *d = g->debugger;
+	struct cassin_debugger *d = g->debugger;
 	release(g);
 	d->nbreakpoints = 0;
 	tell(d, how);
@@ -215,7 +215,7 @@ void debug_ended(struct guest *g, enum end_kind kind, int code)
 
 void debug_detach(struct guest *g)
 {
-	struct debugger *d = g->debugger;
+	struct cassin_debugger *d = g->debugger;
 	while (d->nbreakpoints)
 		breakpoint_clear(g, d->breakpoints[0].va);
 	if (g->run == RUN_STOPPED)

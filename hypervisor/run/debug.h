@@ -28,12 +28,12 @@ struct breakpoint {
 	unsigned char original;
 };
 
-struct debugger {
+struct cassin_debugger {
 	struct guest *guest; /* a reference */
 	void (*notify)(void *opaque);
 	void *opaque;
 	pthread_mutex_t lock; /* the two below */
-	struct debug_event event;
+	struct cassin_debug_event event;
 	bool pending;
 
 	bool spawned;       /* the guest was stopped before it began */
@@ -49,8 +49,8 @@ struct debugger {
 };
 
 /* NULL: no memory. Takes no reference: the caller sets `guest`. */
-struct debugger *debugger_new(void (*notify)(void *opaque), void *opaque);
-void debugger_free(struct debugger *d);
+struct cassin_debugger *debugger_new(void (*notify)(void *opaque), void *opaque);
+void debugger_free(struct cassin_debugger *d);
 
 enum debug_answer { DEBUG_NOT_MINE, DEBUG_GO_ON, DEBUG_HOLD };
 /* An exception of a guest that is debugged: what is to be done about it. */
@@ -71,7 +71,7 @@ void debug_turn_over(struct guest *g, struct vcpu *v);
 /* It runs on. -EBUSY. */
 int debug_resume(struct guest *g, bool step);
 /* Attaches d. */
-void debug_take(struct guest *g, struct debugger *d);
+void debug_take(struct guest *g, struct cassin_debugger *d);
 /* Its incarnation has ended, which detaches the debugger. */
 void debug_ended(struct guest *g, enum end_kind kind, int code);
 /* Takes the breakpoints out and lets it run. */
@@ -80,13 +80,13 @@ void debug_detach(struct guest *g);
 /* Breakpoints of a stopped guest; breakpoints.c. -EFAULT, -ENOMEM, -ENOSPC; -ENOENT. NULL: there is none. */
 int breakpoint_set(struct guest *g, uint64_t va);
 int breakpoint_clear(struct guest *g, uint64_t va);
-struct breakpoint *breakpoint_at(struct debugger *d, uint64_t va);
+struct breakpoint *breakpoint_at(struct cassin_debugger *d, uint64_t va);
 /* They lie beneath what a debugger reads and writes: these bytes were read at va; or are to be written there. */
-void breakpoints_hide(struct debugger *d, uint64_t va, unsigned char *bytes, size_t len);
-void breakpoints_keep(struct debugger *d, uint64_t va, unsigned char *bytes, size_t len);
+void breakpoints_hide(struct cassin_debugger *d, uint64_t va, unsigned char *bytes, size_t len);
+void breakpoints_keep(struct cassin_debugger *d, uint64_t va, unsigned char *bytes, size_t len);
 
 /* Between a guest and the public registers. Setting: -EINVAL, -ENOMEM, nothing has changed then. */
-void debug_registers_get(const struct guest *g, struct debug_registers *out);
-int debug_registers_set(struct guest *g, const struct debug_registers *r);
+void debug_registers_get(const struct guest *g, struct cassin_debug_registers *out);
+int debug_registers_set(struct guest *g, const struct cassin_debug_registers *r);
 
 #endif

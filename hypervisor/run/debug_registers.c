@@ -16,7 +16,7 @@ struct fxsave {
 	uint64_t fip, fdp;
 	uint32_t mxcsr, mxcsr_mask;
 	uint8_t st[8][16];
-	uint8_t xmm[16][DEBUG_XMM_BYTES];
+	uint8_t xmm[16][CASSIN_DEBUG_XMM_BYTES];
 };
 _Static_assert(offsetof(struct fxsave, xmm) == 160, "FXSAVE's layout");
 
@@ -29,13 +29,13 @@ static void general_of(struct cpu_registers *r, uint64_t *all[16])
 	memcpy(all, these, sizeof these);
 }
 
-void debug_registers_get(const struct guest *g, struct debug_registers *out)
+void debug_registers_get(const struct guest *g, struct cassin_debug_registers *out)
 {
 	struct cpu_registers regs = g->cpu.regs;
 	uint64_t *general[16];
 	struct fxsave f;
 	general_of(&regs, general);
-	*out = (struct debug_registers){
+	*out = (struct cassin_debug_registers){
 		.rip = regs.rip,
 		.rflags = regs.rflags & ~RFLAGS_TF,
 		.fs_base = g->cpu.fs_base,
@@ -62,7 +62,7 @@ void debug_registers_get(const struct guest *g, struct debug_registers *out)
 }
 
 /* The extended state with these registers in it, malloc'd; the rest is as it was. */
-static void *extended_with(const struct guest *g, const struct debug_registers *r)
+static void *extended_with(const struct guest *g, const struct cassin_debug_registers *r)
 {
 	const struct kvm *k = g->cell->kvm;
 	unsigned char *state = malloc(k->xsave_size);
@@ -89,16 +89,16 @@ static void *extended_with(const struct guest *g, const struct debug_registers *
 	return state;
 }
 
-static bool same_extended(const struct debug_registers *a, const struct debug_registers *b)
+static bool same_extended(const struct cassin_debug_registers *a, const struct cassin_debug_registers *b)
 {
 	return !memcmp(a->st, b->st, sizeof a->st) && !memcmp(a->xmm, b->xmm, sizeof a->xmm) && a->fctrl == b->fctrl &&
 	       a->fstat == b->fstat && a->fop == b->fop && a->ftag == b->ftag && a->fip == b->fip && a->fdp == b->fdp &&
 	       a->mxcsr == b->mxcsr;
 }
 
-int debug_registers_set(struct guest *g, const struct debug_registers *r)
+int debug_registers_set(struct guest *g, const struct cassin_debug_registers *r)
 {
-	struct debug_registers now;
+	struct cassin_debug_registers now;
 	uint64_t *general[16];
 	if (r->rip >= CASSIN_VA_END || r->fs_base >= CASSIN_VA_END)
 		return -EINVAL;

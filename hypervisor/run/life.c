@@ -30,11 +30,11 @@ int guest_begin(struct guest *g, struct cassin_error_text *err)
 {
 	int r = begin_memory(g);
 	if (r == -E2BIG)
-		return error_set(err, r, "%s: \"memory\": %llu KiB do not hold the image and its stack", g->spec.name,
-				 (unsigned long long)g->spec.memory / 1024);
+		return cassin_error_set(err, r, "%s: \"memory\": %llu KiB do not hold the image and its stack",
+					g->spec.name, (unsigned long long)g->spec.memory / 1024);
 	if (r)
-		return error_set(err, r, "%s: no memory: the pool of %llu MiB is exhausted", g->spec.name,
-				 (unsigned long long)(g->host->pool->limit * PAGE_SIZE >> 20));
+		return cassin_error_set(err, r, "%s: no memory: the pool of %llu MiB is exhausted", g->spec.name,
+					(unsigned long long)(g->host->pool->limit * PAGE_SIZE >> 20));
 	g->virtual_ns = 0;
 	g->hog = g->stopping = g->in_call = g->submission.begun = false;
 	g->submission.done = 0;
@@ -45,7 +45,7 @@ int guest_begin(struct guest *g, struct cassin_error_text *err)
 		r = template_begin(g);
 		if (r) {
 			guest_abandon(g);
-			return error_set(err, r, "%s: no memory for the clone", g->spec.name);
+			return cassin_error_set(err, r, "%s: no memory for the clone", g->spec.name);
 		}
 	} else {
 		g->cpu.regs = (struct cpu_registers){
@@ -97,8 +97,8 @@ static void release(struct guest *g, struct worker *w)
 static bool wants_restart(struct guest *g, enum end_kind kind, int code, uint64_t ran)
 {
 	bool failed = kind == END_CRASH || code != 0;
-	if (kind == END_KILL || g->stopping || g->spec.restart == RESTART_NO ||
-	    (g->spec.restart == RESTART_ON_FAILURE && !failed))
+	if (kind == END_KILL || g->stopping || g->spec.restart == CASSIN_RESTART_NO ||
+	    (g->spec.restart == CASSIN_RESTART_ON_FAILURE && !failed))
 		return false;
 	if (ran >= STABLE_NS)
 		g->restart_row = 0;
@@ -141,9 +141,9 @@ void guest_end(struct guest *g, enum end_kind kind, int code)
 		debug_ended(g, kind, code);
 	if (g->trace)
 		trace_end(g,
-			  kind == END_EXIT    ? TRACE_EXITED
-			  : kind == END_CRASH ? TRACE_CRASHED
-					      : TRACE_KILLED,
+			  kind == END_EXIT    ? CASSIN_TRACE_EXITED
+			  : kind == END_CRASH ? CASSIN_TRACE_CRASHED
+					      : CASSIN_TRACE_KILLED,
 			  exit_code(kind, code));
 	release(g, w);
 	bool again = wants_restart(g, kind, code, ran);

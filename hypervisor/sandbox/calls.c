@@ -19,14 +19,14 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define W (1u << SANDBOX_WORKER)
-#define H (1u << SANDBOX_WATCHER)
-#define L (1u << SANDBOX_LOOP)
-#define C (1u << SANDBOX_CONTROL)
-#define O (1u << SANDBOX_LOADER)
-#define D (1u << SANDBOX_DEBUGGER)
-#define P (1u << SANDBOX_WRITER)
-#define F (1u << SANDBOX_FOREGROUND)
+#define W (1u << CASSIN_SANDBOX_WORKER)
+#define H (1u << CASSIN_SANDBOX_WATCHER)
+#define L (1u << CASSIN_SANDBOX_LOOP)
+#define C (1u << CASSIN_SANDBOX_CONTROL)
+#define O (1u << CASSIN_SANDBOX_LOADER)
+#define D (1u << CASSIN_SANDBOX_DEBUGGER)
+#define P (1u << CASSIN_SANDBOX_WRITER)
+#define F (1u << CASSIN_SANDBOX_FOREGROUND)
 #define ALL (W | H | L | C | O | D | P | F)
 #define CALL(name) SCMP_SYS(name)
 
@@ -303,7 +303,7 @@ static int add_conditional(scmp_filter_ctx filter, unsigned role)
 	return r;
 }
 
-int calls_add(scmp_filter_ctx filter, enum sandbox_role role)
+int calls_add(scmp_filter_ctx filter, enum cassin_sandbox_role role)
 {
 	unsigned bit = 1u << role;
 	int r = add_conditional(filter, bit);

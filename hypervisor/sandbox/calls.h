@@ -8,6 +8,6 @@
 #include <cassin/sandbox.h>
 
 /* Adds to a filter all rules of a role. 0, or libseccomp's negative errno code. */
-int calls_add(scmp_filter_ctx filter, enum sandbox_role role);
+int calls_add(scmp_filter_ctx filter, enum cassin_sandbox_role role);
 
 #endif

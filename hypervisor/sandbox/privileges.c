@@ -39,7 +39,7 @@ static int drop_capabilities(void)
 int privileges_drop(struct cassin_error_text *err)
 {
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
-		return error_set(err, -errno, "cannot give up privileges: no_new_privs: %s", strerror(errno));
+		return cassin_error_set(err, -errno, "cannot give up privileges: no_new_privs: %s", strerror(errno));
 	int r = drop_capabilities();
-	return r ? error_set(err, r, "cannot give up capabilities: %s", strerror(-r)) : 0;
+	return r ? cassin_error_set(err, r, "cannot give up capabilities: %s", strerror(-r)) : 0;
 }

@@ -28,28 +28,29 @@
 #define SANITIZED 0
 #endif
 
-struct sandbox {
-	struct sock_fprog programs[SANDBOX_ROLES];
+struct cassin_sandbox {
+	struct sock_fprog programs[CASSIN_SANDBOX_ROLES];
 };
 
 /* The thread's name, by which the kernel's log calls it. The two that are a process's first thread keep the program's. */
-static const char *const names[SANDBOX_ROLES] = {
-	[SANDBOX_WORKER] = "cassin-worker",     [SANDBOX_WATCHER] = "cassin-watcher",
-	[SANDBOX_CONTROL] = "cassin-control",   [SANDBOX_LOADER] = "cassin-loader",
-	[SANDBOX_DEBUGGER] = "cassin-debugger", [SANDBOX_WRITER] = "cassin-writer",
+static const char *const names[CASSIN_SANDBOX_ROLES] = {
+	[CASSIN_SANDBOX_WORKER] = "cassin-worker",     [CASSIN_SANDBOX_WATCHER] = "cassin-watcher",
+	[CASSIN_SANDBOX_CONTROL] = "cassin-control",   [CASSIN_SANDBOX_LOADER] = "cassin-loader",
+	[CASSIN_SANDBOX_DEBUGGER] = "cassin-debugger", [CASSIN_SANDBOX_WRITER] = "cassin-writer",
 };
 
-enum sandbox_mode sandbox_mode_default(void)
+enum cassin_sandbox_mode cassin_sandbox_mode_default(void)
 {
-	return SANITIZED ? SANDBOX_OFF : SANDBOX_ON;
+	return SANITIZED ? CASSIN_SANDBOX_OFF : CASSIN_SANDBOX_ON;
 }
 
-int sandbox_mode_parse(const char *word, enum sandbox_mode *mode)
+int cassin_sandbox_mode_parse(const char *word, enum cassin_sandbox_mode *mode)
 {
-	static const char *const words[] = {[SANDBOX_OFF] = "off", [SANDBOX_LOG] = "log", [SANDBOX_ON] = "on"};
+	static const char *const words[] = {
+		[CASSIN_SANDBOX_OFF] = "off", [CASSIN_SANDBOX_LOG] = "log", [CASSIN_SANDBOX_ON] = "on"};
 	for (unsigned i = 0; i < sizeof words / sizeof *words; i++) {
 		if (!strcmp(word, words[i])) {
-			*mode = (enum sandbox_mode)i;
+			*mode = (enum cassin_sandbox_mode)i;
 			return 0;
 		}
 	}
@@ -58,9 +59,9 @@ int sandbox_mode_parse(const char *word, enum sandbox_mode *mode)
 
 static int refused_by_kernel(int error, struct cassin_error_text *err)
 {
-	return error_set(err, -error,
-			 "the kernel refuses the sandbox: seccomp: %s; --sandbox off runs guests without it",
-			 strerror(error));
+	return cassin_error_set(err, -error,
+				"the kernel refuses the sandbox: seccomp: %s; --sandbox off runs guests without it",
+				strerror(error));
 }
 
 /* ---- Compiling ---- */
@@ -82,7 +83,8 @@ static int read_program(int fd, struct sock_fprog *program)
 	return 0;
 }
 
-static int compile_to(scmp_filter_ctx filter, uint32_t otherwise, enum sandbox_role role, struct sock_fprog *program)
+static int compile_to(scmp_filter_ctx filter, uint32_t otherwise, enum cassin_sandbox_role role,
+		      struct sock_fprog *program)
 {
 	int r = seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, otherwise);
 	if (!r)
@@ -99,9 +101,9 @@ static int compile_to(scmp_filter_ctx filter, uint32_t otherwise, enum sandbox_r
 	return r;
 }
 
-static int compile(struct sandbox *s, enum sandbox_mode mode, enum sandbox_role role)
+static int compile(struct cassin_sandbox *s, enum cassin_sandbox_mode mode, enum cassin_sandbox_role role)
 {
-	uint32_t otherwise = mode == SANDBOX_LOG ? SCMP_ACT_LOG : SCMP_ACT_KILL_PROCESS;
+	uint32_t otherwise = mode == CASSIN_SANDBOX_LOG ? SCMP_ACT_LOG : SCMP_ACT_KILL_PROCESS;
 	scmp_filter_ctx filter = seccomp_init(otherwise);
 	if (!filter)
 		return -ENOMEM;
@@ -126,9 +128,9 @@ static void *try_filter(void *opaque)
 	return NULL;
 }
 
-static int kernel_check(enum sandbox_mode mode, struct cassin_error_text *err)
+static int kernel_check(enum cassin_sandbox_mode mode, struct cassin_error_text *err)
 {
-	uint32_t action = mode == SANDBOX_LOG ? SECCOMP_RET_LOG : SECCOMP_RET_KILL_PROCESS;
+	uint32_t action = mode == CASSIN_SANDBOX_LOG ? SECCOMP_RET_LOG : SECCOMP_RET_KILL_PROCESS;
 	pthread_t thread;
 	int error = syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) ? errno : 0;
 	int tried = 0;
@@ -141,40 +143,41 @@ static int kernel_check(enum sandbox_mode mode, struct cassin_error_text *err)
 	return error ? refused_by_kernel(error, err) : 0;
 }
 
-int sandbox_create(struct sandbox **out, enum sandbox_mode mode, struct cassin_error_text *err)
+int cassin_sandbox_create(struct cassin_sandbox **out, enum cassin_sandbox_mode mode, struct cassin_error_text *err)
 {
 	*out = NULL;
-	if (mode == SANDBOX_OFF)
+	if (mode == CASSIN_SANDBOX_OFF)
 		return 0;
-	if (SANITIZED && mode == SANDBOX_ON)
-		return error_set(err, -ENOTSUP, "--sandbox on: this build has a sanitizer, which needs more calls");
+	if (SANITIZED && mode == CASSIN_SANDBOX_ON)
+		return cassin_error_set(err, -ENOTSUP,
+					"--sandbox on: this build has a sanitizer, which needs more calls");
 	int r = privileges_drop(err);
 	if (!r)
 		r = kernel_check(mode, err);
 	if (r)
 		return r;
-	struct sandbox *s = calloc(1, sizeof *s);
+	struct cassin_sandbox *s = calloc(1, sizeof *s);
 	if (!s)
-		return error_set(err, -ENOMEM, "no memory for the sandbox");
-	for (unsigned role = 0; !r && role < SANDBOX_ROLES; role++)
-		r = compile(s, mode, (enum sandbox_role)role);
+		return cassin_error_set(err, -ENOMEM, "no memory for the sandbox");
+	for (unsigned role = 0; !r && role < CASSIN_SANDBOX_ROLES; role++)
+		r = compile(s, mode, (enum cassin_sandbox_role)role);
 	if (r) {
-		sandbox_free(s);
-		return error_set(err, r, "cannot compile the sandbox: %s; --sandbox off runs guests without it",
-				 strerror(-r));
+		cassin_sandbox_free(s);
+		return cassin_error_set(err, r, "cannot compile the sandbox: %s; --sandbox off runs guests without it",
+					strerror(-r));
 	}
 	*out = s;
 	return 0;
 }
 
-void sandbox_free(struct sandbox *s)
+void cassin_sandbox_free(struct cassin_sandbox *s)
 {
-	for (unsigned role = 0; s && role < SANDBOX_ROLES; role++)
+	for (unsigned role = 0; s && role < CASSIN_SANDBOX_ROLES; role++)
 		free(s->programs[role].filter);
 	free(s);
 }
 
-int sandbox_enter(const struct sandbox *s, enum sandbox_role role, struct cassin_error_text *err)
+int cassin_sandbox_enter(const struct cassin_sandbox *s, enum cassin_sandbox_role role, struct cassin_error_text *err)
 {
 	if (!s)
 		return 0;

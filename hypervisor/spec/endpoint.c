@@ -71,39 +71,40 @@ int endpoint_sockaddr(const char *text, struct sockaddr_storage *out, socklen_t 
 	return -EINVAL;
 }
 
-bool endpoint_valid(const char *text)
+bool cassin_endpoint_valid(const char *text)
 {
 	struct sockaddr_storage address;
 	socklen_t len;
 	return text && strlen(text) <= CASSIN_ENDPOINT_MAX && endpoint_sockaddr(text, &address, &len) == 0;
 }
 
-int port_parse(const char *text, struct guest_port *out, struct cassin_error_text *err)
+int cassin_port_parse(const char *text, struct cassin_guest_port *out, struct cassin_error_text *err)
 {
 	char host[CASSIN_ENDPOINT_MAX + 1];
 	const char *last = strrchr(text, ':');
 	if (!last)
-		return error_set(err, -EINVAL, "-p %.80s: must be [ADDR:]PORT:GUEST or unix:PATH:GUEST", text);
+		return cassin_error_set(err, -EINVAL, "-p %.80s: must be [ADDR:]PORT:GUEST or unix:PATH:GUEST", text);
 	uint16_t guest = port_number(last + 1);
 	if (!guest)
-		return error_set(err, -EINVAL, "-p %.80s: the guest's port must be from 1 to 65535, not \"%.20s\"",
-				 text, last + 1);
+		return cassin_error_set(err, -EINVAL,
+					"-p %.80s: the guest's port must be from 1 to 65535, not \"%.20s\"", text,
+					last + 1);
 	int n = (int)(last - text);
 	bool is_unix = !strncmp(text, "unix:", 5), bare = !memchr(text, ':', (size_t)n);
 	if (n > CASSIN_ENDPOINT_MAX)
-		return error_set(err, -EINVAL, "-p %.80s...: too long", text);
+		return cassin_error_set(err, -EINVAL, "-p %.80s...: too long", text);
 	int len = snprintf(host, sizeof host, "%s%.*s", is_unix ? "" : bare ? "tcp:127.0.0.1:" : "tcp:", n, text);
 	if (len >= (int)sizeof host)
-		return error_set(err, -EINVAL, "-p %.80s...: too long", text);
-	if (!endpoint_valid(host) && is_unix)
-		return error_set(err, -EINVAL, "-p %.120s: the path must have from 1 to %zu bytes", text,
-				 sizeof((struct sockaddr_un *)0)->sun_path - 1);
-	if (!endpoint_valid(host) && bare)
-		return error_set(err, -EINVAL, "-p %.80s: the host's port must be from 1 to 65535", text);
-	if (!endpoint_valid(host))
-		return error_set(err, -EINVAL,
-				 "-p %.80s: the host's end must be ADDR:PORT, ADDR numeric, PORT from 1 to 65535",
-				 text);
+		return cassin_error_set(err, -EINVAL, "-p %.80s...: too long", text);
+	if (!cassin_endpoint_valid(host) && is_unix)
+		return cassin_error_set(err, -EINVAL, "-p %.120s: the path must have from 1 to %zu bytes", text,
+					sizeof((struct sockaddr_un *)0)->sun_path - 1);
+	if (!cassin_endpoint_valid(host) && bare)
+		return cassin_error_set(err, -EINVAL, "-p %.80s: the host's port must be from 1 to 65535", text);
+	if (!cassin_endpoint_valid(host))
+		return cassin_error_set(
+			err, -EINVAL, "-p %.80s: the host's end must be ADDR:PORT, ADDR numeric, PORT from 1 to 65535",
+			text);
 	memcpy(out->host, host, sizeof host);
 	out->guest = guest;
 	return 0;

@@ -17,41 +17,41 @@
 
 /* A spec under check: its name in errors, and where the error goes. */
 struct check {
-	const struct guest_spec *spec;
+	const struct cassin_guest_spec *spec;
 	const char *where;
 	struct cassin_error_text *err;
 };
 
-#define REFUSE(c, format, ...) error_set((c)->err, -EINVAL, "%s: " format, (c)->where, __VA_ARGS__)
+#define REFUSE(c, format, ...) cassin_error_set((c)->err, -EINVAL, "%s: " format, (c)->where, __VA_ARGS__)
 
 /* ---- Life ---- */
 
-void spec_init(struct guest_spec *s)
+void cassin_spec_init(struct cassin_guest_spec *s)
 {
-	*s = (struct guest_spec){
+	*s = (struct cassin_guest_spec){
 		.memory = CASSIN_MEMORY_DEFAULT,
 		.streams = CASSIN_STREAMS_DEFAULT,
 		.weight = CASSIN_WEIGHT_DEFAULT,
 		.cpu_period_us = CASSIN_CPU_PERIOD_DEFAULT,
-		.isolation = ISOLATION_CELL,
-		.restart = RESTART_NO,
+		.isolation = CASSIN_ISOLATION_CELL,
+		.restart = CASSIN_RESTART_NO,
 	};
 }
 
-void spec_free(struct guest_spec *s)
+void cassin_spec_free(struct cassin_guest_spec *s)
 {
 	for (size_t i = 0; i < s->nargs; i++)
 		free(s->args[i]);
 	free(s->args);
 	free(s->name);
 	free(s->image);
-	free(s->template);
+	free(s->from_template);
 	free(s->domain);
 	free(s->ports);
 	free(s->connects);
 	spec_files_free(s);
 	s->args = NULL;
-	s->name = s->image = s->template = s->domain = NULL;
+	s->name = s->image = s->from_template = s->domain = NULL;
 	s->ports = NULL;
 	s->connects = NULL;
 	s->nargs = s->nports = s->nconnects = 0;
@@ -72,7 +72,7 @@ static bool copy_array(void *to, const void *from, size_t n, size_t size)
 	return copy || !n;
 }
 
-static bool copy_args(struct guest_spec *to, const struct guest_spec *from)
+static bool copy_args(struct cassin_guest_spec *to, const struct cassin_guest_spec *from)
 {
 	to->args = from->nargs ? calloc(from->nargs, sizeof *to->args) : NULL;
 	if (from->nargs && !to->args)
@@ -83,9 +83,9 @@ static bool copy_args(struct guest_spec *to, const struct guest_spec *from)
 	return true;
 }
 
-int spec_copy(struct guest_spec *to, const struct guest_spec *from)
+int cassin_spec_copy(struct cassin_guest_spec *to, const struct cassin_guest_spec *from)
 {
-	*to = (struct guest_spec){
+	*to = (struct cassin_guest_spec){
 		.memory = from->memory,
 		.streams = from->streams,
 		.weight = from->weight,
@@ -96,13 +96,13 @@ int spec_copy(struct guest_spec *to, const struct guest_spec *from)
 		.restart_max = from->restart_max,
 	};
 	bool done = copy_text(&to->name, from->name) && copy_text(&to->image, from->image) &&
-		    copy_text(&to->template, from->template) &&
+		    copy_text(&to->from_template, from->from_template) &&
 		    copy_text(&to->domain, from->domain ? from->domain : "default") && copy_args(to, from) &&
 		    spec_files_copy(to, from) &&
 		    copy_array(&to->ports, from->ports, from->nports, sizeof *from->ports) &&
 		    copy_array(&to->connects, from->connects, from->nconnects, sizeof *from->connects);
 	if (!done) {
-		spec_free(to);
+		cassin_spec_free(to);
 		return -ENOMEM;
 	}
 	to->nports = from->nports;
@@ -112,7 +112,7 @@ int spec_copy(struct guest_spec *to, const struct guest_spec *from)
 
 /* ---- Words ---- */
 
-bool name_valid(const char *name)
+bool cassin_name_valid(const char *name)
 {
 	static const char first[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 	static const char rest[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
@@ -133,7 +133,7 @@ static size_t take_digits(const char *text, uint64_t *value, bool *over)
 	return len;
 }
 
-int size_parse(const char *text, uint64_t *bytes)
+int cassin_size_parse(const char *text, uint64_t *bytes)
 {
 	static const char units[] = "KMG";
 	uint64_t value;
@@ -150,7 +150,7 @@ int size_parse(const char *text, uint64_t *bytes)
 	return 0;
 }
 
-int cpu_max_parse(const char *text, uint64_t *quota_us, uint64_t *period_us)
+int cassin_cpu_max_parse(const char *text, uint64_t *quota_us, uint64_t *period_us)
 {
 	uint64_t quota = 0, period = CASSIN_CPU_PERIOD_DEFAULT;
 	bool over = false, capped = strncmp(text, "max", 3) != 0;
@@ -170,12 +170,12 @@ int cpu_max_parse(const char *text, uint64_t *quota_us, uint64_t *period_us)
 	return 0;
 }
 
-void cpu_max_format(uint64_t quota_us, uint64_t period_us, char *text)
+void cassin_cpu_max_format(uint64_t quota_us, uint64_t period_us, char *text)
 {
 	if (quota_us)
-		snprintf(text, CPU_MAX_TEXT, "%" PRIu64 " %" PRIu64, quota_us, period_us);
+		snprintf(text, CASSIN_CPU_MAX_TEXT, "%" PRIu64 " %" PRIu64, quota_us, period_us);
 	else
-		snprintf(text, CPU_MAX_TEXT, "max %" PRIu64, period_us);
+		snprintf(text, CASSIN_CPU_MAX_TEXT, "max %" PRIu64, period_us);
 }
 
 /* JSON text, logs and answers are UTF-8, so all text of a spec must be. */
@@ -198,12 +198,12 @@ static bool text_valid(const char *text)
 
 static int check_names(const struct check *c)
 {
-	const struct guest_spec *s = c->spec;
+	const struct cassin_guest_spec *s = c->spec;
 	if (!s->name)
 		return REFUSE(c, "%s: is missing", "name");
-	if (!name_valid(s->name))
+	if (!cassin_name_valid(s->name))
 		return REFUSE(c, "name: " NAME_RULE, CASSIN_NAME_MAX, SHOWN, s->name);
-	if (s->domain && !name_valid(s->domain))
+	if (s->domain && !cassin_name_valid(s->domain))
 		return REFUSE(c, "domain: " NAME_RULE, CASSIN_NAME_MAX, SHOWN, s->domain);
 	return 0;
 }
@@ -211,14 +211,14 @@ static int check_names(const struct check *c)
 /* Where it begins: an image, or a template that has one already. */
 static int check_origin(const struct check *c)
 {
-	const struct guest_spec *s = c->spec;
-	if (s->template && !name_valid(s->template))
-		return REFUSE(c, "template: " NAME_RULE, CASSIN_NAME_MAX, SHOWN, s->template);
-	if (s->template && s->image)
+	const struct cassin_guest_spec *s = c->spec;
+	if (s->from_template && !cassin_name_valid(s->from_template))
+		return REFUSE(c, "template: " NAME_RULE, CASSIN_NAME_MAX, SHOWN, s->from_template);
+	if (s->from_template && s->image)
 		return REFUSE(c, "%s: a clone has its template's, so it must be absent", "image");
-	if (s->template && s->nargs)
+	if (s->from_template && s->nargs)
 		return REFUSE(c, "%s: a clone has its template's, so they must be absent", "args");
-	if (s->template)
+	if (s->from_template)
 		return 0;
 	if (!s->image)
 		return REFUSE(c, "%s: is missing", "image");
@@ -233,7 +233,7 @@ static int check_origin(const struct check *c)
 
 static int check_numbers(const struct check *c)
 {
-	const struct guest_spec *s = c->spec;
+	const struct cassin_guest_spec *s = c->spec;
 	if (s->memory < CASSIN_MEMORY_MIN || s->memory > CASSIN_MEMORY_MAX)
 		return REFUSE(c, "memory: must be from 64K to 64G, not %" PRIu64 " bytes", s->memory);
 	if (s->memory % PAGE_BYTES)
@@ -242,9 +242,10 @@ static int check_numbers(const struct check *c)
 		return REFUSE(c, "streams: must be a number from 1 to %u, not %u", CASSIN_STREAMS_MAX, s->streams);
 	if (!s->weight || s->weight > CASSIN_WEIGHT_MAX)
 		return REFUSE(c, "weight: must be a number from 1 to %u, not %u", CASSIN_WEIGHT_MAX, s->weight);
-	if (s->isolation != ISOLATION_CELL && s->isolation != ISOLATION_VM)
+	if (s->isolation != CASSIN_ISOLATION_CELL && s->isolation != CASSIN_ISOLATION_VM)
 		return REFUSE(c, "isolation: no kind %d", (int)s->isolation);
-	if (s->restart != RESTART_NO && s->restart != RESTART_ON_FAILURE && s->restart != RESTART_ALWAYS)
+	if (s->restart != CASSIN_RESTART_NO && s->restart != CASSIN_RESTART_ON_FAILURE &&
+	    s->restart != CASSIN_RESTART_ALWAYS)
 		return REFUSE(c, "restart: no policy %d", (int)s->restart);
 	return 0;
 }
@@ -265,7 +266,7 @@ static int check_cpu_max(const struct check *c)
 
 static int check_args(const struct check *c)
 {
-	const struct guest_spec *s = c->spec;
+	const struct cassin_guest_spec *s = c->spec;
 	size_t bytes = strlen(s->name) + 1;
 	if (s->nargs > CASSIN_ARGS_MAX)
 		return REFUSE(c, "args: %zu of them, at most %d", s->nargs, CASSIN_ARGS_MAX);
@@ -297,12 +298,12 @@ static bool same_endpoint(const char *a, const char *b)
 
 static int check_ports(const struct check *c)
 {
-	const struct guest_spec *s = c->spec;
+	const struct cassin_guest_spec *s = c->spec;
 	if (s->nports > CASSIN_PORTS_MAX)
 		return REFUSE(c, "ports: %zu of them, at most %d", s->nports, CASSIN_PORTS_MAX);
 	for (size_t i = 0; i < s->nports; i++) {
-		const struct guest_port *p = &s->ports[i];
-		if (!text_ends(p->host, sizeof p->host) || !endpoint_valid(p->host) || !text_valid(p->host))
+		const struct cassin_guest_port *p = &s->ports[i];
+		if (!text_ends(p->host, sizeof p->host) || !cassin_endpoint_valid(p->host) || !text_valid(p->host))
 			return REFUSE(c, "ports[%zu].host: " ENDPOINT_RULE, i, CASSIN_ENDPOINT_MAX, p->host);
 		if (!p->guest)
 			return REFUSE(c, "ports[%zu].guest: must be a number from 1 to 65535, not 0", i);
@@ -320,14 +321,15 @@ static int check_ports(const struct check *c)
 
 static int check_connects(const struct check *c)
 {
-	const struct guest_spec *s = c->spec;
+	const struct cassin_guest_spec *s = c->spec;
 	if (s->nconnects > CASSIN_CONNECT_MAX)
 		return REFUSE(c, "connect: %zu of them, at most %d", s->nconnects, CASSIN_CONNECT_MAX);
 	for (size_t i = 0; i < s->nconnects; i++) {
-		const struct guest_connect *t = &s->connects[i];
-		if (!text_ends(t->name, sizeof t->name) || !name_valid(t->name))
+		const struct cassin_guest_connect *t = &s->connects[i];
+		if (!text_ends(t->name, sizeof t->name) || !cassin_name_valid(t->name))
 			return REFUSE(c, "connect[%zu].name: " NAME_RULE, i, CASSIN_NAME_MAX, CASSIN_NAME_MAX, t->name);
-		if (!text_ends(t->target, sizeof t->target) || !endpoint_valid(t->target) || !text_valid(t->target))
+		if (!text_ends(t->target, sizeof t->target) || !cassin_endpoint_valid(t->target) ||
+		    !text_valid(t->target))
 			return REFUSE(c, "connect[%zu].target: " ENDPOINT_RULE, i, CASSIN_ENDPOINT_MAX, t->target);
 		for (size_t k = 0; k < i; k++)
 			if (!strcmp(t->name, s->connects[k].name))
@@ -337,7 +339,7 @@ static int check_connects(const struct check *c)
 	return 0;
 }
 
-int spec_check(const struct guest_spec *s, const char *where, struct cassin_error_text *err)
+int cassin_spec_check(const struct cassin_guest_spec *s, const char *where, struct cassin_error_text *err)
 {
 	const struct check c = {.spec = s, .where = where, .err = err};
 	int r = check_names(&c);

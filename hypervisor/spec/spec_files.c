@@ -12,7 +12,7 @@
 
 /* ---- Life ---- */
 
-void spec_files_free(struct guest_spec *s)
+void spec_files_free(struct cassin_guest_spec *s)
 {
 	for (size_t i = 0; i < s->nfiles; i++) {
 		free(s->files[i].path);
@@ -23,7 +23,7 @@ void spec_files_free(struct guest_spec *s)
 	s->nfiles = 0;
 }
 
-bool spec_files_copy(struct guest_spec *to, const struct guest_spec *from)
+bool spec_files_copy(struct cassin_guest_spec *to, const struct cassin_guest_spec *from)
 {
 	if (!from->nfiles)
 		return true;
@@ -31,8 +31,8 @@ bool spec_files_copy(struct guest_spec *to, const struct guest_spec *from)
 	if (!to->files)
 		return false;
 	for (; to->nfiles < from->nfiles; to->nfiles++) {
-		const struct guest_file *of = &from->files[to->nfiles];
-		struct guest_file f = {
+		const struct cassin_guest_file *of = &from->files[to->nfiles];
+		struct cassin_guest_file f = {
 			.path = of->path ? strdup(of->path) : NULL,
 			.text = of->text ? blob_get_free(of->text) : NULL,
 		};
@@ -48,7 +48,7 @@ bool spec_files_copy(struct guest_spec *to, const struct guest_spec *from)
 
 /* ---- Words ---- */
 
-bool file_name_valid(const char *name)
+bool cassin_file_name_valid(const char *name)
 {
 	char part[CASSIN_NAME_MAX + 1];
 	if (!name || strlen(name) > CASSIN_NAME_MAX)
@@ -57,7 +57,7 @@ bool file_name_valid(const char *name)
 		size_t len = strcspn(name, "/");
 		memcpy(part, name, len);
 		part[len] = '\0';
-		if (!name_valid(part))
+		if (!cassin_name_valid(part))
 			return false;
 		if (!name[len])
 			return true;
@@ -66,26 +66,26 @@ bool file_name_valid(const char *name)
 }
 
 /* "NAME=PATH", or "PATH". The path is the caller's to free. */
-static int parse(const char *text, struct guest_file *out, struct cassin_error_text *err)
+static int parse(const char *text, struct cassin_guest_file *out, struct cassin_error_text *err)
 {
 	const char *sign = strchr(text, '='), *slash = strrchr(text, '/');
 	const char *path = sign ? sign + 1 : text, *name = sign || !slash ? text : slash + 1;
 	size_t len = sign ? (size_t)(sign - text) : strlen(name);
-	*out = (struct guest_file){.path = NULL};
+	*out = (struct cassin_guest_file){.path = NULL};
 	if (len < sizeof out->name)
 		memcpy(out->name, name, len);
-	if (!file_name_valid(out->name))
-		return error_set(err, -EINVAL, "\"%.*s\" is no name for a guest's file: say NAME=PATH",
-				 (int)(len < 80 ? len : 80), name);
+	if (!cassin_file_name_valid(out->name))
+		return cassin_error_set(err, -EINVAL, "\"%.*s\" is no name for a guest's file: say NAME=PATH",
+					(int)(len < 80 ? len : 80), name);
 	if (!*path)
-		return error_set(err, -EINVAL, "%.80s: names no file of the host", text);
+		return cassin_error_set(err, -EINVAL, "%.80s: names no file of the host", text);
 	out->path = strdup(path);
-	return out->path ? 0 : error_set(err, -ENOMEM, "no memory");
+	return out->path ? 0 : cassin_error_set(err, -ENOMEM, "no memory");
 }
 
-int spec_add_file(struct guest_spec *s, const char *text, struct cassin_error_text *err)
+int cassin_spec_add_file(struct cassin_guest_spec *s, const char *text, struct cassin_error_text *err)
 {
-	struct guest_file file;
+	struct cassin_guest_file file;
 	size_t i = 0;
 	int r = parse(text, &file, err);
 	if (r)
@@ -96,10 +96,10 @@ int spec_add_file(struct guest_spec *s, const char *text, struct cassin_error_te
 		free(s->files[i].path);
 		blob_put(s->files[i].text);
 	} else {
-		struct guest_file *more = realloc(s->files, (i + 1) * sizeof *more);
+		struct cassin_guest_file *more = realloc(s->files, (i + 1) * sizeof *more);
 		if (!more) {
 			free(file.path);
-			return error_set(err, -ENOMEM, "no memory");
+			return cassin_error_set(err, -ENOMEM, "no memory");
 		}
 		s->files = more;
 		s->nfiles++;
@@ -117,7 +117,7 @@ char *path_beside(const char *beside, const char *path)
 	return asprintf(&whole, "%.*s%s", (int)(slash - beside) + 1, beside, path) < 0 ? NULL : whole;
 }
 
-int spec_files_place(struct guest_spec *s, const char *spec_path)
+int spec_files_place(struct cassin_guest_spec *s, const char *spec_path)
 {
 	for (size_t i = 0; i < s->nfiles; i++) {
 		char *whole = s->files[i].path ? path_beside(spec_path, s->files[i].path) : NULL;
@@ -129,25 +129,25 @@ int spec_files_place(struct guest_spec *s, const char *spec_path)
 	return 0;
 }
 
-bool spec_relative(const struct guest_spec *s, char place[SPEC_PLACE_MAX])
+bool cassin_spec_relative(const struct cassin_guest_spec *s, char place[CASSIN_SPEC_PLACE_MAX])
 {
 	bool found = s->image && s->image[0] != '/';
-	snprintf(place, SPEC_PLACE_MAX, "image");
+	snprintf(place, CASSIN_SPEC_PLACE_MAX, "image");
 	for (size_t i = 0; !found && i < s->nfiles; i++) {
 		found = s->files[i].path && s->files[i].path[0] != '/';
-		snprintf(place, SPEC_PLACE_MAX, "files[%zu].path", i);
+		snprintf(place, CASSIN_SPEC_PLACE_MAX, "files[%zu].path", i);
 	}
 	return found;
 }
 
 /* ---- Checks ---- */
 
-#define REFUSE(where, err, format, ...) error_set(err, -EINVAL, "%s: files" format, where, __VA_ARGS__)
+#define REFUSE(where, err, format, ...) cassin_error_set(err, -EINVAL, "%s: files" format, where, __VA_ARGS__)
 
-static int check_file(const struct guest_spec *s, size_t i, const char *where, struct cassin_error_text *err)
+static int check_file(const struct cassin_guest_spec *s, size_t i, const char *where, struct cassin_error_text *err)
 {
-	const struct guest_file *f = &s->files[i];
-	if (!memchr(f->name, '\0', sizeof f->name) || !file_name_valid(f->name))
+	const struct cassin_guest_file *f = &s->files[i];
+	if (!memchr(f->name, '\0', sizeof f->name) || !cassin_file_name_valid(f->name))
 		return REFUSE(
 			where, err,
 			"[%zu].name: must be letters, digits, '.', '_' and '-', at most %d, perhaps in parts with "
@@ -168,7 +168,7 @@ static int check_file(const struct guest_spec *s, size_t i, const char *where, s
 	return 0;
 }
 
-int spec_files_check(const struct guest_spec *s, const char *where, struct cassin_error_text *err)
+int spec_files_check(const struct cassin_guest_spec *s, const char *where, struct cassin_error_text *err)
 {
 	uint64_t bytes = 0;
 	if (s->nfiles > CASSIN_FILES_MAX)

@@ -16,7 +16,7 @@ static void append(json_t **list, json_t *item)
 	*list = NULL;
 }
 
-static json_t *args_json(const struct guest_spec *s)
+static json_t *args_json(const struct cassin_guest_spec *s)
 {
 	json_t *list = json_array();
 	for (size_t i = 0; i < s->nargs; i++)
@@ -24,7 +24,7 @@ static json_t *args_json(const struct guest_spec *s)
 	return list;
 }
 
-static json_t *ports_json(const struct guest_spec *s)
+static json_t *ports_json(const struct cassin_guest_spec *s)
 {
 	json_t *list = json_array();
 	for (size_t i = 0; i < s->nports; i++)
@@ -32,7 +32,7 @@ static json_t *ports_json(const struct guest_spec *s)
 	return list;
 }
 
-static json_t *connects_json(const struct guest_spec *s)
+static json_t *connects_json(const struct cassin_guest_spec *s)
 {
 	json_t *list = json_array();
 	for (size_t i = 0; i < s->nconnects; i++)
@@ -40,11 +40,11 @@ static json_t *connects_json(const struct guest_spec *s)
 	return list;
 }
 
-static json_t *files_json(const struct guest_spec *s)
+static json_t *files_json(const struct cassin_guest_spec *s)
 {
 	json_t *list = json_array();
 	for (size_t i = 0; i < s->nfiles; i++) {
-		const struct guest_file *f = &s->files[i];
+		const struct cassin_guest_file *f = &s->files[i];
 		json_t *content = f->text ? json_stringn((const char *)f->text->bytes, f->text->size)
 					  : json_string(f->path);
 		append(&list, json_pack("{s:s, s:o}", "name", f->name, f->text ? "text" : "path", content));
@@ -52,20 +52,20 @@ static json_t *files_json(const struct guest_spec *s)
 	return list;
 }
 
-char *spec_format(const struct guest_spec *s)
+char *cassin_spec_format(const struct cassin_guest_spec *s)
 {
 	json_t *o = json_object();
-	char cpu_max[CPU_MAX_TEXT];
+	char cpu_max[CASSIN_CPU_MAX_TEXT];
 	int bad = 0;
 	if (s->name)
 		bad |= json_object_set_new(o, "name", json_string(s->name));
-	if (s->template)
-		bad |= json_object_set_new(o, "template", json_string(s->template));
+	if (s->from_template)
+		bad |= json_object_set_new(o, "template", json_string(s->from_template));
 	if (s->image)
 		bad |= json_object_set_new(o, "image", json_string(s->image));
 	if (s->domain)
 		bad |= json_object_set_new(o, "domain", json_string(s->domain));
-	if (!s->template) {
+	if (!s->from_template) {
 		bad |= json_object_set_new(o, "memory", json_integer((json_int_t)s->memory));
 		bad |= json_object_set_new(o, "args", args_json(s));
 	}
@@ -75,7 +75,7 @@ char *spec_format(const struct guest_spec *s)
 		bad |= json_object_set_new(o, "files", files_json(s));
 	bad |= json_object_set_new(o, "streams", json_integer(s->streams));
 	bad |= json_object_set_new(o, "weight", json_integer(s->weight));
-	cpu_max_format(s->cpu_quota_us, s->cpu_period_us, cpu_max);
+	cassin_cpu_max_format(s->cpu_quota_us, s->cpu_period_us, cpu_max);
 	bad |= json_object_set_new(o, "cpu_max", json_string(cpu_max));
 	bad |= json_object_set_new(o, "isolation", json_string(isolation_words[s->isolation]));
 	bad |= json_object_set_new(o, "restart", json_string(restart_words[s->restart]));

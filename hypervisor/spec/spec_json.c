@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Specs as JSON text (docs/spec.md). Here types are told apart; what values may be is spec_check()'s. */
+/* Specs as JSON text (docs/spec.md). Here types are told apart; what values may be is cassin_spec_check()'s. */
 #include <cassin/spec.h>
 
 #include <errno.h>
@@ -16,7 +16,7 @@
 
 int reader_no_memory(const struct reader *r)
 {
-	return error_set(r->err, -ENOMEM, "%s: no memory", r->where);
+	return cassin_error_set(r->err, -ENOMEM, "%s: no memory", r->where);
 }
 
 const char *type_name(const json_t *value)
@@ -126,9 +126,11 @@ static int take_word(const struct reader *r, const char *place, const json_t *va
 
 /* ---- The keys ---- */
 
-const char *const isolation_words[] = {[ISOLATION_CELL] = "cell", [ISOLATION_VM] = "vm", NULL};
-const char *const restart_words[] = {
-	[RESTART_NO] = "no", [RESTART_ON_FAILURE] = "on-failure", [RESTART_ALWAYS] = "always", NULL};
+const char *const isolation_words[] = {[CASSIN_ISOLATION_CELL] = "cell", [CASSIN_ISOLATION_VM] = "vm", NULL};
+const char *const restart_words[] = {[CASSIN_RESTART_NO] = "no",
+				     [CASSIN_RESTART_ON_FAILURE] = "on-failure",
+				     [CASSIN_RESTART_ALWAYS] = "always",
+				     NULL};
 
 static int take_name(struct reader *r, const char *place, const json_t *value)
 {
@@ -142,7 +144,7 @@ static int take_image(struct reader *r, const char *place, const json_t *value)
 
 static int take_template(struct reader *r, const char *place, const json_t *value)
 {
-	return take_copy(r, place, value, &r->spec->template);
+	return take_copy(r, place, value, &r->spec->from_template);
 }
 
 static int take_domain(struct reader *r, const char *place, const json_t *value)
@@ -167,7 +169,7 @@ static int take_memory(struct reader *r, const char *place, const json_t *value)
 	int result = take_string(r, place, value, &text);
 	if (result)
 		return result;
-	result = size_parse(text, &r->spec->memory);
+	result = cassin_size_parse(text, &r->spec->memory);
 	if (result == -ERANGE)
 		return REFUSE(r, place, "must be from 64K to 64G, not \"%.80s\"", text);
 	if (result)
@@ -189,7 +191,7 @@ static int take_cpu_max(struct reader *r, const char *place, const json_t *value
 {
 	const char *text;
 	int result = take_string(r, place, value, &text);
-	if (!result && cpu_max_parse(text, &r->spec->cpu_quota_us, &r->spec->cpu_period_us) < 0)
+	if (!result && cassin_cpu_max_parse(text, &r->spec->cpu_quota_us, &r->spec->cpu_period_us) < 0)
 		result = REFUSE(r, place, "must be microseconds, \"QUOTA PERIOD\" or \"max PERIOD\", not \"%.80s\"",
 				text);
 	return result;
@@ -205,7 +207,7 @@ static int take_isolation(struct reader *r, const char *place, const json_t *val
 	unsigned word = 0;
 	int result = take_word(r, place, value, isolation_words, "\"cell\" or \"vm\"", &word);
 	if (!result)
-		r->spec->isolation = (enum guest_isolation)word;
+		r->spec->isolation = (enum cassin_guest_isolation)word;
 	return result;
 }
 
@@ -214,7 +216,7 @@ static int take_restart(struct reader *r, const char *place, const json_t *value
 	unsigned word = 0;
 	int result = take_word(r, place, value, restart_words, "\"no\", \"on-failure\" or \"always\"", &word);
 	if (!result)
-		r->spec->restart = (enum guest_restart)word;
+		r->spec->restart = (enum cassin_guest_restart)word;
 	return result;
 }
 
@@ -236,21 +238,21 @@ static int take_key(struct reader *r, const char *key, const json_t *value)
 	for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
 		if (!strcmp(key, keys[i].key))
 			return keys[i].take(r, key, value);
-	return error_set(r->err, -EINVAL, "%s: \"%.80s\": unknown key", r->where, key);
+	return cassin_error_set(r->err, -EINVAL, "%s: \"%.80s\": unknown key", r->where, key);
 }
 
 /* A spec that will get its name or image elsewhere must be right in all else already. */
 static int check_rest(const struct reader *r)
 {
 	char name[] = "x", image[] = "x";
-	struct guest_spec whole = *r->spec;
+	struct cassin_guest_spec whole = *r->spec;
 	if (!whole.name)
 		whole.name = name;
-	if (!whole.image && !whole.template)
+	if (!whole.image && !whole.from_template)
 		whole.image = image;
-	if (whole.template && r->memory)
+	if (whole.from_template && r->memory)
 		return REFUSE(r, "memory", "a clone has its template's, so it must be absent");
-	return spec_check(&whole, r->where, r->err);
+	return cassin_spec_check(&whole, r->where, r->err);
 }
 
 static int take_json(struct reader *r, const char *json, size_t len)
@@ -263,9 +265,9 @@ static int take_json(struct reader *r, const char *json, size_t len)
 	if (!root && json_error_code(&e) == json_error_out_of_memory)
 		return reader_no_memory(r);
 	if (!root)
-		return error_set(r->err, -EINVAL, "%s:%d: %s", r->where, e.line, e.text);
+		return cassin_error_set(r->err, -EINVAL, "%s:%d: %s", r->where, e.line, e.text);
 	if (!json_is_object(root))
-		result = error_set(r->err, -EINVAL, "%s: must be an object, not %s", r->where, type_name(root));
+		result = cassin_error_set(r->err, -EINVAL, "%s: must be an object, not %s", r->where, type_name(root));
 	else
 		json_object_foreach (root, key, value)
 			if (!result)
@@ -278,22 +280,23 @@ static int take_json(struct reader *r, const char *json, size_t len)
 static int take_all(struct reader *r, const char *json, size_t len)
 {
 	if (json && len >= 2 && (!memcmp(json, "\xff\xfe", 2) || !memcmp(json, "\xfe\xff", 2)))
-		return error_set(r->err, -EINVAL, "%s: is UTF-16 text: a spec is UTF-8", r->where);
+		return cassin_error_set(r->err, -EINVAL, "%s: is UTF-16 text: a spec is UTF-8", r->where);
 	bool marked = json && len >= 3 && !memcmp(json, "\xef\xbb\xbf", 3);
 	return marked ? take_json(r, json + 3, len - 3) : take_json(r, json, len);
 }
 
 /* What a failed read leaves behind is a spec of defaults. */
-static int finish(struct guest_spec *s, int result)
+static int finish(struct cassin_guest_spec *s, int result)
 {
 	if (result) {
-		spec_free(s);
-		spec_init(s);
+		cassin_spec_free(s);
+		cassin_spec_init(s);
 	}
 	return result;
 }
 
-int spec_parse(struct guest_spec *s, const char *json, size_t len, const char *where, struct cassin_error_text *err)
+int cassin_spec_parse(struct cassin_guest_spec *s, const char *json, size_t len, const char *where,
+		      struct cassin_error_text *err)
 {
 	struct reader r = {.spec = s, .where = where, .err = err};
 	return finish(s, take_all(&r, json, len));
@@ -306,19 +309,19 @@ static int read_file(const char *path, char **text, size_t *len, struct cassin_e
 	int result = 0;
 	FILE *in = fopen(path, "re");
 	if (!in)
-		return error_set(err, -errno, "%s: cannot be opened: %s", path, strerror(errno));
+		return cassin_error_set(err, -errno, "%s: cannot be opened: %s", path, strerror(errno));
 	*text = malloc(FILE_BYTES_MAX + 1);
 	if (!*text) {
 		fclose(in);
-		return error_set(err, -ENOMEM, "%s: no memory", path);
+		return cassin_error_set(err, -ENOMEM, "%s: no memory", path);
 	}
 	errno = 0;
 	*len = fread(*text, 1, FILE_BYTES_MAX + 1, in);
 	if (ferror(in)) {
 		int code = errno ? -errno : -EIO;
-		result = error_set(err, code, "%s: cannot be read: %s", path, strerror(-code));
+		result = cassin_error_set(err, code, "%s: cannot be read: %s", path, strerror(-code));
 	} else if (*len > FILE_BYTES_MAX) {
-		result = error_set(err, -EINVAL, "%s: is longer than 1 MiB", path);
+		result = cassin_error_set(err, -EINVAL, "%s: is longer than 1 MiB", path);
 	}
 	fclose(in);
 	if (result)
@@ -326,7 +329,7 @@ static int read_file(const char *path, char **text, size_t *len, struct cassin_e
 	return result;
 }
 
-static int place_paths(struct guest_spec *s, const char *path)
+static int place_paths(struct cassin_guest_spec *s, const char *path)
 {
 	char *image = s->image ? path_beside(path, s->image) : NULL;
 	if (s->image && !image)
@@ -336,7 +339,7 @@ static int place_paths(struct guest_spec *s, const char *path)
 	return spec_files_place(s, path);
 }
 
-int spec_load(struct guest_spec *s, const char *path, struct cassin_error_text *err)
+int cassin_spec_load(struct cassin_guest_spec *s, const char *path, struct cassin_error_text *err)
 {
 	struct reader r = {.spec = s, .where = path, .err = err};
 	char *text = NULL, *before = s->image;

@@ -27,7 +27,7 @@ static int take_list(const struct reader *r, const char *place, const json_t *va
 
 int take_args(struct reader *r, const char *place, const json_t *value)
 {
-	struct guest_spec *s = r->spec;
+	struct cassin_guest_spec *s = r->spec;
 	char element[PLACE_MAX];
 	void *room;
 	int result = take_list(r, place, value, CASSIN_ARGS_MAX, sizeof *s->args, &room);
@@ -92,7 +92,7 @@ static int take_pair(const struct reader *r, const char *place, size_t index, co
 
 int take_ports(struct reader *r, const char *place, const json_t *value)
 {
-	struct guest_spec *s = r->spec;
+	struct cassin_guest_spec *s = r->spec;
 	void *room;
 	int result = take_list(r, place, value, CASSIN_PORTS_MAX, sizeof *s->ports, &room);
 	if (result)
@@ -101,7 +101,7 @@ int take_ports(struct reader *r, const char *place, const json_t *value)
 	s->ports = room;
 	s->nports = json_array_size(value);
 	for (size_t i = 0; !result && i < s->nports; i++) {
-		struct guest_port *port = &s->ports[i];
+		struct cassin_guest_port *port = &s->ports[i];
 		const struct pair p = {"host", "guest", port->host, sizeof port->host, NULL, 0, &port->guest};
 		result = take_pair(r, place, i, json_array_get(value, i), &p);
 	}
@@ -110,7 +110,7 @@ int take_ports(struct reader *r, const char *place, const json_t *value)
 
 int take_connects(struct reader *r, const char *place, const json_t *value)
 {
-	struct guest_spec *s = r->spec;
+	struct cassin_guest_spec *s = r->spec;
 	void *room;
 	int result = take_list(r, place, value, CASSIN_CONNECT_MAX, sizeof *s->connects, &room);
 	if (result)
@@ -119,20 +119,20 @@ int take_connects(struct reader *r, const char *place, const json_t *value)
 	s->connects = room;
 	s->nconnects = json_array_size(value);
 	for (size_t i = 0; !result && i < s->nconnects; i++) {
-		struct guest_connect *c = &s->connects[i];
+		struct cassin_guest_connect *c = &s->connects[i];
 		const struct pair p = {"name", "target", c->name, sizeof c->name, c->target, sizeof c->target, NULL};
 		result = take_pair(r, place, i, json_array_get(value, i), &p);
 	}
 	return result;
 }
 
-static int take_text(const struct reader *r, const char *place, const json_t *value, struct blob **to)
+static int take_text(const struct reader *r, const char *place, const json_t *value, struct cassin_blob **to)
 {
 	const char *text;
 	int result = take_string(r, place, value, &text);
 	if (result)
 		return result;
-	struct blob *b = blob_new(strlen(text));
+	struct cassin_blob *b = blob_new(strlen(text));
 	if (!b)
 		return reader_no_memory(r);
 	memcpy(b->bytes, text, b->size);
@@ -140,8 +140,8 @@ static int take_text(const struct reader *r, const char *place, const json_t *va
 	return 0;
 }
 
-/* What must be there and what must not is spec_check()'s. */
-static int take_file(const struct reader *r, const char *element, const json_t *value, struct guest_file *f)
+/* What must be there and what must not is cassin_spec_check()'s. */
+static int take_file(const struct reader *r, const char *element, const json_t *value, struct cassin_guest_file *f)
 {
 	char member[PLACE_MAX + 16];
 	const char *key;
@@ -168,7 +168,7 @@ static int take_file(const struct reader *r, const char *element, const json_t *
 
 int take_files(struct reader *r, const char *place, const json_t *value)
 {
-	struct guest_spec *s = r->spec;
+	struct cassin_guest_spec *s = r->spec;
 	char element[PLACE_MAX];
 	void *room;
 	int result = take_list(r, place, value, CASSIN_FILES_MAX, sizeof *s->files, &room);

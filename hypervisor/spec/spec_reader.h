@@ -9,14 +9,14 @@
 #include <cassin/spec.h>
 
 struct reader {
-	struct guest_spec *spec;
+	struct cassin_guest_spec *spec;
 	const char *where;
 	struct cassin_error_text *err;
 	bool memory; /* the text has this key */
 };
 
 #define REFUSE(r, place, format, ...)                                                                                  \
-	error_set((r)->err, -EINVAL, "%s: %s: " format, (r)->where, place __VA_OPT__(, ) __VA_ARGS__)
+	cassin_error_set((r)->err, -EINVAL, "%s: %s: " format, (r)->where, place __VA_OPT__(, ) __VA_ARGS__)
 
 int reader_no_memory(const struct reader *r);
 const char *type_name(const json_t *value);

@@ -33,7 +33,7 @@ static void *watcher_main(void *opaque)
 {
 	struct watcher *w = opaque;
 	struct cassin_error_text err;
-	w->confined = sandbox_enter(w->workers->sandbox, SANDBOX_WATCHER, &err);
+	w->confined = cassin_sandbox_enter(w->workers->sandbox, CASSIN_SANDBOX_WATCHER, &err);
 	sem_post(&w->ready);
 	if (w->confined)
 		return NULL;

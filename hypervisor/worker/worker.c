@@ -179,7 +179,7 @@ static void *worker_main(void *opaque)
 	struct cassin_error_text err;
 	int r = timer_create(CLOCK_MONOTONIC, &ev, &w->slice) ? -errno : 0;
 	if (!r)
-		r = sandbox_enter(w->team->sandbox, SANDBOX_WORKER, &err);
+		r = cassin_sandbox_enter(w->team->sandbox, CASSIN_SANDBOX_WORKER, &err);
 	atomic_store(&w->started, r ? r : 1);
 	if (r)
 		return NULL;

@@ -40,7 +40,7 @@ struct workers {
 	struct watcher watcher;
 	/* Gives the worker's next guest a turn, if there is one. On the worker's thread. */
 	void (*turn)(struct worker *w);
-	const struct sandbox *sandbox; /* confines their threads; NULL: nothing does */
+	const struct cassin_sandbox *sandbox; /* confines their threads; NULL: nothing does */
 };
 
 struct worker {

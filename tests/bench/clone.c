@@ -66,10 +66,10 @@ static void ask(unsigned port)
 
 static void make_template(struct bench *b, const char *image)
 {
-	struct guest_spec spec;
+	struct cassin_guest_spec spec;
 	struct cassin_error_text err;
 	bench_spec(&spec, template_name, image, NULL, 0);
-	if (engine_template_create(b->engine, &spec, PATIENCE_NS, NULL, &err))
+	if (cassin_engine_template_create(b->engine, &spec, PATIENCE_NS, NULL, &err))
 		bench_die("%s", err.text);
 }
 
@@ -86,7 +86,7 @@ static void park(struct bench *b, uint64_t id)
 	struct timespec retry = {.tv_nsec = RETRY_NS};
 	uint64_t start = bench_ns();
 	int r;
-	while ((r = engine_guest_park(b->engine, id)) == -EBUSY && bench_ns() - start < PATIENCE_NS)
+	while ((r = cassin_engine_guest_park(b->engine, id)) == -EBUSY && bench_ns() - start < PATIENCE_NS)
 		nanosleep(&retry, NULL);
 	if (r)
 		bench_die("a clone cannot be parked: %s", strerror(-r));
@@ -98,23 +98,23 @@ struct clone_times {
 
 static struct clone_times clone_times(struct bench *b, unsigned port)
 {
-	struct guest_port at = {.guest = 80};
-	struct guest_spec spec;
+	struct cassin_guest_port at = {.guest = 80};
+	struct cassin_guest_spec spec;
 	struct cassin_error_text err;
 	struct clone_times t;
 	uint64_t id;
 	snprintf(at.host, sizeof at.host, "tcp:127.0.0.1:%u", port);
 	bench_spec(&spec, "clone", NULL, NULL, 0);
-	spec.template = template_name;
+	spec.from_template = template_name;
 	spec.ports = &at;
 	spec.nports = 1;
 	uint64_t start = bench_ns();
-	if (engine_guest_spawn(b->engine, &spec, &id, &err))
+	if (cassin_engine_guest_spawn(b->engine, &spec, &id, &err))
 		bench_die("%s", err.text);
 	t.clone_us = asked_us(port, start);
 	park(b, id);
 	t.wake_us = asked_us(port, bench_ns());
-	if (engine_guest_remove(b->engine, id))
+	if (cassin_engine_guest_remove(b->engine, id))
 		bench_die("a clone cannot be removed");
 	return t;
 }

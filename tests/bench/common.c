@@ -50,11 +50,11 @@ static void changed(void *opaque)
 }
 
 /* As the tools run it, unless CASSIN_BENCH_SANDBOX has another mode, by which its cost is measured. */
-static enum sandbox_mode bench_sandbox(void)
+static enum cassin_sandbox_mode bench_sandbox(void)
 {
 	const char *word = getenv("CASSIN_BENCH_SANDBOX");
-	enum sandbox_mode mode = sandbox_mode_default();
-	if (word && sandbox_mode_parse(word, &mode))
+	enum cassin_sandbox_mode mode = cassin_sandbox_mode_default();
+	if (word && cassin_sandbox_mode_parse(word, &mode))
 		bench_die("CASSIN_BENCH_SANDBOX: must be on, log or off");
 	return mode;
 }
@@ -62,28 +62,28 @@ static enum sandbox_mode bench_sandbox(void)
 void bench_open(struct bench *b, unsigned workers)
 {
 	struct cassin_error_text err;
-	struct engine_options options = {.workers = workers, .notify = changed, .opaque = b};
-	if (sandbox_create(&b->sandbox, bench_sandbox(), &err))
+	struct cassin_engine_options options = {.workers = workers, .notify = changed, .opaque = b};
+	if (cassin_sandbox_create(&b->sandbox, bench_sandbox(), &err))
 		bench_die("%s", err.text);
 	options.sandbox = b->sandbox;
 	b->event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (b->event < 0)
 		bench_die("eventfd: %s", strerror(errno));
-	if (engine_create(&b->engine, &options, &err))
+	if (cassin_engine_create(&b->engine, &options, &err))
 		bench_die("%s", err.text);
 }
 
 void bench_close(struct bench *b)
 {
-	engine_destroy(b->engine);
-	sandbox_free(b->sandbox);
+	cassin_engine_destroy(b->engine);
+	cassin_sandbox_free(b->sandbox);
 	close(b->event);
 }
 
-void bench_spec(struct guest_spec *s, const char *name, const char *image, char **args, size_t nargs)
+void bench_spec(struct cassin_guest_spec *s, const char *name, const char *image, char **args, size_t nargs)
 {
 	static char domain[] = "default";
-	spec_init(s);
+	cassin_spec_init(s);
 	s->name = (char *)(uintptr_t)name;
 	s->image = (char *)(uintptr_t)image;
 	s->domain = domain;
@@ -91,10 +91,10 @@ void bench_spec(struct guest_spec *s, const char *name, const char *image, char 
 	s->nargs = nargs;
 }
 
-void bench_ended(struct bench *b, const struct guest_status *s)
+void bench_ended(struct bench *b, const struct cassin_guest_status *s)
 {
-	char *report = engine_guest_report(b->engine, s->id);
-	bench_die("guest %s: %s, exit code %d\n%s", s->name, guest_state_name(s->state), s->exit_code,
+	char *report = cassin_engine_guest_report(b->engine, s->id);
+	bench_die("guest %s: %s, exit code %d\n%s", s->name, cassin_guest_state_name(s->state), s->exit_code,
 		  report ? report : "");
 }
 
@@ -108,11 +108,12 @@ void bench_wait_end(struct bench *b, uint64_t id)
 		if (read(b->event, &events, sizeof events) < 0 && errno != EAGAIN)
 			bench_die("eventfd: %s", strerror(errno));
 		bool ended = false;
-		while ((changed_id = engine_changed_next(b->engine))) {
-			struct guest_status s;
-			if (changed_id != id || engine_guest_status(b->engine, id, &s) || s.state <= GUEST_RUNNING)
+		while ((changed_id = cassin_engine_changed_next(b->engine))) {
+			struct cassin_guest_status s;
+			if (changed_id != id || cassin_engine_guest_status(b->engine, id, &s) ||
+			    s.state <= CASSIN_GUEST_RUNNING)
 				continue;
-			if (s.state != GUEST_EXITED || s.exit_code)
+			if (s.state != CASSIN_GUEST_EXITED || s.exit_code)
 				bench_ended(b, &s);
 			ended = true;
 		}
@@ -123,19 +124,19 @@ void bench_wait_end(struct bench *b, uint64_t id)
 
 uint64_t bench_run(struct bench *b, const char *image, char **args, size_t nargs)
 {
-	struct guest_spec spec;
+	struct cassin_guest_spec spec;
 	struct cassin_error_text err;
 	uint64_t id, offset = 0, lost, number;
 	char text[256];
 	bench_spec(&spec, "measured", image, args, nargs);
-	if (engine_guest_spawn(b->engine, &spec, &id, &err))
+	if (cassin_engine_guest_spawn(b->engine, &spec, &id, &err))
 		bench_die("%s", err.text);
 	bench_wait_end(b, id);
-	long n = engine_guest_log(b->engine, id, &offset, text, sizeof text - 1, &lost);
+	long n = cassin_engine_guest_log(b->engine, id, &offset, text, sizeof text - 1, &lost);
 	text[n > 0 ? n : 0] = '\0';
 	if (sscanf(text, "%" SCNu64, &number) != 1)
 		bench_die("a guest printed \"%s\"", text);
-	engine_guest_remove(b->engine, id);
+	cassin_engine_guest_remove(b->engine, id);
 	return number;
 }
 

@@ -10,8 +10,8 @@
 
 /* An engine of which one thread waits for changes without polling. */
 struct bench {
-	struct engine *engine;
-	struct sandbox *sandbox;
+	struct cassin_engine *engine;
+	struct cassin_sandbox *sandbox;
 	int event; /* eventfd: a guest's state changed */
 };
 
@@ -23,11 +23,11 @@ unsigned bench_number(const char *text);
 void bench_open(struct bench *b, unsigned workers);
 void bench_close(struct bench *b);
 /* Fills in a spec that owns nothing: the strings and args must outlive it. */
-void bench_spec(struct guest_spec *s, const char *name, const char *image, char **args, size_t nargs);
+void bench_spec(struct cassin_guest_spec *s, const char *name, const char *image, char **args, size_t nargs);
 /* Blocks until the guest has ended, and checks that it did so by itself with code 0. */
 void bench_wait_end(struct bench *b, uint64_t id);
 /* Says how a guest ended that should not have, and ends. */
-_Noreturn void bench_ended(struct bench *b, const struct guest_status *s);
+_Noreturn void bench_ended(struct bench *b, const struct cassin_guest_status *s);
 /* Runs a guest to its end and returns the number that it printed. */
 uint64_t bench_run(struct bench *b, const char *image, char **args, size_t nargs);
 

@@ -43,16 +43,17 @@ enum figure { ERROR, WAITED, P50, P99, P50_ALL, P99_ALL, QUIET, FIGURES };
 static const char *const names[FIGURES] = {"share_error", "waited",     "p50_us", "p99_us",
 					   "p50_all_us",  "p99_all_us", "quiet"};
 
-static uint64_t spawn(struct bench *b, const char *name, const char *image, unsigned weight, struct guest_port *port)
+static uint64_t spawn(struct bench *b, const char *name, const char *image, unsigned weight,
+		      struct cassin_guest_port *port)
 {
-	struct guest_spec spec;
+	struct cassin_guest_spec spec;
 	struct cassin_error_text err;
 	uint64_t id;
 	bench_spec(&spec, name, image, NULL, 0);
 	spec.weight = weight;
 	spec.ports = port;
 	spec.nports = port ? 1 : 0;
-	if (engine_guest_spawn(b->engine, &spec, &id, &err))
+	if (cassin_engine_guest_spawn(b->engine, &spec, &id, &err))
 		bench_die("%s", err.text);
 	return id;
 }
@@ -64,10 +65,10 @@ static unsigned weight_of(unsigned hog)
 
 static uint64_t virtual_ns(struct bench *b, uint64_t id)
 {
-	struct guest_status s;
-	if (engine_guest_status(b->engine, id, &s))
+	struct cassin_guest_status s;
+	if (cassin_engine_guest_status(b->engine, id, &s))
 		bench_die("a hog is gone");
-	if (s.state > GUEST_RUNNING)
+	if (s.state > CASSIN_GUEST_RUNNING)
 		bench_ended(b, &s);
 	return s.counters.virtual_ns;
 }
@@ -150,7 +151,7 @@ int main(int argc, char **argv)
 	if (argc != 6)
 		bench_die("usage: hogs HOG ECHO PORT ROUNDS SECONDS");
 	unsigned port = bench_number(argv[3]), rounds = bench_number(argv[4]), seconds = bench_number(argv[5]);
-	struct guest_port at = {.guest = 7};
+	struct cassin_guest_port at = {.guest = 7};
 	double *figures[FIGURES];
 	struct bench b;
 	for (enum figure f = 0; f < FIGURES; f++) {

@@ -19,18 +19,18 @@ static double speed_beside(struct bench *b, const char *image, char *mode)
 {
 	char pages[] = "256", touch[] = "touch", touched[] = "2048", ms[] = "400";
 	char *args[] = {mode, pages}, *victim[] = {touch, touched, ms};
-	struct guest_spec spec;
+	struct cassin_guest_spec spec;
 	struct cassin_error_text err;
 	uint64_t id;
 	bench_spec(&spec, "neighbour", image, args, 2);
-	if (engine_guest_spawn(b->engine, &spec, &id, &err))
+	if (cassin_engine_guest_spawn(b->engine, &spec, &id, &err))
 		bench_die("%s", err.text);
 	usleep(WARM_US);
 	uint64_t speed = bench_run(b, image, victim, 3);
-	struct guest_status s;
-	if (engine_guest_status(b->engine, id, &s) || s.state != GUEST_RUNNING)
+	struct cassin_guest_status s;
+	if (cassin_engine_guest_status(b->engine, id, &s) || s.state != CASSIN_GUEST_RUNNING)
 		bench_die("the neighbour that does \"%s\" has ended", mode);
-	engine_guest_remove(b->engine, id);
+	cassin_engine_guest_remove(b->engine, id);
 	return (double)speed;
 }
 

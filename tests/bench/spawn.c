@@ -17,14 +17,14 @@
 
 static double guest_us(struct bench *b, const char *image)
 {
-	struct guest_spec spec;
+	struct cassin_guest_spec spec;
 	struct cassin_error_text err;
 	uint64_t id, start = bench_ns();
 	bench_spec(&spec, "hello", image, NULL, 0);
-	if (engine_guest_spawn(b->engine, &spec, &id, &err))
+	if (cassin_engine_guest_spawn(b->engine, &spec, &id, &err))
 		bench_die("%s", err.text);
 	bench_wait_end(b, id);
-	if (engine_guest_remove(b->engine, id))
+	if (cassin_engine_guest_remove(b->engine, id))
 		bench_die("a guest cannot be removed");
 	return (double)(bench_ns() - start) / 1e3;
 }

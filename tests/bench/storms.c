@@ -65,11 +65,11 @@ static void sink_open(void)
 static uint64_t storm_begin(struct bench *b, char *image, char *kind, bool capped)
 {
 	char listeners[] = "16300";
-	struct guest_connect connect = {.name = "sink"};
+	struct cassin_guest_connect connect = {.name = "sink"};
 	char *args[] = {kind, listeners};
-	struct guest_spec spec;
+	struct cassin_guest_spec spec;
 	struct cassin_error_text err;
-	struct guest_status s;
+	struct cassin_guest_status s;
 	uint64_t id;
 	snprintf(connect.target, sizeof connect.target, "unix:%s", sink_address.sun_path);
 	bench_spec(&spec, "storm", image, args, 2);
@@ -81,11 +81,11 @@ static uint64_t storm_begin(struct bench *b, char *image, char *kind, bool cappe
 		spec.cpu_quota_us = 1000;
 		spec.cpu_period_us = 100000;
 	}
-	if (engine_guest_spawn(b->engine, &spec, &id, &err))
+	if (cassin_engine_guest_spawn(b->engine, &spec, &id, &err))
 		bench_die("%s", err.text);
 	do {
 		usleep(SETTLE_US);
-		if (engine_guest_status(b->engine, id, &s) || s.state != GUEST_RUNNING)
+		if (cassin_engine_guest_status(b->engine, id, &s) || s.state != CASSIN_GUEST_RUNNING)
 			bench_die("the storm \"%s\" has ended", kind);
 	} while (!s.ready && !capped);
 	return id;
@@ -98,7 +98,7 @@ static double capped_share(struct bench *b, char *image, char *kind)
 	sleep(SECONDS);
 	used = cpu_ns(RUSAGE_SELF) - sink_ns - used;
 	double share = (double)used / (double)(bench_ns() - from);
-	engine_guest_remove(b->engine, id);
+	cassin_engine_guest_remove(b->engine, id);
 	return share;
 }
 
@@ -113,7 +113,7 @@ static double gap_slices(struct bench *b, char *storm, char *ticker, char *kind)
 		double gap = (double)bench_run(b, ticker, args, 1) / SLICE_US;
 		least = !i || gap < least ? gap : least;
 	}
-	engine_guest_remove(b->engine, id);
+	cassin_engine_guest_remove(b->engine, id);
 	return least;
 }
 

@@ -14,8 +14,8 @@
 
 static void await_ready(struct bench *b, uint64_t id)
 {
-	struct guest_status s = {0};
-	while (!engine_guest_status(b->engine, id, &s) && !s.ready && s.state <= GUEST_RUNNING)
+	struct cassin_guest_status s = {0};
+	while (!cassin_engine_guest_status(b->engine, id, &s) && !s.ready && s.state <= CASSIN_GUEST_RUNNING)
 		usleep(10000);
 	if (!s.ready)
 		bench_ended(b, &s);
@@ -33,11 +33,11 @@ void yielders_spawn(struct yielders *y, struct bench *b, const char *image, unsi
 	snprintf(touched, sizeof touched, "%u", pages);
 	for (unsigned i = 0; i < n; i++) {
 		char name[32];
-		struct guest_spec spec;
+		struct cassin_guest_spec spec;
 		struct cassin_error_text err;
 		snprintf(name, sizeof name, "yield-%u", i);
 		bench_spec(&spec, name, image, args, 3);
-		if (engine_guest_spawn(b->engine, &spec, &y->ids[i], &err))
+		if (cassin_engine_guest_spawn(b->engine, &spec, &y->ids[i], &err))
 			bench_die("%s", err.text);
 	}
 	for (unsigned i = 0; i < n; i++)
@@ -56,9 +56,9 @@ struct progress {
 /* CPU time of the process, as other programs take the worker's CPU for longer than a switch takes. */
 static struct progress progress(struct bench *b)
 {
-	struct engine_stats s;
+	struct cassin_engine_stats s;
 	struct timespec cpu;
-	engine_stats(b->engine, &s);
+	cassin_engine_stats(b->engine, &s);
 	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu);
 	return (struct progress){s.switches, s.hypercalls, (uint64_t)cpu.tv_sec * 1000000000u + (uint64_t)cpu.tv_nsec};
 }
@@ -94,7 +94,7 @@ double yielders_round(struct yielders *y, double *switch_ns)
 {
 	uint64_t begin = progress(y->bench).switches, all = (uint64_t)y->n * y->yields;
 	for (unsigned i = 0; i < y->n; i++) {
-		if (engine_guest_input(y->bench->engine, y->ids[i], "y", 1) != 1)
+		if (cassin_engine_guest_input(y->bench->engine, y->ids[i], "y", 1) != 1)
 			bench_die("a guest takes no input");
 	}
 	struct progress from = wait_switches(y->bench, begin + all * 3 / 10),

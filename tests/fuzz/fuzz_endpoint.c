@@ -10,17 +10,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct cassin_error_text err = {{0}};
 	struct sockaddr_storage address;
-	struct guest_port port;
+	struct cassin_guest_port port;
 	socklen_t len = 0;
 	uint64_t bytes;
 	char *text = fuzz_text(data, size);
-	MUST(!name_valid(text) || (strlen(text) >= 1 && strlen(text) <= CASSIN_NAME_MAX));
-	size_parse(text, &bytes);
-	MUST(endpoint_valid(text) == (endpoint_sockaddr(text, &address, &len) == 0));
+	MUST(!cassin_name_valid(text) || (strlen(text) >= 1 && strlen(text) <= CASSIN_NAME_MAX));
+	cassin_size_parse(text, &bytes);
+	MUST(cassin_endpoint_valid(text) == (endpoint_sockaddr(text, &address, &len) == 0));
 	MUST(len <= sizeof address);
-	int r = port_parse(text, &port, &err);
+	int r = cassin_port_parse(text, &port, &err);
 	MUST(r <= 0 && (r != 0) == (err.text[0] != 0));
-	MUST(r || (port.guest && endpoint_valid(port.host)));
+	MUST(r || (port.guest && cassin_endpoint_valid(port.host)));
 	free(text);
 	return 0;
 }

@@ -7,69 +7,69 @@
 
 #include "gdb_packets.h"
 
-static struct debug_registers registers;
+static struct cassin_debug_registers registers;
 static bool stopped;
 
-int engine_debug_registers(struct debugger *d, struct debug_registers *out)
+int cassin_engine_debug_registers(struct cassin_debugger *d, struct cassin_debug_registers *out)
 {
 	(void)d;
 	*out = registers;
 	return stopped ? 0 : -EBUSY;
 }
 
-int engine_debug_set_registers(struct debugger *d, const struct debug_registers *r)
+int cassin_engine_debug_set_registers(struct cassin_debugger *d, const struct cassin_debug_registers *r)
 {
 	(void)d;
 	registers = *r;
 	return 0;
 }
 
-long engine_debug_read(struct debugger *d, uint64_t va, void *to, size_t len)
+long cassin_engine_debug_read(struct cassin_debugger *d, uint64_t va, void *to, size_t len)
 {
 	(void)d;
-	MUST(len <= DEBUG_IO_MAX);
+	MUST(len <= CASSIN_DEBUG_IO_MAX);
 	memset(to, (int)va, len);
 	return va % 7 ? (long)len : -EFAULT;
 }
 
-int engine_debug_write(struct debugger *d, uint64_t va, const void *from, size_t len)
+int cassin_engine_debug_write(struct cassin_debugger *d, uint64_t va, const void *from, size_t len)
 {
 	unsigned sum = 0;
 	(void)d;
 	(void)va;
-	MUST(len <= DEBUG_IO_MAX);
+	MUST(len <= CASSIN_DEBUG_IO_MAX);
 	for (size_t i = 0; i < len; i++)
 		sum += ((const unsigned char *)from)[i];
 	return sum == 1 ? -EFAULT : 0;
 }
 
-int engine_debug_breakpoint(struct debugger *d, uint64_t va, bool set)
+int cassin_engine_debug_breakpoint(struct cassin_debugger *d, uint64_t va, bool set)
 {
 	(void)d;
 	return va && set ? 0 : -ENOENT;
 }
 
-int engine_debug_resume(struct debugger *d, bool step)
+int cassin_engine_debug_resume(struct cassin_debugger *d, bool step)
 {
 	(void)d;
 	stopped = step;
 	return 0;
 }
 
-uint64_t engine_debug_offset(const struct debugger *d)
+uint64_t cassin_engine_debug_offset(const struct cassin_debugger *d)
 {
 	(void)d;
 	return 0x400000;
 }
 
-int engine_guest_kill(struct engine *e, uint64_t id)
+int cassin_engine_guest_kill(struct cassin_engine *e, uint64_t id)
 {
 	(void)e;
 	(void)id;
 	return 0;
 }
 
-int engine_guest_status(struct engine *e, uint64_t id, struct guest_status *out)
+int cassin_engine_guest_status(struct cassin_engine *e, uint64_t id, struct cassin_guest_status *out)
 {
 	(void)e;
 	(void)id;

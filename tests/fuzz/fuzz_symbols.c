@@ -40,12 +40,12 @@ static void add_notes(struct elf *e, struct input *in)
 static void check_shown(const struct image *m, uint64_t va)
 {
 	struct image_symbol s;
-	char out[TEXT_ESCAPED];
+	char out[CASSIN_TEXT_ESCAPED];
 	if (!image_symbol(m, va, &s))
 		return;
 	const unsigned char *name = (const unsigned char *)s.name;
 	MUST(s.len && s.len <= SYMBOL_NAME_MOST && name >= m->bytes && name + s.len <= m->bytes + m->size);
-	size_t n = text_escape(out, s.name, s.len);
+	size_t n = cassin_text_escape(out, s.name, s.len);
 	MUST(n && n < sizeof out && strlen(out) == n);
 	for (size_t i = 0; i < n; i++)
 		MUST(out[i] >= ' ' && out[i] < 0x7f);

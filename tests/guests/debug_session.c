@@ -12,36 +12,36 @@ void attach(struct world *w, struct session *s, uint64_t guest)
 {
 	sem_init(&s->rung, 0, 0);
 	s->guest = guest;
-	EXPECT_IS(engine_debug_attach(w->e, guest, session_notify, &s->rung, &s->d), 0);
+	EXPECT_IS(cassin_engine_debug_attach(w->e, guest, session_notify, &s->rung, &s->d), 0);
 }
 
 void spawn_stopped(struct world *w, struct session *s, const char *name, const char *image, const char *args)
 {
-	struct guest_spec spec = spec_of(w, name, image, args);
+	struct cassin_guest_spec spec = spec_of(w, name, image, args);
 	struct cassin_error_text err = {0};
 	sem_init(&s->rung, 0, 0);
-	int r = engine_debug_spawn(w->e, &spec, &s->guest, session_notify, &s->rung, &s->d, &err);
+	int r = cassin_engine_debug_spawn(w->e, &spec, &s->guest, session_notify, &s->rung, &s->d, &err);
 	if (r)
 		fail("%s", err.text);
-	spec_free(&spec);
+	cassin_spec_free(&spec);
 }
 
-struct debug_event await_event(struct world *w, struct session *s)
+struct cassin_debug_event await_event(struct world *w, struct session *s)
 {
-	struct debug_event event;
+	struct cassin_debug_event event;
 	struct timespec until;
 	clock_gettime(CLOCK_REALTIME, &until);
 	until.tv_sec += 10 * w->slow;
-	while (!engine_debug_event(s->d, &event)) {
+	while (!cassin_engine_debug_event(s->d, &event)) {
 		if (sem_timedwait(&s->rung, &until) && errno != EINTR)
 			fail("no event of the debugged guest");
 	}
 	return event;
 }
 
-struct debug_event expect_stop(struct world *w, struct session *s, int sig)
+struct cassin_debug_event expect_stop(struct world *w, struct session *s, int sig)
 {
-	struct debug_event event = await_event(w, s);
+	struct cassin_debug_event event = await_event(w, s);
 	EXPECT_IS(event.kind, DEBUG_STOPPED);
 	EXPECT_IS(event.signal, sig);
 	return event;
@@ -49,19 +49,19 @@ struct debug_event expect_stop(struct world *w, struct session *s, int sig)
 
 void resume(struct session *s)
 {
-	EXPECT_IS(engine_debug_resume(s->d, false), 0);
+	EXPECT_IS(cassin_engine_debug_resume(s->d, false), 0);
 }
 
-struct debug_registers registers(struct session *s)
+struct cassin_debug_registers registers(struct session *s)
 {
-	struct debug_registers r;
-	EXPECT_IS(engine_debug_registers(s->d, &r), 0);
+	struct cassin_debug_registers r;
+	EXPECT_IS(cassin_engine_debug_registers(s->d, &r), 0);
 	return r;
 }
 
 uint64_t step(struct world *w, struct session *s)
 {
-	EXPECT_IS(engine_debug_resume(s->d, true), 0);
+	EXPECT_IS(cassin_engine_debug_resume(s->d, true), 0);
 	expect_stop(w, s, SIGTRAP);
 	return registers(s).rip;
 }

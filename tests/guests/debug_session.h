@@ -11,7 +11,7 @@
 #include "runner.h"
 
 struct session {
-	struct debugger *d;
+	struct cassin_debugger *d;
 	uint64_t guest;
 	sem_t rung;
 };
@@ -20,11 +20,11 @@ struct session {
 void session_notify(void *opaque);
 void attach(struct world *w, struct session *s, uint64_t guest);
 void spawn_stopped(struct world *w, struct session *s, const char *name, const char *image, const char *args);
-struct debug_event await_event(struct world *w, struct session *s);
+struct cassin_debug_event await_event(struct world *w, struct session *s);
 /* The next event, which must be a stop for this reason. */
-struct debug_event expect_stop(struct world *w, struct session *s, int sig);
+struct cassin_debug_event expect_stop(struct world *w, struct session *s, int sig);
 void resume(struct session *s);
-struct debug_registers registers(struct session *s);
+struct cassin_debug_registers registers(struct session *s);
 /* One instruction; where the guest is then. */
 uint64_t step(struct world *w, struct session *s);
 /* Whether a guest uses the CPU, within five seconds. */

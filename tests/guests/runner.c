@@ -54,21 +54,21 @@ static size_t select_tests(const struct test **out, char **globs)
 static _Noreturn void run_here(struct world *w, const struct test *t)
 {
 	struct cassin_error_text err = {0};
-	struct engine_options options = {
+	struct cassin_engine_options options = {
 		.workers = t->workers ? t->workers : 2,
 		.pool_bytes = t->pool ? t->pool : pool_bytes,
 	};
-	int r = engine_create(&w->e, &options, &err);
+	int r = cassin_engine_create(&w->e, &options, &err);
 	if (r)
 		fail("engine: %s (%s)", err.text, strerror(-r));
 	expect_exit(w, spawn(w, "first", "hello", NULL), 0, 0);
 	expect_balance(w);
-	struct engine_stats before = stats_of(w);
+	struct cassin_engine_stats before = stats_of(w);
 	t->run(w, t);
 	if (w->e) {
 		expect_balance(w);
 		EXPECT_IS(stats_of(w).workers, before.workers);
-		engine_destroy(w->e);
+		cassin_engine_destroy(w->e);
 	}
 	fflush(stdout);
 	exit(0);
@@ -176,7 +176,7 @@ int main(int argc, char **argv)
 			again = true;
 		} else if (c == 'd') {
 			w.dir = optarg;
-		} else if (c != 'p' || size_parse(optarg, &pool_bytes)) {
+		} else if (c != 'p' || cassin_size_parse(optarg, &pool_bytes)) {
 			fputs(usage_text, c == 'h' ? stdout : stderr);
 			return c == 'h' ? 0 : 2;
 		}

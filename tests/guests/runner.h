@@ -20,7 +20,7 @@
 struct test;
 
 struct world {
-	struct engine *e;
+	struct cassin_engine *e;
 	const char *dir; /* where the ELF files are */
 	unsigned slow;   /* factor of all time limits */
 	bool verbose;
@@ -79,20 +79,20 @@ _Noreturn void fail(const char *format, ...) __attribute__((format(printf, 1, 2)
 			fail("%s:%d: %s is %lld, not %lld", __FILE_NAME__, __LINE__, #expr, is_, want_);               \
 	} while (0)
 
-/* A spec with this name, image and arguments (separated by spaces; NULL: none); spec_free() it. */
-struct guest_spec spec_of(struct world *w, const char *name, const char *image, const char *args);
+/* A spec with this name, image and arguments (separated by spaces; NULL: none); cassin_spec_free() it. */
+struct cassin_guest_spec spec_of(struct world *w, const char *name, const char *image, const char *args);
 /* Spawns and frees the spec. */
-uint64_t spawn_spec(struct world *w, struct guest_spec *s);
+uint64_t spawn_spec(struct world *w, struct cassin_guest_spec *s);
 uint64_t spawn(struct world *w, const char *name, const char *image, const char *args);
 
-struct guest_status status_of(struct world *w, uint64_t id);
+struct cassin_guest_status status_of(struct world *w, uint64_t id);
 /* Waits for a state or a line of the console, for ten seconds at most. */
-struct guest_status await_state(struct world *w, uint64_t id, enum guest_state state);
+struct cassin_guest_status await_state(struct world *w, uint64_t id, enum cassin_guest_state state);
 void await_text(struct world *w, uint64_t id, const char *text);
 /* What the console keeps, terminated; the next call overwrites it. */
 const char *console_of(struct world *w, uint64_t id);
 /* Waits for the end, whichever it is; for `patience` seconds at most. */
-struct guest_status await_end(struct world *w, uint64_t id, unsigned patience);
+struct cassin_guest_status await_end(struct world *w, uint64_t id, unsigned patience);
 /* Waits for the end and expects it to be this one; for `patience` seconds at most (0: ten). */
 void expect_exit(struct world *w, uint64_t id, int code, unsigned patience);
 void expect_crash(struct world *w, uint64_t id, const char *says);
@@ -101,7 +101,7 @@ void expect_says(const char *where, const char *text, const char *says);
 
 /* Removes all guests and expects all frames of theirs to be back. */
 void expect_balance(struct world *w);
-struct engine_stats stats_of(struct world *w);
+struct cassin_engine_stats stats_of(struct world *w);
 uint64_t now_ns(void);
 void sleep_ms(uint64_t ms);
 

@@ -7,27 +7,27 @@ static void with_input(struct world *w, const struct test *t)
 {
 	uint64_t id = spawn(w, "g", t->image, t->args);
 	await_text(w, id, t->says);
-	EXPECT_IS(engine_guest_input(w->e, id, "some input\n", 11), 11);
+	EXPECT_IS(cassin_engine_guest_input(w->e, id, "some input\n", 11), 11);
 	expect_exit(w, id, 0, 0);
 }
 
 static void names_and_arguments(struct world *w, const struct test *t)
 {
-	struct guest_spec s = spec_of(w, "a-name.with_all-3", t->image, "one two three");
+	struct cassin_guest_spec s = spec_of(w, "a-name.with_all-3", t->image, "one two three");
 	free(s.args[1]);
 	s.args[1] = strdup("");
 	uint64_t id = spawn_spec(w, &s);
 	expect_exit(w, id, 0, 0);
 	expect_says("the console", console_of(w, id), "hello, I am a-name.with_all-3 [|] [one] [] [three] [end]");
-	struct guest_spec copy;
-	EXPECT_IS(engine_guest_spec(w->e, id, &copy), 0);
+	struct cassin_guest_spec copy;
+	EXPECT_IS(cassin_engine_guest_spec(w->e, id, &copy), 0);
 	EXPECT_IS(copy.nargs, 3);
-	spec_free(&copy);
-	EXPECT_IS(engine_guest_spec(w->e, id + 1000, &copy), -ENOENT);
+	cassin_spec_free(&copy);
+	EXPECT_IS(cassin_engine_guest_spec(w->e, id + 1000, &copy), -ENOENT);
 	uint64_t found;
-	EXPECT_IS(engine_guest_find(w->e, "a-name.with_all-3", &found), 0);
+	EXPECT_IS(cassin_engine_guest_find(w->e, "a-name.with_all-3", &found), 0);
 	EXPECT_IS(found, id);
-	EXPECT_IS(engine_guest_find(w->e, "nobody", &found), -ENOENT);
+	EXPECT_IS(cassin_engine_guest_find(w->e, "nobody", &found), -ENOENT);
 }
 
 const struct test tests_calls[] = {

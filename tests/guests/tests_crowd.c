@@ -11,21 +11,21 @@ static void at_once(struct world *w, const struct test *t)
 	for (int i = 0; i < CROWD; i++) {
 		char name[32];
 		snprintf(name, sizeof name, "g%d", i);
-		struct guest_spec s = spec_of(w, name, t->image, t->args);
+		struct cassin_guest_spec s = spec_of(w, name, t->image, t->args);
 		s.memory = UINT64_C(1) << 20;
 		ids[i] = spawn_spec(w, &s);
 	}
 	for (int i = 0; i < CROWD; i++) {
 		await_text(w, ids[i], t->says);
-		EXPECT_IS(status_of(w, ids[i]).state, GUEST_RUNNING);
+		EXPECT_IS(status_of(w, ids[i]).state, CASSIN_GUEST_RUNNING);
 	}
 	EXPECT_IS(stats_of(w).running, CROWD);
 	EXPECT_IS(stats_of(w).cells, 1);
 	for (int i = 0; i < CROWD; i += 2)
-		EXPECT_IS(engine_guest_kill(w->e, ids[i]), 0);
+		EXPECT_IS(cassin_engine_guest_kill(w->e, ids[i]), 0);
 	EXPECT_IS(stats_of(w).running, CROWD / 2);
 	for (int i = 1; i < CROWD; i += 2)
-		EXPECT_IS(status_of(w, ids[i]).state, GUEST_RUNNING);
+		EXPECT_IS(status_of(w, ids[i]).state, CASSIN_GUEST_RUNNING);
 }
 
 /* All blocked: they must cost next to nothing. */
@@ -44,7 +44,7 @@ static void sharers(struct world *w, const struct test *t)
 	for (unsigned i = 0; i < SHARERS + 50; i++) {
 		char name[32];
 		snprintf(name, sizeof name, "g%u", i);
-		struct guest_spec s = spec_of(w, name, t->image, t->args);
+		struct cassin_guest_spec s = spec_of(w, name, t->image, t->args);
 		s.memory = UINT64_C(1) << 20;
 		uint64_t id = spawn_spec(w, &s);
 		await_text(w, id, t->says);

@@ -12,20 +12,20 @@ static void starts_before_the_first_instruction(struct world *w, const struct te
 	(void)t;
 	spawn_stopped(w, &s, "g", "life", "exit 7");
 	EXPECT(!expect_stop(w, &s, SIGTRAP).breakpoint);
-	struct debug_registers r = registers(&s);
+	struct cassin_debug_registers r = registers(&s);
 	EXPECT_IS(r.general[5], r.general[7]); /* rdi is the boot record's address, and so is rsp */
 	EXPECT_IS(r.cs & 3, 3);
 	EXPECT_IS(r.fctrl, 0x37f);
 	EXPECT_IS(r.mxcsr, 0x1f80);
-	EXPECT_IS(status_of(w, s.guest).state, GUEST_RUNNING);
+	EXPECT_IS(status_of(w, s.guest).state, CASSIN_GUEST_RUNNING);
 	EXPECT_IS(status_of(w, s.guest).counters.exits, 0);
 	resume(&s);
-	struct debug_event end = await_event(w, &s);
+	struct cassin_debug_event end = await_event(w, &s);
 	EXPECT_IS(end.kind, DEBUG_EXITED);
 	EXPECT_IS(end.code, 7);
-	EXPECT_IS(engine_debug_registers(s.d, &r), -ESRCH);
-	EXPECT_IS(engine_debug_resume(s.d, false), -ESRCH);
-	engine_debug_detach(s.d);
+	EXPECT_IS(cassin_engine_debug_registers(s.d, &r), -ESRCH);
+	EXPECT_IS(cassin_engine_debug_resume(s.d, false), -ESRCH);
+	cassin_engine_debug_detach(s.d);
 	expect_exit(w, s.guest, 7, 0);
 }
 
@@ -34,18 +34,18 @@ static void steps_to_the_end(struct world *w, const struct test *t)
 {
 	struct session s;
 	uint64_t at, steps = 0;
-	struct debug_event event;
+	struct cassin_debug_event event;
 	(void)t;
 	spawn_stopped(w, &s, "g", "life", "exit 3");
 	expect_stop(w, &s, SIGTRAP);
 	at = registers(&s).rip;
 	do {
 		uint64_t before = at;
-		EXPECT_IS(engine_debug_resume(s.d, true), 0);
+		EXPECT_IS(cassin_engine_debug_resume(s.d, true), 0);
 		event = await_event(w, &s);
 		if (event.kind == DEBUG_STOPPED) {
 			EXPECT_IS(event.signal, SIGTRAP);
-			struct debug_registers r = registers(&s);
+			struct cassin_debug_registers r = registers(&s);
 			EXPECT(!(r.rflags & 0x100));
 			at = r.rip;
 			EXPECT(at != before || steps > 10);
@@ -54,7 +54,7 @@ static void steps_to_the_end(struct world *w, const struct test *t)
 	EXPECT_IS(event.kind, DEBUG_EXITED);
 	EXPECT_IS(event.code, 3);
 	EXPECT(steps > 20);
-	engine_debug_detach(s.d);
+	cassin_engine_debug_detach(s.d);
 	expect_exit(w, spawn(w, "after", "memory", "zero 64"), 0, 0);
 }
 
@@ -68,51 +68,52 @@ static void breakpoint_stops_its_guest_alone(struct world *w, const struct test 
 	expect_stop(w, &s, SIGTRAP);
 	for (int i = 0; i < 12; i++)
 		va = step(w, &s);
-	EXPECT_IS(engine_guest_remove(w->e, s.guest), 0);
+	EXPECT_IS(cassin_engine_guest_remove(w->e, s.guest), 0);
 	EXPECT_IS(await_event(w, &s).kind, DEBUG_KILLED);
-	engine_debug_detach(s.d);
+	cassin_engine_debug_detach(s.d);
 
 	spawn_stopped(w, &s, "second", "life", "exit 7");
 	expect_stop(w, &s, SIGTRAP);
-	EXPECT_IS(engine_debug_read(s.d, va, code, sizeof code), sizeof code);
-	EXPECT_IS(engine_debug_breakpoint(s.d, va, true), 0);
-	EXPECT_IS(engine_debug_breakpoint(s.d, va, true), 0);
-	EXPECT_IS(engine_debug_read(s.d, va, again, sizeof again), sizeof again);
+	EXPECT_IS(cassin_engine_debug_read(s.d, va, code, sizeof code), sizeof code);
+	EXPECT_IS(cassin_engine_debug_breakpoint(s.d, va, true), 0);
+	EXPECT_IS(cassin_engine_debug_breakpoint(s.d, va, true), 0);
+	EXPECT_IS(cassin_engine_debug_read(s.d, va, again, sizeof again), sizeof again);
 	EXPECT_IS(memcmp(code, again, sizeof code), 0);
 	resume(&s);
 	expect_exit(w, spawn(w, "other", "life", "exit 5"), 5, 0);
 	EXPECT(expect_stop(w, &s, SIGTRAP).breakpoint);
 	EXPECT_IS(registers(&s).rip, va);
 	now = HLT ^ 0xff;
-	EXPECT_IS(engine_debug_write(s.d, va, &now, 1), 0); /* beneath the breakpoint */
-	EXPECT_IS(engine_debug_read(s.d, va, &now, 1), 1);
+	EXPECT_IS(cassin_engine_debug_write(s.d, va, &now, 1), 0); /* beneath the breakpoint */
+	EXPECT_IS(cassin_engine_debug_read(s.d, va, &now, 1), 1);
 	EXPECT_IS(now, HLT ^ 0xff);
-	EXPECT_IS(engine_debug_write(s.d, va, code, sizeof code), 0);
-	EXPECT_IS(engine_debug_breakpoint(s.d, va, false), 0);
-	EXPECT_IS(engine_debug_breakpoint(s.d, va, false), -ENOENT);
+	EXPECT_IS(cassin_engine_debug_write(s.d, va, code, sizeof code), 0);
+	EXPECT_IS(cassin_engine_debug_breakpoint(s.d, va, false), 0);
+	EXPECT_IS(cassin_engine_debug_breakpoint(s.d, va, false), -ENOENT);
 	EXPECT(step(w, &s) != va);
-	EXPECT_IS(engine_debug_breakpoint(s.d, va, true), 0); /* one that a detached debugger leaves behind */
-	engine_debug_detach(s.d);
+	EXPECT_IS(cassin_engine_debug_breakpoint(s.d, va, true), 0); /* one that a detached debugger leaves behind */
+	cassin_engine_debug_detach(s.d);
 	expect_exit(w, s.guest, 7, 0);
 }
 
 static void breakpoints_are_bounded(struct world *w, const struct test *t)
 {
 	struct session s;
-	struct debug_registers r;
+	struct cassin_debug_registers r;
 	unsigned n = 0;
 	(void)t;
 	spawn_stopped(w, &s, "g", "life", "exit 7");
 	expect_stop(w, &s, SIGTRAP);
 	r = registers(&s);
-	EXPECT_IS(engine_debug_breakpoint(s.d, 0x20, true), -EFAULT);
-	EXPECT_IS(engine_debug_breakpoint(s.d, CASSIN_VA_END, true), -EFAULT);
-	EXPECT_IS(engine_debug_breakpoint(s.d, UINT64_MAX, true), -EFAULT);
-	while (n < 2 * DEBUG_BREAKPOINTS_MAX && !engine_debug_breakpoint(s.d, r.general[7] - 4000 + n, true))
+	EXPECT_IS(cassin_engine_debug_breakpoint(s.d, 0x20, true), -EFAULT);
+	EXPECT_IS(cassin_engine_debug_breakpoint(s.d, CASSIN_VA_END, true), -EFAULT);
+	EXPECT_IS(cassin_engine_debug_breakpoint(s.d, UINT64_MAX, true), -EFAULT);
+	while (n < 2 * CASSIN_DEBUG_BREAKPOINTS_MAX &&
+	       !cassin_engine_debug_breakpoint(s.d, r.general[7] - 4000 + n, true))
 		n++;
-	EXPECT_IS(n, DEBUG_BREAKPOINTS_MAX);
-	EXPECT_IS(engine_debug_breakpoint(s.d, r.general[7] - 4000 + n, true), -ENOSPC);
-	engine_debug_detach(s.d);
+	EXPECT_IS(n, CASSIN_DEBUG_BREAKPOINTS_MAX);
+	EXPECT_IS(cassin_engine_debug_breakpoint(s.d, r.general[7] - 4000 + n, true), -ENOSPC);
+	cassin_engine_debug_detach(s.d);
 	expect_exit(w, s.guest, 7, 0);
 }
 
@@ -125,19 +126,19 @@ static void stops_one_that_computes(struct world *w, const struct test *t)
 	for (int round = 0; round < 3; round++) {
 		attach(w, &s, id);
 		expect_stop(w, &s, SIGTRAP);
-		EXPECT_IS(engine_debug_attach(w->e, id, session_notify, &s.rung, &other.d), -EBUSY);
-		struct debug_registers r = registers(&s), again;
+		EXPECT_IS(cassin_engine_debug_attach(w->e, id, session_notify, &s.rung, &other.d), -EBUSY);
+		struct cassin_debug_registers r = registers(&s), again;
 		EXPECT(r.rip);
 		memset(r.xmm[3], 0x5a, sizeof r.xmm[3]);
 		r.xmm[15][0] = (uint8_t)round;
 		r.general[13] = 0x123456789abcdef0 + (unsigned)round;
-		EXPECT_IS(engine_debug_set_registers(s.d, &r), 0);
+		EXPECT_IS(cassin_engine_debug_set_registers(s.d, &r), 0);
 		EXPECT(runs_on(w, beside));
 		resume(&s);
-		EXPECT_IS(engine_debug_registers(s.d, &again), -EBUSY);
-		EXPECT_IS(engine_debug_read(s.d, r.rip, &again, 1), -EBUSY);
+		EXPECT_IS(cassin_engine_debug_registers(s.d, &again), -EBUSY);
+		EXPECT_IS(cassin_engine_debug_read(s.d, r.rip, &again, 1), -EBUSY);
 		EXPECT(runs_on(w, id));
-		EXPECT_IS(engine_debug_stop(s.d), 0);
+		EXPECT_IS(cassin_engine_debug_stop(s.d), 0);
 		expect_stop(w, &s, SIGINT);
 		again = registers(&s);
 		EXPECT_IS(memcmp(again.xmm, r.xmm, sizeof r.xmm), 0);
@@ -146,7 +147,7 @@ static void stops_one_that_computes(struct world *w, const struct test *t)
 			step(w, &s);
 		EXPECT_IS(registers(&s).general[13], r.general[13]);
 		EXPECT_IS(memcmp(registers(&s).xmm, r.xmm, sizeof r.xmm), 0);
-		engine_debug_detach(s.d);
+		cassin_engine_debug_detach(s.d);
 		EXPECT(runs_on(w, id));
 	}
 	(void)t;
@@ -165,24 +166,24 @@ static void waits_on_behind_the_stop(struct world *w, const struct test *t)
 	uint64_t at = registers(&s).rip;
 	resume(&s);
 	sleep_ms(50);
-	EXPECT_IS(engine_debug_stop(s.d), 0);
+	EXPECT_IS(cassin_engine_debug_stop(s.d), 0);
 	expect_stop(w, &s, SIGINT);
 	EXPECT_IS(registers(&s).rip, at);
-	EXPECT_IS(engine_guest_park(w->e, id), -EBUSY);
-	EXPECT_IS(engine_guest_input(w->e, id, "one\n", 4), 4);
+	EXPECT_IS(cassin_engine_guest_park(w->e, id), -EBUSY);
+	EXPECT_IS(cassin_engine_guest_input(w->e, id, "one\n", 4), 4);
 	sleep_ms(100);
 	EXPECT(!strstr(console_of(w, id), "one"));
 	resume(&s);
 	await_text(w, id, "read: one");
-	EXPECT_IS(engine_debug_stop(s.d), 0);
+	EXPECT_IS(cassin_engine_debug_stop(s.d), 0);
 	expect_stop(w, &s, SIGINT);
-	EXPECT_IS(engine_debug_resume(s.d, true), 0); /* ends with the wait */
+	EXPECT_IS(cassin_engine_debug_resume(s.d, true), 0); /* ends with the wait */
 	sleep_ms(50);
-	EXPECT_IS(engine_guest_input(w->e, id, "two\n", 4), 4);
+	EXPECT_IS(cassin_engine_guest_input(w->e, id, "two\n", 4), 4);
 	expect_stop(w, &s, SIGTRAP);
-	engine_debug_detach(s.d);
+	cassin_engine_debug_detach(s.d);
 	await_text(w, id, "read: two");
-	EXPECT_IS(engine_guest_input(w->e, id, "", 0), 0);
+	EXPECT_IS(cassin_engine_guest_input(w->e, id, "", 0), 0);
 	expect_exit(w, id, 0, 0);
 }
 
@@ -195,17 +196,18 @@ static void parked_one_is_unfolded(struct world *w, const struct test *t)
 		uint64_t id = spawn(w, look ? "looked-at" : "left-alone", "life", "read");
 		while (!status_of(w, id).ready)
 			sleep_ms(2);
-		EXPECT_IS(engine_guest_park(w->e, id), 0);
+		EXPECT_IS(cassin_engine_guest_park(w->e, id), 0);
 		EXPECT(status_of(w, id).parked);
 		attach(w, &s, id);
 		expect_stop(w, &s, SIGTRAP);
 		EXPECT(!status_of(w, id).parked);
 		if (look)
-			EXPECT_IS(engine_debug_read(s.d, registers(&s).general[7], bytes, sizeof bytes), sizeof bytes);
-		engine_debug_detach(s.d);
-		EXPECT_IS(engine_guest_park(w->e, id), 0); /* it waits again */
+			EXPECT_IS(cassin_engine_debug_read(s.d, registers(&s).general[7], bytes, sizeof bytes),
+				  sizeof bytes);
+		cassin_engine_debug_detach(s.d);
+		EXPECT_IS(cassin_engine_guest_park(w->e, id), 0); /* it waits again */
 		EXPECT(status_of(w, id).parked);
-		EXPECT_IS(engine_guest_input(w->e, id, "one\n", 4), 4);
+		EXPECT_IS(cassin_engine_guest_input(w->e, id, "one\n", 4), 4);
 		await_text(w, id, "read: one");
 	}
 }
@@ -226,7 +228,7 @@ static void sleeper_wakes_in_time(struct world *w, const struct test *t)
 	while (status_of(w, id).counters.hypercalls == before && now_ns() < end)
 		sleep_ms(2);
 	EXPECT(status_of(w, id).counters.hypercalls > before);
-	engine_debug_detach(s.d);
+	cassin_engine_debug_detach(s.d);
 }
 
 static void crash_stops_first(struct world *w, const struct test *t)
@@ -247,11 +249,11 @@ static void crash_stops_first(struct world *w, const struct test *t)
 		expect_stop(w, &s, SIGTRAP);
 		resume(&s);
 		expect_stop(w, &s, ways[i].signal);
-		EXPECT_IS(status_of(w, s.guest).state, GUEST_RUNNING);
+		EXPECT_IS(status_of(w, s.guest).state, CASSIN_GUEST_RUNNING);
 		EXPECT(registers(&s).rip);
-		EXPECT_IS(engine_debug_resume(s.d, i % 2), 0);
+		EXPECT_IS(cassin_engine_debug_resume(s.d, i % 2), 0);
 		EXPECT_IS(await_event(w, &s).kind, DEBUG_CRASHED);
-		engine_debug_detach(s.d);
+		cassin_engine_debug_detach(s.d);
 		expect_crash(w, s.guest, ways[i].says);
 	}
 }
@@ -264,7 +266,7 @@ static void detaching_from_a_crash_ends_it(struct world *w, const struct test *t
 	expect_stop(w, &s, SIGTRAP);
 	resume(&s);
 	expect_stop(w, &s, SIGILL);
-	engine_debug_detach(s.d);
+	cassin_engine_debug_detach(s.d);
 	expect_crash(w, s.guest, "invalid opcode");
 }
 
@@ -277,14 +279,14 @@ static void crash_can_be_repaired(struct world *w, const struct test *t)
 	expect_stop(w, &s, SIGTRAP);
 	resume(&s);
 	expect_stop(w, &s, SIGILL);
-	struct debug_registers r = registers(&s);
+	struct cassin_debug_registers r = registers(&s);
 	r.rip += 2; /* behind the ud2 */
-	EXPECT_IS(engine_debug_set_registers(s.d, &r), 0);
+	EXPECT_IS(cassin_engine_debug_set_registers(s.d, &r), 0);
 	resume(&s);
 	EXPECT_IS(await_event(w, &s).kind, DEBUG_EXITED);
-	engine_debug_detach(s.d);
+	cassin_engine_debug_detach(s.d);
 	await_end(w, s.guest, 10);
-	EXPECT(!engine_guest_report(w->e, s.guest));
+	EXPECT(!cassin_engine_guest_report(w->e, s.guest));
 }
 
 /* A function that a debugger calls returns to where nothing is executable. */
@@ -294,15 +296,15 @@ static void breakpoint_need_not_be_in_code(struct world *w, const struct test *t
 	(void)t;
 	spawn_stopped(w, &s, "g", "life", "exit 7");
 	expect_stop(w, &s, SIGTRAP);
-	struct debug_registers before = registers(&s), r = before;
-	EXPECT_IS(engine_debug_breakpoint(s.d, r.general[7] - 256, true), 0);
+	struct cassin_debug_registers before = registers(&s), r = before;
+	EXPECT_IS(cassin_engine_debug_breakpoint(s.d, r.general[7] - 256, true), 0);
 	r.rip = r.general[7] - 256;
-	EXPECT_IS(engine_debug_set_registers(s.d, &r), 0);
+	EXPECT_IS(cassin_engine_debug_set_registers(s.d, &r), 0);
 	resume(&s);
 	EXPECT(expect_stop(w, &s, SIGTRAP).breakpoint);
 	EXPECT_IS(registers(&s).rip, r.rip);
-	EXPECT_IS(engine_debug_set_registers(s.d, &before), 0);
-	engine_debug_detach(s.d);
+	EXPECT_IS(cassin_engine_debug_set_registers(s.d, &before), 0);
+	cassin_engine_debug_detach(s.d);
 	expect_exit(w, s.guest, 7, 0);
 }
 
@@ -316,61 +318,61 @@ static void others_may_end_it(struct world *w, const struct test *t)
 		attach(w, &s, id);
 		expect_stop(w, &s, SIGTRAP);
 		if (way == 0)
-			EXPECT_IS(engine_guest_restart(w->e, id, &err), 0);
+			EXPECT_IS(cassin_engine_guest_restart(w->e, id, &err), 0);
 		else if (way == 1)
-			EXPECT_IS(engine_guest_stop(w->e, id, 10 * MS), 0);
+			EXPECT_IS(cassin_engine_guest_stop(w->e, id, 10 * MS), 0);
 		else
-			EXPECT_IS(engine_guest_remove(w->e, id), 0);
+			EXPECT_IS(cassin_engine_guest_remove(w->e, id), 0);
 		EXPECT_IS(await_event(w, &s).kind, DEBUG_KILLED);
-		EXPECT_IS(engine_debug_stop(s.d), -ESRCH);
-		engine_debug_detach(s.d);
+		EXPECT_IS(cassin_engine_debug_stop(s.d), -ESRCH);
+		cassin_engine_debug_detach(s.d);
 		if (way == 1)
-			EXPECT_IS(engine_guest_restart(w->e, id, &err), 0);
+			EXPECT_IS(cassin_engine_guest_restart(w->e, id, &err), 0);
 	}
-	EXPECT_IS(engine_debug_attach(w->e, id, session_notify, &s.rung, &s.d), -ENOENT);
+	EXPECT_IS(cassin_engine_debug_attach(w->e, id, session_notify, &s.rung, &s.d), -ENOENT);
 	id = spawn(w, "ended", "life", "exit 0");
 	expect_exit(w, id, 0, 0);
-	EXPECT_IS(engine_debug_attach(w->e, id, session_notify, &s.rung, &s.d), -ESRCH);
+	EXPECT_IS(cassin_engine_debug_attach(w->e, id, session_notify, &s.rung, &s.d), -ESRCH);
 }
 
 static void what_it_must_not_reach(struct world *w, const struct test *t)
 {
 	struct session s;
 	uint64_t id = spawn(w, "g", "hog", "spin");
-	unsigned char bytes[DEBUG_IO_MAX] = {1};
+	unsigned char bytes[CASSIN_DEBUG_IO_MAX] = {1};
 	(void)t;
 	await_text(w, id, "spinning");
 	attach(w, &s, id);
 	expect_stop(w, &s, SIGTRAP);
-	struct debug_registers r = registers(&s), bad = r;
+	struct cassin_debug_registers r = registers(&s), bad = r;
 	bad.rip = CASSIN_VA_END;
-	EXPECT_IS(engine_debug_set_registers(s.d, &bad), -EINVAL);
+	EXPECT_IS(cassin_engine_debug_set_registers(s.d, &bad), -EINVAL);
 	bad.rip = r.rip;
 	bad.fs_base = CASSIN_VA_END;
-	EXPECT_IS(engine_debug_set_registers(s.d, &bad), -EINVAL);
+	EXPECT_IS(cassin_engine_debug_set_registers(s.d, &bad), -EINVAL);
 	bad.fs_base = r.fs_base;
 	bad.rflags = UINT64_MAX;
 	bad.cs = 8;
 	bad.mxcsr = UINT32_MAX;
-	EXPECT_IS(engine_debug_set_registers(s.d, &bad), 0);
+	EXPECT_IS(cassin_engine_debug_set_registers(s.d, &bad), 0);
 	EXPECT_IS(registers(&s).cs, r.cs);
-	EXPECT_IS(engine_debug_read(s.d, 0, bytes, 1), -EFAULT);
-	EXPECT_IS(engine_debug_read(s.d, 0x8000000000, bytes, 1), -EFAULT);
-	EXPECT_IS(engine_debug_read(s.d, UINT64_MAX, bytes, 2), -EFAULT);
-	EXPECT_IS(engine_debug_write(s.d, 0x8000000000, bytes, 1), -EFAULT);
-	EXPECT_IS(engine_debug_write(s.d, 0x8000000000 - 1, bytes, 2), -EFAULT);
-	EXPECT_IS(engine_debug_write(s.d, UINT64_MAX, bytes, 2), -EFAULT);
-	EXPECT_IS(engine_debug_write(s.d, 0x400000, bytes, DEBUG_IO_MAX + 1), -EINVAL);
+	EXPECT_IS(cassin_engine_debug_read(s.d, 0, bytes, 1), -EFAULT);
+	EXPECT_IS(cassin_engine_debug_read(s.d, 0x8000000000, bytes, 1), -EFAULT);
+	EXPECT_IS(cassin_engine_debug_read(s.d, UINT64_MAX, bytes, 2), -EFAULT);
+	EXPECT_IS(cassin_engine_debug_write(s.d, 0x8000000000, bytes, 1), -EFAULT);
+	EXPECT_IS(cassin_engine_debug_write(s.d, 0x8000000000 - 1, bytes, 2), -EFAULT);
+	EXPECT_IS(cassin_engine_debug_write(s.d, UINT64_MAX, bytes, 2), -EFAULT);
+	EXPECT_IS(cassin_engine_debug_write(s.d, 0x400000, bytes, CASSIN_DEBUG_IO_MAX + 1), -EINVAL);
 	/* Above the stack: a guard page, the clock page, the info page. */
 	uint64_t high = (r.general[7] | 0xfff) + 1;
-	while (engine_debug_read(s.d, high, bytes, 1) == 1)
+	while (cassin_engine_debug_read(s.d, high, bytes, 1) == 1)
 		high += 4096;
-	EXPECT_IS(engine_debug_read(s.d, high - 16, bytes, 64), 16);
-	EXPECT_IS(engine_debug_read(s.d, high + 4096, bytes, 8), 8);
-	EXPECT_IS(engine_debug_write(s.d, high + 4096, bytes, 8), -EFAULT);
-	EXPECT_IS(engine_debug_write(s.d, high + 8192, bytes, 8), -EFAULT);
-	EXPECT_IS(engine_debug_write(s.d, high - 4, bytes, 8), -EFAULT);
-	engine_debug_detach(s.d);
+	EXPECT_IS(cassin_engine_debug_read(s.d, high - 16, bytes, 64), 16);
+	EXPECT_IS(cassin_engine_debug_read(s.d, high + 4096, bytes, 8), 8);
+	EXPECT_IS(cassin_engine_debug_write(s.d, high + 4096, bytes, 8), -EFAULT);
+	EXPECT_IS(cassin_engine_debug_write(s.d, high + 8192, bytes, 8), -EFAULT);
+	EXPECT_IS(cassin_engine_debug_write(s.d, high - 4, bytes, 8), -EFAULT);
+	cassin_engine_debug_detach(s.d);
 	EXPECT(runs_on(w, id));
 }
 
@@ -384,12 +386,12 @@ static void leaves_no_trace(struct world *w, const struct test *t)
 	for (int round = 0; round < 60 && !over; round++) {
 		sleep_ms((unsigned)round % 7);
 		sem_init(&s.rung, 0, 0);
-		if (engine_debug_attach(w->e, id, session_notify, &s.rung, &s.d))
+		if (cassin_engine_debug_attach(w->e, id, session_notify, &s.rung, &s.d))
 			break;
 		over = await_event(w, &s).kind != DEBUG_STOPPED;
 		for (int i = 0; i < round % 5 && !over; i++)
-			over = engine_debug_resume(s.d, true) || await_event(w, &s).kind != DEBUG_STOPPED;
-		engine_debug_detach(s.d);
+			over = cassin_engine_debug_resume(s.d, true) || await_event(w, &s).kind != DEBUG_STOPPED;
+		cassin_engine_debug_detach(s.d);
 	}
 	expect_exit(w, id, 0, t->seconds);
 }
@@ -402,7 +404,7 @@ static void capped_ones_get_their_turns(struct world *w, const struct test *t)
 	for (int i = 0; i < 3; i++) {
 		char name[16];
 		snprintf(name, sizeof name, "g%d", i);
-		struct guest_spec spec = spec_of(w, name, "hog", "spin");
+		struct cassin_guest_spec spec = spec_of(w, name, "hog", "spin");
 		spec.cpu_quota_us = 20000;
 		spec.cpu_period_us = 100000;
 		ids[i] = spawn_spec(w, &spec);
@@ -416,7 +418,7 @@ static void capped_ones_get_their_turns(struct world *w, const struct test *t)
 			step(w, &s);
 		EXPECT(runs_on(w, ids[(round + 1) % 3]));
 		EXPECT(runs_on(w, ids[(round + 2) % 3]));
-		engine_debug_detach(s.d);
+		cassin_engine_debug_detach(s.d);
 		EXPECT(runs_on(w, ids[round % 3]));
 	}
 }
@@ -432,24 +434,24 @@ static void user_code_is_seen_as_it_is(struct world *w, const struct test *t)
 	for (;;) {
 		attach(w, &s, id);
 		expect_stop(w, &s, SIGTRAP);
-		EXPECT_IS(engine_debug_read(s.d, code, bytes, sizeof bytes), sizeof bytes);
+		EXPECT_IS(cassin_engine_debug_read(s.d, code, bytes, sizeof bytes), sizeof bytes);
 		if (!memcmp(bytes, spin, sizeof bytes))
 			break;
-		engine_debug_detach(s.d);
+		cassin_engine_debug_detach(s.d);
 		EXPECT(now_ns() < end);
 	}
 	uint64_t rip = registers(&s).rip;
 	EXPECT(rip == code || rip == code + 8);
-	EXPECT_IS(engine_debug_write(s.d, code, spin, sizeof spin), -EFAULT);
+	EXPECT_IS(cassin_engine_debug_write(s.d, code, spin, sizeof spin), -EFAULT);
 	while ((rip = step(w, &s)) < code + sizeof spin) { /* until its time is over, and a step is its kernel's */
 		EXPECT(rip == code || rip == code + 8);
 		EXPECT(now_ns() < end);
 	}
-	EXPECT_IS(engine_debug_read(s.d, code, bytes, sizeof bytes), sizeof bytes);
+	EXPECT_IS(cassin_engine_debug_read(s.d, code, bytes, sizeof bytes), sizeof bytes);
 	EXPECT(memcmp(bytes, spin, sizeof bytes));
-	engine_debug_detach(s.d);
+	cassin_engine_debug_detach(s.d);
 	EXPECT(runs_on(w, id));
-	EXPECT_IS(engine_guest_kill(w->e, id), 0);
+	EXPECT_IS(cassin_engine_guest_kill(w->e, id), 0);
 }
 
 #define DEBUG(what, fn)                                                                                                \

@@ -13,7 +13,7 @@
 static void crashes_if_raised(struct world *w, const struct test *t)
 {
 	uint64_t id = spawn(w, t->image, t->image, t->args);
-	if (await_end(w, id, 10).state == GUEST_CRASHED)
+	if (await_end(w, id, 10).state == CASSIN_GUEST_CRASHED)
 		expect_crash(w, id, t->says);
 	else
 		expect_says("the console", console_of(w, id), "did not end me");

@@ -26,26 +26,26 @@ static void make_file(const void *bytes, size_t size)
 	EXPECT(out && fwrite(bytes, 1, size, out) == size && fclose(out) == 0);
 }
 
-static void add_file(struct guest_spec *s, const char *name)
+static void add_file(struct cassin_guest_spec *s, const char *name)
 {
 	struct cassin_error_text err = {{0}};
 	char text[128];
 	snprintf(text, sizeof text, "%s=%s", name, made);
-	if (spec_add_file(s, text, &err))
+	if (cassin_spec_add_file(s, text, &err))
 		fail("%s", err.text);
 }
 
 /* A text in the spec, and a file of the host. */
-static struct guest_spec with_both(struct world *w, const char *name, const struct test *t)
+static struct cassin_guest_spec with_both(struct world *w, const char *name, const struct test *t)
 {
 	static const char json[] = "{\"files\": [{\"name\": \"greeting\", \"text\": \"hello, guest\"}]}";
 	static unsigned char numbers[NUMBERS_SIZE];
 	struct cassin_error_text err = {{0}};
-	struct guest_spec s = spec_of(w, name, t->image, t->args);
+	struct cassin_guest_spec s = spec_of(w, name, t->image, t->args);
 	for (size_t i = 0; i < sizeof numbers; i++)
 		numbers[i] = (unsigned char)(i * 7 + (i >> 12));
 	make_file(numbers, sizeof numbers);
-	if (spec_parse(&s, json, sizeof json - 1, "test", &err))
+	if (cassin_spec_parse(&s, json, sizeof json - 1, "test", &err))
 		fail("%s", err.text);
 	add_file(&s, "lib/numbers");
 	return s;
@@ -53,19 +53,19 @@ static struct guest_spec with_both(struct world *w, const char *name, const stru
 
 static void passes_with_files(struct world *w, const struct test *t)
 {
-	struct guest_spec s = with_both(w, "g", t);
+	struct cassin_guest_spec s = with_both(w, "g", t);
 	uint64_t id = spawn_spec(w, &s);
 	expect_exit(w, id, 0, 0);
-	struct guest_spec copy;
-	EXPECT_IS(engine_guest_spec(w->e, id, &copy), 0);
+	struct cassin_guest_spec copy;
+	EXPECT_IS(cassin_engine_guest_spec(w->e, id, &copy), 0);
 	EXPECT_IS(copy.nfiles, 2);
 	expect_balance(w);
-	spec_free(&copy); /* it outlives the guest */
+	cassin_spec_free(&copy); /* it outlives the guest */
 }
 
-static struct guest_spec with_text(struct world *w, const char *name, const struct test *t, const char *text)
+static struct cassin_guest_spec with_text(struct world *w, const char *name, const struct test *t, const char *text)
 {
-	struct guest_spec s = spec_of(w, name, t->image, t->args);
+	struct cassin_guest_spec s = spec_of(w, name, t->image, t->args);
 	make_file(text, strlen(text));
 	add_file(&s, "words");
 	return s;
@@ -73,15 +73,15 @@ static struct guest_spec with_text(struct world *w, const char *name, const stru
 
 static void restarts_with_the_same(struct world *w, const struct test *t)
 {
-	struct guest_spec s = with_text(w, "g", t, "first");
+	struct cassin_guest_spec s = with_text(w, "g", t, "first");
 	uint64_t id = spawn_spec(w, &s);
 	expect_exit(w, id, 0, 0);
 	make_file("second", 6);
-	EXPECT_IS(engine_guest_restart(w->e, id, NULL), 0);
+	EXPECT_IS(cassin_engine_guest_restart(w->e, id, NULL), 0);
 	expect_exit(w, id, 0, 0);
 	expect_says("the console", console_of(w, id), "first.\nfirst.");
-	EXPECT_IS(engine_guest_remove(w->e, id), 0);
-	struct guest_spec anew = spec_of(w, "g", t->image, t->args);
+	EXPECT_IS(cassin_engine_guest_remove(w->e, id), 0);
+	struct cassin_guest_spec anew = spec_of(w, "g", t->image, t->args);
 	add_file(&anew, "words");
 	id = spawn_spec(w, &anew);
 	expect_exit(w, id, 0, 0);
@@ -90,10 +90,10 @@ static void restarts_with_the_same(struct world *w, const struct test *t)
 
 static uint64_t clone_of(struct world *w, const char *name, const char *template, const char *text)
 {
-	struct guest_spec s;
-	spec_init(&s);
+	struct cassin_guest_spec s;
+	cassin_spec_init(&s);
 	s.name = strdup(name);
-	s.template = strdup(template);
+	s.from_template = strdup(template);
 	if (text) {
 		make_file(text, strlen(text));
 		add_file(&s, "words");
@@ -104,15 +104,15 @@ static uint64_t clone_of(struct world *w, const char *name, const char *template
 static void clones_have_the_template_s_or_their_own(struct world *w, const struct test *t)
 {
 	struct cassin_error_text err = {{0}};
-	struct guest_spec s = with_text(w, "mould", t, "common");
-	EXPECT_IS(engine_template_create(w->e, &s, 50 * 1000 * MS, NULL, &err), 0);
-	spec_free(&s);
+	struct cassin_guest_spec s = with_text(w, "mould", t, "common");
+	EXPECT_IS(cassin_engine_template_create(w->e, &s, 50 * 1000 * MS, NULL, &err), 0);
+	cassin_spec_free(&s);
 	uint64_t own = clone_of(w, "own", "mould", "mine"), same = clone_of(w, "same", "mould", NULL);
 	expect_exit(w, own, 0, 0);
 	expect_exit(w, same, 0, 0);
 	expect_says("the console", console_of(w, own), "mine.");
 	expect_says("the console", console_of(w, same), "common.");
-	EXPECT_IS(engine_template_remove(w->e, "mould"), 0);
+	EXPECT_IS(cassin_engine_template_remove(w->e, "mould"), 0);
 	expect_balance(w);
 }
 
@@ -131,28 +131,28 @@ static void refused_by_the_host(struct world *w, const struct test *t)
 	struct cassin_error_text err = {{0}};
 	uint64_t id;
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-		struct guest_spec s = spec_of(w, "g", t->image, t->args);
-		EXPECT_IS(spec_add_file(&s, bad[i].path, &err), 0);
-		EXPECT_IS(engine_guest_spawn(w->e, &s, &id, &err), bad[i].code);
+		struct cassin_guest_spec s = spec_of(w, "g", t->image, t->args);
+		EXPECT_IS(cassin_spec_add_file(&s, bad[i].path, &err), 0);
+		EXPECT_IS(cassin_engine_guest_spawn(w->e, &s, &id, &err), bad[i].code);
 		expect_says("the error", err.text, bad[i].says);
-		spec_free(&s);
+		cassin_spec_free(&s);
 	}
-	struct guest_spec s = with_text(w, "g", t, "");
+	struct cassin_guest_spec s = with_text(w, "g", t, "");
 	EXPECT_IS(truncate(made, (16 << 20) + 1), 0);
-	EXPECT_IS(engine_guest_spawn(w->e, &s, &id, &err), -EFBIG);
+	EXPECT_IS(cassin_engine_guest_spawn(w->e, &s, &id, &err), -EFBIG);
 	expect_says("the error", err.text, "larger than 16 MiB");
 	EXPECT_IS(truncate(made, 9 << 20), 0);
 	add_file(&s, "again"); /* each is allowed; both are not */
-	EXPECT_IS(engine_guest_spawn(w->e, &s, &id, &err), -EFBIG);
+	EXPECT_IS(cassin_engine_guest_spawn(w->e, &s, &id, &err), -EFBIG);
 	expect_says("the error", err.text, "g: file again: with the files before it larger than 16 MiB");
-	spec_free(&s);
-	struct guest_spec good = with_text(w, "g", t, "well");
+	cassin_spec_free(&s);
+	struct cassin_guest_spec good = with_text(w, "g", t, "well");
 	expect_exit(w, spawn_spec(w, &good), 0, 0);
 }
 
 static void opened_by_the_library(struct world *w, const struct test *t)
 {
-	struct guest_spec s = with_both(w, "g", t);
+	struct cassin_guest_spec s = with_both(w, "g", t);
 	expect_exit(w, spawn_spec(w, &s), 0, 0);
 }
 

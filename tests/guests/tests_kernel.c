@@ -14,7 +14,7 @@
 
 static void with_memory(struct world *w, const struct test *t)
 {
-	struct guest_spec s = spec_of(w, t->image, t->image, t->args);
+	struct cassin_guest_spec s = spec_of(w, t->image, t->image, t->args);
 	s.memory = UINT64_C(64) << 20;
 	expect_exit(w, spawn_spec(w, &s), 0, t->seconds);
 }
@@ -29,7 +29,7 @@ static int connect_to(struct world *w, uint64_t id)
 	int ends[2];
 	EXPECT_IS(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
 	EXPECT_IS(fcntl(ends[1], F_SETFL, O_NONBLOCK), 0);
-	EXPECT_IS(engine_guest_connect(w->e, id, 7, ends[1]), 0);
+	EXPECT_IS(cassin_engine_guest_connect(w->e, id, 7, ends[1]), 0);
 	return ends[0];
 }
 
@@ -57,7 +57,7 @@ static void one_exit_a_request(struct world *w, const struct test *t)
 	ask(idle);
 	close(fd);
 	ask(idle);
-	EXPECT_IS(engine_guest_stop(w->e, id, 10000 * MS), 0);
+	EXPECT_IS(cassin_engine_guest_stop(w->e, id, 10000 * MS), 0);
 	expect_exit(w, id, 0, 0);
 	expect_says("the console", console_of(w, id), "goodbye");
 	close(idle);
@@ -69,11 +69,11 @@ static void lines(struct world *w, const struct test *t)
 	await_text(w, id, "waiting");
 	static const char text[] = "a\nbc\n\nlonger than its buffer\nthe rest";
 	for (size_t i = 0; text[i]; i++) {
-		EXPECT_IS(engine_guest_input(w->e, id, text + i, 1), 1);
+		EXPECT_IS(cassin_engine_guest_input(w->e, id, text + i, 1), 1);
 		if (i % 5 == 0)
 			sleep_ms(3);
 	}
-	EXPECT_IS(engine_guest_input(w->e, id, "", 0), 0);
+	EXPECT_IS(cassin_engine_guest_input(w->e, id, "", 0), 0);
 	expect_exit(w, id, 0, 0);
 	expect_says("the console", console_of(w, id), t->says);
 }
@@ -82,10 +82,10 @@ static void stop_at_end(struct world *w, const struct test *t)
 {
 	uint64_t id = spawn(w, "g", t->image, t->args);
 	await_text(w, id, "waiting");
-	EXPECT_IS(engine_guest_input(w->e, id, "a line\n", 7), 7);
+	EXPECT_IS(cassin_engine_guest_input(w->e, id, "a line\n", 7), 7);
 	sleep_ms(20);
-	EXPECT_IS(status_of(w, id).state, GUEST_RUNNING);
-	EXPECT_IS(engine_guest_stop(w->e, id, 10000 * MS), 0);
+	EXPECT_IS(status_of(w, id).state, CASSIN_GUEST_RUNNING);
+	EXPECT_IS(cassin_engine_guest_stop(w->e, id, 10000 * MS), 0);
 	expect_exit(w, id, 0, 0);
 	expect_says("the console", console_of(w, id), t->says);
 }

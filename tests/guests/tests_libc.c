@@ -14,8 +14,8 @@ static void lines(struct world *w, const struct test *t)
 	static const char text[] = "1 + 2\n40 + 2\n";
 	uint64_t id = spawn(w, "g", t->image, t->args);
 	await_text(w, id, "waiting");
-	EXPECT_IS(engine_guest_input(w->e, id, text, sizeof text - 1), sizeof text - 1);
-	EXPECT_IS(engine_guest_input(w->e, id, "", 0), 0);
+	EXPECT_IS(cassin_engine_guest_input(w->e, id, text, sizeof text - 1), sizeof text - 1);
+	EXPECT_IS(cassin_engine_guest_input(w->e, id, "", 0), 0);
 	expect_exit(w, id, 0, 0);
 	expect_says("the console", console_of(w, id), t->says);
 }
@@ -26,12 +26,12 @@ static void sleeps(struct world *w, const struct test *t)
 	uint64_t id = spawn(w, "g", t->image, t->args);
 	int r;
 	await_text(w, id, "sleeping");
-	for (int i = 0; (r = engine_guest_park(w->e, id)) == -EBUSY && i < 2000; i++)
+	for (int i = 0; (r = cassin_engine_guest_park(w->e, id)) == -EBUSY && i < 2000; i++)
 		sleep_ms(2);
 	if (r)
 		fail("it does not sleep: %s", console_of(w, id));
-	EXPECT_IS(status_of(w, id).state, GUEST_RUNNING);
-	EXPECT_IS(engine_guest_kill(w->e, id), 0);
+	EXPECT_IS(status_of(w, id).state, CASSIN_GUEST_RUNNING);
+	EXPECT_IS(cassin_engine_guest_kill(w->e, id), 0);
 }
 
 #define CALLS(what) PASS_IN("libc", "libc_calls", what)

@@ -12,13 +12,13 @@ static void recycling(struct world *w, const struct test *t)
 		uint64_t a = spawn(w, name, "memory", i % 3 ? "zero 256" : "copy-on-write 1");
 		uint64_t b = spawn(w, "b", "memory", i % 2 ? "zero 512" : "copy-on-write 1");
 		if (i % 10 == 9) {
-			EXPECT_IS(engine_guest_kill(w->e, a), 0);
+			EXPECT_IS(cassin_engine_guest_kill(w->e, a), 0);
 		} else {
 			expect_exit(w, a, 0, 0);
 		}
 		expect_exit(w, b, 0, 0);
-		EXPECT_IS(engine_guest_remove(w->e, a), 0);
-		EXPECT_IS(engine_guest_remove(w->e, b), 0);
+		EXPECT_IS(cassin_engine_guest_remove(w->e, a), 0);
+		EXPECT_IS(cassin_engine_guest_remove(w->e, b), 0);
 	}
 }
 
@@ -37,7 +37,7 @@ static void recycling_through_flushes(struct world *w, const struct test *t)
 		}
 		for (int k = 0; k < 8; k++) {
 			expect_exit(w, ids[k], 0, 30);
-			EXPECT_IS(engine_guest_remove(w->e, ids[k]), 0);
+			EXPECT_IS(cassin_engine_guest_remove(w->e, ids[k]), 0);
 		}
 	}
 	EXPECT(stats_of(w).flushes > flushes);
@@ -51,14 +51,14 @@ static void changes_without_flushes(struct world *w, const struct test *t)
 	uint64_t near = spawn(w, "near", "life", "read"), flushes = stats_of(w).flushes;
 	expect_exit(w, spawn(w, "g", "paging", "reprotect-many"), 0, 0);
 	EXPECT_IS(stats_of(w).flushes, flushes);
-	EXPECT_IS(engine_guest_remove(w->e, near), 0);
+	EXPECT_IS(cassin_engine_guest_remove(w->e, near), 0);
 }
 
 /* A guest whose page tables die without end has its cell flushed, but waits before it may cause more than its ration. */
 static void rationed_flushes(struct world *w, const struct test *t)
 {
 	const uint64_t every = 50 * MS, burst = 4;
-	struct guest_spec s = spec_of(w, "g", "paging", "tables-storm");
+	struct cassin_guest_spec s = spec_of(w, "g", "paging", "tables-storm");
 	(void)t;
 	s.memory = UINT64_C(512) << 20;
 	uint64_t near = spawn(w, "near", "life", "read"), from = now_ns(), flushes = stats_of(w).flushes;
@@ -66,7 +66,7 @@ static void rationed_flushes(struct world *w, const struct test *t)
 	uint64_t caused = stats_of(w).flushes - flushes;
 	EXPECT(caused >= 40);
 	EXPECT(caused <= (now_ns() - from) / every + burst + 2);
-	EXPECT_IS(engine_guest_remove(w->e, near), 0);
+	EXPECT_IS(cassin_engine_guest_remove(w->e, near), 0);
 }
 
 static void copies_of_their_own(struct world *w, const struct test *t)
@@ -89,14 +89,14 @@ static void pool_exhausted(struct world *w, const struct test *t)
 	uint64_t near = spawn(w, "near", "life", "read");
 	await_text(w, near, "reading");
 	for (int i = 0; i < 2; i++) {
-		struct guest_spec s = spec_of(w, "eater", "memory", "eat");
+		struct cassin_guest_spec s = spec_of(w, "eater", "memory", "eat");
 		s.memory = UINT64_C(64) << 20;
 		uint64_t id = spawn_spec(w, &s);
 		expect_crash(w, id, "pool exhausted");
-		EXPECT_IS(engine_guest_input(w->e, near, "x\n", 2), 2);
-		EXPECT_IS(engine_guest_remove(w->e, id), 0);
+		EXPECT_IS(cassin_engine_guest_input(w->e, near, "x\n", 2), 2);
+		EXPECT_IS(cassin_engine_guest_remove(w->e, id), 0);
 	}
-	EXPECT_IS(engine_guest_input(w->e, near, "", 0), 0);
+	EXPECT_IS(cassin_engine_guest_input(w->e, near, "", 0), 0);
 	expect_exit(w, near, 0, 0);
 	expect_says("the console", console_of(w, near), "read: x|end of input");
 	expect_exit(w, spawn(w, "after", "memory", "zero 4096"), 0, 0);
@@ -105,7 +105,7 @@ static void pool_exhausted(struct world *w, const struct test *t)
 /* No memory for one more guest: its spawn is refused, with the reason, and what runs is not touched. */
 static void spawn_refused(struct world *w, const struct test *t)
 {
-	struct guest_spec s = spec_of(w, "eater", "memory", "eat 30000 stay");
+	struct cassin_guest_spec s = spec_of(w, "eater", "memory", "eat 30000 stay");
 	struct cassin_error_text err = {0};
 	uint64_t ids[4096], n = 0;
 	int r = 0;
@@ -117,17 +117,17 @@ static void spawn_refused(struct world *w, const struct test *t)
 		char name[32];
 		snprintf(name, sizeof name, "g%llu", (unsigned long long)n);
 		s = spec_of(w, name, "life", "sleep");
-		r = engine_guest_spawn(w->e, &s, &ids[n], &err);
-		spec_free(&s);
+		r = cassin_engine_guest_spawn(w->e, &s, &ids[n], &err);
+		cassin_spec_free(&s);
 		if (!r)
 			await_text(w, ids[n++], "sleeping");
 	}
 	EXPECT_IS(r, -ENOMEM);
 	expect_says("the error", err.text, "pool|exhausted");
-	EXPECT_IS(status_of(w, eater).state, GUEST_RUNNING);
+	EXPECT_IS(status_of(w, eater).state, CASSIN_GUEST_RUNNING);
 	for (uint64_t i = 0; i < n; i++)
-		EXPECT_IS(status_of(w, ids[i]).state, GUEST_RUNNING);
-	EXPECT_IS(engine_guest_kill(w->e, eater), 0);
+		EXPECT_IS(status_of(w, ids[i]).state, CASSIN_GUEST_RUNNING);
+	EXPECT_IS(cassin_engine_guest_kill(w->e, eater), 0);
 	expect_exit(w, spawn(w, "after", "hello", NULL), 0, 0);
 }
 
@@ -136,22 +136,22 @@ static void smallest(struct world *w, const struct test *t)
 	struct cassin_error_text err = {0};
 	uint64_t id;
 	(void)t;
-	struct guest_spec s = spec_of(w, "small", "hello", NULL);
+	struct cassin_guest_spec s = spec_of(w, "small", "hello", NULL);
 	s.memory = UINT64_C(160) << 10;
 	id = spawn_spec(w, &s);
 	expect_exit(w, id, 0, 0);
 	s = spec_of(w, "too-small", "pointers", NULL);
 	s.memory = CASSIN_MEMORY_MIN;
-	int r = engine_guest_spawn(w->e, &s, &id, &err);
+	int r = cassin_engine_guest_spawn(w->e, &s, &id, &err);
 	EXPECT(r < 0);
 	expect_says("the error", err.text, "memory");
-	spec_free(&s);
+	cassin_spec_free(&s);
 }
 
 /* Six pages of stack and heap less, and a guest that wants them all. */
 static void quota(struct world *w, const struct test *t)
 {
-	struct guest_spec s = spec_of(w, "g", "memory", "eat");
+	struct cassin_guest_spec s = spec_of(w, "g", "memory", "eat");
 	(void)t;
 	s.memory = UINT64_C(4) << 20;
 	uint64_t id = spawn_spec(w, &s);

@@ -15,7 +15,7 @@ static void three(struct world *w, const struct test *t)
 	for (int i = 0; i < 3; i++)
 		expect_exit(w, guests[i], 0, t->seconds);
 	for (int i = 0; i < 3; i++)
-		EXPECT_IS(engine_guest_remove(w->e, guests[i]), 0);
+		EXPECT_IS(cassin_engine_guest_remove(w->e, guests[i]), 0);
 }
 
 /* Three guests under test on two workers that are idle now and then, so that somebody moves; again until somebody
@@ -35,8 +35,8 @@ static void moving(struct world *w, const struct test *t)
 	EXPECT(stats_of(w).moves > 0);
 	EXPECT(stats_of(w).preemptions > 0);
 	for (int i = 0; i < 2; i++) {
-		EXPECT_IS(status_of(w, others[i]).state, GUEST_RUNNING);
-		EXPECT_IS(engine_guest_kill(w->e, others[i]), 0);
+		EXPECT_IS(status_of(w, others[i]).state, CASSIN_GUEST_RUNNING);
+		EXPECT_IS(cassin_engine_guest_kill(w->e, others[i]), 0);
 	}
 }
 
@@ -54,8 +54,8 @@ static void among_hogs(struct world *w, const struct test *t)
 	for (int i = 0; i < 2; i++)
 		expect_exit(w, guests[i], 0, t->seconds);
 	for (int i = 0; i < 3; i++) {
-		EXPECT_IS(status_of(w, hogs[i]).state, GUEST_RUNNING);
-		EXPECT_IS(engine_guest_kill(w->e, hogs[i]), 0);
+		EXPECT_IS(status_of(w, hogs[i]).state, CASSIN_GUEST_RUNNING);
+		EXPECT_IS(cassin_engine_guest_kill(w->e, hogs[i]), 0);
 	}
 }
 
@@ -79,8 +79,8 @@ static void *call_again_and_again(void *opaque)
 	struct cassin_error_text err;
 	while (now_ns() < c->until && !c->failed) {
 		uint64_t id = c->ids[(unsigned)rand_r(&c->seed) % HOGS];
-		int r = rand_r(&c->seed) % 3 ? engine_guest_restart(c->world->e, id, &err)
-					     : engine_guest_kill(c->world->e, id);
+		int r = rand_r(&c->seed) % 3 ? cassin_engine_guest_restart(c->world->e, id, &err)
+					     : cassin_engine_guest_kill(c->world->e, id);
 		if (r)
 			c->failed = r;
 	}

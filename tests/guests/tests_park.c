@@ -6,12 +6,12 @@
 static void park(struct world *w, uint64_t id)
 {
 	int r;
-	for (int i = 0; (r = engine_guest_park(w->e, id)) == -EBUSY && i < 1000; i++)
+	for (int i = 0; (r = cassin_engine_guest_park(w->e, id)) == -EBUSY && i < 1000; i++)
 		sleep_ms(2);
 	EXPECT_IS(r, 0);
-	struct guest_status s = status_of(w, id);
+	struct cassin_guest_status s = status_of(w, id);
 	EXPECT(s.parked);
-	EXPECT_IS(s.state, GUEST_RUNNING);
+	EXPECT_IS(s.state, CASSIN_GUEST_RUNNING);
 	EXPECT_IS(s.counters.frames + s.counters.table_frames, 0);
 }
 
@@ -29,7 +29,7 @@ static void kept(struct world *w, const struct test *t)
 		char text[32];
 		park(w, id);
 		park(w, id); /* once more: nothing happens */
-		EXPECT_IS(engine_guest_input(w->e, id, "x\n", 2), 2);
+		EXPECT_IS(cassin_engine_guest_input(w->e, id, "x\n", 2), 2);
 		snprintf(text, sizeof text, "waiting %d", round + 1);
 		await_text(w, id, text);
 	}
@@ -37,7 +37,7 @@ static void kept(struct world *w, const struct test *t)
 	EXPECT_IS(stats_of(w).parked, 0);
 	park(w, id);
 	EXPECT_IS(stats_of(w).parked, 1);
-	EXPECT_IS(engine_guest_input(w->e, id, NULL, 0), 0);
+	EXPECT_IS(cassin_engine_guest_input(w->e, id, NULL, 0), 0);
 	if (t->says)
 		expect_crash(w, id, t->says);
 	else
@@ -59,19 +59,19 @@ static void ends(struct world *w, const struct test *t)
 	struct cassin_error_text err;
 	(void)t;
 	park(w, id);
-	EXPECT_IS(engine_guest_kill(w->e, id), 0);
+	EXPECT_IS(cassin_engine_guest_kill(w->e, id), 0);
 	EXPECT_IS(stats_of(w).parked, 0);
-	EXPECT_IS(engine_guest_park(w->e, id), -EBUSY);
-	EXPECT_IS(engine_guest_restart(w->e, id, &err), 0);
+	EXPECT_IS(cassin_engine_guest_park(w->e, id), -EBUSY);
+	EXPECT_IS(cassin_engine_guest_restart(w->e, id, &err), 0);
 	sleep_ms(20);
 	park(w, id);
-	EXPECT_IS(engine_guest_stop(w->e, id, 5000 * MS), 0);
+	EXPECT_IS(cassin_engine_guest_stop(w->e, id, 5000 * MS), 0);
 	expect_exit(w, id, 0, 10);
-	EXPECT_IS(engine_guest_restart(w->e, id, &err), 0);
+	EXPECT_IS(cassin_engine_guest_restart(w->e, id, &err), 0);
 	sleep_ms(20);
 	park(w, id);
-	EXPECT_IS(engine_guest_remove(w->e, id), 0);
-	EXPECT_IS(engine_guest_park(w->e, id), -ENOENT);
+	EXPECT_IS(cassin_engine_guest_remove(w->e, id), 0);
+	EXPECT_IS(cassin_engine_guest_park(w->e, id), -ENOENT);
 }
 
 static void hogs_are_not(struct world *w, const struct test *t)
@@ -79,8 +79,8 @@ static void hogs_are_not(struct world *w, const struct test *t)
 	uint64_t id = spawn(w, "g", "hog", "spin");
 	(void)t;
 	await_text(w, id, "spinning");
-	EXPECT_IS(engine_guest_park(w->e, id), -EBUSY);
-	EXPECT_IS(engine_guest_kill(w->e, id), 0);
+	EXPECT_IS(cassin_engine_guest_park(w->e, id), -EBUSY);
+	EXPECT_IS(cassin_engine_guest_kill(w->e, id), 0);
 }
 
 /* Its frames go to others, and it must not read theirs when it wakes; nor they its. */
@@ -94,12 +94,12 @@ static void recycled(struct world *w, const struct test *t)
 		snprintf(name, sizeof name, "other%d", round);
 		uint64_t other = spawn(w, name, "park", "keep");
 		await_text(w, other, "waiting 0");
-		EXPECT_IS(engine_guest_input(w->e, id, "x\n", 2), 2);
+		EXPECT_IS(cassin_engine_guest_input(w->e, id, "x\n", 2), 2);
 		snprintf(text, sizeof text, "waiting %d", round + 1);
 		await_text(w, id, text);
-		EXPECT_IS(engine_guest_input(w->e, other, "x\n", 2), 2);
+		EXPECT_IS(cassin_engine_guest_input(w->e, other, "x\n", 2), 2);
 		await_text(w, other, "waiting 1");
-		EXPECT_IS(engine_guest_remove(w->e, other), 0);
+		EXPECT_IS(cassin_engine_guest_remove(w->e, other), 0);
 	}
 }
 
@@ -113,18 +113,18 @@ static void no_memory(struct world *w, const struct test *t)
 	for (; n < 600; n++) {
 		char name[32];
 		snprintf(name, sizeof name, "other%d", (int)n);
-		struct guest_spec s = spec_of(w, name, "park", "keep");
-		int r = engine_guest_spawn(w->e, &s, &ids[n], &err);
-		spec_free(&s);
+		struct cassin_guest_spec s = spec_of(w, name, "park", "keep");
+		int r = cassin_engine_guest_spawn(w->e, &s, &ids[n], &err);
+		cassin_spec_free(&s);
 		if (r)
 			break;
 		sleep_ms(3);
 	}
 	EXPECT(n > 2 && n < 600);
-	EXPECT_IS(engine_guest_input(w->e, id, "x\n", 2), 2);
+	EXPECT_IS(cassin_engine_guest_input(w->e, id, "x\n", 2), 2);
 	expect_crash(w, id, "pool exhausted");
-	EXPECT_IS(engine_guest_remove(w->e, id), 0);
-	EXPECT_IS(engine_guest_remove(w->e, ids[0]), 0);
+	EXPECT_IS(cassin_engine_guest_remove(w->e, id), 0);
+	EXPECT_IS(cassin_engine_guest_remove(w->e, ids[0]), 0);
 	expect_exit(w, spawn(w, "hello", "hello", NULL), 0, 5);
 }
 

@@ -23,13 +23,13 @@ static void hogs(struct world *w, const struct test *t)
 	}
 	expect_exit(w, spawn(w, "timers", "clock", "timers"), 0, 5);
 	for (unsigned i = 0; i < n; i++) {
-		struct guest_status s = status_of(w, ids[i]);
-		EXPECT_IS(s.state, GUEST_RUNNING);
+		struct cassin_guest_status s = status_of(w, ids[i]);
+		EXPECT_IS(s.state, CASSIN_GUEST_RUNNING);
 		EXPECT(s.counters.virtual_ns > 0);
 	}
 	EXPECT(stats_of(w).preemptions > 0 || strcmp(t->args, "yield") == 0);
 	for (unsigned i = 0; i < n; i++) {
-		EXPECT_IS(engine_guest_kill(w->e, ids[i]), 0);
+		EXPECT_IS(cassin_engine_guest_kill(w->e, ids[i]), 0);
 		EXPECT_IS(status_of(w, ids[i]).exit_code, 137);
 	}
 }
@@ -50,10 +50,10 @@ static void without_interrupts(struct world *w, const struct test *t)
 	expect_exit(w, spawn(w, "g", "hello", NULL), 0, 3);
 	expect_exit(w, spawn(w, "timers", "clock", "timers"), 0, 5);
 	for (int i = 0; i < 3; i++) {
-		if (status_of(w, ids[i]).state == GUEST_CRASHED)
+		if (status_of(w, ids[i]).state == CASSIN_GUEST_CRASHED)
 			expect_crash(w, ids[i], "general protection fault");
 		else
-			EXPECT_IS(engine_guest_kill(w->e, ids[i]), 0);
+			EXPECT_IS(cassin_engine_guest_kill(w->e, ids[i]), 0);
 	}
 }
 
@@ -70,14 +70,14 @@ static void scrubbed(struct world *w, const struct test *t)
 			await_text(w, a, "filled");
 		if (i % 6 == 2) {
 			sleep_ms(5);
-			EXPECT_IS(engine_guest_kill(w->e, a), 0);
+			EXPECT_IS(cassin_engine_guest_kill(w->e, a), 0);
 		}
 		uint64_t b = spawn(w, "b", "vectors", "clean"), c = spawn(w, "c", "vectors", "clean");
 		expect_exit(w, b, 0, 0);
 		expect_exit(w, c, 0, 0);
-		EXPECT_IS(engine_guest_remove(w->e, a), 0);
-		EXPECT_IS(engine_guest_remove(w->e, b), 0);
-		EXPECT_IS(engine_guest_remove(w->e, c), 0);
+		EXPECT_IS(cassin_engine_guest_remove(w->e, a), 0);
+		EXPECT_IS(cassin_engine_guest_remove(w->e, b), 0);
+		EXPECT_IS(cassin_engine_guest_remove(w->e, c), 0);
 	}
 }
 
@@ -163,7 +163,7 @@ static void virtual_time_shared(struct world *w, const struct test *t)
 	uint64_t before = status_of(w, hog).counters.virtual_ns;
 	expect_exit(w, spawn(w, "g", "clock", "virtual"), 0, 0);
 	EXPECT(status_of(w, hog).counters.virtual_ns > before);
-	EXPECT_IS(engine_guest_kill(w->e, hog), 0);
+	EXPECT_IS(cassin_engine_guest_kill(w->e, hog), 0);
 }
 
 /* An hour forth and back; only where the machine is the test's own. */
@@ -190,13 +190,13 @@ static void host_clock_steps(struct world *w, const struct test *t)
 /* Whether it ended well, or by the fault of a processor that has no protection keys for guests. */
 static void expect_keys(struct world *w, uint64_t id)
 {
-	struct guest_status s;
+	struct cassin_guest_status s;
 	uint64_t end = now_ns() + 10000 * MS * w->slow;
 	do {
 		sleep_ms(2);
 		s = status_of(w, id);
-	} while (s.state <= GUEST_RUNNING && now_ns() < end);
-	if (s.state == GUEST_CRASHED)
+	} while (s.state <= CASSIN_GUEST_RUNNING && now_ns() < end);
+	if (s.state == CASSIN_GUEST_CRASHED)
 		expect_crash(w, id, "invalid opcode");
 	else
 		expect_exit(w, id, 0, 0);
@@ -215,8 +215,8 @@ static void protection_keys(struct world *w, const struct test *t)
 	expect_keys(w, spawn(w, "third", "keys", "clean"));
 	expect_keys(w, a);
 	expect_keys(w, b);
-	EXPECT_IS(engine_guest_kill(w->e, denies), 0);
-	EXPECT_IS(engine_guest_kill(w->e, yields), 0);
+	EXPECT_IS(cassin_engine_guest_kill(w->e, denies), 0);
+	EXPECT_IS(cassin_engine_guest_kill(w->e, yields), 0);
 }
 
 const struct test tests_processor[] = {

@@ -42,7 +42,7 @@ static void many_clients(struct world *w, const struct test *t)
 	for (int i = 0; i < 20; i++)
 		expect_exit(w, clients[i], 0, 20);
 	expect_exit(w, server, 0, 0);
-	EXPECT_IS(engine_guest_kill(w->e, hog), 0);
+	EXPECT_IS(cassin_engine_guest_kill(w->e, hog), 0);
 }
 
 static void refused(struct world *w, const struct test *t)
@@ -64,11 +64,11 @@ static void other_domain(struct world *w, const struct test *t)
 	(void)t;
 	uint64_t server = spawn(w, "server", "streams", "server");
 	await_text(w, server, "listening");
-	struct guest_spec s = spec_of(w, "stranger", "streams", "refused server:7 2");
+	struct cassin_guest_spec s = spec_of(w, "stranger", "streams", "refused server:7 2");
 	free(s.domain);
 	s.domain = strdup("elsewhere");
 	expect_exit(w, spawn_spec(w, &s), 0, 0);
-	EXPECT_IS(status_of(w, server).state, GUEST_RUNNING);
+	EXPECT_IS(status_of(w, server).state, CASSIN_GUEST_RUNNING);
 }
 
 static void no_more_than(struct world *w, const struct test *t)
@@ -76,7 +76,7 @@ static void no_more_than(struct world *w, const struct test *t)
 	char args[64];
 	unsigned most = (unsigned)strtoul(t->args, NULL, 10);
 	snprintf(args, sizeof args, "open-without-end %u", most);
-	struct guest_spec s = spec_of(w, "g", "streams", args);
+	struct cassin_guest_spec s = spec_of(w, "g", "streams", args);
 	s.streams = most;
 	expect_exit(w, spawn_spec(w, &s), 0, 0);
 	snprintf(args, sizeof args, "accept-without-end %u", most);
@@ -94,11 +94,11 @@ static void killed_peer(struct world *w, const struct test *t)
 		uint64_t sender = spawn(w, "sender", "streams", "send-to-the-dead victim:7");
 		await_text(w, victim, "accepted");
 		sleep_ms(20);
-		EXPECT_IS(status_of(w, sender).state, GUEST_RUNNING);
-		EXPECT_IS(engine_guest_kill(w->e, victim), 0);
+		EXPECT_IS(status_of(w, sender).state, CASSIN_GUEST_RUNNING);
+		EXPECT_IS(cassin_engine_guest_kill(w->e, victim), 0);
 		expect_exit(w, sender, 0, 0);
-		EXPECT_IS(engine_guest_remove(w->e, victim), 0);
-		EXPECT_IS(engine_guest_remove(w->e, sender), 0);
+		EXPECT_IS(cassin_engine_guest_remove(w->e, victim), 0);
+		EXPECT_IS(cassin_engine_guest_remove(w->e, sender), 0);
 	}
 }
 
@@ -111,13 +111,13 @@ static void left_by_the_dead(struct world *w, const struct test *t)
 	uint64_t sender = spawn(w, "sender", "streams", "leave-unread reader:7 3");
 	for (int life = 0; life < 20; life++) {
 		if (life)
-			EXPECT_IS(engine_guest_restart(w->e, sender, &err), 0);
+			EXPECT_IS(cassin_engine_guest_restart(w->e, sender, &err), 0);
 		expect_exit(w, sender, 0, 0);
 		EXPECT_IS(status_of(w, sender).memory.streams, 0);
 	}
 	await_text(w, reader, "accepted");
 	EXPECT(status_of(w, reader).memory.streams >= UINT64_C(60) * 60000);
-	EXPECT_IS(engine_guest_input(w->e, reader, "x", 1), 1);
+	EXPECT_IS(cassin_engine_guest_input(w->e, reader, "x", 1), 1);
 	expect_exit(w, reader, 0, 0);
 	await_text(w, reader, "60 whole, 0 lost");
 	EXPECT_IS(status_of(w, reader).memory.streams, 0);
@@ -127,13 +127,13 @@ static void left_by_the_dead(struct world *w, const struct test *t)
 static void left_beyond_measure(struct world *w, const struct test *t)
 {
 	(void)t;
-	struct guest_spec s = spec_of(w, "reader", "streams", "read-later 40");
+	struct cassin_guest_spec s = spec_of(w, "reader", "streams", "read-later 40");
 	s.memory = 1u << 20;
 	uint64_t reader = spawn_spec(w, &s);
 	expect_exit(w, spawn(w, "sender", "streams", "leave-unread reader:7 40"), 0, 0);
 	await_text(w, reader, "accepted");
 	EXPECT(status_of(w, reader).memory.streams <= UINT64_C(2) << 20);
-	EXPECT_IS(engine_guest_input(w->e, reader, "x", 1), 1);
+	EXPECT_IS(cassin_engine_guest_input(w->e, reader, "x", 1), 1);
 	expect_exit(w, reader, 1, 0);
 	await_text(w, reader, "17 whole, 23 lost");
 }
@@ -170,16 +170,16 @@ static void gateway(struct world *w, const struct test *t)
 	for (int i = 0; i < 3; i++) {
 		int ends[2];
 		EXPECT_IS(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
-		EXPECT_IS(engine_guest_connect(w->e, server, 7, ends[1]), 0); /* waits while it boots */
+		EXPECT_IS(cassin_engine_guest_connect(w->e, server, 7, ends[1]), 0); /* waits while it boots */
 		send_pattern(ends[0]);
 		expect_answer(ends[0]);
 	}
 	expect_exit(w, server, 0, 0);
 	int ends[2];
 	EXPECT_IS(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
-	EXPECT_IS(engine_guest_connect(w->e, server, 7, ends[1]), -ECONNREFUSED);
+	EXPECT_IS(cassin_engine_guest_connect(w->e, server, 7, ends[1]), -ECONNREFUSED);
 	EXPECT_IS(write(ends[0], "x", 1), -1); /* closed: SIGPIPE is ignored */
-	EXPECT_IS(engine_guest_connect(w->e, 999999, 7, ends[0]), -ENOENT);
+	EXPECT_IS(cassin_engine_guest_connect(w->e, 999999, 7, ends[0]), -ENOENT);
 }
 
 static int unix_connect(const char *path)
@@ -194,9 +194,9 @@ static int unix_connect(const char *path)
 	return -errno;
 }
 
-static struct guest_spec with_port(struct world *w, const char *name, const char *path)
+static struct cassin_guest_spec with_port(struct world *w, const char *name, const char *path)
 {
-	struct guest_spec s = spec_of(w, name, "streams", "server 2");
+	struct cassin_guest_spec s = spec_of(w, name, "streams", "server 2");
 	s.ports = calloc(1, sizeof *s.ports);
 	EXPECT(s.ports);
 	s.nports = 1;
@@ -224,23 +224,23 @@ static void host_port(struct world *w, const struct test *t)
 	(void)t;
 	EXPECT(mkdtemp(path));
 	snprintf(socket_path, sizeof socket_path, "%s/socket", path);
-	struct guest_spec s = with_port(w, "server", socket_path);
+	struct cassin_guest_spec s = with_port(w, "server", socket_path);
 	uint64_t server = spawn_spec(w, &s), other;
 	serve_two(w, server, socket_path);
 	EXPECT(unix_connect(socket_path) < 0); /* nobody serves any more */
-	EXPECT_IS(engine_guest_restart(w->e, server, &err), 0);
+	EXPECT_IS(cassin_engine_guest_restart(w->e, server, &err), 0);
 	s = with_port(w, "other", socket_path);
-	int r = engine_guest_spawn(w->e, &s, &other, &err);
+	int r = cassin_engine_guest_spawn(w->e, &s, &other, &err);
 	EXPECT_IS(r, -EADDRINUSE);
 	expect_says("the error", err.text, "socket");
 	serve_two(w, server, socket_path);
-	EXPECT_IS(engine_guest_remove(w->e, server), 0);
-	EXPECT_IS(engine_guest_spawn(w->e, &s, &other, &err), 0);
-	spec_free(&s);
+	EXPECT_IS(cassin_engine_guest_remove(w->e, server), 0);
+	EXPECT_IS(cassin_engine_guest_spawn(w->e, &s, &other, &err), 0);
+	cassin_spec_free(&s);
 	int fd = unix_connect(socket_path);
 	EXPECT(fd >= 0);
 	send_pattern(fd);
-	EXPECT_IS(engine_guest_remove(w->e, other), 0);
+	EXPECT_IS(cassin_engine_guest_remove(w->e, other), 0);
 	char byte;
 	EXPECT(recv(fd, &byte, 1, 0) <= 8);
 	close(fd);
@@ -272,8 +272,8 @@ static void tcp_port(struct world *w, const struct test *t)
 	       !getsockname(probe, (struct sockaddr *)&a, &len));
 	close(probe);
 	uint16_t port = ntohs(a.sin_port);
-	struct guest_spec s = spec_of(w, "server", "streams", "server 1");
-	struct guest_port p = {.guest = 7};
+	struct cassin_guest_spec s = spec_of(w, "server", "streams", "server 1");
+	struct cassin_guest_port p = {.guest = 7};
 	snprintf(p.host, sizeof p.host, "tcp:127.0.0.1:%u", port);
 	s.ports = malloc(sizeof p);
 	EXPECT(s.ports);
@@ -288,9 +288,9 @@ static void tcp_port(struct world *w, const struct test *t)
 		expect_answer(fd);
 		expect_exit(w, server, 0, 0);
 		EXPECT_IS(tcp_connect(port), -ECONNREFUSED);
-		EXPECT_IS(engine_guest_restart(w->e, server, &err), 0);
+		EXPECT_IS(cassin_engine_guest_restart(w->e, server, &err), 0);
 	}
-	EXPECT_IS(engine_guest_kill(w->e, server), 0);
+	EXPECT_IS(cassin_engine_guest_kill(w->e, server), 0);
 	EXPECT_IS(tcp_connect(port), -ECONNREFUSED);
 }
 
@@ -306,7 +306,7 @@ static void host_target(struct world *w, const struct test *t)
 	EXPECT(listener >= 0);
 	EXPECT_IS(bind(listener, (struct sockaddr *)&a, sizeof a), 0);
 	EXPECT_IS(listen(listener, 4), 0);
-	struct guest_spec s = spec_of(w, "client", "streams", "client outside 1048576");
+	struct cassin_guest_spec s = spec_of(w, "client", "streams", "client outside 1048576");
 	s.connects = calloc(1, sizeof *s.connects);
 	EXPECT(s.connects);
 	s.nconnects = 1;

@@ -7,7 +7,7 @@ static void stopped(struct world *w, const struct test *t)
 {
 	uint64_t id = spawn(w, "g", t->image, t->args);
 	await_text(w, id, "spinning");
-	EXPECT_IS(engine_guest_stop(w->e, id, 5000 * MS), 0);
+	EXPECT_IS(cassin_engine_guest_stop(w->e, id, 5000 * MS), 0);
 	expect_exit(w, id, 0, 0);
 	expect_says("the console", console_of(w, id), "stopped");
 }
@@ -18,7 +18,7 @@ static void parked(struct world *w, const struct test *t)
 	uint64_t id = spawn(w, "g", t->image, t->args);
 	int r;
 	await_text(w, id, "waiting");
-	for (int i = 0; (r = engine_guest_park(w->e, id)) == -EBUSY && i < 1000; i++)
+	for (int i = 0; (r = cassin_engine_guest_park(w->e, id)) == -EBUSY && i < 1000; i++)
 		sleep_ms(2);
 	EXPECT_IS(r, 0);
 	EXPECT(status_of(w, id).parked);
@@ -28,18 +28,18 @@ static void parked(struct world *w, const struct test *t)
 /* Clones have their template's upcalls: entry, stack, mask, and the timer that was armed. */
 static void cloned(struct world *w, const struct test *t)
 {
-	struct guest_spec s = spec_of(w, "t", t->image, t->args);
+	struct cassin_guest_spec s = spec_of(w, "t", t->image, t->args);
 	struct cassin_error_text err = {0};
-	EXPECT_IS(engine_template_create(w->e, &s, 50 * 1000 * MS, NULL, &err), 0);
-	spec_free(&s);
+	EXPECT_IS(cassin_engine_template_create(w->e, &s, 50 * 1000 * MS, NULL, &err), 0);
+	cassin_spec_free(&s);
 	for (int i = 0; i < 2; i++) {
 		s = spec_of(w, i ? "b" : "a", t->image, NULL);
 		free(s.image);
 		s.image = NULL;
-		s.template = strdup("t");
+		s.from_template = strdup("t");
 		expect_exit(w, spawn_spec(w, &s), 0, 0);
 	}
-	EXPECT_IS(engine_template_remove(w->e, "t"), 0);
+	EXPECT_IS(cassin_engine_template_remove(w->e, "t"), 0);
 }
 
 /* Who has other spaces is neither folded up nor made a template. */
@@ -48,20 +48,20 @@ static void not_folded(struct world *w, const struct test *t)
 	uint64_t id = spawn(w, "g", t->image, t->args);
 	await_text(w, id, "waiting");
 	for (int i = 0; i < 20; i++) {
-		EXPECT_IS(engine_guest_park(w->e, id), -EBUSY);
+		EXPECT_IS(cassin_engine_guest_park(w->e, id), -EBUSY);
 		sleep_ms(2);
 	}
 	expect_exit(w, id, 0, 0);
-	struct guest_spec s = spec_of(w, "t", t->image, t->args);
+	struct cassin_guest_spec s = spec_of(w, "t", t->image, t->args);
 	struct cassin_error_text err = {0};
-	EXPECT_IS(engine_template_create(w->e, &s, 50 * 1000 * MS, NULL, &err), -EBUSY);
-	spec_free(&s);
+	EXPECT_IS(cassin_engine_template_create(w->e, &s, 50 * 1000 * MS, NULL, &err), -EBUSY);
+	cassin_spec_free(&s);
 }
 
 /* A quota that exceeds the pool. */
 static void eats_the_pool(struct world *w, const struct test *t)
 {
-	struct guest_spec s = spec_of(w, "g", t->image, t->args);
+	struct cassin_guest_spec s = spec_of(w, "g", t->image, t->args);
 	s.memory = UINT64_C(64) << 20;
 	expect_exit(w, spawn_spec(w, &s), 0, 0);
 	expect_exit(w, spawn(w, "after", "hello", NULL), 0, 0);

@@ -55,7 +55,7 @@ static char *copy(const char *format, const char *a, const char *b)
 	return out;
 }
 
-static void add_args(struct guest_spec *s, const char *args)
+static void add_args(struct cassin_guest_spec *s, const char *args)
 {
 	char *text = copy("%s%s", args, ""), *rest = text, *word;
 	s->args = calloc(CASSIN_ARGS_MAX, sizeof *s->args);
@@ -66,11 +66,11 @@ static void add_args(struct guest_spec *s, const char *args)
 	free(text);
 }
 
-struct guest_spec spec_of(struct world *w, const char *name, const char *image, const char *args)
+struct cassin_guest_spec spec_of(struct world *w, const char *name, const char *image, const char *args)
 {
-	struct guest_spec s;
+	struct cassin_guest_spec s;
 	char *path = copy("%s/%s.elf", w->dir, image);
-	spec_init(&s);
+	cassin_spec_init(&s);
 	free(s.name);
 	free(s.image);
 	s.name = copy("%s%s", name, "");
@@ -82,27 +82,27 @@ struct guest_spec spec_of(struct world *w, const char *name, const char *image, 
 	return s;
 }
 
-uint64_t spawn_spec(struct world *w, struct guest_spec *s)
+uint64_t spawn_spec(struct world *w, struct cassin_guest_spec *s)
 {
 	struct cassin_error_text err = {0};
 	uint64_t id = 0;
-	int r = engine_guest_spawn(w->e, s, &id, &err);
+	int r = cassin_engine_guest_spawn(w->e, s, &id, &err);
 	if (r)
 		fail("spawn of %s: %s (%s)", s->name, err.text, strerror(-r));
-	spec_free(s);
+	cassin_spec_free(s);
 	return id;
 }
 
 uint64_t spawn(struct world *w, const char *name, const char *image, const char *args)
 {
-	struct guest_spec s = spec_of(w, name, image, args);
+	struct cassin_guest_spec s = spec_of(w, name, image, args);
 	return spawn_spec(w, &s);
 }
 
-struct guest_status status_of(struct world *w, uint64_t id)
+struct cassin_guest_status status_of(struct world *w, uint64_t id)
 {
-	struct guest_status s;
-	int r = engine_guest_status(w->e, id, &s);
+	struct cassin_guest_status s;
+	int r = cassin_engine_guest_status(w->e, id, &s);
 	if (r)
 		fail("status of guest %llu: %s", (unsigned long long)id, strerror(-r));
 	return s;
@@ -112,40 +112,40 @@ const char *console_of(struct world *w, uint64_t id)
 {
 	static char text[KEPT + 1];
 	uint64_t offset = 0, lost = 0;
-	long n = engine_guest_log(w->e, id, &offset, text, KEPT, &lost);
+	long n = cassin_engine_guest_log(w->e, id, &offset, text, KEPT, &lost);
 	if (n < 0)
 		fail("log of guest %llu: %s", (unsigned long long)id, strerror((int)-n));
 	text[n] = 0;
 	return text;
 }
 
-static bool over(const struct guest_status *s)
+static bool over(const struct cassin_guest_status *s)
 {
-	return s->state == GUEST_EXITED || s->state == GUEST_CRASHED || s->state == GUEST_KILLED;
+	return s->state == CASSIN_GUEST_EXITED || s->state == CASSIN_GUEST_CRASHED || s->state == CASSIN_GUEST_KILLED;
 }
 
 static void show(struct world *w, uint64_t id, const char *why)
 {
-	struct guest_status s = status_of(w, id);
-	char *report = engine_guest_report(w->e, id);
+	struct cassin_guest_status s = status_of(w, id);
+	char *report = cassin_engine_guest_report(w->e, id);
 	const char *text = console_of(w, id);
 	size_t len = strlen(text);
-	fail("guest %s %s: it is %s, exit code %d, and said:\n%s\n%s", s.name, why, guest_state_name(s.state),
+	fail("guest %s %s: it is %s, exit code %d, and said:\n%s\n%s", s.name, why, cassin_guest_state_name(s.state),
 	     s.exit_code, len > 600 ? text + len - 600 : text, report ? report : "");
 }
 
-struct guest_status await_state(struct world *w, uint64_t id, enum guest_state state)
+struct cassin_guest_status await_state(struct world *w, uint64_t id, enum cassin_guest_state state)
 {
 	uint64_t end = now_ns() + PATIENCE_S * w->slow * 1000 * MS;
-	struct guest_status s = status_of(w, id);
+	struct cassin_guest_status s = status_of(w, id);
 	while (s.state != state && now_ns() < end) {
-		if (over(&s) && !(state == GUEST_RUNNING && s.restarts))
+		if (over(&s) && !(state == CASSIN_GUEST_RUNNING && s.restarts))
 			break;
 		sleep_ms(POLL_MS);
 		s = status_of(w, id);
 	}
 	if (s.state != state)
-		show(w, id, guest_state_name(state));
+		show(w, id, cassin_guest_state_name(state));
 	return s;
 }
 
@@ -159,10 +159,10 @@ void await_text(struct world *w, uint64_t id, const char *text)
 	}
 }
 
-struct guest_status await_end(struct world *w, uint64_t id, unsigned patience)
+struct cassin_guest_status await_end(struct world *w, uint64_t id, unsigned patience)
 {
 	uint64_t end = now_ns() + patience * w->slow * 1000 * MS;
-	struct guest_status s = status_of(w, id);
+	struct cassin_guest_status s = status_of(w, id);
 	while (!over(&s)) {
 		if (now_ns() > end)
 			show(w, id, "did not end");
@@ -174,8 +174,8 @@ struct guest_status await_end(struct world *w, uint64_t id, unsigned patience)
 
 void expect_exit(struct world *w, uint64_t id, int code, unsigned patience)
 {
-	struct guest_status s = await_end(w, id, patience ? patience : PATIENCE_S);
-	if (s.state != GUEST_EXITED || s.exit_code != code)
+	struct cassin_guest_status s = await_end(w, id, patience ? patience : PATIENCE_S);
+	if (s.state != CASSIN_GUEST_EXITED || s.exit_code != code)
 		show(w, id, "did not end as it should");
 }
 
@@ -191,11 +191,11 @@ void expect_says(const char *where, const char *text, const char *says)
 
 void expect_crash(struct world *w, uint64_t id, const char *says)
 {
-	struct guest_status s = await_end(w, id, PATIENCE_S);
-	if (s.state != GUEST_CRASHED)
+	struct cassin_guest_status s = await_end(w, id, PATIENCE_S);
+	if (s.state != CASSIN_GUEST_CRASHED)
 		show(w, id, "did not crash");
 	EXPECT_IS(s.exit_code, 134);
-	char *report = engine_guest_report(w->e, id);
+	char *report = cassin_engine_guest_report(w->e, id);
 	EXPECT(report);
 	expect_says("the report", report, "rsp|rflags|backtrace");
 	if (says)
@@ -205,22 +205,22 @@ void expect_crash(struct world *w, uint64_t id, const char *says)
 	free(report);
 }
 
-struct engine_stats stats_of(struct world *w)
+struct cassin_engine_stats stats_of(struct world *w)
 {
-	struct engine_stats s;
-	engine_stats(w->e, &s);
+	struct cassin_engine_stats s;
+	cassin_engine_stats(w->e, &s);
 	return s;
 }
 
 void expect_balance(struct world *w)
 {
 	uint64_t *ids;
-	int n = engine_guest_list(w->e, &ids);
+	int n = cassin_engine_guest_list(w->e, &ids);
 	EXPECT(n >= 0);
 	for (int i = 0; i < n; i++)
-		EXPECT_IS(engine_guest_remove(w->e, ids[i]), 0);
+		EXPECT_IS(cassin_engine_guest_remove(w->e, ids[i]), 0);
 	free(ids);
-	struct engine_stats s = stats_of(w);
+	struct cassin_engine_stats s = stats_of(w);
 	EXPECT_IS(s.guests, 0);
 	EXPECT_IS(s.running, 0);
 	uint64_t held = s.used_frames - s.quarantined_frames - s.image_frames;

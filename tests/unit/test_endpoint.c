@@ -17,17 +17,17 @@ static struct cassin_error_text err;
 Test(size, sizes_are_bytes_or_have_a_unit)
 {
 	uint64_t bytes = 0;
-	cr_assert_eq(size_parse("4096", &bytes), 0);
+	cr_assert_eq(cassin_size_parse("4096", &bytes), 0);
 	cr_assert_eq(bytes, 4096);
-	cr_assert_eq(size_parse("64K", &bytes), 0);
+	cr_assert_eq(cassin_size_parse("64K", &bytes), 0);
 	cr_assert_eq(bytes, 65536);
-	cr_assert_eq(size_parse("16M", &bytes), 0);
+	cr_assert_eq(cassin_size_parse("16M", &bytes), 0);
 	cr_assert_eq(bytes, 16777216);
-	cr_assert_eq(size_parse("1G", &bytes), 0);
+	cr_assert_eq(cassin_size_parse("1G", &bytes), 0);
 	cr_assert_eq(bytes, 1073741824);
-	cr_assert_eq(size_parse("0", &bytes), 0);
+	cr_assert_eq(cassin_size_parse("0", &bytes), 0);
 	cr_assert_eq(bytes, 0);
-	cr_assert_eq(size_parse("18446744073709551615", &bytes), 0);
+	cr_assert_eq(cassin_size_parse("18446744073709551615", &bytes), 0);
 	cr_assert_eq(bytes, UINT64_MAX);
 }
 
@@ -36,27 +36,27 @@ Test(size, other_text_is_refused_and_leaves_the_result_alone)
 	static const char *const bad[] = {"", "K", "-1", "+1", " 1", "1 ", "1KB", "1k", "0x10", "1.5M", "16MM", "M16"};
 	uint64_t bytes = 7;
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
-		cr_expect_eq(size_parse(bad[i], &bytes), -EINVAL, "%s", bad[i]);
-	cr_expect_eq(size_parse("18446744073709551616", &bytes), -ERANGE);
-	cr_expect_eq(size_parse("18014398509481984K", &bytes), -ERANGE);
-	cr_expect_eq(size_parse("999999999999999999999999G", &bytes), -ERANGE);
+		cr_expect_eq(cassin_size_parse(bad[i], &bytes), -EINVAL, "%s", bad[i]);
+	cr_expect_eq(cassin_size_parse("18446744073709551616", &bytes), -ERANGE);
+	cr_expect_eq(cassin_size_parse("18014398509481984K", &bytes), -ERANGE);
+	cr_expect_eq(cassin_size_parse("999999999999999999999999G", &bytes), -ERANGE);
 	cr_expect_eq(bytes, 7);
 }
 
 Test(name, names_begin_with_a_letter_or_a_digit)
 {
-	cr_assert(name_valid("a"));
-	cr_assert(name_valid("0"));
-	cr_assert(name_valid("Web-1.a_b"));
-	cr_assert(name_valid("123456789012345678901234567890123456789012345678901234567890123"));
-	cr_assert_not(name_valid("1234567890123456789012345678901234567890123456789012345678901234"));
-	cr_assert_not(name_valid(NULL));
-	cr_assert_not(name_valid(""));
-	cr_assert_not(name_valid(".a"));
-	cr_assert_not(name_valid("_a"));
-	cr_assert_not(name_valid("a/b"));
-	cr_assert_not(name_valid("a\n"));
-	cr_assert_not(name_valid("caf\xc3\xa9"));
+	cr_assert(cassin_name_valid("a"));
+	cr_assert(cassin_name_valid("0"));
+	cr_assert(cassin_name_valid("Web-1.a_b"));
+	cr_assert(cassin_name_valid("123456789012345678901234567890123456789012345678901234567890123"));
+	cr_assert_not(cassin_name_valid("1234567890123456789012345678901234567890123456789012345678901234"));
+	cr_assert_not(cassin_name_valid(NULL));
+	cr_assert_not(cassin_name_valid(""));
+	cr_assert_not(cassin_name_valid(".a"));
+	cr_assert_not(cassin_name_valid("_a"));
+	cr_assert_not(cassin_name_valid("a/b"));
+	cr_assert_not(cassin_name_valid("a\n"));
+	cr_assert_not(cassin_name_valid("caf\xc3\xa9"));
 }
 
 /* ---- Endpoints and ports ---- */
@@ -97,10 +97,10 @@ Test(endpoint, addresses_are_numeric_and_ports_are_not_zero)
 		" tcp:127.0.0.1:80",
 	};
 	for (size_t i = 0; i < sizeof good / sizeof *good; i++)
-		cr_expect(endpoint_valid(good[i]), "%s", good[i]);
+		cr_expect(cassin_endpoint_valid(good[i]), "%s", good[i]);
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
-		cr_expect_not(endpoint_valid(bad[i]), "%s", bad[i]);
-	cr_expect_not(endpoint_valid(NULL));
+		cr_expect_not(cassin_endpoint_valid(bad[i]), "%s", bad[i]);
+	cr_expect_not(cassin_endpoint_valid(NULL));
 }
 
 Test(endpoint, socket_addresses_are_ready_for_bind)
@@ -130,26 +130,26 @@ Test(endpoint, a_unix_path_fills_sun_path_and_no_more)
 {
 	char text[128] = "unix:";
 	memset(text + 5, 'p', 107);
-	cr_assert(endpoint_valid(text));
+	cr_assert(cassin_endpoint_valid(text));
 	text[5 + 107] = 'p';
-	cr_assert_not(endpoint_valid(text));
+	cr_assert_not(cassin_endpoint_valid(text));
 }
 
 static void port_is(const char *text, const char *host, unsigned guest)
 {
-	struct guest_port port;
-	cr_assert_eq(port_parse(text, &port, &err), 0, "%s: %s", text, err.text);
+	struct cassin_guest_port port;
+	cr_assert_eq(cassin_port_parse(text, &port, &err), 0, "%s: %s", text, err.text);
 	cr_assert_str_eq(port.host, host);
 	cr_assert_eq(port.guest, guest);
 }
 
 static void port_is_not(const char *text, const char *message)
 {
-	struct guest_port port = {.guest = 7};
-	cr_expect_eq(port_parse(text, &port, &err), -EINVAL, "%s", text);
+	struct cassin_guest_port port = {.guest = 7};
+	cr_expect_eq(cassin_port_parse(text, &port, &err), -EINVAL, "%s", text);
 	cr_expect_str_eq(err.text, message);
 	cr_expect_eq(port.guest, 7);
-	cr_expect_eq(port_parse(text, &port, NULL), -EINVAL);
+	cr_expect_eq(cassin_port_parse(text, &port, NULL), -EINVAL);
 }
 
 Test(port, ports_have_a_host_end_and_a_guests_end)
@@ -179,8 +179,8 @@ Test(port, other_text_is_refused)
 	port_is_not("unix::80", "-p unix::80: the path must have from 1 to 107 bytes");
 	memset(longest + 6, 'p', 200);
 	strcpy(longest + 206, ":80");
-	struct guest_port port;
-	cr_assert_eq(port_parse(longest, &port, &err), -EINVAL);
+	struct cassin_guest_port port;
+	cr_assert_eq(cassin_port_parse(longest, &port, &err), -EINVAL);
 	cr_assert_str_eq(strchr(err.text, '.'), "...: too long");
 }
 
@@ -188,10 +188,10 @@ Test(port, other_text_is_refused)
 
 Test(error, the_code_comes_back_and_no_text_is_needed)
 {
-	cr_assert_eq(error_set(NULL, -EIO, "x"), -EIO);
-	cr_assert_eq(error_set(&err, -ENOENT, "%s: %d", "a", 7), -ENOENT);
+	cr_assert_eq(cassin_error_set(NULL, -EIO, "x"), -EIO);
+	cr_assert_eq(cassin_error_set(&err, -ENOENT, "%s: %d", "a", 7), -ENOENT);
 	cr_assert_str_eq(err.text, "a: 7");
-	error_set(&err, 0, "b: %s", err.text);
+	cassin_error_set(&err, 0, "b: %s", err.text);
 	cr_assert_str_eq(err.text, "b: a: 7");
 }
 
@@ -200,24 +200,24 @@ Test(error, long_text_is_cut_between_characters)
 	char text[1000];
 	memset(text, 'a', sizeof text);
 	text[sizeof text - 1] = '\0';
-	error_set(&err, 0, "%s", text);
+	cassin_error_set(&err, 0, "%s", text);
 	cr_assert_eq(strlen(err.text), sizeof err.text - 1);
 	cr_assert_str_eq(err.text + strlen(err.text) - 4, "a...");
 	memcpy(text + sizeof err.text - 5, "\xc3\xa9", 2); /* the dots would begin in its middle */
-	error_set(&err, 0, "%s", text);
+	cassin_error_set(&err, 0, "%s", text);
 	cr_assert_str_eq(err.text + strlen(err.text) - 4, "a...");
 	cr_assert_eq(strlen(err.text), sizeof err.text - 2);
 	text[sizeof err.text - 1] = '\0';
-	error_set(&err, 0, "%s", text);
+	cassin_error_set(&err, 0, "%s", text);
 	cr_assert_str_eq(err.text, text, "what fits is left whole");
 }
 
 Test(error, the_text_is_one_line_of_utf8)
 {
-	error_set(&err, 0, "a\nb\tc\x7f");
+	cassin_error_set(&err, 0, "a\nb\tc\x7f");
 	cr_assert_str_eq(err.text, "a?b?c?");
-	error_set(&err, 0, "\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80");
+	cassin_error_set(&err, 0, "\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80");
 	cr_assert_str_eq(err.text, "\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80");
-	error_set(&err, 0, "\xff \xc3 \xc0\xaf \xed\xa0\x80 \xf4\x90\x80\x80 \xe2\x82");
+	cassin_error_set(&err, 0, "\xff \xc3 \xc0\xaf \xed\xa0\x80 \xf4\x90\x80\x80 \xe2\x82");
 	cr_assert_str_eq(err.text, "? ? ?? ??? ???? ??");
 }

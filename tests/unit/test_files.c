@@ -25,30 +25,30 @@ static void teardown(void)
 
 TestSuite(files, .init = setup, .fini = teardown);
 
-static struct blob *blob_of(const char *text)
+static struct cassin_blob *blob_of(const char *text)
 {
-	struct blob *b = blob_new(strlen(text));
+	struct cassin_blob *b = blob_new(strlen(text));
 	memcpy(b->bytes, text, b->size);
 	return b;
 }
 
-static struct guest_spec spec_of(const char *json)
+static struct cassin_guest_spec spec_of(const char *json)
 {
-	struct guest_spec s;
-	spec_init(&s);
-	cr_assert_eq(spec_parse(&s, json, strlen(json), "s", &err), 0, "%s", err.text);
+	struct cassin_guest_spec s;
+	cassin_spec_init(&s);
+	cr_assert_eq(cassin_spec_parse(&s, json, strlen(json), "s", &err), 0, "%s", err.text);
 	return s;
 }
 
 Test(files, the_same_content_is_kept_once)
 {
-	struct blob *a = blob_intern(&store, blob_of("one")), *b = blob_intern(&store, blob_of("one"));
-	struct blob *c = blob_intern(&store, blob_of("two")), *d = blob_intern(&store, blob_of("one!"));
+	struct cassin_blob *a = blob_intern(&store, blob_of("one")), *b = blob_intern(&store, blob_of("one"));
+	struct cassin_blob *c = blob_intern(&store, blob_of("two")), *d = blob_intern(&store, blob_of("one!"));
 	cr_assert_eq(a, b);
 	cr_assert_neq(a, c);
 	cr_assert_neq(a, d);
 	blob_put(a);
-	struct blob *e = blob_intern(&store, blob_of("one"));
+	struct cassin_blob *e = blob_intern(&store, blob_of("one"));
 	cr_assert_eq(e, b);
 	blob_put(b);
 	blob_put(e);
@@ -58,16 +58,16 @@ Test(files, the_same_content_is_kept_once)
 
 Test(files, what_others_hold_is_copied_to_the_store)
 {
-	struct blob *mine = blob_of("text");
-	struct blob *kept = blob_intern(&store, blob_get(mine));
+	struct cassin_blob *mine = blob_of("text");
+	struct cassin_blob *kept = blob_intern(&store, blob_get(mine));
 	cr_assert_neq(kept, mine);
 	cr_assert_null(mine->store);
 	cr_assert_eq(kept->size, 4);
 	cr_assert_eq(memcmp(kept->bytes, "text", 4), 0);
-	struct blob *outside = blob_get_free(kept);
+	struct cassin_blob *outside = blob_get_free(kept);
 	cr_assert_neq(outside, kept);
 	cr_assert_null(outside->store);
-	struct blob *same = blob_get_free(mine);
+	struct cassin_blob *same = blob_get_free(mine);
 	cr_assert_eq(same, mine);
 	blob_put(mine);
 	blob_put(same);
@@ -81,7 +81,7 @@ static void *come_and_go(void *arg)
 	(void)arg;
 	for (int i = 0; i < 20000; i++) {
 		snprintf(text, sizeof text, "%d", i % 7);
-		struct blob *b = blob_intern(&store, blob_of(text));
+		struct cassin_blob *b = blob_intern(&store, blob_of(text));
 		cr_assert(b->bytes[0] == (unsigned char)('0' + i % 7));
 		blob_put(b);
 	}
@@ -102,7 +102,7 @@ Test(files, texts_of_a_spec_become_the_store_s)
 	const char *json =
 		"{\"files\": [{\"name\": \"a\", \"text\": \"same\"}, {\"name\": \"b\", \"text\": \"same\"},"
 		" {\"name\": \"c\", \"text\": \"\"}]}";
-	struct guest_spec one = spec_of(json), two = spec_of(json), copy;
+	struct cassin_guest_spec one = spec_of(json), two = spec_of(json), copy;
 	struct files *f, *g;
 	cr_assert_eq(files_read(&f, &one, &store, &err), 0);
 	cr_assert_eq(files_read(&g, &two, &store, &err), 0);
@@ -112,18 +112,18 @@ Test(files, texts_of_a_spec_become_the_store_s)
 	cr_assert_eq(f->file[0].content, g->file[1].content);
 	cr_assert_eq(one.files[0].text, f->file[0].content);
 	cr_assert_eq(f->file[2].content->size, 0);
-	cr_assert_eq(spec_copy(&copy, &one), 0);
-	spec_free(&one);
-	spec_free(&two);
+	cr_assert_eq(cassin_spec_copy(&copy, &one), 0);
+	cassin_spec_free(&one);
+	cassin_spec_free(&two);
 	files_put(f);
 	files_put(g);
 	cr_assert_eq(memcmp(copy.files[0].text->bytes, "same", 4), 0, "a copy outlives the store's");
-	spec_free(&copy);
+	cassin_spec_free(&copy);
 }
 
 Test(files, a_spec_without_any_has_none)
 {
-	struct guest_spec s = spec_of("{}");
+	struct cassin_guest_spec s = spec_of("{}");
 	struct files *f;
 	cr_assert_eq(files_read(&f, &s, &store, &err), 0);
 	cr_assert_null(f);
@@ -132,24 +132,24 @@ Test(files, a_spec_without_any_has_none)
 
 Test(files, an_error_names_guest_file_and_path)
 {
-	struct guest_spec s = spec_of(
+	struct cassin_guest_spec s = spec_of(
 		"{\"name\": \"g\", \"files\": [{\"name\": \"a\", \"text\": \"x\"},"
 		" {\"name\": \"b\", \"path\": \"/nowhere/b\"}]}");
 	struct files *f;
 	cr_assert_eq(files_read(&f, &s, &store, &err), -ENOENT);
 	cr_assert_str_eq(err.text, "g: file b: /nowhere/b: No such file or directory");
-	spec_free(&s);
+	cassin_spec_free(&s);
 }
 
 /* ---- Specs ---- */
 
 Test(files, a_formatted_spec_parses_to_itself)
 {
-	struct guest_spec s = spec_of(
+	struct cassin_guest_spec s = spec_of(
 		"{\"files\": [{\"name\": \"etc/motd\", \"text\": \"h\\u00e9\\n\"}, {\"path\": \"/b\", \"name\": "
 		"\"b\"}]}");
-	char *text = spec_format(&s);
-	struct guest_spec again = spec_of(text);
+	char *text = cassin_spec_format(&s);
+	struct cassin_guest_spec again = spec_of(text);
 	cr_assert_eq(again.nfiles, 2);
 	cr_assert_str_eq(again.files[0].name, "etc/motd");
 	cr_assert_eq(again.files[0].text->size, 4);
@@ -158,20 +158,20 @@ Test(files, a_formatted_spec_parses_to_itself)
 	cr_assert_str_eq(again.files[1].path, "/b");
 	cr_assert_null(again.files[1].text);
 	free(text);
-	spec_free(&s);
-	spec_free(&again);
+	cassin_spec_free(&s);
+	cassin_spec_free(&again);
 }
 
 /* All that a spec's list of files was is gone when it is given again. */
 Test(files, a_later_list_replaces_an_earlier)
 {
 	const char *later = "{\"files\": [{\"name\": \"c\", \"text\": \"\"}]}";
-	struct guest_spec s = spec_of(
+	struct cassin_guest_spec s = spec_of(
 		"{\"files\": [{\"name\": \"a\", \"text\": \"x\"}, {\"name\": \"b\", \"path\": \"/b\"}]}");
-	cr_assert_eq(spec_parse(&s, later, strlen(later), "s", &err), 0);
+	cr_assert_eq(cassin_spec_parse(&s, later, strlen(later), "s", &err), 0);
 	cr_assert_eq(s.nfiles, 1);
 	cr_assert_str_eq(s.files[0].name, "c");
-	spec_free(&s);
+	cassin_spec_free(&s);
 }
 
 Test(files, names_have_parts)
@@ -182,55 +182,55 @@ Test(files, names_have_parts)
 	char long_name[CASSIN_NAME_MAX + 2];
 	memset(long_name, 'a', sizeof long_name);
 	long_name[CASSIN_NAME_MAX + 1] = '\0';
-	cr_expect(!file_name_valid(long_name));
-	cr_expect(file_name_valid(long_name + 1));
-	cr_expect(!file_name_valid(NULL));
+	cr_expect(!cassin_file_name_valid(long_name));
+	cr_expect(cassin_file_name_valid(long_name + 1));
+	cr_expect(!cassin_file_name_valid(NULL));
 	for (size_t i = 0; i < sizeof good / sizeof *good; i++)
-		cr_expect(file_name_valid(good[i]), "%s", good[i]);
+		cr_expect(cassin_file_name_valid(good[i]), "%s", good[i]);
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
-		cr_expect(!file_name_valid(bad[i]), "%s", bad[i]);
+		cr_expect(!cassin_file_name_valid(bad[i]), "%s", bad[i]);
 }
 
 Test(files, an_option_adds_or_replaces)
 {
-	struct guest_spec s = spec_of(
+	struct cassin_guest_spec s = spec_of(
 		"{\"name\": \"g\", \"image\": \"/i\", \"files\": [{\"name\": \"a\", \"text\": \"x\"}]}");
-	cr_assert_eq(spec_add_file(&s, "dir/b.txt", &err), 0);
-	cr_assert_eq(spec_add_file(&s, "a=/x=y", &err), 0);
+	cr_assert_eq(cassin_spec_add_file(&s, "dir/b.txt", &err), 0);
+	cr_assert_eq(cassin_spec_add_file(&s, "a=/x=y", &err), 0);
 	cr_assert_eq(s.nfiles, 2);
 	cr_assert_str_eq(s.files[0].name, "a");
 	cr_assert_str_eq(s.files[0].path, "/x=y");
 	cr_assert_null(s.files[0].text);
 	cr_assert_str_eq(s.files[1].name, "b.txt");
 	cr_assert_str_eq(s.files[1].path, "dir/b.txt");
-	cr_assert_eq(spec_check(&s, "s", &err), 0, "%s", err.text);
-	cr_assert_eq(spec_add_file(&s, ".hidden", &err), -EINVAL);
+	cr_assert_eq(cassin_spec_check(&s, "s", &err), 0, "%s", err.text);
+	cr_assert_eq(cassin_spec_add_file(&s, ".hidden", &err), -EINVAL);
 	cr_assert_str_eq(err.text, "\".hidden\" is no name for a guest's file: say NAME=PATH");
-	cr_assert_eq(spec_add_file(&s, "a=", &err), -EINVAL);
+	cr_assert_eq(cassin_spec_add_file(&s, "a=", &err), -EINVAL);
 	cr_assert_str_eq(err.text, "a=: names no file of the host");
-	cr_assert_eq(spec_add_file(&s, "", &err), -EINVAL);
+	cr_assert_eq(cassin_spec_add_file(&s, "", &err), -EINVAL);
 	cr_assert_eq(s.nfiles, 2);
-	spec_free(&s);
+	cassin_spec_free(&s);
 }
 
 Test(files, relative_paths_are_told_by_their_place)
 {
-	char place[SPEC_PLACE_MAX];
-	struct guest_spec s = spec_of(
+	char place[CASSIN_SPEC_PLACE_MAX];
+	struct cassin_guest_spec s = spec_of(
 		"{\"image\": \"/i\", \"files\": [{\"name\": \"a\", \"text\": \"x\"}, {\"name\": \"b\", \"path\": "
 		"\"b\"}]}");
-	cr_assert(spec_relative(&s, place));
+	cr_assert(cassin_spec_relative(&s, place));
 	cr_assert_str_eq(place, "files[1].path");
-	spec_free(&s);
+	cassin_spec_free(&s);
 	s = spec_of("{\"image\": \"i\"}");
-	cr_assert(spec_relative(&s, place));
+	cr_assert(cassin_spec_relative(&s, place));
 	cr_assert_str_eq(place, "image");
-	spec_free(&s);
+	cassin_spec_free(&s);
 	s = spec_of(
 		"{\"template\": \"t\", \"files\": [{\"name\": \"a\", \"text\": \"x\"}, {\"name\": \"b\", \"path\": "
 		"\"/b\"}]}");
-	cr_assert(!spec_relative(&s, place));
-	spec_free(&s);
+	cr_assert(!cassin_spec_relative(&s, place));
+	cassin_spec_free(&s);
 }
 
 Test(files, a_spec_s_folder_goes_before_its_paths)
@@ -240,17 +240,17 @@ Test(files, a_spec_s_folder_goes_before_its_paths)
 		"{\"image\": \"i\", \"files\": [{\"name\": \"a\", \"path\": \"x/a\"}, {\"name\": \"b\", \"path\": "
 		"\"/b\"},"
 		" {\"name\": \"c\", \"text\": \"c\"}]}";
-	struct guest_spec s;
+	struct cassin_guest_spec s;
 	int fd = mkstemp(path);
 	cr_assert(fd >= 0 && write(fd, json, sizeof json - 1) == sizeof json - 1);
 	close(fd);
-	spec_init(&s);
-	cr_assert_eq(spec_load(&s, path, &err), 0, "%s", err.text);
+	cassin_spec_init(&s);
+	cr_assert_eq(cassin_spec_load(&s, path, &err), 0, "%s", err.text);
 	unlink(path);
 	cr_assert_str_eq(s.image, "/tmp/i");
 	snprintf(want, sizeof want, "/tmp/x/a");
 	cr_assert_str_eq(s.files[0].path, want);
 	cr_assert_str_eq(s.files[1].path, "/b");
 	cr_assert_null(s.files[2].path);
-	spec_free(&s);
+	cassin_spec_free(&s);
 }

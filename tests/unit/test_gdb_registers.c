@@ -36,7 +36,8 @@ Test(gdb_registers, the_description_has_all_of_them_with_their_sizes)
 
 Test(gdb_registers, each_is_what_its_name_says)
 {
-	struct debug_registers r = {.rip = 1, .rflags = 2, .cs = 0x2b, .fs_base = 3, .mxcsr = 0x1f80, .fctrl = 0x37f};
+	struct cassin_debug_registers r = {
+		.rip = 1, .rflags = 2, .cs = 0x2b, .fs_base = 3, .mxcsr = 0x1f80, .fctrl = 0x37f};
 	char *xml = gdb_target_xml();
 	const struct {
 		const char *name;
@@ -54,7 +55,7 @@ Test(gdb_registers, each_is_what_its_name_says)
 
 Test(gdb_registers, what_is_set_is_got_back)
 {
-	struct debug_registers from, to;
+	struct cassin_debug_registers from, to;
 	memset(&from, 0x5a, sizeof from);
 	memset(&to, 0x5a, sizeof to); /* what cannot be set */
 	for (int i = 0; i < 16; i++)

@@ -106,7 +106,7 @@ static struct image *get(const char *path)
 
 Test(image_cache, a_file_that_is_written_while_it_is_read_is_read_again)
 {
-	struct blob *b = NULL;
+	struct cassin_blob *b = NULL;
 	struct file_id id, now;
 	written = write_image("a.elf", 0x10, 0);
 	writes = 1;
@@ -120,7 +120,7 @@ Test(image_cache, a_file_that_is_written_while_it_is_read_is_read_again)
 
 Test(image_cache, a_file_that_is_written_for_ever_is_refused)
 {
-	struct blob *b = NULL;
+	struct cassin_blob *b = NULL;
 	struct image *image = NULL;
 	char why[160];
 	written = write_image("a.elf", 0x10, 0);

@@ -55,12 +55,12 @@ static int stream_socket(void)
 /* Tries to bind there, which must fail with this error and these words, and leave what is there. */
 static void refused(int code, const char *words)
 {
-	struct own_file o;
+	struct cassin_own_file o;
 	struct cassin_error_text err = {""};
 	struct stat before, after;
 	int fd = stream_socket();
 	cr_assert_eq(lstat(path, &before), 0);
-	cr_assert_eq(own_socket_bind(&o, fd, path, &err), code, "%s", err.text);
+	cr_assert_eq(cassin_own_socket_bind(&o, fd, path, &err), code, "%s", err.text);
 	cr_assert(strstr(err.text, words), "%s", err.text);
 	cr_assert_eq(o.inode, 0u);
 	cr_assert_eq(lstat(path, &after), 0, "%s was removed", words);
@@ -112,14 +112,14 @@ Test(own_file, a_socket_that_a_process_has_is_not_replaced)
 
 Test(own_file, a_dead_socket_is_replaced_and_the_new_one_removed_at_the_end)
 {
-	struct own_file first, second;
+	struct cassin_own_file first, second;
 	int dead = stream_socket(), live = stream_socket();
-	cr_assert_eq(own_socket_bind(&first, dead, path, NULL), 0);
+	cr_assert_eq(cassin_own_socket_bind(&first, dead, path, NULL), 0);
 	close(dead);
 	cr_assert(exists());
-	cr_assert_eq(own_socket_bind(&second, live, path, NULL), 0);
+	cr_assert_eq(cassin_own_socket_bind(&second, live, path, NULL), 0);
 	cr_assert_neq(second.inode, 0u);
-	cr_assert_eq(own_file_remove(&second, path), 0);
+	cr_assert_eq(cassin_own_file_remove(&second, path), 0);
 	cr_assert_not(exists());
 	cr_assert_eq(second.inode, 0u);
 	close(live);
@@ -127,26 +127,26 @@ Test(own_file, a_dead_socket_is_replaced_and_the_new_one_removed_at_the_end)
 
 Test(own_file, what_came_to_the_place_meanwhile_stays)
 {
-	struct own_file o;
+	struct cassin_own_file o;
 	char aside[128];
 	int fd = stream_socket();
-	cr_assert_eq(own_socket_bind(&o, fd, path, NULL), 0);
+	cr_assert_eq(cassin_own_socket_bind(&o, fd, path, NULL), 0);
 	snprintf(aside, sizeof aside, "%s.aside", path); /* the inode lives on, so that its number is not given again */
 	cr_assert_eq(rename(path, aside), 0);
 	write_file("precious");
-	cr_assert_eq(own_file_remove(&o, path), -ESTALE);
+	cr_assert_eq(cassin_own_file_remove(&o, path), -ESTALE);
 	cr_assert(exists());
-	cr_assert_eq(own_file_remove(&o, aside), -ESTALE, "it is forgotten");
+	cr_assert_eq(cassin_own_file_remove(&o, aside), -ESTALE, "it is forgotten");
 	unlink(aside);
 	close(fd);
 }
 
 Test(own_file, nothing_is_removed_for_none)
 {
-	struct own_file none = {0};
+	struct cassin_own_file none = {0};
 	write_file("precious");
-	cr_assert_eq(own_file_remove(&none, path), -ESTALE);
+	cr_assert_eq(cassin_own_file_remove(&none, path), -ESTALE);
 	cr_assert(exists());
 	unlink(path);
-	cr_assert_eq(own_file_remove(&none, path), -ENOENT);
+	cr_assert_eq(cassin_own_file_remove(&none, path), -ENOENT);
 }

@@ -67,12 +67,12 @@ Test(report, names_the_function_of_every_frame)
 
 Test(report, a_long_name_is_cut_in_every_frame)
 {
-	char function[900], shown[TEXT_SHOWN + sizeof " ...+"];
+	char function[900], shown[CASSIN_TEXT_SHOWN + sizeof " ...+"];
 	memset(function, 'A', sizeof function - 1);
 	function[sizeof function - 1] = '\0';
 	memset(shown, 'A', sizeof shown);
 	shown[0] = ' ';
-	strcpy(shown + 1 + TEXT_SHOWN, "...+");
+	strcpy(shown + 1 + CASSIN_TEXT_SHOWN, "...+");
 	char *report = crash(function, "guest.elf"), *at = report;
 	unsigned found = 0;
 	while ((at = strstr(at, shown))) {

@@ -24,15 +24,15 @@
 
 #include <cassin/sandbox.h>
 
-#define SANITIZED (sandbox_mode_default() == SANDBOX_OFF)
+#define SANITIZED (cassin_sandbox_mode_default() == CASSIN_SANDBOX_OFF)
 #define CONFINED 100 /* the child could not even be confined */
 
-static const char *const names[SANDBOX_ROLES] = {"worker", "watcher",  "loop",   "control",
-						 "loader", "debugger", "writer", "foreground"};
+static const char *const names[CASSIN_SANDBOX_ROLES] = {"worker", "watcher",  "loop",   "control",
+							"loader", "debugger", "writer", "foreground"};
 
 struct subject {
-	enum sandbox_mode mode;
-	enum sandbox_role role;
+	enum cassin_sandbox_mode mode;
+	enum cassin_sandbox_role role;
 	int (*act)(void); /* its result is the exit code */
 };
 
@@ -40,14 +40,14 @@ static void *confined(void *opaque)
 {
 	const struct subject *s = opaque;
 	struct cassin_error_text err;
-	struct sandbox *sandbox;
-	if (sandbox_create(&sandbox, s->mode, &err) || sandbox_enter(sandbox, s->role, &err))
+	struct cassin_sandbox *sandbox;
+	if (cassin_sandbox_create(&sandbox, s->mode, &err) || cassin_sandbox_enter(sandbox, s->role, &err))
 		_exit(CONFINED);
 	_exit(s->act());
 }
 
 /* The wait status of a child whose second thread is confined to the role, and then acts. */
-static int status_of(enum sandbox_mode mode, enum sandbox_role role, int (*act)(void))
+static int status_of(enum cassin_sandbox_mode mode, enum cassin_sandbox_role role, int (*act)(void))
 {
 	struct subject s = {.mode = mode, .role = role, .act = act};
 	int status = 0;
@@ -64,13 +64,13 @@ static int status_of(enum sandbox_mode mode, enum sandbox_role role, int (*act)(
 	return status;
 }
 
-static void dies(enum sandbox_role role, int (*act)(void), const char *what)
+static void dies(enum cassin_sandbox_role role, int (*act)(void), const char *what)
 {
-	int status = status_of(SANDBOX_ON, role, act);
+	int status = status_of(CASSIN_SANDBOX_ON, role, act);
 	cr_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS, "%s: %s: status %#x", names[role], what, status);
 }
 
-static void lives(enum sandbox_mode mode, enum sandbox_role role, int (*act)(void), const char *what)
+static void lives(enum cassin_sandbox_mode mode, enum cassin_sandbox_role role, int (*act)(void), const char *what)
 {
 	int status = status_of(mode, role, act);
 	cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0, "%s: %s: status %#x", names[role], what, status);
@@ -161,26 +161,26 @@ Test(sandbox, a_forbidden_call_ends_the_process_in_every_role)
 {
 	if (SANITIZED)
 		return;
-	for (unsigned role = 0; role < SANDBOX_ROLES; role++)
+	for (unsigned role = 0; role < CASSIN_SANDBOX_ROLES; role++)
 		for (size_t i = 0; i < sizeof forbidden / sizeof *forbidden; i++)
-			dies((enum sandbox_role)role, forbidden[i].act, forbidden[i].name);
+			dies((enum cassin_sandbox_role)role, forbidden[i].act, forbidden[i].name);
 }
 
 Test(sandbox, with_log_a_forbidden_call_is_done)
 {
-	for (unsigned role = 0; role < SANDBOX_ROLES; role++) {
-		lives(SANDBOX_LOG, (enum sandbox_role)role, executes, "execve");
-		lives(SANDBOX_LOG, (enum sandbox_role)role, another_family, "socket of another family");
+	for (unsigned role = 0; role < CASSIN_SANDBOX_ROLES; role++) {
+		lives(CASSIN_SANDBOX_LOG, (enum cassin_sandbox_role)role, executes, "execve");
+		lives(CASSIN_SANDBOX_LOG, (enum cassin_sandbox_role)role, another_family, "socket of another family");
 	}
 }
 
 Test(sandbox, off_confines_nothing)
 {
 	struct cassin_error_text err = {""};
-	struct sandbox *s = (struct sandbox *)&err;
-	cr_assert_eq(sandbox_create(&s, SANDBOX_OFF, &err), 0);
+	struct cassin_sandbox *s = (struct cassin_sandbox *)&err;
+	cr_assert_eq(cassin_sandbox_create(&s, CASSIN_SANDBOX_OFF, &err), 0);
 	cr_assert_null(s);
-	cr_assert_eq(sandbox_enter(s, SANDBOX_WORKER, &err), 0);
+	cr_assert_eq(cassin_sandbox_enter(s, CASSIN_SANDBOX_WORKER, &err), 0);
 	cr_assert_eq(prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0), 0);
 }
 
@@ -233,21 +233,22 @@ Test(sandbox, only_who_loads_opens_files)
 {
 	if (SANITIZED)
 		return;
-	for (unsigned role = 0; role < SANDBOX_ROLES; role++) {
-		bool loads = role == SANDBOX_LOADER || role == SANDBOX_FOREGROUND;
-		int status = status_of(SANDBOX_ON, (enum sandbox_role)role, opens);
+	for (unsigned role = 0; role < CASSIN_SANDBOX_ROLES; role++) {
+		bool loads = role == CASSIN_SANDBOX_LOADER || role == CASSIN_SANDBOX_FOREGROUND;
+		int status = status_of(CASSIN_SANDBOX_ON, (enum cassin_sandbox_role)role, opens);
 		cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == (loads ? 0 : 2), "%s: status %#x", names[role],
 			  status);
 		if (loads)
-			lives(SANDBOX_ON, (enum sandbox_role)role, renames, "rename");
+			lives(CASSIN_SANDBOX_ON, (enum cassin_sandbox_role)role, renames, "rename");
 		else
-			dies((enum sandbox_role)role, renames, "rename");
+			dies((enum cassin_sandbox_role)role, renames, "rename");
 	}
 }
 
 Test(sandbox, roles_that_serve_clients_open_no_connection_and_touch_no_kvm)
 {
-	static const enum sandbox_role serve[] = {SANDBOX_LOOP, SANDBOX_DEBUGGER, SANDBOX_WATCHER, SANDBOX_WRITER};
+	static const enum cassin_sandbox_role serve[] = {CASSIN_SANDBOX_LOOP, CASSIN_SANDBOX_DEBUGGER,
+							 CASSIN_SANDBOX_WATCHER, CASSIN_SANDBOX_WRITER};
 	if (SANITIZED)
 		return;
 	for (size_t i = 0; i < sizeof serve / sizeof *serve; i++) {
@@ -255,33 +256,33 @@ Test(sandbox, roles_that_serve_clients_open_no_connection_and_touch_no_kvm)
 		dies(serve[i], makes_a_vm, "KVM_CREATE_VM");
 		dies(serve[i], runs_a_vcpu, "KVM_RUN");
 	}
-	lives(SANDBOX_ON, SANDBOX_WORKER, connects, "socket");
-	lives(SANDBOX_ON, SANDBOX_WORKER, runs_a_vcpu, "KVM_RUN");
-	dies(SANDBOX_WORKER, makes_a_vm, "KVM_CREATE_VM");
-	dies(SANDBOX_WORKER, hides_a_request, "TIOCSTI with an upper half");
-	lives(SANDBOX_ON, SANDBOX_LOADER, makes_a_vm, "KVM_CREATE_VM");
+	lives(CASSIN_SANDBOX_ON, CASSIN_SANDBOX_WORKER, connects, "socket");
+	lives(CASSIN_SANDBOX_ON, CASSIN_SANDBOX_WORKER, runs_a_vcpu, "KVM_RUN");
+	dies(CASSIN_SANDBOX_WORKER, makes_a_vm, "KVM_CREATE_VM");
+	dies(CASSIN_SANDBOX_WORKER, hides_a_request, "TIOCSTI with an upper half");
+	lives(CASSIN_SANDBOX_ON, CASSIN_SANDBOX_LOADER, makes_a_vm, "KVM_CREATE_VM");
 }
 
 Test(sandbox, only_the_loop_and_the_foreground_make_threads)
 {
 	if (SANITIZED)
 		return;
-	for (unsigned role = 0; role < SANDBOX_ROLES; role++) {
-		if (role == SANDBOX_LOOP || role == SANDBOX_FOREGROUND)
-			lives(SANDBOX_ON, (enum sandbox_role)role, makes_a_thread, "pthread_create");
+	for (unsigned role = 0; role < CASSIN_SANDBOX_ROLES; role++) {
+		if (role == CASSIN_SANDBOX_LOOP || role == CASSIN_SANDBOX_FOREGROUND)
+			lives(CASSIN_SANDBOX_ON, (enum cassin_sandbox_role)role, makes_a_thread, "pthread_create");
 		else
-			dies((enum sandbox_role)role, makes_a_thread, "pthread_create");
+			dies((enum cassin_sandbox_role)role, makes_a_thread, "pthread_create");
 	}
 }
 
 /* ---- Debuggers, whose threads are made when the maker is confined already ---- */
 
-static struct sandbox *shared;
+static struct cassin_sandbox *shared;
 
 static void *debugs(void *act)
 {
 	struct cassin_error_text err;
-	if (sandbox_enter(shared, SANDBOX_DEBUGGER, &err))
+	if (cassin_sandbox_enter(shared, CASSIN_SANDBOX_DEBUGGER, &err))
 		_exit(CONFINED);
 	_exit((*(int (**)(void))act)());
 }
@@ -290,7 +291,8 @@ static int makes_a_debugger_that(int (*act)(void))
 {
 	struct cassin_error_text err;
 	pthread_t thread;
-	if (sandbox_create(&shared, SANDBOX_ON, &err) || sandbox_enter(shared, SANDBOX_LOOP, &err))
+	if (cassin_sandbox_create(&shared, CASSIN_SANDBOX_ON, &err) ||
+	    cassin_sandbox_enter(shared, CASSIN_SANDBOX_LOOP, &err))
 		return CONFINED;
 	pthread_create(&thread, NULL, debugs, &act);
 	pthread_join(thread, NULL);
@@ -339,8 +341,8 @@ static int gave_up(void)
 static int all_given_up(void)
 {
 	struct cassin_error_text err;
-	struct sandbox *s;
-	return sandbox_create(&s, SANDBOX_LOG, &err) ? CONFINED : gave_up();
+	struct cassin_sandbox *s;
+	return cassin_sandbox_create(&s, CASSIN_SANDBOX_LOG, &err) ? CONFINED : gave_up();
 }
 
 Test(sandbox, capabilities_are_given_up_but_that_of_low_ports)
@@ -371,10 +373,10 @@ static int forbid_filters(void)
 static int is_told(void)
 {
 	struct cassin_error_text err = {""};
-	struct sandbox *s;
+	struct cassin_sandbox *s;
 	if (forbid_filters())
 		return CONFINED;
-	int r = sandbox_create(&s, SANDBOX_LOG, &err);
+	int r = cassin_sandbox_create(&s, CASSIN_SANDBOX_LOG, &err);
 	return r == -EPERM && !s && strstr(err.text, "kernel refuses") && strstr(err.text, "--sandbox off") ? 0 : 1;
 }
 
@@ -390,13 +392,13 @@ Test(sandbox, a_kernel_that_refuses_is_told_with_what_to_do)
 
 Test(sandbox, modes_are_words)
 {
-	enum sandbox_mode mode = SANDBOX_OFF;
-	cr_assert_eq(sandbox_mode_parse("on", &mode), 0);
-	cr_assert_eq(mode, SANDBOX_ON);
-	cr_assert_eq(sandbox_mode_parse("log", &mode), 0);
-	cr_assert_eq(mode, SANDBOX_LOG);
-	cr_assert_eq(sandbox_mode_parse("off", &mode), 0);
-	cr_assert_eq(mode, SANDBOX_OFF);
-	cr_assert_eq(sandbox_mode_parse("On", &mode), -EINVAL);
-	cr_assert_eq(sandbox_mode_parse("", &mode), -EINVAL);
+	enum cassin_sandbox_mode mode = CASSIN_SANDBOX_OFF;
+	cr_assert_eq(cassin_sandbox_mode_parse("on", &mode), 0);
+	cr_assert_eq(mode, CASSIN_SANDBOX_ON);
+	cr_assert_eq(cassin_sandbox_mode_parse("log", &mode), 0);
+	cr_assert_eq(mode, CASSIN_SANDBOX_LOG);
+	cr_assert_eq(cassin_sandbox_mode_parse("off", &mode), 0);
+	cr_assert_eq(mode, CASSIN_SANDBOX_OFF);
+	cr_assert_eq(cassin_sandbox_mode_parse("On", &mode), -EINVAL);
+	cr_assert_eq(cassin_sandbox_mode_parse("", &mode), -EINVAL);
 }

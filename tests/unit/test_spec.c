@@ -12,16 +12,16 @@
 #define NAME_RULE "must be letters, digits, '.', '_' and '-', at most 63, the first a letter or a digit, not "
 
 static struct cassin_error_text err;
-static struct guest_spec spec;
+static struct cassin_guest_spec spec;
 
 static void parse(const char *json)
 {
-	spec_init(&spec);
-	int result = spec_parse(&spec, json, strlen(json), "s", &err);
+	cassin_spec_init(&spec);
+	int result = cassin_spec_parse(&spec, json, strlen(json), "s", &err);
 	cr_assert_eq(result, 0, "%s: %s", json, err.text);
 }
 
-static void is_empty(const struct guest_spec *s)
+static void is_empty(const struct cassin_guest_spec *s)
 {
 	cr_assert_null(s->name);
 	cr_assert_null(s->image);
@@ -35,9 +35,9 @@ static void is_empty(const struct guest_spec *s)
 
 static void refuses_text(const char *json, size_t len, const char *message)
 {
-	spec_init(&spec);
+	cassin_spec_init(&spec);
 	spec.image = strdup("/held");
-	cr_expect_eq(spec_parse(&spec, json, len, "s", &err), -EINVAL, "%s is not refused", json);
+	cr_expect_eq(cassin_spec_parse(&spec, json, len, "s", &err), -EINVAL, "%s is not refused", json);
 	cr_expect_str_eq(err.text, message);
 	is_empty(&spec);
 }
@@ -56,7 +56,7 @@ static const char full[] =
 	" {\"guest\": 81, \"host\": \"unix:/run/x.sock\"}],"
 	" \"connect\": [{\"name\": \"db\", \"target\": \"tcp:[::1]:5432\"}]}";
 
-static void is_full(const struct guest_spec *s)
+static void is_full(const struct cassin_guest_spec *s)
 {
 	cr_assert_str_eq(s->name, "web-1");
 	cr_assert_str_eq(s->image, "/g/http.elf");
@@ -66,8 +66,8 @@ static void is_full(const struct guest_spec *s)
 	cr_assert_str_eq(s->args[0], "-v");
 	cr_assert_str_eq(s->args[1], "\xc3\xa9");
 	cr_assert_eq(s->streams, 7);
-	cr_assert_eq(s->isolation, ISOLATION_VM);
-	cr_assert_eq(s->restart, RESTART_ON_FAILURE);
+	cr_assert_eq(s->isolation, CASSIN_ISOLATION_VM);
+	cr_assert_eq(s->restart, CASSIN_RESTART_ON_FAILURE);
 	cr_assert_eq(s->restart_max, 5);
 	cr_assert_eq(s->nports, 2);
 	cr_assert_str_eq(s->ports[0].host, "tcp:127.0.0.1:8080");
@@ -83,8 +83,8 @@ Test(spec, every_key_is_taken)
 {
 	parse(full);
 	is_full(&spec);
-	cr_assert_eq(spec_check(&spec, "s", NULL), 0);
-	spec_free(&spec);
+	cr_assert_eq(cassin_spec_check(&spec, "s", NULL), 0);
+	cassin_spec_free(&spec);
 }
 
 Test(spec, absent_keys_keep_the_defaults)
@@ -93,8 +93,8 @@ Test(spec, absent_keys_keep_the_defaults)
 	is_empty(&spec);
 	cr_assert_eq(spec.memory, 16 << 20);
 	cr_assert_eq(spec.streams, 1024);
-	cr_assert_eq(spec.isolation, ISOLATION_CELL);
-	cr_assert_eq(spec.restart, RESTART_NO);
+	cr_assert_eq(spec.isolation, CASSIN_ISOLATION_CELL);
+	cr_assert_eq(spec.restart, CASSIN_RESTART_NO);
 	cr_assert_eq(spec.restart_max, 0);
 }
 
@@ -102,7 +102,7 @@ Test(spec, absent_keys_keep_what_was_there_and_present_ones_replace_it)
 {
 	parse(full);
 	const char *more = "{\"name\": \"b\", \"args\": [\"x\"], \"ports\": [], \"memory\": 65536}";
-	cr_assert_eq(spec_parse(&spec, more, strlen(more), "s", &err), 0);
+	cr_assert_eq(cassin_spec_parse(&spec, more, strlen(more), "s", &err), 0);
 	cr_assert_str_eq(spec.name, "b");
 	cr_assert_str_eq(spec.image, "/g/http.elf");
 	cr_assert_eq(spec.nargs, 1);
@@ -110,21 +110,21 @@ Test(spec, absent_keys_keep_what_was_there_and_present_ones_replace_it)
 	cr_assert_eq(spec.nports, 0);
 	cr_assert_eq(spec.nconnects, 1);
 	cr_assert_eq(spec.memory, 65536);
-	spec_free(&spec);
+	cassin_spec_free(&spec);
 }
 
 Test(spec, a_formatted_spec_parses_to_itself)
 {
 	parse(full);
-	char *text = spec_format(&spec);
-	spec_free(&spec);
+	char *text = cassin_spec_format(&spec);
+	cassin_spec_free(&spec);
 	parse(text);
 	is_full(&spec);
-	char *again = spec_format(&spec);
+	char *again = cassin_spec_format(&spec);
 	cr_assert_str_eq(text, again);
-	spec_free(&spec);
+	cassin_spec_free(&spec);
 	parse("{}");
-	char *defaults = spec_format(&spec);
+	char *defaults = cassin_spec_format(&spec);
 	parse(defaults);
 	is_empty(&spec);
 	free(defaults);
@@ -135,27 +135,27 @@ Test(spec, a_formatted_spec_parses_to_itself)
 Test(spec, text_that_is_not_utf8_has_no_format)
 {
 	char *args[] = {(char[]){"\xff"}};
-	spec_init(&spec);
+	cassin_spec_init(&spec);
 	spec.args = args;
 	spec.nargs = 1;
-	cr_assert_null(spec_format(&spec));
+	cr_assert_null(cassin_spec_format(&spec));
 }
 
 Test(spec, a_copy_is_deep_and_names_the_default_domain)
 {
-	struct guest_spec copy;
+	struct cassin_guest_spec copy;
 	parse(full);
-	cr_assert_eq(spec_copy(&copy, &spec), 0);
-	spec_free(&spec);
+	cr_assert_eq(cassin_spec_copy(&copy, &spec), 0);
+	cassin_spec_free(&spec);
 	is_full(&copy);
-	spec_free(&copy);
+	cassin_spec_free(&copy);
 	parse("{\"name\": \"a\", \"image\": \"b\"}");
-	cr_assert_eq(spec_copy(&copy, &spec), 0);
+	cr_assert_eq(cassin_spec_copy(&copy, &spec), 0);
 	cr_assert_str_eq(copy.domain, "default");
 	cr_assert_null(copy.args);
 	cr_assert_null(copy.ports);
-	spec_free(&spec);
-	spec_free(&copy);
+	cassin_spec_free(&spec);
+	cassin_spec_free(&copy);
 }
 
 /* ---- Refusals ---- */
@@ -365,13 +365,13 @@ Test(spec, the_longest_lists_are_taken)
 	cr_assert_eq(spec.nargs, 64);
 	spec.image = strdup("/i");
 	spec.name = strdup("123456789012345678901234567890123456789012345678901234567890123");
-	cr_assert_eq(spec_check(&spec, "s", &err), 0, "%s", err.text);
+	cr_assert_eq(cassin_spec_check(&spec, "s", &err), 0, "%s", err.text);
 	spec.args[0] = realloc(spec.args[0], 40);
 	strcat(spec.args[0], "b");
-	cr_assert_eq(spec_check(&spec, "s", &err), -EINVAL);
+	cr_assert_eq(cassin_spec_check(&spec, "s", &err), -EINVAL);
 	cr_assert_str_eq(err.text,
 			 "s: args: 2049 bytes with the guest's name and the zeros that end each, at most 2048");
-	spec_free(&spec);
+	cassin_spec_free(&spec);
 }
 
 /* ---- Whole specs ---- */
@@ -379,48 +379,48 @@ Test(spec, the_longest_lists_are_taken)
 Test(spec, a_whole_spec_needs_a_name_and_an_image)
 {
 	parse("{\"image\": \"a\"}");
-	cr_assert_eq(spec_check(&spec, "x", &err), -EINVAL);
+	cr_assert_eq(cassin_spec_check(&spec, "x", &err), -EINVAL);
 	cr_assert_str_eq(err.text, "x: name: is missing");
-	spec_free(&spec);
+	cassin_spec_free(&spec);
 	parse("{\"name\": \"a\"}");
-	cr_assert_eq(spec_check(&spec, "x", &err), -EINVAL);
+	cr_assert_eq(cassin_spec_check(&spec, "x", &err), -EINVAL);
 	cr_assert_str_eq(err.text, "x: image: is missing");
-	spec_free(&spec);
+	cassin_spec_free(&spec);
 }
 
 Test(spec, values_that_no_json_gave_are_checked_too)
 {
 	char bad[] = "\xff";
 	char *args[] = {bad};
-	struct guest_port port = {.host = "", .guest = 1};
+	struct cassin_guest_port port = {.host = "", .guest = 1};
 	char path[PATH_MAX + 1];
 	memset(path, 'p', PATH_MAX);
 	path[PATH_MAX] = '\0';
-	spec_init(&spec);
+	cassin_spec_init(&spec);
 	spec.name = (char[]){"a"};
 	spec.image = path;
-	cr_assert_eq(spec_check(&spec, "x", &err), -EINVAL);
+	cr_assert_eq(cassin_spec_check(&spec, "x", &err), -EINVAL);
 	cr_assert_str_eq(err.text, "x: image: the path has 4096 bytes, at most 4095");
 	spec.image = bad;
-	cr_assert_eq(spec_check(&spec, "x", &err), -EINVAL);
+	cr_assert_eq(cassin_spec_check(&spec, "x", &err), -EINVAL);
 	cr_assert_str_eq(err.text, "x: image: is not UTF-8");
 	spec.image = spec.name;
 	spec.args = args;
 	spec.nargs = 1;
-	cr_assert_eq(spec_check(&spec, "x", &err), -EINVAL);
+	cr_assert_eq(cassin_spec_check(&spec, "x", &err), -EINVAL);
 	cr_assert_str_eq(err.text, "x: args[0]: is not UTF-8");
 	spec.nargs = 0;
 	spec.ports = &port;
 	spec.nports = 1;
 	memset(port.host, 'a', sizeof port.host);
-	cr_assert_eq(spec_check(&spec, "x", &err), -EINVAL, "a host without its zero");
+	cr_assert_eq(cassin_spec_check(&spec, "x", &err), -EINVAL, "a host without its zero");
 	spec.nports = 0;
-	spec.isolation = (enum guest_isolation)7;
-	cr_assert_eq(spec_check(&spec, "x", &err), -EINVAL);
+	spec.isolation = (enum cassin_guest_isolation)7;
+	cr_assert_eq(cassin_spec_check(&spec, "x", &err), -EINVAL);
 	cr_assert_str_eq(err.text, "x: isolation: no kind 7");
-	spec.isolation = ISOLATION_CELL;
-	spec.restart = (enum guest_restart)7;
-	cr_assert_eq(spec_check(&spec, "x", &err), -EINVAL);
+	spec.isolation = CASSIN_ISOLATION_CELL;
+	spec.restart = (enum cassin_guest_restart)7;
+	cr_assert_eq(cassin_spec_check(&spec, "x", &err), -EINVAL);
 	cr_assert_str_eq(err.text, "x: restart: no policy 7");
 }
 
@@ -450,11 +450,11 @@ static void write_spec(const char *json, size_t len)
 static void loads_image(const char *path, const char *json, const char *image)
 {
 	write_spec(json, strlen(json));
-	spec_init(&spec);
+	cassin_spec_init(&spec);
 	spec.image = strdup("held.elf");
-	cr_assert_eq(spec_load(&spec, path, &err), 0, "%s", err.text);
+	cr_assert_eq(cassin_spec_load(&spec, path, &err), 0, "%s", err.text);
 	cr_assert_str_eq(spec.image, image);
-	spec_free(&spec);
+	cassin_spec_free(&spec);
 }
 
 TestSuite(spec_file, .init = make_folder, .fini = remove_folder);
@@ -474,8 +474,8 @@ Test(spec_file, the_image_is_relative_to_the_file)
 Test(spec_file, an_empty_image_stays_an_error)
 {
 	write_spec("{\"image\": \"\"}", 13);
-	spec_init(&spec);
-	cr_assert_eq(spec_load(&spec, "./s.json", &err), -EINVAL);
+	cassin_spec_init(&spec);
+	cr_assert_eq(cassin_spec_load(&spec, "./s.json", &err), -EINVAL);
 	cr_assert_str_eq(err.text, "./s.json: image: is empty");
 	is_empty(&spec);
 }
@@ -483,18 +483,18 @@ Test(spec_file, an_empty_image_stays_an_error)
 Test(spec_file, what_cannot_be_read_is_told)
 {
 	char *big = calloc(1, (1 << 20) + 1);
-	spec_init(&spec);
+	cassin_spec_init(&spec);
 	spec.name = strdup("held");
-	cr_assert_eq(spec_load(&spec, "none.json", &err), -ENOENT);
+	cr_assert_eq(cassin_spec_load(&spec, "none.json", &err), -ENOENT);
 	cr_assert_str_eq(err.text, "none.json: cannot be opened: No such file or directory");
 	is_empty(&spec);
-	cr_assert_eq(spec_load(&spec, "/", &err), -EISDIR);
+	cr_assert_eq(cassin_spec_load(&spec, "/", &err), -EISDIR);
 	cr_assert_str_eq(err.text, "/: cannot be read: Is a directory");
 	write_spec(big, (1 << 20) + 1);
-	cr_assert_eq(spec_load(&spec, "s.json", &err), -EINVAL);
+	cr_assert_eq(cassin_spec_load(&spec, "s.json", &err), -EINVAL);
 	cr_assert_str_eq(err.text, "s.json: is longer than 1 MiB");
 	write_spec("{\n!", 3);
-	cr_assert_eq(spec_load(&spec, "s.json", &err), -EINVAL);
+	cr_assert_eq(cassin_spec_load(&spec, "s.json", &err), -EINVAL);
 	cr_assert_str_eq(err.text, "s.json:2: string or '}' expected near '!'");
 	free(big);
 }

@@ -9,19 +9,19 @@
 #include <cassin/spec.h>
 
 static struct cassin_error_text err;
-static struct guest_spec spec;
+static struct cassin_guest_spec spec;
 
 static void parse(const char *json)
 {
-	spec_init(&spec);
-	int result = spec_parse(&spec, json, strlen(json), "s", &err);
+	cassin_spec_init(&spec);
+	int result = cassin_spec_parse(&spec, json, strlen(json), "s", &err);
 	cr_assert_eq(result, 0, "%s: %s", json, err.text);
 }
 
 static void refuses(const char *json, const char *message)
 {
-	spec_init(&spec);
-	cr_expect_eq(spec_parse(&spec, json, strlen(json), "s", &err), -EINVAL, "%s is not refused", json);
+	cassin_spec_init(&spec);
+	cr_expect_eq(cassin_spec_parse(&spec, json, strlen(json), "s", &err), -EINVAL, "%s is not refused", json);
 	cr_expect_str_eq(err.text, message);
 }
 
@@ -45,9 +45,9 @@ Test(weight, is_from_1_to_10000)
 	refuses("{\"weight\": 1.5}", "s: weight: must be an integer, not a fraction");
 	parse("{\"name\": \"a\", \"image\": \"b\"}");
 	spec.weight = 0;
-	cr_assert_eq(spec_check(&spec, "s", &err), -EINVAL);
+	cr_assert_eq(cassin_spec_check(&spec, "s", &err), -EINVAL);
 	cr_assert_str_eq(err.text, "s: weight: must be a number from 1 to 10000, not 0");
-	spec_free(&spec);
+	cassin_spec_free(&spec);
 }
 
 /* ---- The cap ---- */
@@ -108,15 +108,15 @@ Test(cpu_max, out_of_range_is_refused)
 Test(template, takes_the_place_of_an_image)
 {
 	parse("{\"name\": \"a\", \"template\": \"t\"}");
-	cr_assert_str_eq(spec.template, "t");
+	cr_assert_str_eq(spec.from_template, "t");
 	cr_assert_null(spec.image);
-	cr_assert_eq(spec_check(&spec, "s", &err), 0, "%s", err.text);
-	spec_free(&spec);
-	cr_assert_null(spec.template);
+	cr_assert_eq(cassin_spec_check(&spec, "s", &err), 0, "%s", err.text);
+	cassin_spec_free(&spec);
+	cr_assert_null(spec.from_template);
 	parse("{\"name\": \"a\"}");
-	cr_assert_eq(spec_check(&spec, "s", &err), -EINVAL);
+	cr_assert_eq(cassin_spec_check(&spec, "s", &err), -EINVAL);
 	cr_assert_str_eq(err.text, "s: image: is missing");
-	spec_free(&spec);
+	cassin_spec_free(&spec);
 }
 
 Test(template, gives_image_arguments_and_memory)
@@ -128,17 +128,17 @@ Test(template, gives_image_arguments_and_memory)
 	refuses("{\"memory\": \"16M\", \"template\": \"t\"}",
 		"s: memory: a clone has its template's, so it must be absent");
 	parse("{\"template\": \"t\", \"args\": [], \"streams\": 3}");
-	spec_free(&spec);
+	cassin_spec_free(&spec);
 }
 
 Test(template, over_a_held_image_is_refused)
 {
-	spec_init(&spec);
+	cassin_spec_init(&spec);
 	spec.image = strdup("/held");
 	const char *json = "{\"template\": \"t\"}";
-	cr_assert_eq(spec_parse(&spec, json, strlen(json), "s", &err), -EINVAL);
+	cr_assert_eq(cassin_spec_parse(&spec, json, strlen(json), "s", &err), -EINVAL);
 	cr_assert_null(spec.image);
-	cr_assert_null(spec.template);
+	cr_assert_null(spec.from_template);
 }
 
 Test(template, has_a_name_as_guests_have)
@@ -151,9 +151,9 @@ Test(template, has_a_name_as_guests_have)
 
 /* ---- Copies and text ---- */
 
-static void is_clone(const struct guest_spec *s)
+static void is_clone(const struct cassin_guest_spec *s)
 {
-	cr_assert_str_eq(s->template, "t");
+	cr_assert_str_eq(s->from_template, "t");
 	cr_assert_null(s->image);
 	cr_assert_eq(s->weight, 7);
 	cr_assert_eq(s->cpu_quota_us, 2000);
@@ -162,21 +162,21 @@ static void is_clone(const struct guest_spec *s)
 
 Test(share, keys_survive_copies_and_text)
 {
-	struct guest_spec copy;
+	struct cassin_guest_spec copy;
 	parse("{\"name\": \"a\", \"template\": \"t\", \"weight\": 7, \"cpu_max\": \"2000 3000\"}");
 	is_clone(&spec);
-	cr_assert_eq(spec_copy(&copy, &spec), 0);
-	spec_free(&spec);
+	cr_assert_eq(cassin_spec_copy(&copy, &spec), 0);
+	cassin_spec_free(&spec);
 	is_clone(&copy);
-	char *text = spec_format(&copy);
+	char *text = cassin_spec_format(&copy);
 	cr_assert_null(strstr(text, "\"memory\""));
 	parse(text);
 	is_clone(&spec);
-	spec_free(&copy);
-	spec_free(&spec);
+	cassin_spec_free(&copy);
+	cassin_spec_free(&spec);
 	free(text);
 	parse("{\"cpu_max\": \"max 2000\"}");
-	text = spec_format(&spec);
+	text = cassin_spec_format(&spec);
 	cr_assert_not_null(strstr(text, "\"cpu_max\": \"max 2000\""));
 	free(text);
 }

@@ -8,25 +8,25 @@
 
 static void refuses(const char *json, const char *message)
 {
-	struct guest_spec s;
+	struct cassin_guest_spec s;
 	struct cassin_error_text why = {{0}};
-	spec_init(&s);
-	cr_expect_eq(spec_parse(&s, json, strlen(json), "s", &why), -EINVAL);
+	cassin_spec_init(&s);
+	cr_expect_eq(cassin_spec_parse(&s, json, strlen(json), "s", &why), -EINVAL);
 	cr_expect_str_eq(why.text, message);
 }
 
 /* JSON has one kind of number, and programs write whole ones in any way. */
 Test(spec_text, whole_numbers_may_be_written_with_an_exponent)
 {
-	struct guest_spec s;
+	struct cassin_guest_spec s;
 	struct cassin_error_text why = {{0}};
 	const char text[] = "{\"name\": \"a\", \"memory\": 64e6, \"streams\": 8.0, \"restart_max\": 1e3}";
-	spec_init(&s);
-	cr_assert_eq(spec_parse(&s, text, strlen(text), "s", &why), 0, "%s", why.text);
+	cassin_spec_init(&s);
+	cr_assert_eq(cassin_spec_parse(&s, text, strlen(text), "s", &why), 0, "%s", why.text);
 	cr_expect_eq(s.memory, 64000000u);
 	cr_expect_eq(s.streams, 8u);
 	cr_expect_eq(s.restart_max, 1000u);
-	spec_free(&s);
+	cassin_spec_free(&s);
 	refuses("{\"restart_max\": 1e300}", "s: restart_max: must be an integer, not a fraction");
 	refuses("{\"memory\": -64e6}", "s: memory: must be from 64K to 64G, not -64000000 bytes");
 	refuses("{\"weight\": 1e9}", "s: weight: must be a number from 1 to 10000, not 1000000000");
@@ -34,13 +34,13 @@ Test(spec_text, whole_numbers_may_be_written_with_an_exponent)
 
 Test(spec_text, a_byte_order_mark_is_passed_over)
 {
-	struct guest_spec s;
+	struct cassin_guest_spec s;
 	struct cassin_error_text why = {{0}};
 	const char text[] = "\xef\xbb\xbf{\"name\": \"a\"}";
-	spec_init(&s);
-	cr_assert_eq(spec_parse(&s, text, strlen(text), "s", &why), 0, "%s", why.text);
+	cassin_spec_init(&s);
+	cr_assert_eq(cassin_spec_parse(&s, text, strlen(text), "s", &why), 0, "%s", why.text);
 	cr_expect_str_eq(s.name, "a");
-	spec_free(&s);
-	cr_expect_eq(spec_parse(&s, "\xff\xfe{\0}\0", 6, "s", &why), -EINVAL);
+	cassin_spec_free(&s);
+	cr_expect_eq(cassin_spec_parse(&s, "\xff\xfe{\0}\0", 6, "s", &why), -EINVAL);
 	cr_expect_str_eq(why.text, "s: is UTF-16 text: a spec is UTF-8");
 }

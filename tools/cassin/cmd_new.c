@@ -35,7 +35,7 @@ static int run(int argc, char **argv)
 		command_usage(&cmd_new, optind == argc ? "name the project" : "unexpected argument: %s",
 			      argv[optind + (optind < argc)]);
 	const char *name = argv[optind];
-	if (!name_valid(name))
+	if (!cassin_name_valid(name))
 		command_usage(&cmd_new,
 			      "\"%.80s\": must be letters, digits, '.', '_' and '-', at most %d, the first a letter or "
 			      "a digit",

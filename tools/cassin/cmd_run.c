@@ -52,8 +52,8 @@ static int run(int argc, char **argv)
 					      {0}};
 	struct spec_options o = {0};
 	struct cassin_error_text err = {""};
-	struct guest_spec spec;
-	struct foreground_options how = {.workers = 1, .sandbox = sandbox_mode_default()};
+	struct cassin_guest_spec spec;
+	struct foreground_options how = {.workers = 1, .sandbox = cassin_sandbox_mode_default()};
 	int option;
 	while ((option = getopt_long(argc, argv, "+hp:", longs, NULL)) != -1) {
 		if (spec_options_take(&cmd_run, &o, option, optarg))
@@ -64,7 +64,7 @@ static int run(int argc, char **argv)
 			how.gdb = true;
 			how.gdb_port = number_of("--gdb", optarg, 65535);
 		} else if (option == 's') {
-			if (sandbox_mode_parse(optarg, &how.sandbox) < 0)
+			if (cassin_sandbox_mode_parse(optarg, &how.sandbox) < 0)
 				command_usage(&cmd_run, "--sandbox %s: must be on, log or off", optarg);
 		} else {
 			command_option(&cmd_run, option == 'h' ? OPTION_HELP : option);
@@ -73,13 +73,13 @@ static int run(int argc, char **argv)
 	if (optind == argc && !o.spec)
 		command_usage(&cmd_run, "name an image, or a spec with --spec");
 	int result = spec_options_apply(&o, argv + optind, &spec, NULL, NULL, &err);
-	if (result == 0 && spec.template)
-		result = error_set(&err, -EINVAL, "template: there are none without a daemon; use cassin spawn");
+	if (result == 0 && spec.from_template)
+		result = cassin_error_set(&err, -EINVAL, "template: there are none without a daemon; use cassin spawn");
 	if (result == 0)
 		result = foreground_run(&spec, &how);
 	else
 		result = (command_failed("%s", err.text), EXIT_CANNOT_SPAWN);
-	spec_free(&spec);
+	cassin_spec_free(&spec);
 	return result;
 }
 

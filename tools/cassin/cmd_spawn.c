@@ -52,7 +52,7 @@ struct spawn {
 
 /* ---- The request ---- */
 
-static json_t *bases_json(const struct guest_port *bases, size_t n)
+static json_t *bases_json(const struct cassin_guest_port *bases, size_t n)
 {
 	json_t *list = json_array();
 	for (size_t i = 0; i < n; i++)
@@ -61,8 +61,8 @@ static json_t *bases_json(const struct guest_port *bases, size_t n)
 	return list;
 }
 
-static char *request_text(const struct spawn *s, const struct guest_spec *spec, const struct guest_port *bases,
-			  size_t n, struct cassin_error_text *err)
+static char *request_text(const struct spawn *s, const struct cassin_guest_spec *spec,
+			  const struct cassin_guest_port *bases, size_t n, struct cassin_error_text *err)
 {
 	char *text = spec_options_text(spec, err);
 	if (!text)
@@ -76,25 +76,25 @@ static char *request_text(const struct spawn *s, const struct guest_spec *spec, 
 	text = o ? json_dumps(o, JSON_COMPACT) : NULL;
 	json_decref(o);
 	if (!text)
-		error_set(err, -ENOMEM, "no memory");
+		cassin_error_set(err, -ENOMEM, "no memory");
 	return text;
 }
 
 static int request_make(const struct spawn *s, char **operands, char **body)
 {
 	struct cassin_error_text err = {""};
-	struct guest_spec spec;
-	struct guest_port *bases = NULL;
+	struct cassin_guest_spec spec;
+	struct cassin_guest_port *bases = NULL;
 	size_t nbases = 0;
 	*body = NULL;
 	int result = spec_options_apply(&s->guest, operands, &spec, &bases, &nbases, &err);
 	if (result == 0 && s->count > 1 && spec.nports)
-		result = error_set(&err, -EINVAL, "-p: %u guests cannot share a host port: write BASE+:GUEST",
-				   s->count);
+		result = cassin_error_set(&err, -EINVAL, "-p: %u guests cannot share a host port: write BASE+:GUEST",
+					  s->count);
 	if (result == 0)
 		*body = request_text(s, &spec, bases, nbases, &err);
 	free(bases);
-	spec_free(&spec);
+	cassin_spec_free(&spec);
 	return *body ? 0 : command_failed("%s", err.text);
 }
 

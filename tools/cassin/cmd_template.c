@@ -96,7 +96,7 @@ static int create(int argc, char **argv)
 {
 	struct cassin_error_text err = {""};
 	struct spec_options o = {0};
-	struct guest_spec spec;
+	struct cassin_guest_spec spec;
 	unsigned timeout_s = 30;
 	take_options(&o, &timeout_s, argc, argv);
 	if (optind == argc)
@@ -107,7 +107,7 @@ static int create(int argc, char **argv)
 		command_usage(&cmd_template, "create: name an image, a spec with --spec or another template");
 	int result = spec_options_apply(&o, argv + optind, &spec, NULL, NULL, &err);
 	char *body = result == 0 ? spec_options_text(&spec, &err) : NULL;
-	spec_free(&spec);
+	cassin_spec_free(&spec);
 	if (!body)
 		return command_failed("%s", err.text);
 	result = request_create(body, timeout_s);

@@ -20,7 +20,7 @@
 #define BACKGROUND_LOOK_MS 300 /* whether the terminal is ours again */
 
 struct foreground {
-	struct engine *engine;
+	struct cassin_engine *engine;
 	uint64_t id;
 	int changed; /* eventfd */
 	int signals; /* signalfd */
@@ -32,7 +32,7 @@ struct foreground {
 	size_t input_start, input_len;
 	bool input_ended, end_told;
 	struct gdb_port *gdb; /* NULL: it is not debugged */
-	struct sandbox *sandbox;
+	struct cassin_sandbox *sandbox;
 };
 
 /* ---- Called by the engine ---- */
@@ -61,14 +61,14 @@ static void on_console(void *opaque, uint64_t id, const char *bytes, size_t len)
 static void input_push(struct foreground *f)
 {
 	while (f->input_len) {
-		long n = engine_guest_input(f->engine, f->id, f->input + f->input_start, f->input_len);
+		long n = cassin_engine_guest_input(f->engine, f->id, f->input + f->input_start, f->input_len);
 		if (n <= 0)
 			return;
 		f->input_start += (size_t)n;
 		f->input_len -= (size_t)n;
 	}
 	if (f->input_ended && !f->end_told) {
-		engine_guest_input(f->engine, f->id, "", 0);
+		cassin_engine_guest_input(f->engine, f->id, "", 0);
 		f->end_told = true;
 	}
 }
@@ -95,7 +95,7 @@ static void input_read(struct foreground *f)
 
 static void print_report(struct foreground *f)
 {
-	char *report = engine_guest_report(f->engine, f->id);
+	char *report = cassin_engine_guest_report(f->engine, f->id);
 	if (report)
 		fprintf(stderr, "%s%s", report, *report && report[strlen(report) - 1] == '\n' ? "" : "\n");
 	free(report);
@@ -104,30 +104,30 @@ static void print_report(struct foreground *f)
 /* True when it is over; then *code is the exit code. */
 static bool look(struct foreground *f, int *code)
 {
-	struct guest_status s;
-	while (engine_changed_next(f->engine))
+	struct cassin_guest_status s;
+	while (cassin_engine_changed_next(f->engine))
 		;
-	if (engine_guest_status(f->engine, f->id, &s) < 0)
-		s.state = GUEST_KILLED;
+	if (cassin_engine_guest_status(f->engine, f->id, &s) < 0)
+		s.state = CASSIN_GUEST_KILLED;
 	switch (s.state) {
-	case GUEST_STARTING:
-	case GUEST_RUNNING:
+	case CASSIN_GUEST_STARTING:
+	case CASSIN_GUEST_RUNNING:
 		if (s.restarts != f->restarts)
 			f->end_told = false; /* the new incarnation has not heard that the input has ended */
 		f->restarts = s.restarts;
 		return false;
-	case GUEST_WAITING:
+	case CASSIN_GUEST_WAITING:
 		if (s.exit_code == EXIT_CRASHED)
 			print_report(f);
 		return false;
-	case GUEST_EXITED:
+	case CASSIN_GUEST_EXITED:
 		*code = s.exit_code;
 		return true;
-	case GUEST_CRASHED:
+	case CASSIN_GUEST_CRASHED:
 		print_report(f);
 		*code = EXIT_CRASHED;
 		return true;
-	case GUEST_KILLED:
+	case CASSIN_GUEST_KILLED:
 		*code = EXIT_KILLED;
 		return true;
 	}
@@ -141,13 +141,13 @@ static void on_signal(struct foreground *f)
 	if (read(f->signals, &info, sizeof info) != sizeof info)
 		return;
 	if (f->signal) {
-		engine_guest_kill(f->engine, f->id);
+		cassin_engine_guest_kill(f->engine, f->id);
 		return;
 	}
 	f->signal = (int)info.ssi_signo;
 	if (isatty(STDERR_FILENO))
 		fputs("\ncassin: asking the guest to end; once more kills it\n", stderr);
-	engine_guest_stop(f->engine, f->id, STOP_GRACE_NS);
+	cassin_engine_guest_stop(f->engine, f->id, STOP_GRACE_NS);
 }
 
 static int attend(struct foreground *f)
@@ -172,7 +172,7 @@ static int attend(struct foreground *f)
 			input_push(f);
 		if (output_error(f->output) && !f->killed) {
 			f->killed = true;
-			engine_guest_kill(f->engine, f->id);
+			cassin_engine_guest_kill(f->engine, f->id);
 		}
 	}
 	return f->signal ? 128 + f->signal : code;
@@ -198,7 +198,7 @@ static int drain(struct foreground *f, int code)
 	if (watched[0].revents) {
 		code = f->signal ? code : told_error(output_error(f->output), code);
 		output_free(f->output);
-		sandbox_free(f->sandbox);
+		cassin_sandbox_free(f->sandbox);
 		return code;
 	}
 	return watched[1].revents && read(f->signals, &info, sizeof info) == sizeof info ? 128 + (int)info.ssi_signo
@@ -226,8 +226,8 @@ static int descriptors_open(struct foreground *f)
 }
 
 /* Spawns it stopped, and says where its debugger may come. */
-static int spawn_debugged(struct foreground *f, const struct guest_spec *spec, const struct foreground_options *o,
-			  struct cassin_error_text *err)
+static int spawn_debugged(struct foreground *f, const struct cassin_guest_spec *spec,
+			  const struct foreground_options *o, struct cassin_error_text *err)
 {
 	unsigned port = 0;
 	f->gdb = gdb_port_open(o->gdb_port, &port, err);
@@ -235,10 +235,10 @@ static int spawn_debugged(struct foreground *f, const struct guest_spec *spec, c
 		return -EADDRINUSE;
 	struct gdb_target *t = gdb_port_target(f->gdb);
 	t->engine = f->engine;
-	int result = engine_debug_spawn(f->engine, spec, &f->id, gdb_target_notify, t, &t->debugger, err);
+	int result = cassin_engine_debug_spawn(f->engine, spec, &f->id, gdb_target_notify, t, &t->debugger, err);
 	t->guest = f->id;
 	if (result == 0 && (result = gdb_port_start(f->gdb, f->sandbox)))
-		return error_set(err, result, "cannot start a thread: %s", strerror(-result));
+		return cassin_error_set(err, result, "cannot start a thread: %s", strerror(-result));
 	if (result == 0)
 		fprintf(stderr, "cassin: %s waits for a debugger: gdb %s -ex 'target remote :%u'\n", spec->name,
 			spec->image, port);
@@ -247,37 +247,37 @@ static int spawn_debugged(struct foreground *f, const struct guest_spec *spec, c
 
 static int engine_start(struct foreground *f, const struct foreground_options *o, struct cassin_error_text *err)
 {
-	int result = sandbox_create(&f->sandbox, o->sandbox, err);
+	int result = cassin_sandbox_create(&f->sandbox, o->sandbox, err);
 	if (result < 0)
 		return result;
-	struct engine_options options = {
+	struct cassin_engine_options options = {
 		.workers = o->workers, .sandbox = f->sandbox, .notify = on_notify, .opaque = f, .console = on_console};
 	setenv("UV_USE_IO_URING", "0", 1); /* whose calls no filter sees */
-	result = engine_create(&f->engine, &options, err);
+	result = cassin_engine_create(&f->engine, &options, err);
 	if (result == 0 && !(f->output = output_start(f->sandbox, on_notify, f))) {
-		engine_destroy(f->engine);
-		return error_set(err, -ENOMEM, "cannot start a thread for the output");
+		cassin_engine_destroy(f->engine);
+		return cassin_error_set(err, -ENOMEM, "cannot start a thread for the output");
 	}
 	return result;
 }
 
-int foreground_run(const struct guest_spec *spec, const struct foreground_options *o)
+int foreground_run(const struct cassin_guest_spec *spec, const struct foreground_options *o)
 {
 	struct foreground f = {.id = 0};
 	struct cassin_error_text err = {""};
 	int result = descriptors_open(&f);
 	if (result < 0)
-		error_set(&err, result, "cannot watch for signals: %s", strerror(-result));
+		cassin_error_set(&err, result, "cannot watch for signals: %s", strerror(-result));
 	else
 		result = engine_start(&f, o, &err);
 	if (result == 0) {
-		result = sandbox_enter(f.sandbox, SANDBOX_FOREGROUND, &err);
+		result = cassin_sandbox_enter(f.sandbox, CASSIN_SANDBOX_FOREGROUND, &err);
 		if (result == 0)
 			result = o->gdb ? spawn_debugged(&f, spec, o, &err)
-					: engine_guest_spawn(f.engine, spec, &f.id, &err);
+					: cassin_engine_guest_spawn(f.engine, spec, &f.id, &err);
 		int code = result == 0 ? attend(&f) : EXIT_CANNOT_SPAWN;
 		gdb_port_close(f.gdb);
-		engine_destroy(f.engine);
+		cassin_engine_destroy(f.engine);
 		if (result == 0)
 			return drain(&f, code);
 	}

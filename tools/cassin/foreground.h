@@ -7,12 +7,12 @@
 
 struct foreground_options {
 	unsigned workers;
-	enum sandbox_mode sandbox;
+	enum cassin_sandbox_mode sandbox;
 	bool gdb; /* it waits for a debugger on this port */
 	unsigned gdb_port;
 };
 
 /* Returns the exit code that `cassin run` promises. What goes wrong is told on stderr. */
-int foreground_run(const struct guest_spec *spec, const struct foreground_options *o);
+int foreground_run(const struct cassin_guest_spec *spec, const struct foreground_options *o);
 
 #endif

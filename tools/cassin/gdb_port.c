@@ -19,7 +19,7 @@ struct gdb_port {
 	int listener, quit;
 	pthread_t thread;
 	bool started;
-	const struct sandbox *sandbox;
+	const struct cassin_sandbox *sandbox;
 };
 
 static int listen_local(unsigned port, unsigned *actual)
@@ -47,7 +47,7 @@ struct gdb_port *gdb_port_open(unsigned port, unsigned *actual, struct cassin_er
 	struct gdb_port *p = calloc(1, sizeof *p);
 	int result = p ? listen_local(port, actual) : -ENOMEM;
 	if (result < 0) {
-		error_set(err, result, "--gdb %u: cannot listen on 127.0.0.1: %s", port, strerror(-result));
+		cassin_error_set(err, result, "--gdb %u: cannot listen on 127.0.0.1: %s", port, strerror(-result));
 		free(p);
 		return NULL;
 	}
@@ -78,7 +78,7 @@ static void *port_main(void *opaque)
 {
 	struct gdb_port *p = opaque;
 	struct cassin_error_text err = {""};
-	if (sandbox_enter(p->sandbox, SANDBOX_DEBUGGER, &err) < 0) {
+	if (cassin_sandbox_enter(p->sandbox, CASSIN_SANDBOX_DEBUGGER, &err) < 0) {
 		command_failed("no debugger can come: %s", err.text);
 		return NULL;
 	}
@@ -94,7 +94,7 @@ static void *port_main(void *opaque)
 	}
 }
 
-int gdb_port_start(struct gdb_port *p, const struct sandbox *s)
+int gdb_port_start(struct gdb_port *p, const struct cassin_sandbox *s)
 {
 	p->sandbox = s;
 	int result = -pthread_create(&p->thread, NULL, port_main, p);
@@ -110,7 +110,7 @@ void gdb_port_close(struct gdb_port *p)
 	if (p->started && write(p->quit, &one, sizeof one) == sizeof one)
 		pthread_join(p->thread, NULL);
 	if (p->target.debugger)
-		engine_debug_detach(p->target.debugger);
+		cassin_engine_debug_detach(p->target.debugger);
 	close(p->listener);
 	close(p->quit);
 	close(p->target.rung);

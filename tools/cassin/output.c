@@ -16,7 +16,7 @@
 #define FIRST 4096u
 
 struct output {
-	const struct sandbox *sandbox;
+	const struct cassin_sandbox *sandbox;
 	void (*broken_fn)(void *opaque);
 	void *opaque;
 	atomic_int error; /* errno; 0: none */
@@ -113,7 +113,7 @@ static void *writer(void *opaque)
 	struct output *o = opaque;
 	static char piece[PIECE];
 	struct cassin_error_text err;
-	int error = -sandbox_enter(o->sandbox, SANDBOX_WRITER, &err);
+	int error = -cassin_sandbox_enter(o->sandbox, CASSIN_SANDBOX_WRITER, &err);
 	for (size_t n; !error && (n = take(o, piece));)
 		error = write_all(piece, n);
 	if (error) {
@@ -124,7 +124,7 @@ static void *writer(void *opaque)
 	return NULL;
 }
 
-struct output *output_start(const struct sandbox *sandbox, void (*broken)(void *opaque), void *opaque)
+struct output *output_start(const struct cassin_sandbox *sandbox, void (*broken)(void *opaque), void *opaque)
 {
 	struct output *o = calloc(1, sizeof *o);
 	pthread_t thread;

@@ -15,7 +15,7 @@
 struct output;
 
 /* Starts the thread, which enters the sandbox. broken(opaque) is called by it when standard output takes no more. NULL: no memory. */
-struct output *output_start(const struct sandbox *sandbox, void (*broken)(void *opaque), void *opaque);
+struct output *output_start(const struct cassin_sandbox *sandbox, void (*broken)(void *opaque), void *opaque);
 /* Takes bytes; any thread. */
 void output_write(struct output *o, const char *bytes, size_t len);
 /* 0, or the errno for which standard output takes no more. */

@@ -56,24 +56,25 @@ static int set_text(char **to, const char *text, struct cassin_error_text *err)
 {
 	char *copy = strdup(text);
 	if (!copy)
-		return error_set(err, -ENOMEM, "no memory");
+		return cassin_error_set(err, -ENOMEM, "no memory");
 	free(*to);
 	*to = copy;
 	return 0;
 }
 
-static int set_isolation(struct guest_spec *spec, const char *text, struct cassin_error_text *err)
+static int set_isolation(struct cassin_guest_spec *spec, const char *text, struct cassin_error_text *err)
 {
 	if (strcmp(text, "cell") != 0 && strcmp(text, "vm") != 0)
-		return error_set(err, -EINVAL, "--isolation %s: must be cell or vm", text);
-	spec->isolation = !strcmp(text, "vm") ? ISOLATION_VM : ISOLATION_CELL;
+		return cassin_error_set(err, -EINVAL, "--isolation %s: must be cell or vm", text);
+	spec->isolation = !strcmp(text, "vm") ? CASSIN_ISOLATION_VM : CASSIN_ISOLATION_CELL;
 	return 0;
 }
 
-static int set_restart(struct guest_spec *spec, const char *text, struct cassin_error_text *err)
+static int set_restart(struct cassin_guest_spec *spec, const char *text, struct cassin_error_text *err)
 {
 	static const char *const names[] = {"no", "on-failure", "always"};
-	static const enum guest_restart values[] = {RESTART_NO, RESTART_ON_FAILURE, RESTART_ALWAYS};
+	static const enum cassin_guest_restart values[] = {CASSIN_RESTART_NO, CASSIN_RESTART_ON_FAILURE,
+							   CASSIN_RESTART_ALWAYS};
 	size_t len = strcspn(text, ":");
 	for (size_t i = 0; i < 3; i++) {
 		if (strlen(names[i]) != len || memcmp(names[i], text, len) != 0)
@@ -86,45 +87,46 @@ static int set_restart(struct guest_spec *spec, const char *text, struct cassin_
 		spec->restart_max = (unsigned)most;
 		return 0;
 	}
-	return error_set(err, -EINVAL, "--restart %s: must be no, on-failure[:MAX] or always[:MAX]", text);
+	return cassin_error_set(err, -EINVAL, "--restart %s: must be no, on-failure[:MAX] or always[:MAX]", text);
 }
 
-static int set_memory(struct guest_spec *spec, const char *text, struct cassin_error_text *err)
+static int set_memory(struct cassin_guest_spec *spec, const char *text, struct cassin_error_text *err)
 {
-	if (size_parse(text, &spec->memory) < 0)
-		return error_set(err, -EINVAL, "--memory %s: must be a size such as 512K or 64M", text);
-	if (spec->template)
-		return error_set(err, -EINVAL, "--memory %s: a clone has its template's", text);
+	if (cassin_size_parse(text, &spec->memory) < 0)
+		return cassin_error_set(err, -EINVAL, "--memory %s: must be a size such as 512K or 64M", text);
+	if (spec->from_template)
+		return cassin_error_set(err, -EINVAL, "--memory %s: a clone has its template's", text);
 	return 0;
 }
 
-static int set_weight(struct guest_spec *spec, const char *text, struct cassin_error_text *err)
+static int set_weight(struct cassin_guest_spec *spec, const char *text, struct cassin_error_text *err)
 {
 	char *end;
 	unsigned long n = strtoul(text, &end, 10);
 	if (*text < '0' || *text > '9' || *end || n < 1 || n > CASSIN_WEIGHT_MAX)
-		return error_set(err, -EINVAL, "--weight %s: must be a number from 1 to %u", text, CASSIN_WEIGHT_MAX);
+		return cassin_error_set(err, -EINVAL, "--weight %s: must be a number from 1 to %u", text,
+					CASSIN_WEIGHT_MAX);
 	spec->weight = (unsigned)n;
 	return 0;
 }
 
-static int set_cpu_max(struct guest_spec *spec, const char *text, struct cassin_error_text *err)
+static int set_cpu_max(struct cassin_guest_spec *spec, const char *text, struct cassin_error_text *err)
 {
-	if (cpu_max_parse(text, &spec->cpu_quota_us, &spec->cpu_period_us) < 0)
-		return error_set(err, -EINVAL, "--cpu-max %s: must be microseconds, \"QUOTA PERIOD\" or \"max PERIOD\"",
-				 text);
+	if (cassin_cpu_max_parse(text, &spec->cpu_quota_us, &spec->cpu_period_us) < 0)
+		return cassin_error_set(err, -EINVAL,
+					"--cpu-max %s: must be microseconds, \"QUOTA PERIOD\" or \"max PERIOD\"", text);
 	return 0;
 }
 
 /* The daemon may have another working folder. */
-static int make_absolute(struct guest_port *port, struct cassin_error_text *err)
+static int make_absolute(struct cassin_guest_port *port, struct cassin_error_text *err)
 {
 	char folder[4096], path[CASSIN_ENDPOINT_MAX + 1];
 	if (strncmp(port->host, "unix:", 5) != 0 || port->host[5] == '/')
 		return 0;
 	snprintf(path, sizeof path, "%s", port->host + 5);
 	if (!getcwd(folder, sizeof folder) || strlen(folder) + strlen(path) + 7 > sizeof port->host)
-		return error_set(err, -ENAMETOOLONG, "-p %s: the path is too long", port->host);
+		return cassin_error_set(err, -ENAMETOOLONG, "-p %s: the path is too long", port->host);
 	size_t len = strlen(folder);
 	memcpy(port->host + 5, folder, len);
 	port->host[5 + len] = '/';
@@ -132,11 +134,12 @@ static int make_absolute(struct guest_port *port, struct cassin_error_text *err)
 	return 0;
 }
 
-static int add_port(struct guest_port **to, size_t *n, const struct guest_port *port, struct cassin_error_text *err)
+static int add_port(struct cassin_guest_port **to, size_t *n, const struct cassin_guest_port *port,
+		    struct cassin_error_text *err)
 {
-	struct guest_port *more = realloc(*to, (*n + 1) * sizeof *more);
+	struct cassin_guest_port *more = realloc(*to, (*n + 1) * sizeof *more);
 	if (!more)
-		return error_set(err, -ENOMEM, "no memory");
+		return cassin_error_set(err, -ENOMEM, "no memory");
 	more[(*n)++] = *port;
 	*to = more;
 	return 0;
@@ -152,19 +155,19 @@ static bool take_plus(char *text)
 	return true;
 }
 
-static int take_ports(const struct spec_options *o, struct guest_spec *spec, struct guest_port **bases, size_t *nbases,
-		      struct cassin_error_text *err)
+static int take_ports(const struct spec_options *o, struct cassin_guest_spec *spec, struct cassin_guest_port **bases,
+		      size_t *nbases, struct cassin_error_text *err)
 {
 	for (size_t i = 0; i < o->nports; i++) {
-		struct guest_port port = {.guest = 0};
+		struct cassin_guest_port port = {.guest = 0};
 		char text[2 * CASSIN_ENDPOINT_MAX];
 		if (strlen(o->ports[i]) >= sizeof text)
-			return error_set(err, -EINVAL, "-p %.40s...: too long", o->ports[i]);
+			return cassin_error_set(err, -EINVAL, "-p %.40s...: too long", o->ports[i]);
 		snprintf(text, sizeof text, "%s", o->ports[i]);
 		bool base = bases && take_plus(text);
-		int result = port_parse(text, &port, err);
+		int result = cassin_port_parse(text, &port, err);
 		if (result == 0 && base && strncmp(port.host, "tcp:", 4) != 0)
-			result = error_set(err, -EINVAL, "-p %s: only a TCP port can count up", o->ports[i]);
+			result = cassin_error_set(err, -EINVAL, "-p %s: only a TCP port can count up", o->ports[i]);
 		if (result == 0)
 			result = make_absolute(&port, err);
 		if (result == 0)
@@ -180,7 +183,7 @@ static int resolve(char **path, const char *what, struct cassin_error_text *err)
 {
 	char *absolute = !*path || **path == '/' ? NULL : realpath(*path, NULL);
 	if (!absolute && *path && **path != '/')
-		return error_set(err, -errno, "cannot find the %s %s: %s", what, *path, strerror(errno));
+		return cassin_error_set(err, -errno, "cannot find the %s %s: %s", what, *path, strerror(errno));
 	if (absolute) {
 		free(*path);
 		*path = absolute;
@@ -188,7 +191,7 @@ static int resolve(char **path, const char *what, struct cassin_error_text *err)
 	return 0;
 }
 
-static int resolve_paths(struct guest_spec *spec, struct cassin_error_text *err)
+static int resolve_paths(struct cassin_guest_spec *spec, struct cassin_error_text *err)
 {
 	int result = resolve(&spec->image, "image", err);
 	for (size_t i = 0; result == 0 && i < spec->nfiles; i++)
@@ -196,21 +199,21 @@ static int resolve_paths(struct guest_spec *spec, struct cassin_error_text *err)
 	return result;
 }
 
-static int take_image(struct guest_spec *spec, char **operands, struct cassin_error_text *err)
+static int take_image(struct cassin_guest_spec *spec, char **operands, struct cassin_error_text *err)
 {
-	if (operands[0] && spec->template)
-		return error_set(err, -EINVAL, "%s: a clone of \"%s\" has its template's image and arguments",
-				 operands[0], spec->template);
-	if (spec->template)
+	if (operands[0] && spec->from_template)
+		return cassin_error_set(err, -EINVAL, "%s: a clone of \"%s\" has its template's image and arguments",
+					operands[0], spec->from_template);
+	if (spec->from_template)
 		return 0;
 	if (!operands[0] && !spec->image)
-		return error_set(err, -EINVAL, "name an image, or a spec that does");
+		return cassin_error_set(err, -EINVAL, "name an image, or a spec that does");
 	if (!operands[0])
 		return 0;
 	free(spec->image);
 	spec->image = realpath(operands[0], NULL);
 	if (!spec->image)
-		return error_set(err, -errno, "cannot find the image %s: %s", operands[0], strerror(errno));
+		return cassin_error_set(err, -errno, "cannot find the image %s: %s", operands[0], strerror(errno));
 	size_t n = 0;
 	while (operands[1 + n])
 		n++;
@@ -224,38 +227,39 @@ static int take_image(struct guest_spec *spec, char **operands, struct cassin_er
 	for (; spec->args && spec->nargs < n; spec->nargs++)
 		if (!(spec->args[spec->nargs] = strdup(operands[1 + spec->nargs])))
 			break;
-	return spec->nargs == n ? 0 : error_set(err, -ENOMEM, "no memory");
+	return spec->nargs == n ? 0 : cassin_error_set(err, -ENOMEM, "no memory");
 }
 
-static int take_name(struct guest_spec *spec, struct cassin_error_text *err)
+static int take_name(struct cassin_guest_spec *spec, struct cassin_error_text *err)
 {
 	char name[CASSIN_NAME_MAX + 1];
 	if (spec->name)
 		return 0;
-	if (spec->template)
-		return set_text(&spec->name, spec->template, err);
+	if (spec->from_template)
+		return set_text(&spec->name, spec->from_template, err);
 	const char *base = strrchr(spec->image, '/');
 	snprintf(name, sizeof name, "%s", base ? base + 1 : spec->image);
 	size_t len = strlen(name);
 	if (len > 4 && !strcmp(name + len - 4, ".elf"))
 		name[len - 4] = '\0';
-	if (!name_valid(name))
-		return error_set(err, -EINVAL, "\"%s\" is no name for a guest: give one with --name", name);
+	if (!cassin_name_valid(name))
+		return cassin_error_set(err, -EINVAL, "\"%s\" is no name for a guest: give one with --name", name);
 	return set_text(&spec->name, name, err);
 }
 
-static int take_options(const struct spec_options *o, struct guest_spec *spec, struct cassin_error_text *err)
+static int take_options(const struct spec_options *o, struct cassin_guest_spec *spec, struct cassin_error_text *err)
 {
 	int result = 0;
-	if (o->name && !name_valid(o->name))
-		return error_set(err, -EINVAL, "--name %.80s: must be letters, digits, '.', '_' and '-', at most %d",
-				 o->name, CASSIN_NAME_MAX);
+	if (o->name && !cassin_name_valid(o->name))
+		return cassin_error_set(err, -EINVAL,
+					"--name %.80s: must be letters, digits, '.', '_' and '-', at most %d", o->name,
+					CASSIN_NAME_MAX);
 	if (o->name)
 		result = set_text(&spec->name, o->name, err);
 	if (result == 0 && o->domain)
 		result = set_text(&spec->domain, o->domain, err);
 	if (result == 0 && o->template)
-		result = set_text(&spec->template, o->template, err);
+		result = set_text(&spec->from_template, o->template, err);
 	if (result == 0 && o->memory)
 		result = set_memory(spec, o->memory, err);
 	if (result == 0 && o->weight)
@@ -269,14 +273,14 @@ static int take_options(const struct spec_options *o, struct guest_spec *spec, s
 	return result;
 }
 
-int spec_options_apply(const struct spec_options *o, char **operands, struct guest_spec *spec,
-		       struct guest_port **bases, size_t *nbases, struct cassin_error_text *err)
+int spec_options_apply(const struct spec_options *o, char **operands, struct cassin_guest_spec *spec,
+		       struct cassin_guest_port **bases, size_t *nbases, struct cassin_error_text *err)
 {
-	spec_init(spec);
+	cassin_spec_init(spec);
 	/* The file is told of the template before, so that it refuses what a clone cannot have of its own. */
-	int result = o->template ? set_text(&spec->template, o->template, err) : 0;
+	int result = o->template ? set_text(&spec->from_template, o->template, err) : 0;
 	if (result == 0 && o->spec)
-		result = spec_load(spec, o->spec, err);
+		result = cassin_spec_load(spec, o->spec, err);
 	if (result == 0)
 		result = take_options(o, spec, err);
 	if (result == 0)
@@ -284,16 +288,16 @@ int spec_options_apply(const struct spec_options *o, char **operands, struct gue
 	if (result == 0)
 		result = take_image(spec, operands, err);
 	for (size_t i = 0; result == 0 && i < o->nfiles; i++)
-		result = spec_add_file(spec, o->files[i], err);
+		result = cassin_spec_add_file(spec, o->files[i], err);
 	if (result == 0)
 		result = resolve_paths(spec, err);
 	return result < 0 ? result : take_name(spec, err);
 }
 
-char *spec_options_text(const struct guest_spec *spec, struct cassin_error_text *err)
+char *spec_options_text(const struct cassin_guest_spec *spec, struct cassin_error_text *err)
 {
-	char *text = spec_format(spec);
-	if (!text && spec_check(spec, spec->name, err) == 0)
-		error_set(err, -ENOMEM, "no memory");
+	char *text = cassin_spec_format(spec);
+	if (!text && cassin_spec_check(spec, spec->name, err) == 0)
+		cassin_error_set(err, -ENOMEM, "no memory");
 	return text;
 }

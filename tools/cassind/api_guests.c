@@ -23,7 +23,7 @@ struct guest_work {
 	unsigned status; /* of a success */
 	bool removes;    /* there is no guest to show afterwards */
 	uint64_t id;
-	struct guest_spec spec; /* to spawn */
+	struct cassin_guest_spec spec; /* to spawn */
 	int result;
 	struct cassin_error_text err;
 };
@@ -63,7 +63,7 @@ unsigned api_status_of(int error)
 
 int api_guest_find(struct connection *c, const struct target *t, uint64_t *id)
 {
-	int result = engine_guest_find(c->daemon->engine, t->segments[2], id);
+	int result = cassin_engine_guest_find(c->daemon->engine, t->segments[2], id);
 	if (result < 0)
 		reply_error(c, 404, "no guest is named \"%.80s\"", t->segments[2]);
 	return result;
@@ -77,7 +77,7 @@ static void reply_guest(struct connection *c, unsigned status, uint64_t id, bool
 		return;
 	}
 	if (with_spec) {
-		char *report = engine_guest_report(c->daemon->engine, id);
+		char *report = cassin_engine_guest_report(c->daemon->engine, id);
 		json_object_set_new(guest, "report", report ? json_string(report) : json_null());
 		free(report);
 	}
@@ -89,7 +89,7 @@ void api_guests_list(struct connection *c, const struct target *t)
 	struct daemon *d = c->daemon;
 	const char *match = target_query(t, "match");
 	uint64_t *ids = NULL;
-	int n = engine_guest_list(d->engine, &ids);
+	int n = cassin_engine_guest_list(d->engine, &ids);
 	json_t *list = n < 0 ? NULL : json_array();
 	if (!list) {
 		free(ids);
@@ -97,8 +97,8 @@ void api_guests_list(struct connection *c, const struct target *t)
 		return;
 	}
 	for (int i = 0; i < n; i++) {
-		struct guest_status s;
-		if (match && (engine_guest_status(d->engine, ids[i], &s) < 0 || fnmatch(match, s.name, 0)))
+		struct cassin_guest_status s;
+		if (match && (cassin_engine_guest_status(d->engine, ids[i], &s) < 0 || fnmatch(match, s.name, 0)))
 			continue;
 		json_t *guest = guest_json(d, ids[i], false);
 		if (guest)
@@ -120,7 +120,7 @@ void api_guest_report(struct connection *c, const struct target *t)
 	uint64_t id;
 	if (api_guest_find(c, t, &id) < 0)
 		return;
-	char *report = engine_guest_report(c->daemon->engine, id);
+	char *report = cassin_engine_guest_report(c->daemon->engine, id);
 	if (report)
 		reply_body(c, 200, "text/plain; charset=utf-8", "", report, strlen(report));
 	else
@@ -136,7 +136,7 @@ void api_guest_stop(struct connection *c, const struct target *t)
 		reply_error(c, 400, "grace_ms: must be a number from 0 to %d", GRACE_MS_MAX);
 		return;
 	}
-	engine_guest_stop(c->daemon->engine, id, grace_ms * 1000000);
+	cassin_engine_guest_stop(c->daemon->engine, id, grace_ms * 1000000);
 	reply_guest(c, 202, id, false);
 }
 
@@ -160,7 +160,7 @@ static void work_done(struct job *work)
 		reply_json(c, w->status, json_pack("{s:I}", "id", (json_int_t)w->id));
 	else
 		reply_guest(c, w->status, w->id, false);
-	spec_free(&w->spec);
+	cassin_spec_free(&w->spec);
 	free(w);
 	connection_release(c);
 }
@@ -178,7 +178,7 @@ static struct guest_work *work_new(struct connection *c, enum lane lane, unsigne
 	w->lane = lane;
 	w->status = status;
 	w->call = call;
-	spec_init(&w->spec);
+	cassin_spec_init(&w->spec);
 	return w;
 }
 
@@ -202,12 +202,12 @@ static void work_on_guest(struct connection *c, const struct target *t, int (*ca
 
 static int call_kill(struct guest_work *w)
 {
-	return engine_guest_kill(w->connection->daemon->engine, w->id);
+	return cassin_engine_guest_kill(w->connection->daemon->engine, w->id);
 }
 
 static int call_restart(struct guest_work *w)
 {
-	int result = engine_guest_restart(w->connection->daemon->engine, w->id, &w->err);
+	int result = cassin_engine_guest_restart(w->connection->daemon->engine, w->id, &w->err);
 	if (result == -ENOENT)
 		w->err.text[0] = '\0'; /* removed meanwhile: told as such */
 	return result;
@@ -237,7 +237,7 @@ void api_guest_restart(struct connection *c, const struct target *t)
 void api_guest_remove(struct connection *c, const struct target *t)
 {
 	uint64_t id;
-	if (engine_guest_find(c->daemon->engine, t->segments[2], &id) < 0 &&
+	if (cassin_engine_guest_find(c->daemon->engine, t->segments[2], &id) < 0 &&
 	    waiting_cancel(c->daemon, t->segments[2])) {
 		reply_json(c, 200, json_pack("{s:i}", "id", 0));
 		return;
@@ -251,20 +251,20 @@ void api_guests_create(struct connection *c, const struct target *t)
 	struct guest_work *w = work_new(c, LANE_LOAD, 201, call_spawn);
 	if (!w)
 		return;
-	char place[SPEC_PLACE_MAX];
+	char place[CASSIN_SPEC_PLACE_MAX];
 	const char *body = c->request.body ? c->request.body : "";
-	int result = spec_parse(&w->spec, body, c->request.body_len, "request", &w->err);
-	if (result == 0 && spec_relative(&w->spec, place))
-		result = error_set(&w->err, -EINVAL, "request: \"%s\": must be an absolute path", place);
+	int result = cassin_spec_parse(&w->spec, body, c->request.body_len, "request", &w->err);
+	if (result == 0 && cassin_spec_relative(&w->spec, place))
+		result = cassin_error_set(&w->err, -EINVAL, "request: \"%s\": must be an absolute path", place);
 	if (result == 0)
-		result = spec_check(&w->spec, "request", &w->err);
+		result = cassin_spec_check(&w->spec, "request", &w->err);
 	if (result == 0 && waiting_short(c->daemon))
-		result = error_set(&w->err, -EAGAIN, WAITING_SHORT_TEXT);
+		result = cassin_error_set(&w->err, -EAGAIN, WAITING_SHORT_TEXT);
 	if (result == 0)
 		result = daemon_loaders_free(c->daemon, &w->err);
 	if (result < 0) {
 		reply_error(c, api_status_of(result), "%s", w->err.text);
-		spec_free(&w->spec);
+		cassin_spec_free(&w->spec);
 		free(w);
 		return;
 	}

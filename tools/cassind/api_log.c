@@ -35,15 +35,16 @@ static void tell_loss(struct log_follower *f, uint64_t lost)
 static bool log_advance(struct follower *follower)
 {
 	struct log_follower *f = (struct log_follower *)follower;
-	struct engine *e = follower->connection->daemon->engine;
-	struct guest_status s;
-	if (engine_guest_status(e, f->id, &s) < 0)
+	struct cassin_engine *e = follower->connection->daemon->engine;
+	struct cassin_guest_status s;
+	if (cassin_engine_guest_status(e, f->id, &s) < 0)
 		return false;
-	bool ended = s.state == GUEST_EXITED || s.state == GUEST_CRASHED || s.state == GUEST_KILLED;
+	bool ended = s.state == CASSIN_GUEST_EXITED || s.state == CASSIN_GUEST_CRASHED ||
+		     s.state == CASSIN_GUEST_KILLED;
 	while (!follower->gone && follower->connection->backlog < FOLLOW_BACKLOG) {
 		char piece[FOLLOW_PIECE];
 		uint64_t lost = 0;
-		long n = engine_guest_log(e, f->id, &f->offset, piece, sizeof piece, &lost);
+		long n = cassin_engine_guest_log(e, f->id, &f->offset, piece, sizeof piece, &lost);
 		if (lost)
 			tell_loss(f, lost);
 		if (n <= 0)
@@ -76,7 +77,8 @@ static void reply_kept(struct connection *c, uint64_t id, uint64_t offset)
 	}
 	while (len < LOG_REPLY_MAX) {
 		uint64_t more = 0;
-		long n = engine_guest_log(c->daemon->engine, id, &offset, text + len, LOG_REPLY_MAX - len, &more);
+		long n = cassin_engine_guest_log(c->daemon->engine, id, &offset, text + len, LOG_REPLY_MAX - len,
+						 &more);
 		lost += more;
 		if (n <= 0)
 			break;

@@ -161,7 +161,7 @@ static void conclude(struct spawning *s)
 /* Of the report only why; who is told already. */
 static void settle_crash(struct spawning *s, const struct spawned *g)
 {
-	char *report = engine_guest_report(s->daemon->engine, g->id);
+	char *report = cassin_engine_guest_report(s->daemon->engine, g->id);
 	if (report)
 		report[strcspn(report, "\n")] = '\0';
 	const char *why = report ? strstr(report, "crashed: ") : NULL;
@@ -172,35 +172,35 @@ static void settle_crash(struct spawning *s, const struct spawned *g)
 /* True: this guest's fate is known, and counted. */
 static bool settle(struct spawning *s, const struct spawned *g, bool last_call)
 {
-	struct guest_status status;
+	struct cassin_guest_status status;
 	char text[128];
-	if (engine_guest_status(s->daemon->engine, g->id, &status) < 0) {
+	if (cassin_engine_guest_status(s->daemon->engine, g->id, &status) < 0) {
 		fail(s, g->index, "removed while it was starting");
 		return true;
 	}
 	switch (status.state) {
-	case GUEST_STARTING:
-	case GUEST_RUNNING:
+	case CASSIN_GUEST_STARTING:
+	case CASSIN_GUEST_RUNNING:
 		s->running += status.ready;
 		s->booting += last_call && !status.ready;
 		return status.ready || last_call;
-	case GUEST_WAITING:
+	case CASSIN_GUEST_WAITING:
 		snprintf(text, sizeof text, "keeps failing: exit code %d, %u restarts", status.exit_code,
 			 status.restarts);
 		s->ended += status.exit_code == 0;
 		if (status.exit_code && last_call)
 			fail(s, g->index, text);
 		return status.exit_code == 0 || last_call;
-	case GUEST_EXITED:
+	case CASSIN_GUEST_EXITED:
 		snprintf(text, sizeof text, "ended with exit code %d", status.exit_code);
 		s->ended += status.exit_code == 0;
 		if (status.exit_code)
 			fail(s, g->index, text);
 		return true;
-	case GUEST_CRASHED:
+	case CASSIN_GUEST_CRASHED:
 		settle_crash(s, g);
 		return true;
-	case GUEST_KILLED:
+	case CASSIN_GUEST_KILLED:
 		fail(s, g->index, "killed");
 		return true;
 	}
@@ -240,10 +240,10 @@ static bool chunk_over(const struct spawning *s, uint64_t since)
 /* There is no room for the next guest now, but there may be later. */
 static bool must_wait(struct spawning *s, int result)
 {
-	struct engine_stats stats;
+	struct cassin_engine_stats stats;
 	if (!s->queued || (result != -ENOMEM && result != -EAGAIN))
 		return false;
-	engine_stats(s->daemon->engine, &stats);
+	cassin_engine_stats(s->daemon->engine, &stats);
 	s->hopeless = stats.running ? 0 : s->hopeless + 1;
 	return s->hopeless < HOPELESS_TRIES;
 }
@@ -251,7 +251,7 @@ static bool must_wait(struct spawning *s, int result)
 static void spawn_next(struct spawning *s)
 {
 	struct cassin_error_text err = {"no memory for the spec"};
-	struct guest_spec spec;
+	struct cassin_guest_spec spec;
 	uint64_t id;
 	int result = batch_spec(&s->batch, s->next, &spec);
 	if (result == 0) {
@@ -377,7 +377,7 @@ static int spawning_new(struct spawning **out, const struct request *r, struct c
 {
 	struct spawning *s = calloc(1, sizeof *s);
 	if (!s)
-		return error_set(err, -ENOMEM, "no memory for the request");
+		return cassin_error_set(err, -ENOMEM, "no memory for the request");
 	int result = batch_parse(&s->batch, r->body, r->body_len, err);
 	if (result < 0) {
 		free(s);
@@ -392,7 +392,7 @@ static int spawning_new(struct spawning **out, const struct request *r, struct c
 		return 0;
 	}
 	spawning_free(s);
-	return error_set(err, -ENOMEM, "no memory for the request");
+	return cassin_error_set(err, -ENOMEM, "no memory for the request");
 }
 
 void api_spawn(struct connection *c, const struct target *t)
@@ -403,7 +403,7 @@ void api_spawn(struct connection *c, const struct target *t)
 	int result = spawning_new(&s, &c->request, &err);
 	if (result == 0 && !s->batch.wait && waiting_short(c->daemon)) {
 		spawning_free(s);
-		result = error_set(&err, -EAGAIN, WAITING_SHORT_TEXT);
+		result = cassin_error_set(&err, -EAGAIN, WAITING_SHORT_TEXT);
 	} else if (result == 0) {
 		result = daemon_loaders_free(c->daemon, &err);
 		if (result < 0)

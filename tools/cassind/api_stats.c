@@ -11,17 +11,17 @@
 
 static uint64_t count_templates(struct daemon *d)
 {
-	struct template_status *all = NULL;
-	int n = engine_template_list(d->engine, &all);
+	struct cassin_template_status *all = NULL;
+	int n = cassin_engine_template_list(d->engine, &all);
 	free(all);
 	return n > 0 ? (uint64_t)n : 0;
 }
 
 static json_t *domains_json(struct daemon *d)
 {
-	struct domain_account *all = NULL;
+	struct cassin_domain_account *all = NULL;
 	json_t *o = json_object();
-	int n = engine_domains(d->engine, &all);
+	int n = cassin_engine_domains(d->engine, &all);
 	for (int i = 0; i < n; i++)
 		json_object_set_new(o, all[i].name, account_json(&all[i].memory));
 	free(all);
@@ -31,11 +31,11 @@ static json_t *domains_json(struct daemon *d)
 void api_stats(struct connection *c, const struct target *t)
 {
 	struct daemon *d = c->daemon;
-	struct engine_stats s;
+	struct cassin_engine_stats s;
 	(void)t;
-	struct memory_account all;
-	engine_stats(d->engine, &s);
-	engine_account(d->engine, &all);
+	struct cassin_memory_account all;
+	cassin_engine_stats(d->engine, &s);
+	cassin_engine_account(d->engine, &all);
 	json_t *o = json_pack("{s:i, s:i, s:I}", "workers", (int)s.workers, "cells", (int)s.cells, "templates",
 			      (json_int_t)count_templates(d));
 	for (size_t i = 0; i < engine_figures_count; i++)
@@ -70,7 +70,8 @@ static void metric(FILE *out, const char *name, const char *help, bool counter, 
 }
 
 /* One family for all kinds of memory, so that they can be added up. The total is no kind. */
-static void metrics_account(FILE *out, const char *name, const char *labels, const struct memory_account *account)
+static void metrics_account(FILE *out, const char *name, const char *labels,
+			    const struct cassin_memory_account *account)
 {
 	for (size_t i = 0; i < account_figures_count; i++) {
 		const struct figure *f = &account_figures[i];
@@ -82,10 +83,10 @@ static void metrics_account(FILE *out, const char *name, const char *labels, con
 
 static void metrics_memory(struct daemon *d, FILE *out)
 {
-	struct memory_account all;
-	struct domain_account *domains = NULL;
-	int n = engine_domains(d->engine, &domains);
-	engine_account(d->engine, &all);
+	struct cassin_memory_account all;
+	struct cassin_domain_account *domains = NULL;
+	int n = cassin_engine_domains(d->engine, &domains);
+	cassin_engine_account(d->engine, &all);
 	metric_head(out, "cassin_memory_bytes", "Memory of the host, by what it is used for", false);
 	metrics_account(out, "cassin_memory_bytes", "", &all);
 	metric_head(out, "cassin_domain_memory_bytes", "Memory of the host, by domain and by what it is used for",
@@ -100,8 +101,8 @@ static void metrics_memory(struct daemon *d, FILE *out)
 
 static void metrics_totals(struct daemon *d, FILE *out)
 {
-	struct engine_stats s;
-	engine_stats(d->engine, &s);
+	struct cassin_engine_stats s;
+	cassin_engine_stats(d->engine, &s);
 	metric_head(out, "cassin_build_info", "The daemon's version", false);
 	fprintf(out, "cassin_build_info{version=\"%s\"} 1\n", CASSIN_VERSION);
 	metric(out, "cassin_workers", "Host threads that run guests", false, s.workers);
@@ -125,11 +126,11 @@ static void metrics_totals(struct daemon *d, FILE *out)
 static void metrics_per_guest(struct daemon *d, FILE *out)
 {
 	uint64_t *ids = NULL;
-	int n = engine_guest_list(d->engine, &ids);
-	struct guest_status *all = n > 0 ? calloc((size_t)n, sizeof *all) : NULL;
+	int n = cassin_engine_guest_list(d->engine, &ids);
+	struct cassin_guest_status *all = n > 0 ? calloc((size_t)n, sizeof *all) : NULL;
 	size_t count = 0;
 	for (int i = 0; all && i < n; i++)
-		if (engine_guest_status(d->engine, ids[i], &all[count]) == 0)
+		if (cassin_engine_guest_status(d->engine, ids[i], &all[count]) == 0)
 			count++;
 	for (size_t i = 0; count && i < guest_figures_count; i++) {
 		const struct figure *f = &guest_figures[i];

@@ -14,7 +14,7 @@
 struct template_work {
 	struct job work;
 	struct connection *connection;
-	struct guest_spec spec; /* to create; to remove: its name alone */
+	struct cassin_guest_spec spec; /* to create; to remove: its name alone */
 	uint64_t timeout_ns;
 	int result;
 	struct cassin_error_text err;
@@ -22,7 +22,7 @@ struct template_work {
 
 /* ---- What is told of them ---- */
 
-static json_t *template_json(const struct template_status *s)
+static json_t *template_json(const struct cassin_template_status *s)
 {
 	json_t *image = json_string(s->image); /* a path that was cut short may end within a character */
 	return json_pack("{s:s, s:s, s:o, s:I, s:I, s:i, s:I}", "name", s->name, "domain", s->domain, "image",
@@ -32,8 +32,8 @@ static json_t *template_json(const struct template_status *s)
 
 void api_templates_list(struct connection *c, const struct target *t)
 {
-	struct template_status *all = NULL;
-	int n = engine_template_list(c->daemon->engine, &all);
+	struct cassin_template_status *all = NULL;
+	int n = cassin_engine_template_list(c->daemon->engine, &all);
 	json_t *list = n < 0 ? NULL : json_array();
 	(void)t;
 	for (int i = 0; i < n; i++)
@@ -47,8 +47,8 @@ void api_templates_list(struct connection *c, const struct target *t)
 
 static void reply_created(struct connection *c, const char *name)
 {
-	struct template_status *all = NULL;
-	int n = engine_template_list(c->daemon->engine, &all);
+	struct cassin_template_status *all = NULL;
+	int n = cassin_engine_template_list(c->daemon->engine, &all);
 	json_t *found = NULL;
 	for (int i = 0; i < n && !found; i++)
 		if (!strcmp(all[i].name, name))
@@ -64,7 +64,7 @@ static void reply_created(struct connection *c, const char *name)
 
 static void work_free(struct template_work *w)
 {
-	spec_free(&w->spec);
+	cassin_spec_free(&w->spec);
 	free(w);
 }
 
@@ -77,7 +77,7 @@ static struct template_work *work_new(struct connection *c)
 	}
 	w->work.data = w;
 	w->connection = c;
-	spec_init(&w->spec);
+	cassin_spec_init(&w->spec);
 	return w;
 }
 
@@ -115,14 +115,14 @@ static void create_done(struct job *work)
 
 static int take_spec(struct template_work *w, const struct request *r)
 {
-	char place[SPEC_PLACE_MAX];
-	int result = spec_parse(&w->spec, r->body ? r->body : "", r->body_len, "request", &w->err);
-	if (result == 0 && spec_relative(&w->spec, place))
-		result = error_set(&w->err, -EINVAL, "request: \"%s\": must be an absolute path", place);
+	char place[CASSIN_SPEC_PLACE_MAX];
+	int result = cassin_spec_parse(&w->spec, r->body ? r->body : "", r->body_len, "request", &w->err);
+	if (result == 0 && cassin_spec_relative(&w->spec, place))
+		result = cassin_error_set(&w->err, -EINVAL, "request: \"%s\": must be an absolute path", place);
 	if (result == 0)
-		result = spec_check(&w->spec, "request", &w->err);
+		result = cassin_spec_check(&w->spec, "request", &w->err);
 	if (result == 0 && w->spec.nports)
-		result = error_set(&w->err, -EINVAL, "request: \"ports\": a template has none; its clones do");
+		result = cassin_error_set(&w->err, -EINVAL, "request: \"ports\": a template has none; its clones do");
 	return result;
 }
 
@@ -176,7 +176,7 @@ static void remove_done(struct job *work)
 void api_template_remove(struct connection *c, const struct target *t)
 {
 	const char *name = t->segments[2];
-	if (!name_valid(name)) {
+	if (!cassin_name_valid(name)) {
 		reply_error(c, 404, "no template is named \"%.80s\"", name);
 		return;
 	}

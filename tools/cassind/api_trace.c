@@ -19,7 +19,7 @@ struct trace_follower {
 	struct daemon *daemon;
 	struct connection *connection; /* held until the trace has begun */
 	uint64_t id;
-	struct trace *trace;
+	struct cassin_trace *trace;
 	int result;
 	uint64_t over_ns; /* since when the guest has been over; 0: it is not */
 };
@@ -29,7 +29,7 @@ struct trace_follower {
 static void stop_run(struct job *work)
 {
 	struct trace_follower *f = work->data;
-	engine_trace_stop(f->trace);
+	cassin_engine_trace_stop(f->trace);
 }
 
 static void stop_done(struct job *work)
@@ -49,14 +49,14 @@ static bool trace_advance(struct follower *follower)
 {
 	struct trace_follower *f = (struct trace_follower *)follower;
 	struct connection *c = follower->connection;
-	struct guest_status s;
-	bool over = engine_guest_status(f->daemon->engine, f->id, &s) < 0 || s.state == GUEST_EXITED ||
-		    s.state == GUEST_CRASHED || s.state == GUEST_KILLED;
+	struct cassin_guest_status s;
+	bool over = cassin_engine_guest_status(f->daemon->engine, f->id, &s) < 0 || s.state == CASSIN_GUEST_EXITED ||
+		    s.state == CASSIN_GUEST_CRASHED || s.state == CASSIN_GUEST_KILLED;
 	f->over_ns = !over ? 0 : f->over_ns ? f->over_ns : daemon_now();
 	while (!follower->gone && c->backlog < FOLLOW_BACKLOG) {
-		struct trace_record records[RECORDS_PIECE];
+		struct cassin_trace_record records[RECORDS_PIECE];
 		uint64_t lost;
-		size_t n = engine_trace_read(f->trace, records, RECORDS_PIECE, &lost);
+		size_t n = cassin_engine_trace_read(f->trace, records, RECORDS_PIECE, &lost);
 		if (lost)
 			stream_json(c, json_pack("{s:s, s:I}", "event", "lost", "records", (json_int_t)lost));
 		if (!n)
@@ -72,7 +72,7 @@ static bool trace_advance(struct follower *follower)
 static void start_run(struct job *work)
 {
 	struct trace_follower *f = work->data;
-	f->result = engine_trace_start(f->daemon->engine, f->id, &f->trace);
+	f->result = cassin_engine_trace_start(f->daemon->engine, f->id, &f->trace);
 }
 
 static void start_done(struct job *work)

@@ -11,8 +11,8 @@ static int take_number(const json_t *value, const char *key, json_int_t least, j
 		       struct cassin_error_text *err)
 {
 	if (!json_is_integer(value) || json_integer_value(value) < least || json_integer_value(value) > most)
-		return error_set(err, -EINVAL, "request: \"%s\": must be a number from %lld to %lld", key,
-				 (long long)least, (long long)most);
+		return cassin_error_set(err, -EINVAL, "request: \"%s\": must be a number from %lld to %lld", key,
+					(long long)least, (long long)most);
 	*out = (unsigned)json_integer_value(value);
 	return 0;
 }
@@ -20,7 +20,7 @@ static int take_number(const json_t *value, const char *key, json_int_t least, j
 static int take_flag(const json_t *value, const char *key, bool *out, struct cassin_error_text *err)
 {
 	if (!json_is_boolean(value))
-		return error_set(err, -EINVAL, "request: \"%s\": must be true or false", key);
+		return cassin_error_set(err, -EINVAL, "request: \"%s\": must be true or false", key);
 	*out = json_is_true(value);
 	return 0;
 }
@@ -29,8 +29,8 @@ static int take_spec(struct batch *b, const json_t *value, struct cassin_error_t
 {
 	char *text = json_is_object(value) ? json_dumps(value, JSON_COMPACT) : NULL;
 	if (!text)
-		return error_set(err, -EINVAL, "request: \"spec\": must be an object");
-	int result = spec_parse(&b->spec, text, strlen(text), "spec", err);
+		return cassin_error_set(err, -EINVAL, "request: \"spec\": must be an object");
+	int result = cassin_spec_parse(&b->spec, text, strlen(text), "spec", err);
 	free(text);
 	return result;
 }
@@ -38,23 +38,25 @@ static int take_spec(struct batch *b, const json_t *value, struct cassin_error_t
 static int take_prefix(struct batch *b, const json_t *value, struct cassin_error_text *err)
 {
 	const char *text = json_string_value(value);
-	if (!text || !name_valid(text))
-		return error_set(err, -EINVAL,
-				 "request: \"name_prefix\": must be letters, digits, '.', '_' and '-', at most %d",
-				 CASSIN_NAME_MAX);
+	if (!text || !cassin_name_valid(text))
+		return cassin_error_set(
+			err, -EINVAL, "request: \"name_prefix\": must be letters, digits, '.', '_' and '-', at most %d",
+			CASSIN_NAME_MAX);
 	snprintf(b->prefix, sizeof b->prefix, "%s", text);
 	return 0;
 }
 
-static int take_base(struct guest_port *base, const json_t *value, struct cassin_error_text *err)
+static int take_base(struct cassin_guest_port *base, const json_t *value, struct cassin_error_text *err)
 {
 	const char *host = json_string_value(json_object_get(value, "host"));
 	json_int_t guest = json_integer_value(json_object_get(value, "guest"));
-	if (!host || json_object_size(value) != 2 || strncmp(host, "tcp:", 4) != 0 || !endpoint_valid(host))
-		return error_set(err, -EINVAL,
-				 "request: \"port_base\": each must be {\"host\": \"tcp:ADDR:PORT\", \"guest\": PORT}");
+	if (!host || json_object_size(value) != 2 || strncmp(host, "tcp:", 4) != 0 || !cassin_endpoint_valid(host))
+		return cassin_error_set(
+			err, -EINVAL,
+			"request: \"port_base\": each must be {\"host\": \"tcp:ADDR:PORT\", \"guest\": PORT}");
 	if (guest < 1 || guest > 65535)
-		return error_set(err, -EINVAL, "request: \"port_base\": \"guest\": must be a port from 1 to 65535");
+		return cassin_error_set(err, -EINVAL,
+					"request: \"port_base\": \"guest\": must be a port from 1 to 65535");
 	snprintf(base->host, sizeof base->host, "%s", host);
 	base->guest = (uint16_t)guest;
 	return 0;
@@ -64,11 +66,11 @@ static int take_bases(struct batch *b, const json_t *value, struct cassin_error_
 {
 	size_t n = json_array_size(value);
 	if (!json_is_array(value) || n > CASSIN_PORTS_MAX)
-		return error_set(err, -EINVAL, "request: \"port_base\": must be an array of at most %d",
-				 CASSIN_PORTS_MAX);
+		return cassin_error_set(err, -EINVAL, "request: \"port_base\": must be an array of at most %d",
+					CASSIN_PORTS_MAX);
 	b->bases = calloc(n ? n : 1, sizeof *b->bases);
 	if (!b->bases)
-		return error_set(err, -ENOMEM, "no memory for the request");
+		return cassin_error_set(err, -ENOMEM, "no memory for the request");
 	for (b->nbases = 0; b->nbases < n; b->nbases++) {
 		int result = take_base(&b->bases[b->nbases], json_array_get(value, b->nbases), err);
 		if (result < 0)
@@ -95,52 +97,53 @@ static int take(struct batch *b, const char *key, const json_t *value, struct ca
 		return take_flag(value, key, &b->atomic, err);
 	if (!strcmp(key, "wait"))
 		return take_flag(value, key, &b->wait, err);
-	return error_set(err, -EINVAL, "request: \"%.80s\": unknown key", key);
+	return cassin_error_set(err, -EINVAL, "request: \"%.80s\": unknown key", key);
 }
 
-static unsigned long base_port(const struct guest_port *base)
+static unsigned long base_port(const struct cassin_guest_port *base)
 {
 	return strtoul(strrchr(base->host, ':') + 1, NULL, 10);
 }
 
 static int check(struct batch *b, struct cassin_error_text *err)
 {
-	char place[SPEC_PLACE_MAX];
-	if (!b->spec.image && !b->spec.template)
-		return error_set(err, -EINVAL, "request: \"spec\": \"image\": is missing");
-	if (spec_relative(&b->spec, place))
-		return error_set(err, -EINVAL, "request: \"spec\": \"%s\": must be an absolute path", place);
+	char place[CASSIN_SPEC_PLACE_MAX];
+	if (!b->spec.image && !b->spec.from_template)
+		return cassin_error_set(err, -EINVAL, "request: \"spec\": \"image\": is missing");
+	if (cassin_spec_relative(&b->spec, place))
+		return cassin_error_set(err, -EINVAL, "request: \"spec\": \"%s\": must be an absolute path", place);
 	if (!b->prefix[0] && b->spec.name)
 		snprintf(b->prefix, sizeof b->prefix, "%s", b->spec.name);
 	if (!b->prefix[0])
-		return error_set(err, -EINVAL, "request: \"name_prefix\": is missing");
+		return cassin_error_set(err, -EINVAL, "request: \"name_prefix\": is missing");
 	int longest = b->numbered ? snprintf(NULL, 0, "%s-%u", b->prefix, b->count - 1) : 0;
 	if (longest > CASSIN_NAME_MAX)
-		return error_set(err, -EINVAL,
-				 "request: \"name_prefix\": too long: the last name would have %d letters, at most %d",
-				 longest, CASSIN_NAME_MAX);
+		return cassin_error_set(
+			err, -EINVAL,
+			"request: \"name_prefix\": too long: the last name would have %d letters, at most %d", longest,
+			CASSIN_NAME_MAX);
 	if (b->count > 1 && b->spec.nports)
-		return error_set(err, -EINVAL,
-				 "request: \"spec\": \"ports\": %u guests cannot share a host port; use port_base",
-				 b->count);
+		return cassin_error_set(
+			err, -EINVAL, "request: \"spec\": \"ports\": %u guests cannot share a host port; use port_base",
+			b->count);
 	if (b->spec.nports + b->nbases > CASSIN_PORTS_MAX)
-		return error_set(err, -EINVAL, "request: more than %d ports", CASSIN_PORTS_MAX);
+		return cassin_error_set(err, -EINVAL, "request: more than %d ports", CASSIN_PORTS_MAX);
 	for (size_t i = 0; i < b->nbases; i++)
 		if (base_port(&b->bases[i]) + b->count - 1 > 65535)
-			return error_set(err, -EINVAL,
-					 "request: \"port_base\": port %lu of the last guest is above 65535",
-					 base_port(&b->bases[i]) + b->count - 1);
+			return cassin_error_set(err, -EINVAL,
+						"request: \"port_base\": port %lu of the last guest is above 65535",
+						base_port(&b->bases[i]) + b->count - 1);
 	return 0;
 }
 
 /* The engine would say the same of each guest; the first says it for all. */
 static int check_first(const struct batch *b, struct cassin_error_text *err)
 {
-	struct guest_spec first;
+	struct cassin_guest_spec first;
 	int result = batch_spec(b, 0, &first);
 	if (result < 0)
-		return error_set(err, result, "no memory for the request");
-	result = spec_check(&first, "spec", err);
+		return cassin_error_set(err, result, "no memory for the request");
+	result = cassin_spec_check(&first, "spec", err);
 	batch_spec_free(&first);
 	return result;
 }
@@ -151,12 +154,12 @@ int batch_parse(struct batch *b, const char *json, size_t len, struct cassin_err
 	json_t *root = json_loadb(json ? json : "", len, JSON_REJECT_DUPLICATES, &where), *value;
 	const char *key;
 	*b = (struct batch){.count = 1, .wait_ms = BATCH_WAIT_MS_DEFAULT};
-	spec_init(&b->spec);
+	cassin_spec_init(&b->spec);
 	int result = 0;
 	if (!root)
-		result = error_set(err, -EINVAL, "request:%d: %.300s", where.line, where.text);
+		result = cassin_error_set(err, -EINVAL, "request:%d: %.300s", where.line, where.text);
 	else if (!json_is_object(root))
-		result = error_set(err, -EINVAL, "request: must be an object");
+		result = cassin_error_set(err, -EINVAL, "request: must be an object");
 	else
 		json_object_foreach (root, key, value)
 			if (result == 0)
@@ -173,7 +176,7 @@ int batch_parse(struct batch *b, const char *json, size_t len, struct cassin_err
 
 void batch_free(struct batch *b)
 {
-	spec_free(&b->spec);
+	cassin_spec_free(&b->spec);
 	free(b->bases);
 	b->bases = NULL;
 }
@@ -202,7 +205,7 @@ int batch_find(const struct batch *b, const char *name)
 	return strcmp(name, same) ? -ENOENT : (int)i;
 }
 
-int batch_spec(const struct batch *b, unsigned i, struct guest_spec *out)
+int batch_spec(const struct batch *b, unsigned i, struct cassin_guest_spec *out)
 {
 	*out = b->spec;
 	out->name = malloc(CASSIN_NAME_MAX + 1);
@@ -215,7 +218,7 @@ int batch_spec(const struct batch *b, unsigned i, struct guest_spec *out)
 	if (b->spec.nports)
 		memcpy(out->ports, b->spec.ports, b->spec.nports * sizeof *out->ports);
 	for (size_t k = 0; k < b->nbases; k++) {
-		struct guest_port *port = &out->ports[out->nports++];
+		struct cassin_guest_port *port = &out->ports[out->nports++];
 		const char *host = b->bases[k].host;
 		int address = (int)(strrchr(host, ':') - host);
 		port->guest = b->bases[k].guest;
@@ -224,7 +227,7 @@ int batch_spec(const struct batch *b, unsigned i, struct guest_spec *out)
 	return 0;
 }
 
-void batch_spec_free(struct guest_spec *s)
+void batch_spec_free(struct cassin_guest_spec *s)
 {
 	free(s->name);
 	free(s->ports);

@@ -12,14 +12,14 @@
 #define BATCH_WAIT_MS_MAX 600000u
 
 struct batch {
-	struct guest_spec spec; /* its name is unused */
+	struct cassin_guest_spec spec; /* its name is unused */
 	char prefix[CASSIN_NAME_MAX + 1];
 	unsigned count;
 	bool numbered; /* guest i is PREFIX-i; else the one guest is PREFIX */
 	bool atomic;
-	bool wait;                /* for room, when there is none */
-	unsigned wait_ms;         /* for the guests to be ready */
-	struct guest_port *bases; /* guest i is on the host's port + i */
+	bool wait;                       /* for room, when there is none */
+	unsigned wait_ms;                /* for the guests to be ready */
+	struct cassin_guest_port *bases; /* guest i is on the host's port + i */
 	size_t nbases;
 };
 
@@ -28,8 +28,8 @@ int batch_parse(struct batch *b, const char *json, size_t len, struct cassin_err
 void batch_free(struct batch *b);
 
 /* The spec of guest i: shares b's memory, but for what batch_spec_free() frees. -ENOMEM. */
-int batch_spec(const struct batch *b, unsigned i, struct guest_spec *out);
-void batch_spec_free(struct guest_spec *s);
+int batch_spec(const struct batch *b, unsigned i, struct cassin_guest_spec *out);
+void batch_spec_free(struct cassin_guest_spec *s);
 /* Which guest has that name; -ENOENT. */
 int batch_find(const struct batch *b, const char *name);
 /* Its name; CASSIN_NAME_MAX + 1 bytes. */

@@ -24,9 +24,10 @@ int daemon_loaders_free(struct daemon *d, struct cassin_error_text *err)
 	uint64_t stuck = pool_stuck_ns(d->pool, LANE_LOAD);
 	if (stuck < LOADERS_STUCK_NS)
 		return 0;
-	return error_set(err, -EAGAIN,
-			 "%u spawns are still reading their files, one for %llu s: no more are taken until one is done",
-			 pool_threads(LANE_LOAD), (unsigned long long)(stuck / 1000000000u));
+	return cassin_error_set(
+		err, -EAGAIN,
+		"%u spawns are still reading their files, one for %llu s: no more are taken until one is done",
+		pool_threads(LANE_LOAD), (unsigned long long)(stuck / 1000000000u));
 }
 
 /* ---- The limit of guests ---- */
@@ -45,19 +46,19 @@ static struct timespec later(uint64_t ns)
 static int place_take(struct daemon *d, const char *name, struct cassin_error_text *err)
 {
 	struct timespec end = later(PLACE_PATIENCE_NS);
-	struct engine_stats s;
+	struct cassin_engine_stats s;
 	int result = 0;
 	pthread_mutex_lock(&d->admission);
-	for (engine_stats(d->engine, &s); s.running < d->max_guests && s.running + d->spawning >= d->max_guests;
-	     engine_stats(d->engine, &s))
+	for (cassin_engine_stats(d->engine, &s); s.running < d->max_guests && s.running + d->spawning >= d->max_guests;
+	     cassin_engine_stats(d->engine, &s))
 		if (pthread_cond_timedwait(&d->spawned, &d->admission, &end))
 			break;
 	if (s.running >= d->max_guests)
-		result = error_set(err, -EAGAIN, "%s: %u guests run already, and that is the limit", name,
-				   d->max_guests);
+		result = cassin_error_set(err, -EAGAIN, "%s: %u guests run already, and that is the limit", name,
+					  d->max_guests);
 	else if (s.running + d->spawning >= d->max_guests)
-		result = error_set(err, -EAGAIN, "%s: %llu guests run and %u are being started: the limit is %u", name,
-				   (unsigned long long)s.running, d->spawning, d->max_guests);
+		result = cassin_error_set(err, -EAGAIN, "%s: %llu guests run and %u are being started: the limit is %u",
+					  name, (unsigned long long)s.running, d->spawning, d->max_guests);
 	else
 		d->spawning++;
 	pthread_mutex_unlock(&d->admission);
@@ -72,15 +73,15 @@ static void place_leave(struct daemon *d)
 	pthread_mutex_unlock(&d->admission);
 }
 
-static int spawn_within_limit(struct daemon *d, const struct guest_spec *spec, uint64_t *id,
+static int spawn_within_limit(struct daemon *d, const struct cassin_guest_spec *spec, uint64_t *id,
 			      struct cassin_error_text *err)
 {
 	if (!d->max_guests)
-		return engine_guest_spawn(d->engine, spec, id, err);
+		return cassin_engine_guest_spawn(d->engine, spec, id, err);
 	int result = place_take(d, spec->name, err);
 	if (result < 0)
 		return result;
-	result = engine_guest_spawn(d->engine, spec, id, err);
+	result = cassin_engine_guest_spawn(d->engine, spec, id, err);
 	place_leave(d);
 	return result;
 }
@@ -90,19 +91,21 @@ static int spawn_within_limit(struct daemon *d, const struct guest_spec *spec, u
 /* Whether the policy of a guest that exists is to be kept. */
 static bool is_kept(struct daemon *d, uint64_t id)
 {
-	struct guest_spec spec;
-	bool kept = d->state && engine_guest_spec(d->engine, id, &spec) == 0 && spec.restart == RESTART_ALWAYS;
+	struct cassin_guest_spec spec;
+	bool kept = d->state && cassin_engine_guest_spec(d->engine, id, &spec) == 0 &&
+		    spec.restart == CASSIN_RESTART_ALWAYS;
 	if (d->state)
-		spec_free(&spec);
+		cassin_spec_free(&spec);
 	return kept;
 }
 
 /* Keeps a guest that has just been spawned, unless it has been removed meanwhile: whoever removes it forgets it afterwards. */
-static int keep(struct daemon *d, const struct guest_spec *spec, uint64_t id, struct cassin_error_text *err)
+static int keep(struct daemon *d, const struct cassin_guest_spec *spec, uint64_t id, struct cassin_error_text *err)
 {
-	struct guest_status s;
+	struct cassin_guest_status s;
 	pthread_mutex_lock(&d->keeping);
-	int result = engine_guest_status(d->engine, id, &s) < 0 ? 0 : state_keep(d->state, STATE_GUEST, spec, err);
+	int result = cassin_engine_guest_status(d->engine, id, &s) < 0 ? 0
+								       : state_keep(d->state, STATE_GUEST, spec, err);
 	pthread_mutex_unlock(&d->keeping);
 	return result;
 }
@@ -111,54 +114,55 @@ static void forget(struct daemon *d, const char *name)
 {
 	uint64_t other;
 	pthread_mutex_lock(&d->keeping);
-	if (engine_guest_find(d->engine, name, &other) < 0 || !is_kept(d, other))
+	if (cassin_engine_guest_find(d->engine, name, &other) < 0 || !is_kept(d, other))
 		state_forget(d->state, STATE_GUEST, name);
 	pthread_mutex_unlock(&d->keeping);
 }
 
-int daemon_guest_spawn(struct daemon *d, const struct guest_spec *spec, uint64_t *id, struct cassin_error_text *err)
+int daemon_guest_spawn(struct daemon *d, const struct cassin_guest_spec *spec, uint64_t *id,
+		       struct cassin_error_text *err)
 {
 	int result = spawn_within_limit(d, spec, id, err);
-	if (result < 0 || !d->state || spec->restart != RESTART_ALWAYS)
+	if (result < 0 || !d->state || spec->restart != CASSIN_RESTART_ALWAYS)
 		return result;
 	result = keep(d, spec, *id, err);
 	if (result < 0)
-		engine_guest_remove(d->engine, *id);
+		cassin_engine_guest_remove(d->engine, *id);
 	return result;
 }
 
 int daemon_guest_remove(struct daemon *d, uint64_t id)
 {
-	struct guest_status s;
+	struct cassin_guest_status s;
 	bool kept = is_kept(d, id);
-	int result = engine_guest_status(d->engine, id, &s);
+	int result = cassin_engine_guest_status(d->engine, id, &s);
 	if (result == 0)
-		result = engine_guest_remove(d->engine, id);
+		result = cassin_engine_guest_remove(d->engine, id);
 	if (result == 0 && kept)
 		forget(d, s.name);
 	return result;
 }
 
 /* Whether there is still that one, rather than none or another of its name. */
-static bool is_there(struct daemon *d, const struct template_status *t)
+static bool is_there(struct daemon *d, const struct cassin_template_status *t)
 {
-	struct template_status now;
-	return engine_template_find(d->engine, t->name, &now) == 0 && now.created_ns == t->created_ns;
+	struct cassin_template_status now;
+	return cassin_engine_template_find(d->engine, t->name, &now) == 0 && now.created_ns == t->created_ns;
 }
 
 /* One that is removed before its spec is kept leaves nothing to be kept. */
-int daemon_template_create(struct daemon *d, const struct guest_spec *spec, uint64_t timeout_ns,
+int daemon_template_create(struct daemon *d, const struct cassin_guest_spec *spec, uint64_t timeout_ns,
 			   struct cassin_error_text *err)
 {
-	struct template_status made;
-	int result = engine_template_create(d->engine, spec, timeout_ns, &made, err);
+	struct cassin_template_status made;
+	int result = cassin_engine_template_create(d->engine, spec, timeout_ns, &made, err);
 	if (result < 0 || !d->state)
 		return result;
 	pthread_mutex_lock(&d->keeping);
 	if (is_there(d, &made)) {
 		result = state_keep(d->state, STATE_TEMPLATE, spec, err);
 		if (result < 0)
-			engine_template_remove(d->engine, spec->name);
+			cassin_engine_template_remove(d->engine, spec->name);
 	}
 	pthread_mutex_unlock(&d->keeping);
 	return result;
@@ -167,7 +171,7 @@ int daemon_template_create(struct daemon *d, const struct guest_spec *spec, uint
 int daemon_template_remove(struct daemon *d, const char *name)
 {
 	pthread_mutex_lock(&d->keeping);
-	int result = engine_template_remove(d->engine, name);
+	int result = cassin_engine_template_remove(d->engine, name);
 	if (result == 0 && d->state)
 		state_forget(d->state, STATE_TEMPLATE, name);
 	pthread_mutex_unlock(&d->keeping);

@@ -21,7 +21,7 @@ struct follower;
 struct gateway;
 struct kept;
 struct listeners;
-struct sandbox;
+struct cassin_sandbox;
 struct state;
 struct waiter;
 
@@ -34,11 +34,11 @@ struct waiter;
 
 struct daemon {
 	uv_loop_t loop;
-	struct engine *engine;
+	struct cassin_engine *engine;
 	struct pool *pool;
-	struct sandbox *sandbox;   /* NULL: none */
-	struct kept *kept;         /* NULL: nothing was */
-	pthread_mutex_t keeping;   /* held while a guest's kept spec is made to agree with its being there */
+	struct cassin_sandbox *sandbox; /* NULL: none */
+	struct kept *kept;              /* NULL: nothing was */
+	pthread_mutex_t keeping;        /* held while a guest's kept spec is made to agree with its being there */
 	pthread_mutex_t admission; /* of `spawning`, and never held over a spawn, which may hang in a file system */
 	pthread_cond_t spawned;    /* `spawning` has sunk */
 	unsigned spawning;         /* have a place within the limit, but may not run yet; only with a limit */
@@ -81,9 +81,10 @@ struct daemon {
 /* Kills and removes a guest; its kept spec goes too. Blocks: thread pool only. 0, -ENOENT. */
 int daemon_guest_remove(struct daemon *d, uint64_t id);
 /* Spawns and keeps the spec if its policy says so. -EAGAIN: too many run. Thread pool, or before the loop runs. */
-int daemon_guest_spawn(struct daemon *d, const struct guest_spec *spec, uint64_t *id, struct cassin_error_text *err);
+int daemon_guest_spawn(struct daemon *d, const struct cassin_guest_spec *spec, uint64_t *id,
+		       struct cassin_error_text *err);
 /* The same for templates, each of which is kept. */
-int daemon_template_create(struct daemon *d, const struct guest_spec *spec, uint64_t timeout_ns,
+int daemon_template_create(struct daemon *d, const struct cassin_guest_spec *spec, uint64_t timeout_ns,
 			   struct cassin_error_text *err);
 int daemon_template_remove(struct daemon *d, const char *name);
 /* 0; -EAGAIN: all threads that load images have been at it for LOADERS_STUCK_NS, and one more spawn would only wait with them. */

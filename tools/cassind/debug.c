@@ -17,7 +17,7 @@ struct debug_session {
 	pthread_t thread;
 	struct gdb_target target;
 	int fd, quit;
-	const struct sandbox *sandbox;
+	const struct cassin_sandbox *sandbox;
 	atomic_bool over;
 };
 
@@ -47,9 +47,9 @@ static void *session_main(void *opaque)
 	struct debug_session *s = opaque;
 	struct gdb_target *t = &s->target;
 	struct cassin_error_text err = {""};
-	int result = sandbox_enter(s->sandbox, SANDBOX_DEBUGGER, &err);
+	int result = cassin_sandbox_enter(s->sandbox, CASSIN_SANDBOX_DEBUGGER, &err);
 	if (result == 0)
-		result = engine_debug_attach(t->engine, t->guest, gdb_target_notify, t, &t->debugger);
+		result = cassin_engine_debug_attach(t->engine, t->guest, gdb_target_notify, t, &t->debugger);
 	if (result == 0) {
 		answer(s->fd, "OK\n%s", "");
 		result = gdb_session(t, s->fd, s->quit);

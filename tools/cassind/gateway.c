@@ -69,7 +69,7 @@ static void hand_over(struct job *work)
 		return;
 	}
 	c->greeted = true;
-	c->result = engine_guest_offer(c->gateway->daemon->engine, c->id, c->port, c->fd);
+	c->result = cassin_engine_guest_offer(c->gateway->daemon->engine, c->id, c->port, c->fd);
 	if (c->result != -EAGAIN)
 		c->fd = -1;
 }
@@ -152,15 +152,15 @@ static void client_refuse(struct client *c, const char *format, ...)
 
 /* ---- The line ---- */
 
-static bool runs(enum guest_state state)
+static bool runs(enum cassin_guest_state state)
 {
-	return state == GUEST_STARTING || state == GUEST_RUNNING;
+	return state == CASSIN_GUEST_STARTING || state == CASSIN_GUEST_RUNNING;
 }
 
 static void line_complete(struct client *c)
 {
-	struct engine *e = c->gateway->daemon->engine;
-	struct guest_status s;
+	struct cassin_engine *e = c->gateway->daemon->engine;
+	struct cassin_guest_status s;
 	char *space = strchr(c->line, ' '), *end;
 	bool debugs = space && !strcmp(space, " gdb");
 	if (!debugs && (!space || space[1] < '1' || space[1] > '9')) {
@@ -173,12 +173,12 @@ static void line_complete(struct client *c)
 		client_refuse(c, "the port must be from 1 to 65535");
 		return;
 	}
-	if (engine_guest_find(e, c->line, &c->id) < 0 || engine_guest_status(e, c->id, &s) < 0) {
+	if (cassin_engine_guest_find(e, c->line, &c->id) < 0 || cassin_engine_guest_status(e, c->id, &s) < 0) {
 		client_refuse(c, "no guest is named \"%s\"", c->line);
 		return;
 	}
 	if (!runs(s.state)) {
-		client_refuse(c, "\"%s\" does not run: %s", s.name, guest_state_name(s.state));
+		client_refuse(c, "\"%s\" does not run: %s", s.name, cassin_guest_state_name(s.state));
 		return;
 	}
 	c->port = (uint16_t)port;

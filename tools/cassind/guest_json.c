@@ -6,11 +6,11 @@
 
 #define COUNTER(field, text)                                                                                           \
 	{                                                                                                              \
-#field, text, offsetof(struct guest_counters, field), true                                             \
+#field, text, offsetof(struct cassin_guest_counters, field), true                                      \
 	}
 #define GAUGE(field, text)                                                                                             \
 	{                                                                                                              \
-#field, text, offsetof(struct guest_counters, field), false                                            \
+#field, text, offsetof(struct cassin_guest_counters, field), false                                     \
 	}
 
 const struct figure guest_figures[] = {
@@ -34,11 +34,11 @@ const size_t guest_figures_count = sizeof guest_figures / sizeof *guest_figures;
 #undef GAUGE
 #define COUNTER(field, text)                                                                                           \
 	{                                                                                                              \
-#field, text, offsetof(struct engine_stats, field), true                                               \
+#field, text, offsetof(struct cassin_engine_stats, field), true                                        \
 	}
 #define GAUGE(field, text)                                                                                             \
 	{                                                                                                              \
-#field, text, offsetof(struct engine_stats, field), false                                              \
+#field, text, offsetof(struct cassin_engine_stats, field), false                                       \
 	}
 
 const struct figure engine_figures[] = {
@@ -72,7 +72,7 @@ const size_t engine_figures_count = sizeof engine_figures / sizeof *engine_figur
 
 #define ACCOUNT(field, text)                                                                                           \
 	{                                                                                                              \
-#field, text, offsetof(struct memory_account, field), false                                            \
+#field, text, offsetof(struct cassin_memory_account, field), false                                     \
 	}
 
 const struct figure account_figures[] = {
@@ -94,7 +94,7 @@ const struct figure account_figures[] = {
 };
 const size_t account_figures_count = sizeof account_figures / sizeof *account_figures;
 
-json_t *account_json(const struct memory_account *account)
+json_t *account_json(const struct cassin_memory_account *account)
 {
 	json_t *o = json_object();
 	for (size_t i = 0; i < account_figures_count; i++)
@@ -110,7 +110,7 @@ uint64_t figure_of(const struct figure *f, const void *from)
 	return value;
 }
 
-static json_t *counters_json(const struct guest_counters *counters)
+static json_t *counters_json(const struct cassin_guest_counters *counters)
 {
 	json_t *o = json_object();
 	for (size_t i = 0; i < guest_figures_count; i++)
@@ -119,52 +119,53 @@ static json_t *counters_json(const struct guest_counters *counters)
 	return o;
 }
 
-static const char *restart_name(enum guest_restart restart)
+static const char *restart_name(enum cassin_guest_restart restart)
 {
 	switch (restart) {
-	case RESTART_NO:
+	case CASSIN_RESTART_NO:
 		return "no";
-	case RESTART_ON_FAILURE:
+	case CASSIN_RESTART_ON_FAILURE:
 		return "on-failure";
-	case RESTART_ALWAYS:
+	case CASSIN_RESTART_ALWAYS:
 		return "always";
 	}
 	return "?";
 }
 
-static void add_spec(json_t *o, const struct guest_spec *spec, bool whole)
+static void add_spec(json_t *o, const struct cassin_guest_spec *spec, bool whole)
 {
 	json_t *ports = json_array();
 	for (size_t i = 0; i < spec->nports; i++)
 		json_array_append_new(ports, json_pack("{s:s, s:i}", "host", spec->ports[i].host, "guest",
 						       (int)spec->ports[i].guest));
-	char cpu_max[CPU_MAX_TEXT];
-	cpu_max_format(spec->cpu_quota_us, spec->cpu_period_us, cpu_max);
+	char cpu_max[CASSIN_CPU_MAX_TEXT];
+	cassin_cpu_max_format(spec->cpu_quota_us, spec->cpu_period_us, cpu_max);
 	json_object_set_new(o, "image", spec->image ? json_string(spec->image) : json_null());
-	json_object_set_new(o, "template", spec->template ? json_string(spec->template) : json_null());
+	json_object_set_new(o, "template", spec->from_template ? json_string(spec->from_template) : json_null());
 	json_object_set_new(o, "weight", json_integer(spec->weight));
 	json_object_set_new(o, "cpu_max", json_string(cpu_max));
-	json_object_set_new(o, "isolation", json_string(spec->isolation == ISOLATION_VM ? "vm" : "cell"));
+	json_object_set_new(o, "isolation", json_string(spec->isolation == CASSIN_ISOLATION_VM ? "vm" : "cell"));
 	json_object_set_new(o, "restart", json_string(restart_name(spec->restart)));
 	json_object_set_new(o, "ports", ports);
 	if (!whole)
 		return;
-	char *text = spec_format(spec);
+	char *text = cassin_spec_format(spec);
 	json_object_set_new(o, "spec", text ? json_loads(text, 0, NULL) : json_null());
 	free(text);
 }
 
 json_t *guest_json(struct daemon *d, uint64_t id, bool with_spec)
 {
-	struct guest_status s;
-	if (engine_guest_status(d->engine, id, &s) < 0)
+	struct cassin_guest_status s;
+	if (cassin_engine_guest_status(d->engine, id, &s) < 0)
 		return NULL;
-	const struct guest_counters *n = &s.counters;
+	const struct cassin_guest_counters *n = &s.counters;
 	json_t *o = json_pack("{s:I, s:s, s:s, s:s, s:b, s:i, s:i, s:i, s:i, s:I, s:I, s:I, s:I}", "id",
-			      (json_int_t)s.id, "name", s.name, "domain", s.domain, "state", guest_state_name(s.state),
-			      "ready", (int)s.ready, "exit_code", s.exit_code, "restarts", (int)s.restarts, "cell",
-			      (int)s.cell, "worker", (int)s.worker, "memory_bytes", (json_int_t)s.memory_bytes,
-			      "used_bytes", (json_int_t)((n->frames + n->table_frames) * 4096), "started_ns",
+			      (json_int_t)s.id, "name", s.name, "domain", s.domain, "state",
+			      cassin_guest_state_name(s.state), "ready", (int)s.ready, "exit_code", s.exit_code,
+			      "restarts", (int)s.restarts, "cell", (int)s.cell, "worker", (int)s.worker, "memory_bytes",
+			      (json_int_t)s.memory_bytes, "used_bytes",
+			      (json_int_t)((n->frames + n->table_frames) * 4096), "started_ns",
 			      (json_int_t)s.started_ns, "uptime_ns", (json_int_t)s.uptime_ns);
 	if (!o)
 		return NULL;
@@ -174,12 +175,12 @@ json_t *guest_json(struct daemon *d, uint64_t id, bool with_spec)
 	json_object_set_new(o, "traced", json_boolean(s.traced));
 	json_object_set_new(o, "counters", counters_json(n));
 	json_object_set_new(o, "account", account_json(&s.memory));
-	struct guest_spec spec;
-	if (engine_guest_spec(d->engine, id, &spec) < 0) {
+	struct cassin_guest_spec spec;
+	if (cassin_engine_guest_spec(d->engine, id, &spec) < 0) {
 		json_decref(o);
 		return NULL;
 	}
 	add_spec(o, &spec, with_spec);
-	spec_free(&spec);
+	cassin_spec_free(&spec);
 	return o;
 }

@@ -7,7 +7,7 @@
 
 #include "daemon.h"
 
-/* A counter or gauge within struct guest_counters or struct engine_stats; all are uint64_t. */
+/* A counter or gauge within struct cassin_guest_counters or struct cassin_engine_stats; all are uint64_t. */
 struct figure {
 	const char *name, *help;
 	size_t at;
@@ -17,7 +17,7 @@ extern const struct figure guest_figures[], engine_figures[], account_figures[];
 extern const size_t guest_figures_count, engine_figures_count, account_figures_count;
 uint64_t figure_of(const struct figure *f, const void *from);
 
-json_t *account_json(const struct memory_account *account);
+json_t *account_json(const struct cassin_memory_account *account);
 /* What the API tells of a guest; with its whole spec when asked. NULL: no memory, or it has gone. */
 json_t *guest_json(struct daemon *d, uint64_t id, bool with_spec);
 

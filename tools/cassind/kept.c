@@ -14,7 +14,7 @@
 
 struct kept_guest {
 	struct kept_guest *next;
-	struct guest_spec spec;
+	struct cassin_guest_spec spec;
 };
 
 /* Guests wait in one of two lists: those that are clones, until the templates are there. The cursor is the lock's. */
@@ -47,8 +47,8 @@ struct making {
 
 static bool template_exists(struct daemon *d, const char *name)
 {
-	struct template_status *all = NULL;
-	int n = engine_template_list(d->engine, &all);
+	struct cassin_template_status *all = NULL;
+	int n = cassin_engine_template_list(d->engine, &all);
 	bool found = false;
 	for (int i = 0; i < n; i++)
 		found |= !strcmp(all[i].name, name);
@@ -63,19 +63,19 @@ static void settled(struct kept *k)
 	pthread_mutex_unlock(&k->lock);
 }
 
-static void make_template(void *opaque, const struct guest_spec *spec)
+static void make_template(void *opaque, const struct cassin_guest_spec *spec)
 {
 	struct making *m = opaque;
 	struct daemon *d = m->kept->daemon;
 	struct cassin_error_text err = {""};
-	if (m->clones != !!spec->template || template_exists(d, spec->name) || atomic_load(&d->stopping))
+	if (m->clones != !!spec->from_template || template_exists(d, spec->name) || atomic_load(&d->stopping))
 		return;
-	bool lacks = spec->template && !template_exists(d, spec->template);
+	bool lacks = spec->from_template && !template_exists(d, spec->from_template);
 	if (lacks && m->last)
-		log_error("cannot make the kept template %s: no template is named %s", spec->name, spec->template);
+		log_error("cannot make the kept template %s: no template is named %s", spec->name, spec->from_template);
 	if (lacks || m->last)
 		return;
-	int result = engine_template_create(d->engine, spec, TEMPLATE_NS, NULL, &err);
+	int result = cassin_engine_template_create(d->engine, spec, TEMPLATE_NS, NULL, &err);
 	settled(m->kept);
 	if (result < 0) {
 		log_error("cannot make the kept template %s: %s", spec->name, err.text);
@@ -101,16 +101,16 @@ static void make_templates(struct job *j)
 
 /* ---- Guests ---- */
 
-static void note_guest(void *opaque, const struct guest_spec *spec)
+static void note_guest(void *opaque, const struct cassin_guest_spec *spec)
 {
 	struct kept *k = opaque;
 	struct kept_guest *g = calloc(1, sizeof *g);
-	if (!g || spec_copy(&g->spec, spec) < 0) {
+	if (!g || cassin_spec_copy(&g->spec, spec) < 0) {
 		log_error("cannot start the kept guest %s: no memory", spec->name);
 		free(g);
 		return;
 	}
-	struct kept_guest ***end = spec->template ? &k->clones_end : &k->plain_end;
+	struct kept_guest ***end = spec->from_template ? &k->clones_end : &k->plain_end;
 	**end = g;
 	*end = &g->next;
 }
@@ -133,7 +133,7 @@ static struct kept_guest *take(struct kept *k)
 
 static void guest_free(struct kept_guest *g)
 {
-	spec_free(&g->spec);
+	cassin_spec_free(&g->spec);
 	free(g);
 }
 
@@ -144,7 +144,7 @@ static void start_guests(struct job *j)
 	while (!atomic_load(&k->daemon->stopping) && (g = take(k))) {
 		struct cassin_error_text err = {""};
 		uint64_t id;
-		if (engine_guest_spawn(k->daemon->engine, &g->spec, &id, &err) < 0)
+		if (cassin_engine_guest_spawn(k->daemon->engine, &g->spec, &id, &err) < 0)
 			log_error("cannot start the kept guest %s: %s", g->spec.name, err.text);
 		else
 			log_info("started the kept guest %s", g->spec.name);

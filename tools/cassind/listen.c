@@ -16,8 +16,8 @@
  * that the path names, and holding it would mean nothing. */
 static bool lock_is_current(struct listeners *l)
 {
-	struct own_file named;
-	return !own_file_note(&l->lock_file, l->lock) && !own_file_note_path(&named, l->lock_path) &&
+	struct cassin_own_file named;
+	return !cassin_own_file_note(&l->lock_file, l->lock) && !cassin_own_file_note_path(&named, l->lock_path) &&
 	       named.inode == l->lock_file.inode && named.device == l->lock_file.device;
 }
 
@@ -27,10 +27,10 @@ static int lock_take(struct listeners *l, struct cassin_error_text *err)
 	for (;;) {
 		l->lock = open(l->lock_path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 		if (l->lock < 0)
-			return error_set(err, -errno, "cannot create %s: %s", l->lock_path, strerror(errno));
+			return cassin_error_set(err, -errno, "cannot create %s: %s", l->lock_path, strerror(errno));
 		if (flock(l->lock, LOCK_EX | LOCK_NB) < 0) {
 			close(l->lock);
-			return error_set(err, -EADDRINUSE, "another cassind is listening on %s", l->path.api);
+			return cassin_error_set(err, -EADDRINUSE, "another cassind is listening on %s", l->path.api);
 		}
 		if (lock_is_current(l))
 			return 0;
@@ -38,28 +38,28 @@ static int lock_take(struct listeners *l, struct cassin_error_text *err)
 	}
 }
 
-static int listen_at(const char *path, struct own_file *file, struct cassin_error_text *err)
+static int listen_at(const char *path, struct cassin_own_file *file, struct cassin_error_text *err)
 {
 	struct cassin_error_text why;
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
-		return error_set(err, -errno, "cannot create a socket: %s", strerror(errno));
+		return cassin_error_set(err, -errno, "cannot create a socket: %s", strerror(errno));
 	mode_t before = umask(0177);
-	int result = own_socket_bind(file, fd, path, &why);
+	int result = cassin_own_socket_bind(file, fd, path, &why);
 	umask(before);
 	if (!result && listen(fd, BACKLOG) < 0)
-		result = error_set(&why, -errno, "%s", strerror(errno));
+		result = cassin_error_set(&why, -errno, "%s", strerror(errno));
 	if (result < 0) {
-		own_file_remove(file, path);
+		cassin_own_file_remove(file, path);
 		close(fd);
-		return error_set(err, result, "cannot listen on %s: %s", path, why.text);
+		return cassin_error_set(err, result, "cannot listen on %s: %s", path, why.text);
 	}
 	return fd;
 }
 
 static void lock_give(struct listeners *l)
 {
-	own_file_remove(&l->lock_file, l->lock_path);
+	cassin_own_file_remove(&l->lock_file, l->lock_path);
 	close(l->lock);
 }
 
@@ -78,7 +78,7 @@ int listeners_open(struct listeners *l, struct cassin_error_text *err)
 		return 0;
 	result = l->gateway;
 	close(l->api);
-	own_file_remove(&l->api_file, l->path.api);
+	cassin_own_file_remove(&l->api_file, l->path.api);
 no_api:
 	lock_give(l);
 	return result;
@@ -86,7 +86,7 @@ no_api:
 
 void listeners_close(struct listeners *l)
 {
-	own_file_remove(&l->api_file, l->path.api);
-	own_file_remove(&l->gateway_file, l->path.gateway);
+	cassin_own_file_remove(&l->api_file, l->path.api);
+	cassin_own_file_remove(&l->gateway_file, l->path.gateway);
 	lock_give(l);
 }

@@ -12,7 +12,7 @@ struct listeners {
 	char lock_path[SOCKET_PATH_SIZE + sizeof ".lock"];
 	int lock;         /* held while the daemon lives */
 	int api, gateway; /* listening, non-blocking, mode 0600 */
-	struct own_file lock_file, api_file, gateway_file;
+	struct cassin_own_file lock_file, api_file, gateway_file;
 };
 
 /* Takes the lock, clears sockets that a dead daemon left and listens on both. -EADDRINUSE: a daemon lives there. On

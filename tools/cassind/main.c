@@ -45,16 +45,16 @@ static void on_changed(uv_async_t *async)
 {
 	struct daemon *d = async->data;
 	uint64_t id;
-	while ((id = engine_changed_next(d->engine))) {
-		struct guest_status s;
-		bool gone = engine_guest_status(d->engine, id, &s) < 0;
-		if (gone || (s.state != GUEST_STARTING && s.state != GUEST_RUNNING))
+	while ((id = cassin_engine_changed_next(d->engine))) {
+		struct cassin_guest_status s;
+		bool gone = cassin_engine_guest_status(d->engine, id, &s) < 0;
+		if (gone || (s.state != CASSIN_GUEST_STARTING && s.state != CASSIN_GUEST_RUNNING))
 			waiting_changed(d);
 		if (gone)
 			continue;
-		if (s.state == GUEST_CRASHED)
+		if (s.state == CASSIN_GUEST_CRASHED)
 			log_warn("guest %s crashed", s.name);
-		else if (s.state == GUEST_WAITING && s.exit_code)
+		else if (s.state == CASSIN_GUEST_WAITING && s.exit_code)
 			log_warn("guest %s failed with %d: restart %u follows", s.name, s.exit_code, s.restarts + 1);
 	}
 }
@@ -81,9 +81,9 @@ static void remove_guests(struct job *j)
 {
 	struct daemon *d = j->data;
 	uint64_t *ids = NULL;
-	int n = engine_guest_list(d->engine, &ids);
+	int n = cassin_engine_guest_list(d->engine, &ids);
 	for (int i = 0; i < n; i++)
-		engine_guest_remove(d->engine, ids[i]);
+		cassin_engine_guest_remove(d->engine, ids[i]);
 	free(ids);
 }
 
@@ -203,29 +203,29 @@ static void tell_ready(struct daemon *d)
 /* The engine, the pool and the loop: all threads but those of debuggers, each confined before the first guest runs. */
 static int start(struct daemon *d, const struct options *o, struct listeners *l, struct cassin_error_text *err)
 {
-	struct engine_options options = {.workers = o->workers,
-					 .pool_bytes = o->pool_bytes,
-					 .no_overcommit = o->no_overcommit,
-					 .park_after_ns = o->park_s * UINT64_C(1000000000),
-					 .swap_path = o->swap,
-					 .swap_bytes = o->swap_bytes,
-					 .sandbox = d->sandbox,
-					 .notify = on_notify,
-					 .opaque = d};
+	struct cassin_engine_options options = {.workers = o->workers,
+						.pool_bytes = o->pool_bytes,
+						.no_overcommit = o->no_overcommit,
+						.park_after_ns = o->park_s * UINT64_C(1000000000),
+						.swap_path = o->swap,
+						.swap_bytes = o->swap_bytes,
+						.sandbox = d->sandbox,
+						.notify = on_notify,
+						.opaque = d};
 	uv_loop_init(&d->loop);
 	uv_async_init(&d->loop, &d->changed, on_changed);
 	uv_unref((uv_handle_t *)&d->changed);
 	d->changed.data = d;
 	d->debug_quit = eventfd(0, EFD_CLOEXEC);
-	int result = engine_create(&d->engine, &options, err);
+	int result = cassin_engine_create(&d->engine, &options, err);
 	if (result == 0)
 		result = pool_start(&d->pool, &d->loop, d->sandbox, err);
 	if (result < 0)
 		return result;
 	result = loop_start(d, l);
 	if (result < 0)
-		return error_set(err, result, "cannot start the event loop: %s", uv_strerror(result));
-	return sandbox_enter(d->sandbox, SANDBOX_LOOP, err);
+		return cassin_error_set(err, result, "cannot start the event loop: %s", uv_strerror(result));
+	return cassin_sandbox_enter(d->sandbox, CASSIN_SANDBOX_LOOP, err);
 }
 
 /* When the loop has run out of things to wait for: guests, threads, handles. */
@@ -233,7 +233,7 @@ static void end(struct daemon *d)
 {
 	debug_sessions_end(d);
 	pool_stop(d->pool);
-	engine_destroy(d->engine);
+	cassin_engine_destroy(d->engine);
 	uv_close((uv_handle_t *)&d->changed, NULL);
 	uv_close((uv_handle_t *)&d->patience, NULL);
 	uv_run(&d->loop, UV_RUN_DEFAULT);
@@ -249,9 +249,9 @@ static void tell_rights(const struct options *o)
 {
 	if (geteuid() == 0)
 		log_warn("runs as root: a user of its own that may open /dev/kvm is enough");
-	if (o->sandbox == SANDBOX_OFF)
+	if (o->sandbox == CASSIN_SANDBOX_OFF)
 		log_warn("runs without a sandbox");
-	else if (o->sandbox == SANDBOX_LOG)
+	else if (o->sandbox == CASSIN_SANDBOX_LOG)
 		log_warn("the sandbox only logs");
 }
 
@@ -295,7 +295,7 @@ int main(int argc, char **argv)
 	d.swap = options.swap;
 	d.listeners = &listeners;
 	setenv("UV_USE_IO_URING", "0", 1); /* whose calls no filter sees */
-	if (sandbox_create(&d.sandbox, options.sandbox, &err) < 0)
+	if (cassin_sandbox_create(&d.sandbox, options.sandbox, &err) < 0)
 		return cannot_start(&err);
 	if (options.state && state_open(&d.state, options.state, &err) < 0)
 		return cannot_start(&err);
@@ -305,6 +305,6 @@ int main(int argc, char **argv)
 	result = serve(&d, &options, &listeners);
 	listeners_close(&listeners);
 	state_close(d.state);
-	sandbox_free(d.sandbox);
+	cassin_sandbox_free(d.sandbox);
 	return result;
 }

@@ -94,7 +94,7 @@ void options_parse(struct options *o, int argc, char **argv)
 		{0},
 	};
 	int option;
-	*o = (struct options){.ready_fd = -1, .sandbox = sandbox_mode_default()};
+	*o = (struct options){.ready_fd = -1, .sandbox = cassin_sandbox_mode_default()};
 	while ((option = getopt_long(argc, argv, "h", longs, NULL)) != -1) {
 		switch (option) {
 		case SOCKET:
@@ -107,7 +107,7 @@ void options_parse(struct options *o, int argc, char **argv)
 			o->workers = number("--workers", optarg, WORKERS_MAX, "a number from 0 to 64");
 			break;
 		case POOL:
-			if (size_parse(optarg, &o->pool_bytes) < 0 || !o->pool_bytes)
+			if (cassin_size_parse(optarg, &o->pool_bytes) < 0 || !o->pool_bytes)
 				usage_error("--pool", optarg, "a size such as 512M or 8G");
 			break;
 		case MAX_GUESTS:
@@ -125,11 +125,11 @@ void options_parse(struct options *o, int argc, char **argv)
 			o->swap = optarg;
 			break;
 		case SWAP_SIZE:
-			if (size_parse(optarg, &o->swap_bytes) < 0 || !o->swap_bytes)
+			if (cassin_size_parse(optarg, &o->swap_bytes) < 0 || !o->swap_bytes)
 				usage_error("--swap-size", optarg, "a size such as 512M or 8G");
 			break;
 		case SANDBOX:
-			if (sandbox_mode_parse(optarg, &o->sandbox) < 0)
+			if (cassin_sandbox_mode_parse(optarg, &o->sandbox) < 0)
 				usage_error("--sandbox", optarg, "on, log or off");
 			break;
 		case READY:

@@ -18,7 +18,7 @@ struct options {
 	const char *swap;    /* NULL: none */
 	uint64_t swap_bytes; /* 0: the engine's own choice */
 	int ready_fd;        /* -1: none */
-	enum sandbox_mode sandbox;
+	enum cassin_sandbox_mode sandbox;
 };
 
 /* Returns only when the daemon is to run: --help, --version and mistakes end the process. */

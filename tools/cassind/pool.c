@@ -24,7 +24,7 @@ struct queue {
 
 struct pool {
 	uv_async_t async;
-	const struct sandbox *sandbox;
+	const struct cassin_sandbox *sandbox;
 	pthread_mutex_t lock; /* of all that follows, but `pending` */
 	pthread_cond_t started;
 	struct queue lanes[LANES];
@@ -40,12 +40,12 @@ struct pool {
 
 static const struct {
 	unsigned threads;
-	enum sandbox_role role;
+	enum cassin_sandbox_role role;
 } lanes[LANES] = {
-	[LANE_CONTROL] = {CONTROLLERS, SANDBOX_CONTROL},
-	[LANE_CONNECT] = {CONNECTORS, SANDBOX_CONTROL},
-	[LANE_LOAD] = {LOADERS, SANDBOX_LOADER},
-	[LANE_BOOT] = {TEMPLATES_BOOTING_MAX, SANDBOX_LOADER},
+	[LANE_CONTROL] = {CONTROLLERS, CASSIN_SANDBOX_CONTROL},
+	[LANE_CONNECT] = {CONNECTORS, CASSIN_SANDBOX_CONTROL},
+	[LANE_LOAD] = {LOADERS, CASSIN_SANDBOX_LOADER},
+	[LANE_BOOT] = {TEMPLATES_BOOTING_MAX, CASSIN_SANDBOX_LOADER},
 };
 
 struct start {
@@ -94,7 +94,7 @@ static void put_away(struct pool *p, struct queue *q, struct job *j)
 static bool report_for_duty(struct pool *p, enum lane lane)
 {
 	struct cassin_error_text err = {""};
-	int result = sandbox_enter(p->sandbox, lanes[lane].role, &err);
+	int result = cassin_sandbox_enter(p->sandbox, lanes[lane].role, &err);
 	pthread_mutex_lock(&p->lock);
 	if (result < 0 && !p->refused) {
 		p->refused = result;
@@ -168,7 +168,7 @@ static void on_done(uv_async_t *async)
 	}
 }
 
-static void set_up(struct pool *p, uv_loop_t *loop, const struct sandbox *s)
+static void set_up(struct pool *p, uv_loop_t *loop, const struct cassin_sandbox *s)
 {
 	p->sandbox = s;
 	p->done_end = &p->done;
@@ -183,12 +183,12 @@ static void set_up(struct pool *p, uv_loop_t *loop, const struct sandbox *s)
 	uv_unref((uv_handle_t *)&p->async);
 }
 
-int pool_start(struct pool **out, uv_loop_t *loop, const struct sandbox *s, struct cassin_error_text *err)
+int pool_start(struct pool **out, uv_loop_t *loop, const struct cassin_sandbox *s, struct cassin_error_text *err)
 {
 	struct pool *p = calloc(1, sizeof *p);
 	int result = 0;
 	if (!p)
-		return error_set(err, -ENOMEM, "no memory for the threads");
+		return cassin_error_set(err, -ENOMEM, "no memory for the threads");
 	set_up(p, loop, s);
 	for (unsigned lane = 0; lane < LANES; lane++)
 		for (unsigned i = 0; result == 0 && i < lanes[lane].threads; i++)
@@ -199,8 +199,8 @@ int pool_start(struct pool **out, uv_loop_t *loop, const struct sandbox *s, stru
 	pthread_mutex_unlock(&p->lock);
 	*out = p;
 	if (p->refused)
-		return error_set(err, p->refused, "%s", p->why.text);
-	return result == 0 ? 0 : error_set(err, result, "cannot start the threads: %s", strerror(-result));
+		return cassin_error_set(err, p->refused, "%s", p->why.text);
+	return result == 0 ? 0 : cassin_error_set(err, result, "cannot start the threads: %s", strerror(-result));
 }
 
 void pool_add(struct pool *p, enum lane lane, struct job *j, void (*run)(struct job *j), void (*done)(struct job *j))

@@ -30,8 +30,8 @@ struct job {
 
 struct pool;
 
-/* Makes the threads. 0, -ENOMEM, -EAGAIN, or what sandbox_enter() says. */
-int pool_start(struct pool **out, uv_loop_t *loop, const struct sandbox *s, struct cassin_error_text *err);
+/* Makes the threads. 0, -ENOMEM, -EAGAIN, or what cassin_sandbox_enter() says. */
+int pool_start(struct pool **out, uv_loop_t *loop, const struct cassin_sandbox *s, struct cassin_error_text *err);
 /* Queues a job, which is the caller's to free once done. The loop does not end before. */
 void pool_add(struct pool *p, enum lane lane, struct job *j, void (*run)(struct job *j), void (*done)(struct job *j));
 /* For how long a lane whose threads are all taken has had its oldest job, in ns; 0: a thread is free. */

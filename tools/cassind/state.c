@@ -24,22 +24,23 @@ struct state {
 int state_open(struct state **out, const char *folder, struct cassin_error_text *err)
 {
 	if (mkdir(folder, 0700) < 0 && errno != EEXIST)
-		return error_set(err, -errno, "cannot create the state folder %s: %s", folder, strerror(errno));
+		return cassin_error_set(err, -errno, "cannot create the state folder %s: %s", folder, strerror(errno));
 	int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
-		return error_set(err, -errno, "cannot open the state folder %s: %s", folder, strerror(errno));
+		return cassin_error_set(err, -errno, "cannot open the state folder %s: %s", folder, strerror(errno));
 	int lock = openat(fd, ".lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600), result = 0;
 	if (lock < 0)
-		result = error_set(err, -errno, "cannot write in the state folder %s: %s", folder, strerror(errno));
+		result = cassin_error_set(err, -errno, "cannot write in the state folder %s: %s", folder,
+					  strerror(errno));
 	else if (flock(lock, LOCK_EX | LOCK_NB) < 0)
-		result = error_set(err, -EADDRINUSE, "another cassind uses the state folder %s", folder);
+		result = cassin_error_set(err, -EADDRINUSE, "another cassind uses the state folder %s", folder);
 	struct state *s = result == 0 ? calloc(1, sizeof *s) : NULL;
 	if (!s || !(s->folder = strdup(folder))) {
 		free(s);
 		close(fd);
 		if (lock >= 0)
 			close(lock);
-		return result < 0 ? result : error_set(err, -ENOMEM, "no memory for the state folder");
+		return result < 0 ? result : cassin_error_set(err, -ENOMEM, "no memory for the state folder");
 	}
 	s->fd = fd;
 	s->lock = lock;
@@ -71,12 +72,13 @@ static int write_all(int fd, const char *text, size_t len)
 	return fsync(fd) < 0 ? -errno : 0;
 }
 
-int state_keep(struct state *s, enum state_kind kind, const struct guest_spec *spec, struct cassin_error_text *err)
+int state_keep(struct state *s, enum state_kind kind, const struct cassin_guest_spec *spec,
+	       struct cassin_error_text *err)
 {
 	char temporary[CASSIN_NAME_MAX + 16], name[CASSIN_NAME_MAX + 16];
 	snprintf(temporary, sizeof temporary, ".%s%s", spec->name, suffixes[kind]);
 	snprintf(name, sizeof name, "%s%s", spec->name, suffixes[kind]);
-	char *text = spec_format(spec);
+	char *text = cassin_spec_format(spec);
 	int fd = openat(s->fd, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 	int result = !text ? -ENOMEM : fd < 0 ? -errno : write_all(fd, text, strlen(text));
 	if (fd >= 0)
@@ -88,7 +90,8 @@ int state_keep(struct state *s, enum state_kind kind, const struct guest_spec *s
 		result = -errno;
 	if (result < 0) {
 		unlinkat(s->fd, temporary, 0);
-		return error_set(err, result, "cannot keep the spec in %s/%s: %s", s->folder, name, strerror(-result));
+		return cassin_error_set(err, result, "cannot keep the spec in %s/%s: %s", s->folder, name,
+					strerror(-result));
 	}
 	return 0;
 }
@@ -117,27 +120,27 @@ static int is_template(const struct dirent *entry)
 }
 
 static void give(struct state *s, enum state_kind kind, const char *file,
-		 void (*each)(void *opaque, const struct guest_spec *spec), void *opaque)
+		 void (*each)(void *opaque, const struct cassin_guest_spec *spec), void *opaque)
 {
 	struct cassin_error_text err = {""};
-	struct guest_spec spec;
+	struct cassin_guest_spec spec;
 	char path[4096];
 	size_t len = strlen(file) - strlen(suffixes[kind]);
 	snprintf(path, sizeof path, "%s/%s", s->folder, file);
-	spec_init(&spec);
+	cassin_spec_init(&spec);
 	struct stat st;
 	if (fstatat(s->fd, file, &st, 0) < 0 || !S_ISREG(st.st_mode)) /* a FIFO would hang whoever opens it */
 		log_error("skipped: %s is no regular file", path);
-	else if (spec_load(&spec, path, &err) < 0 || spec_check(&spec, path, &err) < 0)
+	else if (cassin_spec_load(&spec, path, &err) < 0 || cassin_spec_check(&spec, path, &err) < 0)
 		log_error("skipped: %s", err.text);
 	else if (strlen(spec.name) != len || memcmp(spec.name, file, len) != 0)
 		log_error("skipped: %s is the spec of \"%s\"", path, spec.name);
 	else
 		each(opaque, &spec);
-	spec_free(&spec);
+	cassin_spec_free(&spec);
 }
 
-void state_each(struct state *s, enum state_kind kind, void (*each)(void *opaque, const struct guest_spec *spec),
+void state_each(struct state *s, enum state_kind kind, void (*each)(void *opaque, const struct cassin_guest_spec *spec),
 		void *opaque)
 {
 	struct dirent **entries;

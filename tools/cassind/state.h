@@ -15,10 +15,11 @@ enum state_kind { STATE_GUEST, STATE_TEMPLATE };
 int state_open(struct state **out, const char *folder, struct cassin_error_text *err);
 void state_close(struct state *s);
 /* Writes the spec's file: whole or not at all, even through a crash. */
-int state_keep(struct state *s, enum state_kind kind, const struct guest_spec *spec, struct cassin_error_text *err);
+int state_keep(struct state *s, enum state_kind kind, const struct cassin_guest_spec *spec,
+	       struct cassin_error_text *err);
 void state_forget(struct state *s, enum state_kind kind, const char *name);
 /* Gives each kept spec of a kind to `each`, in the order of names. What cannot be read is logged and left alone. */
-void state_each(struct state *s, enum state_kind kind, void (*each)(void *opaque, const struct guest_spec *spec),
+void state_each(struct state *s, enum state_kind kind, void (*each)(void *opaque, const struct cassin_guest_spec *spec),
 		void *opaque);
 
 #endif

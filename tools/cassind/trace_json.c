@@ -127,10 +127,10 @@ static json_t *value_of(enum form form, uint64_t value)
 	return NULL;
 }
 
-static json_t *text_of(const struct trace_record *r)
+static json_t *text_of(const struct cassin_trace_record *r)
 {
-	char out[TEXT_ESCAPED];
-	size_t n = text_escape(out, r->text, r->text_len);
+	char out[CASSIN_TEXT_ESCAPED];
+	size_t n = cassin_text_escape(out, r->text, r->text_len);
 	return json_stringn(out, n);
 }
 
@@ -159,42 +159,43 @@ static json_t *events_of(uint64_t events)
 }
 
 /* Why user code ended, and where. */
-static void set_user(json_t *o, const struct trace_record *r)
+static void set_user(json_t *o, const struct cassin_trace_record *r)
 {
 	static const char *const reasons[] = {"call", "fault", "deadline", "event"};
 	json_t *user = json_object();
 	if (r->result < (int64_t)(sizeof reasons / sizeof *reasons))
 		json_object_set_new(user, "reason", json_string(reasons[r->result]));
-	json_object_set_new(user, "rip", address(r->args[TRACE_USER_RIP]));
+	json_object_set_new(user, "rip", address(r->args[CASSIN_TRACE_USER_RIP]));
 	if (r->result == CASSIN_USER_FAULT) {
-		bool page = r->args[TRACE_USER_VECTOR] == 14;
-		json_object_set_new(user, "vector", number(r->args[TRACE_USER_VECTOR]));
+		bool page = r->args[CASSIN_TRACE_USER_VECTOR] == 14;
+		json_object_set_new(user, "vector", number(r->args[CASSIN_TRACE_USER_VECTOR]));
 		json_object_set_new(user, "error",
-				    page ? rights(r->args[TRACE_USER_ERROR]) : number(r->args[TRACE_USER_ERROR]));
+				    page ? rights(r->args[CASSIN_TRACE_USER_ERROR])
+					 : number(r->args[CASSIN_TRACE_USER_ERROR]));
 		if (page)
-			json_object_set_new(user, "address", address(r->args[TRACE_USER_ADDRESS]));
+			json_object_set_new(user, "address", address(r->args[CASSIN_TRACE_USER_ADDRESS]));
 	}
-	if (r->args[TRACE_USER_EVENTS])
-		json_object_set_new(user, "events", events_of(r->args[TRACE_USER_EVENTS]));
+	if (r->args[CASSIN_TRACE_USER_EVENTS])
+		json_object_set_new(user, "events", events_of(r->args[CASSIN_TRACE_USER_EVENTS]));
 	json_object_set_new(o, "user", user);
 }
 
-static void set_upcall(json_t *o, const struct trace_record *r)
+static void set_upcall(json_t *o, const struct cassin_trace_record *r)
 {
 	json_t *args = json_object();
-	json_object_set_new(args, "events", events_of(r->args[TRACE_UPCALL_EVENTS]));
-	json_object_set_new(args, "rip", address(r->args[TRACE_UPCALL_RIP]));
-	json_object_set_new(args, "frame", address(r->args[TRACE_UPCALL_FRAME]));
+	json_object_set_new(args, "events", events_of(r->args[CASSIN_TRACE_UPCALL_EVENTS]));
+	json_object_set_new(args, "rip", address(r->args[CASSIN_TRACE_UPCALL_RIP]));
+	json_object_set_new(args, "frame", address(r->args[CASSIN_TRACE_UPCALL_FRAME]));
 	json_object_set_new(o, "args", args);
 }
 
-static void set_call(json_t *o, const struct trace_record *r)
+static void set_call(json_t *o, const struct cassin_trace_record *r)
 {
 	const struct call *c = r->number < sizeof calls / sizeof *calls ? &calls[r->number] : NULL;
 	json_object_set_new(o, "call", name_of(r->number, c ? c->name : NULL, "call"));
-	if (r->kind == TRACE_RETURN && r->number == CASSIN_CALL_USER_RUN && r->result >= 0)
+	if (r->kind == CASSIN_TRACE_RETURN && r->number == CASSIN_CALL_USER_RUN && r->result >= 0)
 		set_user(o, r);
-	if (r->kind != TRACE_CALL)
+	if (r->kind != CASSIN_TRACE_CALL)
 		return;
 	json_t *args = json_object();
 	for (size_t i = 0; c && i < sizeof c->args / sizeof *c->args && c->args[i].name; i++)
@@ -202,13 +203,13 @@ static void set_call(json_t *o, const struct trace_record *r)
 	json_object_set_new(o, "args", args);
 }
 
-static void set_operation(json_t *o, const struct trace_record *r)
+static void set_operation(json_t *o, const struct cassin_trace_record *r)
 {
 	bool known = r->number < sizeof operations / sizeof *operations;
 	unsigned uses = known ? operations[r->number].uses : 0;
 	json_object_set_new(o, "op", name_of(r->number, known ? operations[r->number].name : NULL, "op"));
 	json_object_set_new(o, "user_data", address(r->user_data));
-	if (r->kind != TRACE_SUBMIT)
+	if (r->kind != CASSIN_TRACE_SUBMIT)
 		return;
 	json_t *args = json_object();
 	if (uses & USES_HANDLE)
@@ -230,26 +231,26 @@ static void set_operation(json_t *o, const struct trace_record *r)
 	json_object_set_new(o, "args", args);
 }
 
-json_t *trace_json(const struct trace_record *r)
+json_t *trace_json(const struct cassin_trace_record *r)
 {
 	static const char *const events[] = {"call", "return", "submit", "complete", "upcall", "end"};
 	static const char *const ends[] = {"exited", "crashed", "killed"};
 	json_t *o = json_pack("{s:s, s:I}", "event", events[r->kind], "time_ns", (json_int_t)r->at_ns);
 	if (!o)
 		return NULL;
-	if (r->kind == TRACE_CALL || r->kind == TRACE_RETURN)
+	if (r->kind == CASSIN_TRACE_CALL || r->kind == CASSIN_TRACE_RETURN)
 		set_call(o, r);
-	else if (r->kind == TRACE_SUBMIT || r->kind == TRACE_COMPLETE)
+	else if (r->kind == CASSIN_TRACE_SUBMIT || r->kind == CASSIN_TRACE_COMPLETE)
 		set_operation(o, r);
-	else if (r->kind == TRACE_UPCALL)
+	else if (r->kind == CASSIN_TRACE_UPCALL)
 		set_upcall(o, r);
 	else
 		json_object_set_new(o, "how", json_string(ends[r->number]));
 	if (r->text_len)
 		json_object_set_new(o, "text", text_of(r));
-	if (r->kind != TRACE_CALL && r->kind != TRACE_SUBMIT && r->kind != TRACE_UPCALL)
+	if (r->kind != CASSIN_TRACE_CALL && r->kind != CASSIN_TRACE_SUBMIT && r->kind != CASSIN_TRACE_UPCALL)
 		set_result(o, r->result);
-	if (r->kind == TRACE_RETURN || r->kind == TRACE_COMPLETE)
+	if (r->kind == CASSIN_TRACE_RETURN || r->kind == CASSIN_TRACE_COMPLETE)
 		json_object_set_new(o, "took_ns", number(r->took_ns));
 	return o;
 }

@@ -8,6 +8,6 @@
 #include <cassin/trace.h>
 
 /* A new reference; NULL: no memory. */
-json_t *trace_json(const struct trace_record *r);
+json_t *trace_json(const struct cassin_trace_record *r);
 
 #endif

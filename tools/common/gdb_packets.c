@@ -34,7 +34,7 @@ static bool starts(const char **text, const char *word)
 
 /* ---- Where it is ---- */
 
-static void put_register(struct rsp_reply *out, const struct debug_registers *r, unsigned n)
+static void put_register(struct rsp_reply *out, const struct cassin_debug_registers *r, unsigned n)
 {
 	unsigned char value[GDB_REGISTER_MAX];
 	size_t size = gdb_register_get(r, n, value);
@@ -45,11 +45,11 @@ static void put_register(struct rsp_reply *out, const struct debug_registers *r,
 
 void gdb_stop_reply(struct gdb_client *c, struct rsp_reply *out)
 {
-	struct debug_registers r;
+	struct cassin_debug_registers r;
 	switch (c->stop.kind) {
 	case DEBUG_STOPPED:
 		rsp_put(out, "T%02x", (unsigned)c->stop.signal);
-		if (engine_debug_registers(c->target->debugger, &r) == 0) {
+		if (cassin_engine_debug_registers(c->target->debugger, &r) == 0) {
 			put_register(out, &r, GDB_RBP);
 			put_register(out, &r, GDB_RSP);
 			put_register(out, &r, GDB_RIP);
@@ -75,9 +75,9 @@ void gdb_stop_reply(struct gdb_client *c, struct rsp_reply *out)
 
 static void get_all(struct gdb_client *c, struct rsp_reply *out)
 {
-	struct debug_registers r;
+	struct cassin_debug_registers r;
 	unsigned char value[GDB_REGISTER_MAX];
-	int result = engine_debug_registers(c->target->debugger, &r);
+	int result = cassin_engine_debug_registers(c->target->debugger, &r);
 	for (unsigned n = 0; !result && n < GDB_REGISTERS; n++)
 		rsp_put_hex(out, value, gdb_register_get(&r, n, value));
 	if (result)
@@ -86,8 +86,8 @@ static void get_all(struct gdb_client *c, struct rsp_reply *out)
 
 static int set_all(struct gdb_client *c, const char *digits)
 {
-	struct debug_registers r;
-	int result = engine_debug_registers(c->target->debugger, &r);
+	struct cassin_debug_registers r;
+	int result = cassin_engine_debug_registers(c->target->debugger, &r);
 	for (unsigned n = 0; !result && n < GDB_REGISTERS; n++) {
 		unsigned char value[GDB_REGISTER_MAX];
 		size_t size = gdb_register_size(n);
@@ -96,16 +96,16 @@ static int set_all(struct gdb_client *c, const char *digits)
 		gdb_register_set(&r, n, value);
 		digits += 2 * size;
 	}
-	return result ? result : engine_debug_set_registers(c->target->debugger, &r);
+	return result ? result : cassin_engine_debug_set_registers(c->target->debugger, &r);
 }
 
 static void get_one(struct gdb_client *c, const char *text, struct rsp_reply *out)
 {
-	struct debug_registers r;
+	struct cassin_debug_registers r;
 	unsigned char value[GDB_REGISTER_MAX];
 	uint64_t n;
 	bool known = rsp_number(&text, &n) && n < GDB_REGISTERS;
-	int result = known ? engine_debug_registers(c->target->debugger, &r) : -EINVAL;
+	int result = known ? cassin_engine_debug_registers(c->target->debugger, &r) : -EINVAL;
 	if (result)
 		put_error(out, result);
 	else
@@ -114,17 +114,17 @@ static void get_one(struct gdb_client *c, const char *text, struct rsp_reply *ou
 
 static int set_one(struct gdb_client *c, const char *text)
 {
-	struct debug_registers r;
+	struct cassin_debug_registers r;
 	unsigned char value[GDB_REGISTER_MAX];
 	uint64_t n;
 	if (!rsp_number(&text, &n) || n >= GDB_REGISTERS || !rsp_take(&text, '=') ||
 	    !rsp_bytes(text, gdb_register_size((unsigned)n), value))
 		return -EINVAL;
-	int result = engine_debug_registers(c->target->debugger, &r);
+	int result = cassin_engine_debug_registers(c->target->debugger, &r);
 	if (result)
 		return result;
 	gdb_register_set(&r, (unsigned)n, value);
-	return engine_debug_set_registers(c->target->debugger, &r);
+	return cassin_engine_debug_set_registers(c->target->debugger, &r);
 }
 
 /* ---- Memory ---- */
@@ -137,11 +137,11 @@ static bool take_range(const char **text, uint64_t *va, uint64_t *len)
 
 static void read_memory(struct gdb_client *c, const char *text, struct rsp_reply *out)
 {
-	unsigned char bytes[DEBUG_IO_MAX];
+	unsigned char bytes[CASSIN_DEBUG_IO_MAX];
 	uint64_t va, len;
 	long n = -EINVAL;
 	if (take_range(&text, &va, &len))
-		n = engine_debug_read(c->target->debugger, va, bytes, len < sizeof bytes ? len : sizeof bytes);
+		n = cassin_engine_debug_read(c->target->debugger, va, bytes, len < sizeof bytes ? len : sizeof bytes);
 	if (n < 0)
 		put_error(out, n);
 	else
@@ -152,9 +152,9 @@ static void read_memory(struct gdb_client *c, const char *text, struct rsp_reply
 static int write_pieces(struct gdb_client *c, uint64_t va, const unsigned char *bytes, size_t len)
 {
 	int result = 0;
-	for (size_t at = 0; !result && at < len; at += DEBUG_IO_MAX) {
-		size_t n = len - at < DEBUG_IO_MAX ? len - at : DEBUG_IO_MAX;
-		result = engine_debug_write(c->target->debugger, va + at, bytes + at, n);
+	for (size_t at = 0; !result && at < len; at += CASSIN_DEBUG_IO_MAX) {
+		size_t n = len - at < CASSIN_DEBUG_IO_MAX ? len - at : CASSIN_DEBUG_IO_MAX;
+		result = cassin_engine_debug_write(c->target->debugger, va + at, bytes + at, n);
 	}
 	return result;
 }
@@ -183,7 +183,7 @@ static void breakpoint(struct gdb_client *c, const char *text, bool set, struct 
 	if (!take_range(&text, &va, &kind))
 		put_error(out, -EINVAL);
 	else
-		put_result(out, engine_debug_breakpoint(c->target->debugger, va, set));
+		put_result(out, cassin_engine_debug_breakpoint(c->target->debugger, va, set));
 }
 
 /* ---- Going on ---- */
@@ -191,7 +191,7 @@ static void breakpoint(struct gdb_client *c, const char *text, bool set, struct 
 /* The stop tells later, unless it cannot go on. */
 static bool resume(struct gdb_client *c, bool step, struct rsp_reply *out)
 {
-	int result = c->ended ? -ESRCH : engine_debug_resume(c->target->debugger, step);
+	int result = c->ended ? -ESRCH : cassin_engine_debug_resume(c->target->debugger, step);
 	if (result && c->ended)
 		gdb_stop_reply(c, out);
 	else if (result)
@@ -203,14 +203,14 @@ static bool resume(struct gdb_client *c, bool step, struct rsp_reply *out)
 /* "[ADDR]" of c and s; "SIGNAL[;ADDR]" of C and S: guests have no signals. */
 static bool resume_at(struct gdb_client *c, const char *text, bool step, struct rsp_reply *out)
 {
-	struct debug_registers r;
+	struct cassin_debug_registers r;
 	uint64_t rip;
 	int result = 0;
 	if (rsp_number(&text, &rip)) {
-		result = engine_debug_registers(c->target->debugger, &r);
+		result = cassin_engine_debug_registers(c->target->debugger, &r);
 		r.rip = rip;
 		if (!result)
-			result = engine_debug_set_registers(c->target->debugger, &r);
+			result = cassin_engine_debug_set_registers(c->target->debugger, &r);
 	}
 	if (!result)
 		return resume(c, step, out);
@@ -231,7 +231,7 @@ static bool resume_by(struct gdb_client *c, const char *action, struct rsp_reply
 
 static void kill_guest(struct gdb_client *c)
 {
-	engine_guest_kill(c->target->engine, c->target->guest);
+	cassin_engine_guest_kill(c->target->engine, c->target->guest);
 	c->leaves = true;
 }
 
@@ -255,8 +255,8 @@ static void give_features(struct gdb_client *c, const char *text, struct rsp_rep
 
 static void put_name(struct gdb_client *c, struct rsp_reply *out)
 {
-	struct guest_status s;
-	if (engine_guest_status(c->target->engine, c->target->guest, &s) == 0)
+	struct cassin_guest_status s;
+	if (cassin_engine_guest_status(c->target->engine, c->target->guest, &s) == 0)
 		rsp_put_hex(out, s.name, strlen(s.name));
 }
 
@@ -277,7 +277,7 @@ static void query(struct gdb_client *c, const char *text, struct rsp_reply *out)
 	} else if (starts(&text, "Attached")) {
 		rsp_put(out, c->target->spawned ? "0" : "1");
 	} else if (starts(&text, "Offsets")) {
-		uint64_t offset = engine_debug_offset(c->target->debugger);
+		uint64_t offset = cassin_engine_debug_offset(c->target->debugger);
 		rsp_put(out, "Text=%" PRIx64 ";Data=%" PRIx64 ";Bss=%" PRIx64, offset, offset, offset);
 	} else if (starts(&text, "Symbol:")) {
 		rsp_put(out, "OK");

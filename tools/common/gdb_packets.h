@@ -8,12 +8,12 @@
 
 struct gdb_client {
 	struct gdb_target *target;
-	struct debug_event stop; /* the last; where the guest is while it does not run */
-	bool running;            /* it was resumed, and the client waits for the stop */
-	bool ended;              /* so is `stop`: the guest is gone */
-	bool swbreak;            /* the client knows the word */
-	bool quiet;              /* no acknowledgements */
-	bool leaves;             /* the session is to end once the reply is out */
+	struct cassin_debug_event stop; /* the last; where the guest is while it does not run */
+	bool running;                   /* it was resumed, and the client waits for the stop */
+	bool ended;                     /* so is `stop`: the guest is gone */
+	bool swbreak;                   /* the client knows the word */
+	bool quiet;                     /* no acknowledgements */
+	bool leaves;                    /* the session is to end once the reply is out */
 	char *xml;
 };
 

@@ -33,8 +33,8 @@ size_t gdb_register_size(unsigned n)
 	if (n <= RIP || n == FS_BASE || n == GS_BASE)
 		return 8;
 	if (n >= ST && n < FCTRL)
-		return DEBUG_ST_BYTES;
-	return n >= XMM && n < MXCSR ? DEBUG_XMM_BYTES : n < COUNT ? 4 : 0;
+		return CASSIN_DEBUG_ST_BYTES;
+	return n >= XMM && n < MXCSR ? CASSIN_DEBUG_XMM_BYTES : n < COUNT ? 4 : 0;
 }
 
 /* Two bits for a register in the full tag word: 0 it holds something, 3 it is empty. */
@@ -54,7 +54,7 @@ static uint8_t abridged_tag(uint64_t full)
 	return (uint8_t)abridged;
 }
 
-static uint64_t number_of(const struct debug_registers *r, unsigned n)
+static uint64_t number_of(const struct cassin_debug_registers *r, unsigned n)
 {
 	const uint16_t segments[] = {r->cs, r->ss, r->ds, r->es, r->fs, r->gs};
 	if (n < RIP)
@@ -91,7 +91,7 @@ static uint64_t number_of(const struct debug_registers *r, unsigned n)
 	}
 }
 
-size_t gdb_register_get(const struct debug_registers *r, unsigned n, unsigned char *out)
+size_t gdb_register_get(const struct cassin_debug_registers *r, unsigned n, unsigned char *out)
 {
 	size_t size = gdb_register_size(n);
 	if (n >= ST && n < FCTRL) {
@@ -115,7 +115,7 @@ static uint64_t with_high(uint64_t old, uint64_t high)
 	return (old & UINT32_MAX) | high << 32;
 }
 
-static void set_number(struct debug_registers *r, unsigned n, uint64_t value)
+static void set_number(struct cassin_debug_registers *r, unsigned n, uint64_t value)
 {
 	if (n < RIP)
 		r->general[n] = value;
@@ -161,13 +161,13 @@ static void set_number(struct debug_registers *r, unsigned n, uint64_t value)
 	}
 }
 
-void gdb_register_set(struct debug_registers *r, unsigned n, const unsigned char *value)
+void gdb_register_set(struct cassin_debug_registers *r, unsigned n, const unsigned char *value)
 {
 	uint64_t number = 0;
 	if (n >= ST && n < FCTRL) {
-		memcpy(r->st[n - ST], value, DEBUG_ST_BYTES);
+		memcpy(r->st[n - ST], value, CASSIN_DEBUG_ST_BYTES);
 	} else if (n >= XMM && n < MXCSR) {
-		memcpy(r->xmm[n - XMM], value, DEBUG_XMM_BYTES);
+		memcpy(r->xmm[n - XMM], value, CASSIN_DEBUG_XMM_BYTES);
 	} else if (n < COUNT) {
 		memcpy(&number, value, gdb_register_size(n));
 		set_number(r, n, number);

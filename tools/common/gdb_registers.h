@@ -10,11 +10,11 @@
 enum { GDB_RBP = 6, GDB_RSP = 7, GDB_RIP = 16 };
 
 /* The value of a register, little-endian; its size. */
-size_t gdb_register_get(const struct debug_registers *r, unsigned number, unsigned char *out);
+size_t gdb_register_get(const struct cassin_debug_registers *r, unsigned number, unsigned char *out);
 /* Its size alone. */
 size_t gdb_register_size(unsigned number);
 /* Sets it; what cannot be set stays as it is. */
-void gdb_register_set(struct debug_registers *r, unsigned number, const unsigned char *value);
+void gdb_register_set(struct cassin_debug_registers *r, unsigned number, const unsigned char *value);
 
 /* The description of them all, malloc'd; NULL: no memory. */
 char *gdb_target_xml(void);

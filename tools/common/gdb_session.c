@@ -59,8 +59,8 @@ static void on_rung(struct session *s)
 	struct gdb_client *c = &s->client;
 	struct gdb_target *t = c->target;
 	uint64_t rung;
-	struct debug_event event;
-	if (read(t->rung, &rung, sizeof rung) < 0 || !engine_debug_event(t->debugger, &event))
+	struct cassin_debug_event event;
+	if (read(t->rung, &rung, sizeof rung) < 0 || !cassin_engine_debug_event(t->debugger, &event))
 		return;
 	c->stop = event;
 	c->ended = event.kind != DEBUG_STOPPED;
@@ -103,7 +103,7 @@ static void on_byte(struct session *s, unsigned char byte)
 			send_all(s, s->out.bytes, s->out.len);
 		break;
 	case RSP_INTERRUPT:
-		engine_debug_stop(s->client.target->debugger);
+		cassin_engine_debug_stop(s->client.target->debugger);
 		break;
 	case RSP_TOO_LONG:
 		s->over = true;
@@ -143,7 +143,7 @@ static void serve(struct session *s, int quit)
 
 static int attach(struct gdb_target *t)
 {
-	return t->debugger ? 0 : engine_debug_attach(t->engine, t->guest, gdb_target_notify, t, &t->debugger);
+	return t->debugger ? 0 : cassin_engine_debug_attach(t->engine, t->guest, gdb_target_notify, t, &t->debugger);
 }
 
 int gdb_session(struct gdb_target *t, int fd, int quit)
@@ -157,9 +157,9 @@ int gdb_session(struct gdb_target *t, int fd, int quit)
 		s->fd = fd;
 		s->client.target = t;
 		s->client.xml = xml;
-		s->client.stop = (struct debug_event){.kind = DEBUG_STOPPED, .signal = SIGTRAP};
+		s->client.stop = (struct cassin_debug_event){.kind = DEBUG_STOPPED, .signal = SIGTRAP};
 		serve(s, quit);
-		engine_debug_detach(t->debugger);
+		cassin_engine_debug_detach(t->debugger);
 		t->debugger = NULL;
 	}
 	free(xml);

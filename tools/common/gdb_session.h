@@ -9,14 +9,14 @@
 #include <cassin/debug.h>
 
 struct gdb_target {
-	struct engine *engine;
+	struct cassin_engine *engine;
 	uint64_t guest;
-	struct debugger *debugger; /* NULL: gdb_session() attaches */
-	int rung;                  /* eventfd that gdb_target_notify() writes */
-	bool spawned;              /* for the client, which is told so: GDB then ends it when it quits */
+	struct cassin_debugger *debugger; /* NULL: gdb_session() attaches */
+	int rung;                         /* eventfd that gdb_target_notify() writes */
+	bool spawned;                     /* for the client, which is told so: GDB then ends it when it quits */
 };
 
-/* For engine_debug_spawn(): opaque is the target. */
+/* For cassin_engine_debug_spawn(): opaque is the target. */
 void gdb_target_notify(void *opaque);
 
 /* Serves the client on fd, a socket, until it goes or the guest ends, or `quit`, a descriptor, is readable (-1: none); detaches

@@ -32,10 +32,10 @@ int socket_path_resolve(const char *given, struct socket_path *out, struct cassi
 	}
 	size_t len = strlen(path), most = sizeof out->api - 1 - strlen(".gw");
 	if (!len)
-		return error_set(err, -EINVAL, "the socket's path is empty");
+		return cassin_error_set(err, -EINVAL, "the socket's path is empty");
 	if (len > most)
-		return error_set(err, -ENAMETOOLONG, "socket path too long: %zu bytes, at most %zu: %.80s...", len,
-				 most, path);
+		return cassin_error_set(err, -ENAMETOOLONG, "socket path too long: %zu bytes, at most %zu: %.80s...",
+					len, most, path);
 	memcpy(out->api, path, len + 1);
 	memcpy(out->gateway, path, len);
 	memcpy(out->gateway + len, ".gw", sizeof ".gw");

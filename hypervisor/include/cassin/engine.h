@@ -16,11 +16,15 @@
 #include <cassin/sandbox.h>
 #include <cassin/spec.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define CASSIN_VERSION "0.1.0"
 
-struct engine;
+struct cassin_engine;
 
-struct engine_options {
+struct cassin_engine_options {
 	unsigned workers;       /* host threads that run guests; 0: one per available CPU, at most 64 */
 	uint64_t pool_bytes;    /* memory that all guests together may touch; 0: 3/4 of MemAvailable. At most 504 GiB */
 	bool no_overcommit;     /* refuse guests that could need more memory, all at their most, than the pool has */
@@ -28,8 +32,8 @@ struct engine_options {
 	const char *swap_path;  /* parked memory goes to this file; NULL: it stays in the process */
 	uint64_t swap_bytes;    /* its greatest size; 0: 16 GiB */
 	/* Its threads are confined by this, which must outlive the engine's creation; NULL: they are not. */
-	const struct sandbox *sandbox;
-	/* Called when engine_changed_next() has something to give, from any thread, at most once until it
+	const struct cassin_sandbox *sandbox;
+	/* Called when cassin_engine_changed_next() has something to give, from any thread, at most once until it
 	 * has been drained. Must not call the engine; meant for uv_async_send(). May be NULL. */
 	void (*notify)(void *opaque);
 	void *opaque;
@@ -39,21 +43,22 @@ struct engine_options {
 };
 
 /* Opens /dev/kvm, probes it and starts the workers. -ENOENT, -EACCES and the like name the cure in *err. */
-int engine_create(struct engine **out, const struct engine_options *options, struct cassin_error_text *err);
+int cassin_engine_create(struct cassin_engine **out, const struct cassin_engine_options *options,
+			 struct cassin_error_text *err);
 /* Ends every guest, joins the workers and frees everything. */
-void engine_destroy(struct engine *e);
+void cassin_engine_destroy(struct cassin_engine *e);
 
-enum guest_state {
-	GUEST_STARTING, /* accepted, its memory is built, not yet run */
-	GUEST_RUNNING,  /* computing, waiting for its turn, or blocked in a hypercall */
-	GUEST_WAITING,  /* ended; the restart policy's back-off runs */
-	GUEST_EXITED,   /* ended by its own exit call */
-	GUEST_CRASHED,  /* ended by the hypervisor: see report */
-	GUEST_KILLED,   /* ended by engine_guest_kill() */
+enum cassin_guest_state {
+	CASSIN_GUEST_STARTING, /* accepted, its memory is built, not yet run */
+	CASSIN_GUEST_RUNNING,  /* computing, waiting for its turn, or blocked in a hypercall */
+	CASSIN_GUEST_WAITING,  /* ended; the restart policy's back-off runs */
+	CASSIN_GUEST_EXITED,   /* ended by its own exit call */
+	CASSIN_GUEST_CRASHED,  /* ended by the hypervisor: see report */
+	CASSIN_GUEST_KILLED,   /* ended by cassin_engine_guest_kill() */
 };
-const char *guest_state_name(enum guest_state s); /* "starting", "running", ... */
+const char *cassin_guest_state_name(enum cassin_guest_state s); /* "starting", "running", ... */
 
-struct guest_counters {
+struct cassin_guest_counters {
 	uint64_t exits; /* KVM_RUN returns */
 	uint64_t hypercalls;
 	uint64_t faults;     /* page faults answered */
@@ -70,7 +75,7 @@ struct guest_counters {
 };
 
 /* Memory of the host, in bytes, by what it is used for. */
-struct memory_account {
+struct cassin_memory_account {
 	uint64_t frames;      /* guests' own pages */
 	uint64_t tables;      /* their page tables */
 	uint64_t shared;      /* pages of images and templates that guests share */
@@ -86,47 +91,48 @@ struct memory_account {
 	uint64_t total;
 };
 
-struct guest_status {
+struct cassin_guest_status {
 	uint64_t id; /* never reused */
 	char name[CASSIN_NAME_MAX + 1];
 	char domain[CASSIN_NAME_MAX + 1];
-	enum guest_state state;
+	enum cassin_guest_state state;
 	bool ready;    /* it made the ready call, blocked for the first time, or has computed for 100 ms */
 	int exit_code; /* of the last end: exit code & 0xff; 128 + 6 for a crash, 128 + 9 when killed */
 	unsigned restarts;
-	bool parked;                    /* its memory is folded up until something comes for it */
-	bool debugged, stopped;         /* a debugger is attached to it; and has stopped it */
-	bool traced;                    /* somebody reads its trace */
-	unsigned cell;                  /* number of its cell */
-	unsigned worker;                /* where it is now */
-	uint64_t memory_bytes;          /* quota */
-	uint64_t started_ns;            /* CLOCK_REALTIME of the last start */
-	uint64_t uptime_ns;             /* of this incarnation; 0 once it has ended */
-	struct guest_counters counters; /* over all incarnations; frames are the present ones */
-	struct memory_account memory;   /* its part of it */
+	bool parked;                           /* its memory is folded up until something comes for it */
+	bool debugged, stopped;                /* a debugger is attached to it; and has stopped it */
+	bool traced;                           /* somebody reads its trace */
+	unsigned cell;                         /* number of its cell */
+	unsigned worker;                       /* where it is now */
+	uint64_t memory_bytes;                 /* quota */
+	uint64_t started_ns;                   /* CLOCK_REALTIME of the last start */
+	uint64_t uptime_ns;                    /* of this incarnation; 0 once it has ended */
+	struct cassin_guest_counters counters; /* over all incarnations; frames are the present ones */
+	struct cassin_memory_account memory;   /* its part of it */
 };
 
 /* Spawns a guest. The engine copies what it needs of *spec. All errors are found here: the name is taken
  * (-EEXIST), a port is in use (-EADDRINUSE), the image is no guest (-ENOEXEC), no memory (-ENOMEM).
  * On success the guest runs at once, on some worker. */
-int engine_guest_spawn(struct engine *e, const struct guest_spec *spec, uint64_t *id, struct cassin_error_text *err);
+int cassin_engine_guest_spawn(struct cassin_engine *e, const struct cassin_guest_spec *spec, uint64_t *id,
+			      struct cassin_error_text *err);
 
-/* Ends a guest at once. It stays listed, as GUEST_KILLED, until removed. The policy does not restart it.
+/* Ends a guest at once. It stays listed, as CASSIN_GUEST_KILLED, until removed. The policy does not restart it.
  * Blocks until it is off its vCPU and its memory is free. -ENOENT. */
-int engine_guest_kill(struct engine *e, uint64_t id);
+int cassin_engine_guest_kill(struct cassin_engine *e, uint64_t id);
 /* Asks a guest to end: its console input ends, its listeners' accepts fail with -ECANCELED; a guest that still
  * runs after grace_ns is killed. Does not block; the end shows as a change. */
-int engine_guest_stop(struct engine *e, uint64_t id, uint64_t grace_ns);
+int cassin_engine_guest_stop(struct cassin_engine *e, uint64_t id, uint64_t grace_ns);
 /* Folds up the memory of a guest that waits, now. -EBUSY: it computes, or has other spaces than its first. */
-int engine_guest_park(struct engine *e, uint64_t id);
+int cassin_engine_guest_park(struct cassin_engine *e, uint64_t id);
 /* Ends it if it runs and starts it anew with the same spec, ports and id. */
-int engine_guest_restart(struct engine *e, uint64_t id, struct cassin_error_text *err);
+int cassin_engine_guest_restart(struct cassin_engine *e, uint64_t id, struct cassin_error_text *err);
 /* Kills it if it runs and forgets it: name, ports and console are free. */
-int engine_guest_remove(struct engine *e, uint64_t id);
+int cassin_engine_guest_remove(struct cassin_engine *e, uint64_t id);
 
 /* ---- Templates: guests frozen at their `ready` call, from which others are cloned (spec: "template") ---- */
 
-struct template_status {
+struct cassin_template_status {
 	char name[CASSIN_NAME_MAX + 1];
 	char domain[CASSIN_NAME_MAX + 1];
 	char image[256];       /* path, cut short if need be */
@@ -138,47 +144,48 @@ struct template_status {
 /* Boots a guest of this spec (its name is the template's; ports are not opened) and freezes it when it calls `ready`. Blocks,
  * for timeout_ns at most. -EEXIST, -ETIMEDOUT, -ECHILD (it ended before), -EBUSY (operations or connections under way at
  * `ready`, other spaces), and all that a spawn may say. *made (NULL: of no interest) is what came of it. */
-int engine_template_create(struct engine *e, const struct guest_spec *spec, uint64_t timeout_ns,
-			   struct template_status *made, struct cassin_error_text *err);
+int cassin_engine_template_create(struct cassin_engine *e, const struct cassin_guest_spec *spec, uint64_t timeout_ns,
+				  struct cassin_template_status *made, struct cassin_error_text *err);
 /* What there is of a template now. -ENOENT. */
-int engine_template_find(struct engine *e, const char *name, struct template_status *out);
+int cassin_engine_template_find(struct cassin_engine *e, const char *name, struct cassin_template_status *out);
 /* Forgets the name; clones go on. -ENOENT. */
-int engine_template_remove(struct engine *e, const char *name);
+int cassin_engine_template_remove(struct cassin_engine *e, const char *name);
 /* All templates in the order of their making; *out is malloc'd, the caller frees it. The count, or -ENOMEM. */
-int engine_template_list(struct engine *e, struct template_status **out);
+int cassin_engine_template_list(struct cassin_engine *e, struct cassin_template_status **out);
 
 /* Lookups. -ENOENT. */
-int engine_guest_find(struct engine *e, const char *name, uint64_t *id);
-int engine_guest_status(struct engine *e, uint64_t id, struct guest_status *out);
+int cassin_engine_guest_find(struct cassin_engine *e, const char *name, uint64_t *id);
+int cassin_engine_guest_status(struct cassin_engine *e, uint64_t id, struct cassin_guest_status *out);
 /* A copy of the spec it was spawned with; the caller frees it (spec_free). -ENOENT, -ENOMEM; *out is empty then. */
-int engine_guest_spec(struct engine *e, uint64_t id, struct guest_spec *out);
+int cassin_engine_guest_spec(struct cassin_engine *e, uint64_t id, struct cassin_guest_spec *out);
 /* Ids of all guests in the order of their spawn; *ids is malloc'd, the caller frees it. Returns the count or
  * -ENOMEM. */
-int engine_guest_list(struct engine *e, uint64_t **ids);
+int cassin_engine_guest_list(struct cassin_engine *e, uint64_t **ids);
 /* The crash report of the last crash (several lines, malloc'd, caller frees), NULL if there is none. */
-char *engine_guest_report(struct engine *e, uint64_t id);
+char *cassin_engine_guest_report(struct cassin_engine *e, uint64_t id);
 
 /* Console. Each guest's output is a stream of bytes of which the engine keeps the last 16 KiB. Copies up to len bytes from
  * stream offset *offset on and sets *offset behind them; if *offset was older than what is kept it is moved
  * up first and *lost says by how much. Returns the number of bytes, -ENOENT. */
-long engine_guest_log(struct engine *e, uint64_t id, uint64_t *offset, char *buf, size_t len, uint64_t *lost);
+long cassin_engine_guest_log(struct cassin_engine *e, uint64_t id, uint64_t *offset, char *buf, size_t len,
+			     uint64_t *lost);
 /* Feeds console input (`cassin run`). len 0: end of input. Returns bytes taken or -ENOENT, -EAGAIN (full: 64 KiB). */
-long engine_guest_input(struct engine *e, uint64_t id, const char *buf, size_t len);
+long cassin_engine_guest_input(struct cassin_engine *e, uint64_t id, const char *buf, size_t len);
 
 /* Hands a connected stream socket to a guest as a connection accepted on its `port`. Takes fd over, also on
  * failure (then it is closed). -ENOENT: no such guest, -ECONNREFUSED: it does not run or does not listen there
  * (a guest that has not booted yet gets up to 2 s). */
-int engine_guest_connect(struct engine *e, uint64_t id, uint16_t port, int fd);
+int cassin_engine_guest_connect(struct cassin_engine *e, uint64_t id, uint16_t port, int fd);
 /* The same without that wait. -EAGAIN: it may come to listen soon, and fd is still the caller's. */
-int engine_guest_offer(struct engine *e, uint64_t id, uint16_t port, int fd);
+int cassin_engine_guest_offer(struct cassin_engine *e, uint64_t id, uint16_t port, int fd);
 
 /* The next guest whose state changed since it was last given; 0 when there is none. A guest that was removed
  * is given once more. */
-uint64_t engine_changed_next(struct engine *e);
+uint64_t cassin_engine_changed_next(struct cassin_engine *e);
 
-struct engine_stats {
+struct cassin_engine_stats {
 	unsigned workers, cells;
-	uint64_t guests, running;               /* listed; GUEST_STARTING or GUEST_RUNNING */
+	uint64_t guests, running;               /* listed; CASSIN_GUEST_STARTING or CASSIN_GUEST_RUNNING */
 	uint64_t parked;                        /* of the running */
 	uint64_t parkings;                      /* times that a guest was parked */
 	uint64_t swap_bytes;                    /* in use in the swap file */
@@ -192,15 +199,19 @@ struct engine_stats {
 	uint64_t exits, hypercalls, switches, preemptions, commits, flushes, moves;
 	uint64_t uptime_ns;
 };
-void engine_stats(struct engine *e, struct engine_stats *out);
+void cassin_engine_stats(struct cassin_engine *e, struct cassin_engine_stats *out);
 
 /* Memory of the host, in all. Looks at every guest. */
-void engine_account(struct engine *e, struct memory_account *out);
-struct domain_account {
+void cassin_engine_account(struct cassin_engine *e, struct cassin_memory_account *out);
+struct cassin_domain_account {
 	char name[CASSIN_NAME_MAX + 1];
-	struct memory_account memory;
+	struct cassin_memory_account memory;
 };
 /* The accounts of all domains that have guests or templates, by name; *out is malloc'd, the caller frees it. The count, or -ENOMEM. */
-int engine_domains(struct engine *e, struct domain_account **out);
+int cassin_engine_domains(struct cassin_engine *e, struct cassin_domain_account **out);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -16,21 +16,21 @@ extern "C" {
 #endif
 
 /* Which file it is; zeros: none. */
-struct own_file {
+struct cassin_own_file {
 	uint64_t device, inode;
 };
 
 /* Remembers what an open file, or what is at a path (a link itself, not what it leads to), is. -errno: *o is none. */
-int own_file_note(struct own_file *o, int fd);
-int own_file_note_path(struct own_file *o, const char *path);
+int cassin_own_file_note(struct cassin_own_file *o, int fd);
+int cassin_own_file_note_path(struct cassin_own_file *o, const char *path);
 /* Removes the file at the path if it is *o, which is none from then on. -ESTALE: something else is there, or *o was none; -ENOENT,
  * -EACCES and the like. */
-int own_file_remove(struct own_file *o, const char *path);
+int cassin_own_file_remove(struct cassin_own_file *o, const char *path);
 
 /* Binds a Unix socket at a path, and remembers it. A socket there that refuses connections, whose process is gone, is replaced.
  * -EADDRINUSE: a process has it; -EEXIST: it is something else, which stays; -EACCES and the like. *err says which, without
  * the path. */
-int own_socket_bind(struct own_file *o, int fd, const char *path, struct cassin_error_text *err);
+int cassin_own_socket_bind(struct cassin_own_file *o, int fd, const char *path, struct cassin_error_text *err);
 
 #ifdef __cplusplus
 }

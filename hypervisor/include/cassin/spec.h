@@ -7,6 +7,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define CASSIN_NAME_MAX 63     /* [A-Za-z0-9][A-Za-z0-9._-]* */
 #define CASSIN_ARGS_MAX 64     /* arguments after the image's name */
 #define CASSIN_ARGS_BYTES 2048 /* all of them together with their zeros, and the guest's name */
@@ -33,93 +37,99 @@
 struct cassin_error_text {
 	char text[512];
 };
-/* Formats into err (which may be NULL) and returns `code`, so that `return error_set(err, -EINVAL, ...)` reads well. */
-int error_set(struct cassin_error_text *err, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* Formats into err (which may be NULL) and returns `code`, so that `return cassin_error_set(err, -EINVAL, ...)` reads well. */
+int cassin_error_set(struct cassin_error_text *err, int code, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
 
-enum guest_isolation { ISOLATION_CELL, ISOLATION_VM };
-enum guest_restart { RESTART_NO, RESTART_ON_FAILURE, RESTART_ALWAYS };
+enum cassin_guest_isolation { CASSIN_ISOLATION_CELL, CASSIN_ISOLATION_VM };
+enum cassin_guest_restart { CASSIN_RESTART_NO, CASSIN_RESTART_ON_FAILURE, CASSIN_RESTART_ALWAYS };
 
-struct guest_port {
+struct cassin_guest_port {
 	char host[CASSIN_ENDPOINT_MAX + 1]; /* "tcp:ADDR:PORT" or "unix:PATH" */
 	uint16_t guest;
 };
 
-struct guest_connect {
+struct cassin_guest_connect {
 	char name[CASSIN_NAME_MAX + 1];       /* what the guest calls it */
 	char target[CASSIN_ENDPOINT_MAX + 1]; /* "tcp:ADDR:PORT" or "unix:PATH" */
 };
 
-struct blob;
+struct cassin_blob;
 
 /* A file of the guest's: one of the host's, read at the spawn, or what the spec itself holds. */
-struct guest_file {
+struct cassin_guest_file {
 	char name[CASSIN_NAME_MAX + 1]; /* what the guest calls it: names, as of guests, with a '/' between them */
 	char *path;                     /* on the host; NULL: */
-	struct blob *text;              /* this is its content; a reference */
+	struct cassin_blob *text;       /* this is its content; a reference */
 };
 
-struct guest_spec {
+struct cassin_guest_spec {
 	char *name;
-	char *image;     /* path; NULL with a template */
-	char *template;  /* it is cloned from this one, and has its image, arguments and memory. NULL: it boots */
-	char *domain;    /* "default" */
-	uint64_t memory; /* bytes, a multiple of 4096 */
-	char **args;     /* nargs of them, the image's name not among them */
+	char *image;         /* path; NULL with a template */
+	char *from_template; /* it is cloned from this one, and has its image, arguments and memory. NULL: it boots */
+	char *domain;        /* "default" */
+	uint64_t memory;     /* bytes, a multiple of 4096 */
+	char **args;         /* nargs of them, the image's name not among them */
 	size_t nargs;
-	struct guest_port *ports;
+	struct cassin_guest_port *ports;
 	size_t nports;
-	struct guest_connect *connects;
+	struct cassin_guest_connect *connects;
 	size_t nconnects;
-	struct guest_file *files; /* with a template and none of its own, it has the template's */
+	struct cassin_guest_file *files; /* with a template and none of its own, it has the template's */
 	size_t nfiles;
 	unsigned streams;      /* handles it may hold at once */
 	unsigned weight;       /* its share of the CPU while others want it, 1 to CASSIN_WEIGHT_MAX */
 	uint64_t cpu_quota_us; /* it runs no more than this in each period; 0: no cap */
 	uint64_t cpu_period_us;
-	enum guest_isolation isolation;
-	enum guest_restart restart;
+	enum cassin_guest_isolation isolation;
+	enum cassin_guest_restart restart;
 	unsigned restart_max; /* restarts in a row (each less than 10 s after the last) before giving up; 0: no limit */
 };
 
 /* Sets the defaults; all pointers NULL. */
-void spec_init(struct guest_spec *s);
+void cassin_spec_init(struct cassin_guest_spec *s);
 /* Frees what the members point to, not *s. */
-void spec_free(struct guest_spec *s);
+void cassin_spec_free(struct cassin_guest_spec *s);
 /* Deep copy. -ENOMEM. */
-int spec_copy(struct guest_spec *to, const struct guest_spec *from);
+int cassin_spec_copy(struct cassin_guest_spec *to, const struct cassin_guest_spec *from);
 
 /* Parses JSON text; `where` names it in errors ("spec.json", "request"). Unknown keys, wrong types and values out
  * of range are refused as `WHERE:LINE: "key": why` (line where jansson tells it, the key's path otherwise, e.g.
  * `spec.json: ports[2].host: ...`). Keys that are absent keep what *s holds already. On failure *s is
  * freed and re-initialised. -EINVAL, -ENOMEM. */
-int spec_parse(struct guest_spec *s, const char *json, size_t len, const char *where, struct cassin_error_text *err);
+int cassin_spec_parse(struct cassin_guest_spec *s, const char *json, size_t len, const char *where,
+		      struct cassin_error_text *err);
 /* The same from a file; "image" and the paths of files are taken relative to the file's folder. */
-int spec_load(struct guest_spec *s, const char *path, struct cassin_error_text *err);
-/* Checks a spec as a whole (name, image present, ports unique, ...): what engine_guest_spawn() demands. */
-int spec_check(const struct guest_spec *s, const char *where, struct cassin_error_text *err);
+int cassin_spec_load(struct cassin_guest_spec *s, const char *path, struct cassin_error_text *err);
+/* Checks a spec as a whole (name, image present, ports unique, ...): what cassin_engine_guest_spawn() demands. */
+int cassin_spec_check(const struct cassin_guest_spec *s, const char *where, struct cassin_error_text *err);
 /* Where its first path stands that is not absolute ("image", "files[2].path"), in `place`; false: there is none. */
-#define SPEC_PLACE_MAX 48
-bool spec_relative(const struct guest_spec *s, char place[SPEC_PLACE_MAX]);
+#define CASSIN_SPEC_PLACE_MAX 48
+bool cassin_spec_relative(const struct cassin_guest_spec *s, char place[CASSIN_SPEC_PLACE_MAX]);
 /* Adds a file, in place of one of its name: "NAME=PATH", or "PATH", which is called as its last part. -EINVAL, -ENOMEM. */
-int spec_add_file(struct guest_spec *s, const char *text, struct cassin_error_text *err);
+int cassin_spec_add_file(struct cassin_guest_spec *s, const char *text, struct cassin_error_text *err);
 /* JSON text of a spec, malloc'd; parsing it gives the spec back. */
-char *spec_format(const struct guest_spec *s);
+char *cassin_spec_format(const struct cassin_guest_spec *s);
 
 /* "64K", "16M", "1G", "4096": bytes. -EINVAL, -ERANGE. */
-int size_parse(const char *text, uint64_t *bytes);
+int cassin_size_parse(const char *text, uint64_t *bytes);
 /* "QUOTA PERIOD" in microseconds as cgroup v2's cpu.max has it: QUOTA may be "max" (*quota_us is 0), PERIOD absent (the
- * default). The ranges are spec_check()'s. -EINVAL, -ERANGE (also for a quota of 0). */
-int cpu_max_parse(const char *text, uint64_t *quota_us, uint64_t *period_us);
-/* The same as text: CPU_MAX_TEXT bytes at most, its zero included. */
-#define CPU_MAX_TEXT 48
-void cpu_max_format(uint64_t quota_us, uint64_t period_us, char *text);
+ * default). The ranges are cassin_spec_check()'s. -EINVAL, -ERANGE (also for a quota of 0). */
+int cassin_cpu_max_parse(const char *text, uint64_t *quota_us, uint64_t *period_us);
+/* The same as text: CASSIN_CPU_MAX_TEXT bytes at most, its zero included. */
+#define CASSIN_CPU_MAX_TEXT 48
+void cassin_cpu_max_format(uint64_t quota_us, uint64_t period_us, char *text);
 /* "[ADDR:]PORT:GUEST" or "unix:PATH:GUEST", as `-p` takes it; ADDR is 127.0.0.1 when absent. */
-int port_parse(const char *text, struct guest_port *out, struct cassin_error_text *err);
+int cassin_port_parse(const char *text, struct cassin_guest_port *out, struct cassin_error_text *err);
 /* [A-Za-z0-9][A-Za-z0-9._-]*, at most CASSIN_NAME_MAX. */
-bool name_valid(const char *name);
+bool cassin_name_valid(const char *name);
 /* Such names with a '/' between them, at most CASSIN_NAME_MAX in all. */
-bool file_name_valid(const char *name);
+bool cassin_file_name_valid(const char *name);
 /* "tcp:ADDR:PORT" (ADDR numeric, [v6] in brackets) or "unix:PATH". */
-bool endpoint_valid(const char *text);
+bool cassin_endpoint_valid(const char *text);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif
