@@ -3,7 +3,7 @@
 
 import os
 
-from cassin_test import Failed, contains, equal, have
+from cassin_test import ROOT, Failed, contains, equal, have, holds
 
 GUEST = """#include <cassin/guest.h>
 int main(void) { cassin_print("%s has %lu pages\\n", cassin_name(), cassin_boot->pages); return 0; }
@@ -43,7 +43,8 @@ def test_pkg_config_compiles_and_links_with_every_library_of_guests(t):
     packages = find(t.path("root"), "cassin-guest.pc")
     prefix = os.path.dirname(os.path.dirname(find(t.path("root"), "guest.h")))
     kits = {"cassin-guest": GUEST, "cassin-kernel": KERNEL, "cassin-process": PROCESS, "cassin-libc": LIBC, "cassin-user": USER}
-    equal(sorted(name for name in os.listdir(packages) if name.startswith("cassin-")), sorted(f"{kit}.pc" for kit in kits), "packages")
+    equal(sorted(name for name in os.listdir(packages) if name.startswith("cassin-")),
+          sorted(f"{kit}.pc" for kit in [*kits, "cassin-engine"]), "packages")
     for kit, source in kits.items():
         t.write(f"{kit}.c", source)
         cflags, libs = (t.run([have("pkg-config"), f"--define-variable=prefix={prefix}", which, kit],
@@ -52,3 +53,22 @@ def test_pkg_config_compiles_and_links_with_every_library_of_guests(t):
         equal(made.err, "", f"warnings with {kit}")
         if kit != "cassin-user":
             contains(t.cassin("run", f"{kit}.elf", code=0).out, "pages")
+
+
+# seconds: 180
+def test_programs_in_c_and_in_cpp_link_with_the_installed_engine(t):
+    t.run([have("meson"), "install", "-C", t.build, "--no-rebuild", "--quiet", "--destdir", t.path("root")], code=0, seconds=120)
+    packages = find(t.path("root"), "cassin-engine.pc")
+    prefix = os.path.dirname(os.path.dirname(find(t.path("root"), "engine.h")))
+    library = os.path.join(find(t.path("root"), "libcassin-engine.a"), "libcassin-engine.a")
+    names = [line.split()[-1] for line in t.run(["nm", "-g", "--defined-only", library], code=0).out.splitlines() if len(line.split()) == 3]
+    equal([name for name in names if not name.startswith("cassin_")], [], "names that are nobody's business")
+    holds("cassin_engine_create" in names, "the engine is there")
+    flags = [t.run([have("pkg-config"), f"--define-variable=prefix={prefix}", which, "cassin-engine"],
+                   env={"PKG_CONFIG_PATH": packages}, code=0).out.split() for which in ("--cflags", "--libs")]
+    for compiler, options, source in (("cc", ["-std=c11"], "host.c"), ("g++", ["-std=c++17"], "host.cpp")):
+        made = t.run([have(compiler), *options, "-Wall", "-Wextra", "-Wpedantic", "-Werror", *flags[0], os.path.join(ROOT, "examples", "embed", source),
+                      "-o", "host", *flags[1]], code=0)
+        equal(made.err, "", f"warnings of {compiler}")
+        contains(t.run([t.path("host"), t.guest("hello")], code=0).out, "hello")
+        equal(t.run([t.path("host"), "/nowhere.elf"]).code, 1, "exit code without an image")

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The Cassin engine: one process, thousands of guests. This is the library's only public header
- * (with cassin/spec.h, which it includes).
+ * The Cassin engine: one process, thousands of guests. Begin
+ * here; docs/library.md lists the other headers.
  *
  * Every function may be called from any thread but the engine's own; results are 0 or a negated errno
  * code, and where a `struct cassin_error_text` is taken it holds one line for a person: what, where, why.
