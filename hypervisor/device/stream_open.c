@@ -6,6 +6,7 @@
 
 #include "device/stream.h"
 #include "guest/guest.h"
+#include "guest/ports.h"
 
 /* ---- Connecting ---- */
 
@@ -53,12 +54,24 @@ int32_t stream_connect(struct guest *g, const struct cassin_sqe *sqe)
 	s->kind->want(s, STREAM_WRITABLE);
 	return OP_PENDING;
 }
+/* The host's ports of this one listen again, if they refused. One whose path somebody else has by now goes on refusing. */
+static void open_ports(struct guest *g, uint16_t port)
+{
+	uint64_t refusing = atomic_load(&g->refusing);
+	for (size_t i = 0; refusing && i < g->spec.nports; i++) {
+		uint64_t bit = UINT64_C(1) << i;
+		if (refusing & bit && g->spec.ports[i].guest == port && !port_listen(&g->ports[i], &g->spec.ports[i]))
+			atomic_fetch_and(&g->refusing, ~bit);
+	}
+}
+
 int32_t stream_listen(struct guest *g, const struct cassin_sqe *sqe)
 {
 	if (!sqe->offset || sqe->offset > UINT16_MAX)
 		return -EINVAL;
 	if (listener_find(g, (uint16_t)sqe->offset))
 		return -EADDRINUSE;
+	open_ports(g, (uint16_t)sqe->offset);
 	struct stream *s = listener_new(g, (uint16_t)sqe->offset);
 	if (!s)
 		return -ENOMEM;

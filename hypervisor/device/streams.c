@@ -12,6 +12,7 @@
 #include "base/numbers.h"
 #include "device/stream.h"
 #include "guest/guest.h"
+#include "guest/ports.h"
 #include "guest/template.h"
 
 #define TABLE_FIRST 8u
@@ -298,6 +299,17 @@ static void stop(struct guest *g)
 	}
 }
 
+/* A port of the host on which the guest does not listen refuses, until it does. */
+static void settled(struct guest *g)
+{
+	for (size_t i = 0; g->ports && i < g->spec.nports; i++) {
+		if (listener_find(g, g->spec.ports[i].guest))
+			continue;
+		port_refuse(&g->ports[i]);
+		atomic_fetch_or(&g->refusing, UINT64_C(1) << i);
+	}
+}
+
 static const struct device_operation operations[] = {
 	{CASSIN_OP_LISTEN, stream_listen}, {CASSIN_OP_ACCEPT, stream_accept}, {CASSIN_OP_CONNECT, stream_connect},
 	{CASSIN_OP_RECV, stream_recv},     {CASSIN_OP_SEND, stream_send},     {CASSIN_OP_SHUTDOWN, stream_shutdown},
@@ -311,4 +323,5 @@ const struct device streams_device = {
 	.leave = leave,
 	.arrive = arrive,
 	.stop = stop,
+	.settled = settled,
 };

@@ -307,6 +307,7 @@ int cassin_engine_guest_status(struct cassin_engine *e, uint64_t id, struct cass
 		.debugged = atomic_load(&g->debugged),
 		.stopped = atomic_load(&g->stopped),
 		.traced = atomic_load(&g->traced),
+		.refusing = atomic_load(&g->refusing),
 		.cell = atomic_load(&g->cell_number),
 		.worker = guest_worker(g) ? guest_worker(g)->number : 0,
 		.memory_bytes = g->spec.memory,

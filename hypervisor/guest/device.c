@@ -57,6 +57,14 @@ void devices_stop(struct guest *g)
 	}
 }
 
+void devices_settled(struct guest *g)
+{
+	for (unsigned i = 0; i < ndevices; i++) {
+		if (devices[i]->settled)
+			devices[i]->settled(g);
+	}
+}
+
 int32_t device_start(struct guest *g, const struct cassin_sqe *sqe)
 {
 	return sqe->op < OPERATIONS_MAX && starts[sqe->op] ? starts[sqe->op](g, sqe) : -EINVAL;

@@ -28,6 +28,8 @@ struct device {
 	void (*arrive)(struct guest *g);
 	/* The guest was asked to stop. */
 	void (*stop)(struct guest *g);
+	/* An incarnation waits for the first time: it has set itself up. */
+	void (*settled)(struct guest *g);
 };
 
 /* Registers *d, which lives on; once more is nothing. No two devices offer one operation. */
@@ -38,6 +40,7 @@ void devices_end(struct guest *g);
 void devices_leave(struct guest *g);
 void devices_arrive(struct guest *g);
 void devices_stop(struct guest *g);
+void devices_settled(struct guest *g);
 
 /* Starts an operation by its number. -EINVAL: no device offers it. */
 int32_t device_start(struct guest *g, const struct cassin_sqe *sqe);

@@ -86,10 +86,11 @@ struct guest {
 	atomic_bool parked;                    /* its memory is folded up, and it has not run since */
 	struct guest_atomics count;            /* any thread may read */
 	atomic_uint cell_number;
-	struct account account;  /* of host memory */
-	atomic_uint descriptors; /* of the process, that are open for it: descriptors.h */
-	struct account unread;   /* what peers that have closed left for it to read: apart from what it needs itself */
-	uint64_t committed;      /* pages of the pool that were promised to it */
+	atomic_uint_fast64_t refusing; /* a bit for each port of the host on which nobody listens */
+	struct account account;        /* of host memory */
+	atomic_uint descriptors;       /* of the process, that are open for it: descriptors.h */
+	struct account unread; /* what peers that have closed left for it to read: apart from what it needs itself */
+	uint64_t committed;    /* pages of the pool that were promised to it */
 
 	struct guest_record record;
 	struct guest_links links;
@@ -129,6 +130,7 @@ struct guest {
 	struct index ops_by_user_data;
 	struct streams *streams;
 	bool in_call;         /* the hypercall in its registers has begun, and is to go on */
+	bool settled;         /* it has waited */
 	bool stopping;        /* asked to end */
 	bool hog;             /* it used up its last slice */
 	bool timer_on;        /* `timer` is wanted, also after a move */

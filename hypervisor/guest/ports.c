@@ -99,23 +99,36 @@ void ports_close(struct port *ports, size_t n)
 
 void ports_refuse(struct port *ports, size_t n)
 {
-	for (size_t i = 0; ports && i < n; i++) {
-		if (ports[i].unix_path[0])
-			close_one(&ports[i]);
-		else
-			shutdown(ports[i].fd, SHUT_RD); /* tcp(7): a listening socket goes back to being bound */
-	}
+	for (size_t i = 0; ports && i < n; i++)
+		port_refuse(&ports[i]);
+}
+
+void port_refuse(struct port *port)
+{
+	if (port->unix_path[0])
+		close_one(port);
+	else
+		shutdown(port->fd, SHUT_RD); /* tcp(7): a listening socket goes back to being bound */
+}
+
+static int listen_again(struct port *port, const struct cassin_guest_port *wanted, struct cassin_error_text *why)
+{
+	if (port->fd < 0)
+		return open_one(port, wanted, why);
+	return listen(port->fd, BACKLOG) ? failed(-errno, why) : 0;
+}
+
+int port_listen(struct port *port, const struct cassin_guest_port *wanted)
+{
+	struct cassin_error_text why;
+	return listen_again(port, wanted, &why);
 }
 
 int ports_resume(struct port *ports, const struct cassin_guest_spec *spec, struct cassin_error_text *err)
 {
 	for (size_t i = 0; ports && i < spec->nports; i++) {
 		struct cassin_error_text why;
-		int r = 0;
-		if (ports[i].fd < 0)
-			r = open_one(&ports[i], &spec->ports[i], &why);
-		else if (listen(ports[i].fd, BACKLOG))
-			r = failed(-errno, &why);
+		int r = listen_again(&ports[i], &spec->ports[i], &why);
 		if (r) {
 			ports_refuse(ports, spec->nports);
 			return refused(spec, i, r, &why, err);

@@ -21,6 +21,9 @@ void ports_close(struct port *ports, size_t n);
 /* The guest has ended for good, or until somebody restarts it: clients are refused, those that wait are reset. TCP endpoints
  * stay bound. */
 void ports_refuse(struct port *ports, size_t n);
+/* The same for one; and one that refuses listens again. 0, -errno. */
+void port_refuse(struct port *port);
+int port_listen(struct port *port, const struct cassin_guest_port *wanted);
 /* Listens again. 0, or -errno with the endpoint named in *err; then all of them refuse. */
 int ports_resume(struct port *ports, const struct cassin_guest_spec *spec, struct cassin_error_text *err);
 

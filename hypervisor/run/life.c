@@ -36,6 +36,8 @@ int guest_begin(struct guest *g, struct cassin_error_text *err)
 		return cassin_error_set(err, r, "%s: no memory: the pool of %llu MiB is exhausted", g->spec.name,
 					(unsigned long long)(g->host->pool->limit * PAGE_SIZE >> 20));
 	g->virtual_ns = 0;
+	g->settled = false;
+	atomic_store(&g->refusing, 0);
 	g->hog = g->stopping = g->in_call = g->submission.begun = false;
 	g->submission.done = 0;
 	g->doomed = NULL;

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: MIT
 """The examples as services, asked by the clients that people use."""
 
+import os
 import re
 import socket
 import subprocess
 import time
 
-from cassin_test import contains, equal, have, holds, http_get, parse_answer, receive, wait_until
+from cassin_test import Failed, contains, equal, have, holds, http_get, parse_answer, receive, wait_until
 
 
 def serve(t, daemon, image, guest_port, *args, name=None, options=()):
@@ -322,3 +323,37 @@ def test_cassin_run_serves_wrk_too(t):
     wait_until(lambda: socket.socket().connect_ex(("127.0.0.1", port)) == 0, "it listens")
     out = t.run([have("wrk"), "-t1", "-c5", "-d1s", f"http://127.0.0.1:{port}/"], code=0).out
     holds("Non-2xx" not in out and "Socket errors" not in out, f"no errors: {out}")
+
+
+def test_a_port_on_which_the_guest_does_not_listen_refuses(t):
+    """At once, and `ps` says so; when the guest listens later, it serves."""
+    path = t.compile("later", """
+static uint32_t input(struct cassin_conn *c)
+{
+	cassin_send(c, "late\\n", 5);
+	return c->in_len;
+}
+int main(void)
+{
+	struct cassin_service service = {.port = 81, .input = input};
+	cassin_enter(0, 0, cassin_now() + 3000000000ul);
+	return cassin_serve(&service);
+}
+""")
+    daemon = t.daemon()
+    never, later, local = t.ports(), t.ports(), t.path("local.sock")
+    daemon.cassin("spawn", "--name", "http", "-p", f"{never}:8080", "-p", f"unix:{local}:8081", t.guest("http"), code=0)
+    daemon.cassin("spawn", "--name", "later", "-p", f"{later}:81", path, code=0)
+    for port in (never, later):
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=20).close()
+            raise Failed(f"port {port} takes a connection")
+        except ConnectionRefusedError:
+            pass
+    holds(not os.path.exists(local), "the Unix socket is not there")
+    contains(daemon.cassin("ps", code=0).out, f"127.0.0.1:{never}->8080 (refuses)", f"127.0.0.1:{later}->81 (refuses)")
+    wait_until(lambda: not daemon.guest("later")["ports"][0]["refuses"], "it listens")
+    with socket.create_connection(("127.0.0.1", later), timeout=20) as connection:
+        connection.sendall(b"?")
+        equal(connection.recv(10), b"late\n", "what it says")
+    holds("refuses" not in daemon.cassin("ps", "later", code=0).out, "it does not refuse any more")

@@ -62,8 +62,9 @@ static void format_ports(char *out, size_t size, const json_t *guest)
 	out[0] = '\0';
 	json_array_foreach (json_object_get(guest, "ports"), i, port) {
 		const char *host = answer_text(port, "host");
-		int n = snprintf(out + len, size - len, "%s%s->%u", i ? " " : "",
-				 !strncmp(host, "tcp:", 4) ? host + 4 : host, (unsigned)answer_number(port, "guest"));
+		int n = snprintf(out + len, size - len, "%s%s->%u%s", i ? " " : "",
+				 !strncmp(host, "tcp:", 4) ? host + 4 : host, (unsigned)answer_number(port, "guest"),
+				 json_is_true(json_object_get(port, "refuses")) ? " (refuses)" : "");
 		len += (size_t)n;
 		if (len >= size)
 			return;

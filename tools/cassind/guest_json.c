@@ -132,12 +132,12 @@ static const char *restart_name(enum cassin_guest_restart restart)
 	return "?";
 }
 
-static void add_spec(json_t *o, const struct cassin_guest_spec *spec, bool whole)
+static void add_spec(json_t *o, const struct cassin_guest_spec *spec, uint64_t refusing, bool whole)
 {
 	json_t *ports = json_array();
 	for (size_t i = 0; i < spec->nports; i++)
-		json_array_append_new(ports, json_pack("{s:s, s:i}", "host", spec->ports[i].host, "guest",
-						       (int)spec->ports[i].guest));
+		json_array_append_new(ports, json_pack("{s:s, s:i, s:b}", "host", spec->ports[i].host, "guest",
+						       (int)spec->ports[i].guest, "refuses", (int)(refusing >> i & 1)));
 	char cpu_max[CASSIN_CPU_MAX_TEXT];
 	cassin_cpu_max_format(spec->cpu_quota_us, spec->cpu_period_us, cpu_max);
 	json_object_set_new(o, "image", spec->image ? json_string(spec->image) : json_null());
@@ -180,7 +180,7 @@ json_t *guest_json(struct daemon *d, uint64_t id, bool with_spec)
 		json_decref(o);
 		return NULL;
 	}
-	add_spec(o, &spec, with_spec);
+	add_spec(o, &spec, s.refusing, with_spec);
 	cassin_spec_free(&spec);
 	return o;
 }
