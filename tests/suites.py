@@ -71,7 +71,8 @@ def in_machine(options, build, command, seconds, env):
 def on_kvm(build, command, seconds, slow=1, **env):
     """A step that needs KVM: here, or in the emulated machine if this host has none. `slow` multiplies its time limits.
     The emulated machine stands still when the host has other things to do, and a test of time then fails by chance: there,
-    what fails is run once more, and a pass at that second try is counted and listed as one. A program that died, or a sanitizer's finding, is never chance."""
+    what fails is run once more, and a pass at that second try is counted and listed as one. A program that died, or a
+    sanitizer's finding, is never chance."""
     if not EMULATED:
         return Step(command, seconds, {**env, "CASSIN_TEST_SLOW": str(slow)})
     return in_machine(["--host-files", "--memory", MACHINE_MEMORY, "--keep", os.path.abspath(build)], build,
@@ -116,7 +117,8 @@ def fuzz():
 
 
 def kvm_amd_step():
-    return in_machine(["--dir", "tests/guests", "--dir", "examples"], "build", ["tests/guests/guest-tests", "--own-machine", "--again"], 900,
+    return in_machine(["--dir", "tests/guests", "--dir", "examples"], "build",
+                      ["tests/guests/guest-tests", "--own-machine", "--again"], 900,
                       {"CASSIN_TEST_SLOW": str(SLOWER)})
 
 

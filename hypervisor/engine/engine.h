@@ -73,7 +73,8 @@ struct guest *engine_guest_by_name(struct cassin_engine *e, const char *domain,
 				   const char *name); /* domain NULL: any */
 /* What is done once a second; *opaque is the engine. */
 void engine_tick(void *opaque);
-/* Spawns; *g is a reference. With a debugger (NULL: none) it is attached and the guest stopped before it begins. With `freeze` it becomes a template when it makes its ready call (a clone: or when it first blocks),
+/* Spawns; *g is a reference. With a debugger (NULL: none) it is attached and the guest stopped before it begins. With `freeze` it
+ * becomes a template when it makes its ready call (a clone: or when it first blocks),
  * and ends. */
 int engine_spawn(struct cassin_engine *e, const struct cassin_guest_spec *spec, bool freeze, struct cassin_debugger *d,
 		 struct guest **g, struct cassin_error_text *err);

@@ -131,7 +131,8 @@ def lines(series, unit, what):
                         f"{html.escape(f'{name}, {number(x)}: {figure(middle)} {unit} ({figure(low)} to {figure(high)})')}"
                         "</title></circle>")
         content += rect(left + 12, 4 + 18 * i, 14, 4, f"key s{i}", name, 1) + text(left + 32, 11 + 18 * i, name, "start", "value")
-    return svg(WIDTH, bottom + 44, content, ", ".join(f"{name}: {figure(p[-1][1])} {unit} at {number(p[-1][0])}" for name, p in series if p))
+    said = ", ".join(f"{name}: {figure(p[-1][1])} {unit} at {number(p[-1][0])}" for name, p in series if p)
+    return svg(WIDTH, bottom + 44, content, said)
 
 
 def pairs(rows):

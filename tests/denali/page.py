@@ -66,7 +66,8 @@ def host(settings):
 
 def write_plots(folder, parts, outcomes):
     """Each plot as a picture of its own, folder/KEY-NUMBER.svg."""
-    colours, rules = STYLE[:STYLE.index("* {")], "\n".join(line for line in (STYLE + OWN_STYLE).split("\n") if line.startswith(("svg ", ".s0")))
+    colours = STYLE[:STYLE.index("* {")]
+    rules = "\n".join(line for line in (STYLE + OWN_STYLE).split("\n") if line.startswith(("svg ", ".s0")))
     os.makedirs(folder, exist_ok=True)
     for part in parts:
         for i, (_, picture) in enumerate(getattr(outcomes.get(part.key), "plots", [])):

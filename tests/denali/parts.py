@@ -216,11 +216,13 @@ PARTS = [
          "is not rebuilt here.",
          "Nothing else than the CPU is wanted by the others. The unit of the scheduler is a slice of 1 ms.", interactive),
     Part("cliff", "The memory cliff, with and without parking",
-         "Web servers that may have 32 MiB together, enough for some 1,000 of them, asked for 200 pages a second in all. Not parked; parked "
+         "Web servers that may have 32 MiB together, enough for some 1,000 of them, asked for 200 pages a second in "
+         "all. Not parked; parked "
          "after a second of waiting, which compresses their memory out of the pool; parked and moved to a file.",
          "The throughput falls off a cliff near 1,000 VMs. A VM that is swapped out costs 8,472 bytes of kernel metadata.",
          "Denali pages any VM in and out. Cassin has no paging: without parking, memory that is full is a wall: further "
-         "guests are refused, those that run go on, and one that needs a page more ends. With parking the number of guests is bounded by those that are awake at "
+         "guests are refused, those that run go on, and one that needs a page more ends. With parking the number of "
+         "guests is bounded by those that are awake at "
          "once, and a request to a parked guest waits for its memory to be unfolded. Parked memory lies outside the pool, "
          "compressed, or in the file.", cliff),
 ]

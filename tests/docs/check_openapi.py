@@ -27,8 +27,8 @@ def described(document):
 
 
 def in_prose():
-    return {re.sub(r"/NAME\b", "/{}", line) for line in re.findall(r"^\| `((?:GET|POST|DELETE) \S+)` \|", read("docs", "api.md"), re.MULTILINE)
-            if "?" not in line}
+    lines = re.findall(r"^\| `((?:GET|POST|DELETE) \S+)` \|", read("docs", "api.md"), re.MULTILINE)
+    return {re.sub(r"/NAME\b", "/{}", line) for line in lines if "?" not in line}
 
 
 def references(node):
@@ -53,7 +53,8 @@ def main():
         ("docs/openapi.json has the routes of the daemon", difference(described(document), routes(), "openapi.json", "routes.c")
          or ([] if routes() else ["no routes found"])),
         ("docs/api.md has them, too", difference(in_prose(), routes(), "api.md", "routes.c")),
-        ("its references lead to schemas, and every schema is used", difference(set(references(document)), schemas, "references", "schemas")),
+        ("its references lead to schemas, and every schema is used",
+         difference(set(references(document)), schemas, "references", "schemas")),
         ("every operation has a name of its own and an answer for errors",
          [name for name in names if names.count(name) > 1] + [o["operationId"] for o in operations if "default" not in o["responses"]]),
     ]

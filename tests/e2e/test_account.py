@@ -163,7 +163,8 @@ def test_the_sums_of_guests_domains_and_all_agree(t):
     metrics = daemon.request("GET", "/metrics?per_guest=1", status=200).text
     by_kind = dict(re.findall(r'^cassin_memory_bytes\{kind="(\w+)"\} (\d+)$', metrics, re.MULTILINE))
     equal({k: int(v) for k, v in by_kind.items()} | {"total": stats["account"]["total"]}, stats["account"], "metrics")
-    contains(metrics, 'cassin_domain_memory_bytes{domain="b",kind="tables"}', 'cassin_guest_memory_bytes{guest="a-0",domain="a",kind="frames"}')
+    contains(metrics, 'cassin_domain_memory_bytes{domain="b",kind="tables"}',
+             'cassin_guest_memory_bytes{guest="a-0",domain="a",kind="frames"}')
     contains(daemon.cassin("stats", code=0).out, "memory", "domain a", "operations")
     contains(daemon.cassin("inspect", "a-1", code=0).out, "host memory", "operations")
 

@@ -67,8 +67,8 @@ def test_programs_in_c_and_in_cpp_link_with_the_installed_engine(t):
     flags = [t.run([have("pkg-config"), f"--define-variable=prefix={prefix}", which, "cassin-engine"],
                    env={"PKG_CONFIG_PATH": packages}, code=0).out.split() for which in ("--cflags", "--libs")]
     for compiler, options, source in (("cc", ["-std=c11"], "host.c"), ("g++", ["-std=c++17"], "host.cpp")):
-        made = t.run([have(compiler), *options, "-Wall", "-Wextra", "-Wpedantic", "-Werror", *flags[0], os.path.join(ROOT, "examples", "embed", source),
-                      "-o", "host", *flags[1]], code=0)
+        made = t.run([have(compiler), *options, "-Wall", "-Wextra", "-Wpedantic", "-Werror", *flags[0],
+                      os.path.join(ROOT, "examples", "embed", source), "-o", "host", *flags[1]], code=0)
         equal(made.err, "", f"warnings of {compiler}")
         contains(t.run([t.path("host"), t.guest("hello")], code=0).out, "hello")
         equal(t.run([t.path("host"), "/nowhere.elf"]).code, 1, "exit code without an image")

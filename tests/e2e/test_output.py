@@ -68,7 +68,8 @@ def test_targets_may_be_in_absolute_form(t):
     daemon = t.daemon()
     daemon.cassin("spawn", "--name", "g", t.guest("hello"), code=0)
     ask = "GET {} HTTP/1.1\r\nHost: c\r\nConnection: close\r\n\r\n"
-    for target, status in (("http://cassin/v1/version", 200), ("HTTP://a.b:80/v1/guests/g/log?x=1", 200), ("http://cassin/v1/guests?a", 200),
+    for target, status in (("http://cassin/v1/version", 200), ("HTTP://a.b:80/v1/guests/g/log?x=1", 200),
+                           ("http://cassin/v1/guests?a", 200),
                            ("http://cassin", 404), ("http://cassin?x", 404), ("http://cassin/nothing", 404), ("http:///v1/version", 404),
                            ("ftp://cassin/v1/version", 404)):
         answer = parse_answer(daemon.raw(ask.format(target).encode()))

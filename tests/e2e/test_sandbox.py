@@ -64,7 +64,8 @@ def test_every_thread_of_run_is_confined(t):
                       stderr=subprocess.PIPE, text=True)
     contains(process.stderr.readline(), "waits for a debugger")
     wait_until(lambda: "cassin-debugger" in [name for name, _ in threads(process.pid)], "its debugger's thread is confined")
-    equal(sorted(confined(process.pid, "cassin")), ["cassin", "cassin-debugger", "cassin-watcher", "cassin-worker", "cassin-writer"], "threads")
+    equal(sorted(confined(process.pid, "cassin")),
+          ["cassin", "cassin-debugger", "cassin-watcher", "cassin-worker", "cassin-writer"], "threads")
 
 
 def test_it_is_confined_before_kept_guests_run(t):

@@ -378,7 +378,8 @@ def test_templates_and_kept_clones_come_back_with_the_daemon(t):
 def test_a_template_is_refused_with_the_one_cause(t):
     daemon = t.daemon()
     space = t.compile("space", "int main(void) { cassin_call(CASSIN_CALL_SPACE_CREATE, 0, 0, 0, 0, 0); cassin_ready(); return 0; }")
-    one_line(daemon.cassin("template", "create", "s", space, code=1).err, "s: cannot be frozen at its ready call: it has made another space\n")
+    one_line(daemon.cassin("template", "create", "s", space, code=1).err,
+             "s: cannot be frozen at its ready call: it has made another space\n")
     connected = t.compile("connected", "int main(void) { struct cassin_sqe s = {.op = CASSIN_OP_CONNECT,"
                           " .addr = (uint64_t)\"peer\", .len = 4}; if (cassin_do(&s) < 0) return 1; cassin_ready(); return 0; }")
     with socket.create_server(("127.0.0.1", 0)) as server:

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * cassin_serve() over epoll and non-blocking sockets, on 127.0.0.1. It keeps guest-lib's limits and buffer sizes, so
- * that a process and a guest do the same work for a request, but for that on idle connections, of which it closes none. SIGTERM and SIGINT ask it to stop.
+ * that a process and a guest do the same work for a request, but for that on idle connections, of which it closes none. SIGTERM
+ * and SIGINT ask it to stop.
  *
  * Of a connection's private fields it uses: in_buffer, in_size, full; out, out_len, out_size, flight_at (how much of
  * the output has left); stalled, broken; sending (it waits to send, not to receive); next, link.

@@ -52,7 +52,8 @@ struct spec_options {
 /* Takes one of SPEC_OPTIONS, OPTION_TEMPLATE or 'p'; false if it is none of them. */
 bool spec_options_take(const struct command *c, struct spec_options *o, int option, char *value);
 /* Makes the spec: the file, the options, then the image and its arguments (operands; may be empty if the file names
- * an image or there is a template). The name is --name, the file's, the template's or the image's base name. Paths become absolute. Ports of the form
+ * an image or there is a template). The name is --name, the file's, the template's or the image's base name. Paths become
+ * absolute. Ports of the form
  * "[ADDR:]BASE+:GUEST" go to *bases (malloc'd) if that is given. -errno with *err. */
 int spec_options_apply(const struct spec_options *o, char **operands, struct cassin_guest_spec *spec,
 		       struct cassin_guest_port **bases, size_t *nbases, struct cassin_error_text *err);

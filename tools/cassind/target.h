@@ -19,7 +19,8 @@ struct target {
 	size_t nqueries;
 };
 
-/* Takes "/a/b?k=v", or "http://host/a/b?k=v", apart in place: the result points into text. -EINVAL: no path, bad escapes, too many parts. */
+/* Takes "/a/b?k=v", or "http://host/a/b?k=v", apart in place: the result points into text. -EINVAL: no path, bad escapes, too many
+ * parts. */
 int target_parse(struct target *t, char *text);
 /* The parameter's value, NULL when absent. */
 const char *target_query(const struct target *t, const char *key);
