@@ -128,6 +128,7 @@ def kvm_amd():
 
 def lint():
     yield Step([sys.executable, "tests/lint/run"], 120)
+    yield Step([sys.executable, "tests/lint/tidy", "build"], 900)
     yield Step([sys.executable, "tests/docs/check_abi.py"], 120)
     yield Step([sys.executable, "tests/docs/check_openapi.py"], 60)
     yield Step([sys.executable, "tests/check_suites.py"], 300)
@@ -142,7 +143,7 @@ SUITES = {
     "tsan": ("tsan", tsan),
     "fuzz": ("fuzz", fuzz),
     "kvm-amd": ("", kvm_amd),
-    "lint": (None, lint),
+    "lint": ("", lint),
 }
 
 

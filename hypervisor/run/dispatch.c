@@ -44,8 +44,8 @@ static const char *vector_name(uint64_t vector)
 		[10] = "invalid TSS",
 		[11] = "segment not present",
 		[12] = "stack segment fault",
-		[13] = "general protection fault (a privileged instruction, a forbidden port, or a non-canonical "
-		       "address)",
+		[13] = ("general protection fault (a privileged instruction, a forbidden port, or a non-canonical "
+			"address)"),
 		[16] = "x87 floating-point error",
 		[17] = "alignment check",
 		[19] = "SIMD floating-point error",

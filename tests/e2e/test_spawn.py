@@ -53,7 +53,7 @@ def test_guests_that_end_at_once_are_counted(t):
 
 def test_it_waits_until_the_guests_are_ready(t):
     daemon = t.daemon()
-    daemon.cassin("spawn", "--timeout", 100000, "-n", 5, t.guest("life"), "ready", code=0)
+    daemon.cassin("spawn", "--timeout", 600, "-n", 5, t.guest("life"), "ready", code=0)
     holds(all(g["ready"] for g in daemon.guests()), "all are ready")
 
 

@@ -146,7 +146,7 @@ static void client_refuse(struct client *c, const char *format, ...)
 	int len = vsnprintf(text + 4, sizeof text - 5, format, args);
 	va_end(args);
 	text[4 + len] = '\n';
-	send(c->fd, text, (size_t)(5 + len), MSG_NOSIGNAL | MSG_DONTWAIT);
+	send(c->fd, text, 5 + (size_t)len, MSG_NOSIGNAL | MSG_DONTWAIT);
 	client_leave(c);
 }
 

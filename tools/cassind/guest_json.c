@@ -165,8 +165,8 @@ json_t *guest_json(struct daemon *d, uint64_t id, bool with_spec)
 			      cassin_guest_state_name(s.state), "ready", (int)s.ready, "exit_code", s.exit_code,
 			      "restarts", (int)s.restarts, "cell", (int)s.cell, "worker", (int)s.worker, "memory_bytes",
 			      (json_int_t)s.memory_bytes, "used_bytes",
-			      (json_int_t)((n->frames + n->table_frames) * 4096), "started_ns",
-			      (json_int_t)s.started_ns, "uptime_ns", (json_int_t)s.uptime_ns);
+			      (json_int_t)(n->frames + n->table_frames) * 4096, "started_ns", (json_int_t)s.started_ns,
+			      "uptime_ns", (json_int_t)s.uptime_ns);
 	if (!o)
 		return NULL;
 	json_object_set_new(o, "parked", json_boolean(s.parked));
