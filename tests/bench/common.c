@@ -61,8 +61,14 @@ static enum cassin_sandbox_mode bench_sandbox(void)
 
 void bench_open(struct bench *b, unsigned workers)
 {
+	bench_open_parking(b, workers, 0);
+}
+
+void bench_open_parking(struct bench *b, unsigned workers, uint64_t after_ns)
+{
 	struct cassin_error_text err;
-	struct cassin_engine_options options = {.workers = workers, .notify = changed, .opaque = b};
+	struct cassin_engine_options options = {
+		.workers = workers, .park_after_ns = after_ns, .notify = changed, .opaque = b};
 	if (cassin_sandbox_create(&b->sandbox, bench_sandbox(), &err))
 		bench_die("%s", err.text);
 	options.sandbox = b->sandbox;

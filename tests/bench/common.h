@@ -21,6 +21,7 @@ _Noreturn void bench_die(const char *format, ...) __attribute__((format(printf, 
 unsigned bench_number(const char *text);
 
 void bench_open(struct bench *b, unsigned workers);
+void bench_open_parking(struct bench *b, unsigned workers, uint64_t after_ns); /* guests that wait for so long */
 void bench_close(struct bench *b);
 /* Fills in a spec that owns nothing: the strings and args must outlive it. */
 void bench_spec(struct cassin_guest_spec *s, const char *name, const char *image, char **args, size_t nargs);

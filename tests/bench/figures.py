@@ -118,6 +118,14 @@ def storms(context):
         for key, of in (("capped_share", "share_"), ("neighbour_gap_slices", "gap_"))}
 
 
+def park(context):
+    context.progress("parking guests of 4 and of 512 MiB, beside one that ticks")
+    got = context.run("bench-park", context.bench("bench-fill.elf"), context.bench("bench-ticker.elf"), 1 if context.quick else 5)
+    times = {name: statistics.median(values) for name, values in got.items()}
+    gap = {"value": times["gap"], "spread": spread(got["gap"]), "rounds": len(got["gap"])}
+    return {"park_us_per_page": ratio(got["large_ns"], got["small_ns"], **times), "park_gap_slices": gap}
+
+
 def compute(context):
     context.progress("computing in a guest and in a process")
     got = context.run("bench-compute", context.bench("bench-compute.elf"), 7 if context.quick else 25, 400)
