@@ -77,9 +77,10 @@ def test_a_full_pool_makes_a_spawn_wait(t):
     before = [g for g in daemon.guests() if g["state"] == "running"]
     process = queued(t, daemon, "b", "-n", "10")
     equal(process.poll(), None, "it waits")
-    daemon.cassin("rm", *[f"a-{i}" for i in range(20)], code=0)
+    # Some of the room goes to what the others owe for records and consoles, which a full pool does not refuse.
+    daemon.cassin("rm", *[f"a-{i}" for i in range(60)], code=0)
     equal(process.wait(20), 0, "exit code")
-    holds(all(daemon.guest(g["name"])["restarts"] == 0 for g in before[20:40]), "those that run are left alone")
+    holds(all(daemon.guest(g["name"])["restarts"] == 0 for g in before[60:80]), "those that run are left alone")
 
 
 def test_who_came_first_is_first(t):

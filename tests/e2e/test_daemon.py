@@ -251,3 +251,6 @@ def test_a_state_folder_with_what_is_no_file_is_survived(t):
     daemon.cassin("ps", code=0)
     for name in ("fifo", "folder", "link"):
         contains(daemon.log(), f"skipped: {state}/{name}.json is no regular file")
+    os.mkfifo(os.path.join(state, ".web.json"))  # where a spec is written before it has its name
+    daemon.cassin("spawn", "--name", "web", "--restart", "always", t.guest("life"), "sleep", code=0)
+    holds(os.path.isfile(os.path.join(state, "web.json")), "the spec is kept")

@@ -24,7 +24,7 @@ def test_many_guests_each_on_its_own_port(t):
         equal(http_get(first + i, "/status").json()["name"], f"web-{i}", f"who answers on port {first + i}")
     guests = daemon.guests()
     equal([g["ports"] for g in guests],
-          [[{"host": f"tcp:127.0.0.1:{first + i}", "guest": 80}] for i in range(50)], "ports")
+          [[{"host": f"tcp:127.0.0.1:{first + i}", "guest": 80, "refuses": False}] for i in range(50)], "ports")
     holds(all(g["ready"] and g["state"] == "running" for g in guests), "all are ready")
 
 
@@ -33,8 +33,8 @@ def test_several_ports_and_an_address(t):
     first = t.ports(6)
     daemon.cassin("spawn", "-n", 3, "-p", f"127.0.0.2:{first}+:80", "-p", f"{first + 3}+:81", t.guest("http"), code=0)
     guest = daemon.guest("http-2")
-    equal(guest["ports"], [{"host": f"tcp:127.0.0.2:{first + 2}", "guest": 80},
-                           {"host": f"tcp:127.0.0.1:{first + 5}", "guest": 81}], "ports")
+    equal(guest["ports"], [{"host": f"tcp:127.0.0.2:{first + 2}", "guest": 80, "refuses": False},
+                           {"host": f"tcp:127.0.0.1:{first + 5}", "guest": 81, "refuses": True}], "ports")
     out = t.run(["curl", "-sS", f"http://127.0.0.2:{first + 1}/status"], code=0)
     equal(out.json()["name"], "http-1", "name")
 

@@ -12,6 +12,7 @@
 #include <uv.h>
 
 #include <cassin/engine.h>
+#include <cassin/own_file.h>
 
 #include "pool.h"
 
@@ -47,6 +48,7 @@ struct daemon {
 	atomic_bool stopping;
 	int ready_fd;     /* -1: nobody waits there, or has been told */
 	const char *swap; /* the path; NULL: none */
+	struct cassin_own_file swap_file;
 	struct listeners *listeners;
 
 	uv_pipe_t api; /* listens */

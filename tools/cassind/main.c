@@ -66,7 +66,7 @@ static _Noreturn void leave(struct daemon *d)
 {
 	listeners_close(d->listeners);
 	if (d->swap)
-		unlink(d->swap);
+		cassin_own_file_remove(&d->swap_file, d->swap);
 	log_info("ended");
 	_exit(0);
 }
@@ -218,6 +218,8 @@ static int start(struct daemon *d, const struct options *o, struct listeners *l,
 	d->changed.data = d;
 	d->debug_quit = eventfd(0, EFD_CLOEXEC);
 	int result = cassin_engine_create(&d->engine, &options, err);
+	if (result == 0 && d->swap)
+		cassin_own_file_note_path(&d->swap_file, d->swap); /* for the end, if that is a last resort */
 	if (result == 0)
 		result = pool_start(&d->pool, &d->loop, d->sandbox, err);
 	if (result < 0)

@@ -79,7 +79,8 @@ int state_keep(struct state *s, enum state_kind kind, const struct cassin_guest_
 	snprintf(temporary, sizeof temporary, ".%s%s", spec->name, suffixes[kind]);
 	snprintf(name, sizeof name, "%s%s", spec->name, suffixes[kind]);
 	char *text = cassin_spec_format(spec);
-	int fd = openat(s->fd, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	unlinkat(s->fd, temporary, 0); /* of a daemon that was killed; whatever it is, it is not opened */
+	int fd = openat(s->fd, temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 	int result = !text ? -ENOMEM : fd < 0 ? -errno : write_all(fd, text, strlen(text));
 	if (fd >= 0)
 		close(fd);
