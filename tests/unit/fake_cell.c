@@ -115,3 +115,23 @@ struct image *fake_image(void)
 		abort();
 	return image;
 }
+
+struct fake_cell *fake_guest_new(uint64_t limit, struct memory *m, uint64_t pages, struct memory_layout *at)
+{
+	struct fake_cell *f = fake_cell_new(limit);
+	struct image *image = fake_image();
+	if (memory_init(m, &f->cell, cell_image_get(&f->cell, image, NULL), pages, at))
+		abort();
+	image_put(image);
+	return f;
+}
+
+uint64_t fake_guest_free(struct fake_cell *f, struct memory *m)
+{
+	struct cell_image *shared = m->image;
+	memory_destroy(m);
+	cell_image_put(&f->cell, shared);
+	uint64_t used = fake_cell_used(f);
+	fake_cell_free(f);
+	return used;
+}

@@ -25,4 +25,9 @@ uint64_t fake_cell_used(struct fake_cell *f);
 /* The elf_builder's good image. */
 struct image *fake_image(void);
 
+/* A cell with `limit` frames, and in it the memory of one guest of fake_image(), with `pages` pages. */
+struct fake_cell *fake_guest_new(uint64_t limit, struct memory *m, uint64_t pages, struct memory_layout *at);
+/* Returns the frames that are in use when it is gone: none, unless some are lost. */
+uint64_t fake_guest_free(struct fake_cell *f, struct memory *m);
+
 #endif

@@ -41,8 +41,6 @@ struct paging_model {
 	paging_choice_fn choose;
 	void *opaque;
 	struct fake_cell *cell;
-	struct image *image;
-	struct cell_image *cell_image;
 	struct memory memory;
 	struct memory_layout at;
 	bool exists[SPACES];
@@ -76,7 +74,7 @@ static void model_region(struct paging_model *p, const struct region *r)
 	}
 	for (uint64_t n = 0; r->segment && n < r->pages; n++) {
 		unsigned char page[PAGE_SIZE];
-		image_page(p->image, r->segment, n, page);
+		image_page(p->memory.image->image, r->segment, n, page);
 		memcpy(&p->word[r->first + n], page + WORD, sizeof *p->word);
 	}
 }
@@ -87,10 +85,7 @@ struct paging_model *paging_model_new(paging_choice_fn choice, void *opaque)
 	MUST(p);
 	p->choose = choice;
 	p->opaque = opaque;
-	p->cell = fake_cell_new(2000);
-	p->image = fake_image();
-	p->cell_image = cell_image_get(&p->cell->cell, p->image, NULL);
-	MUST(p->cell_image && !memory_init(&p->memory, &p->cell->cell, p->cell_image, QUOTA, &p->at));
+	p->cell = fake_guest_new(2000, &p->memory, QUOTA, &p->at);
 	p->exists[0] = true;
 	for (unsigned i = 0; i < p->memory.nregions; i++)
 		model_region(p, &p->memory.regions[i]);
@@ -99,11 +94,7 @@ struct paging_model *paging_model_new(paging_choice_fn choice, void *opaque)
 
 void paging_model_free(struct paging_model *p)
 {
-	memory_destroy(&p->memory);
-	cell_image_put(&p->cell->cell, p->cell_image);
-	MUST(fake_cell_used(p->cell) == 0);
-	fake_cell_free(p->cell);
-	image_put(p->image);
+	MUST(fake_guest_free(p->cell, &p->memory) == 0);
 	free(p);
 }
 

@@ -37,26 +37,17 @@ void *__wrap_hidden_alloc(size_t size, bool lasting)
 }
 
 static struct fake_cell *cell;
-static struct image *image;
-static struct cell_image *shared;
 static struct memory m;
 static struct memory_layout at;
 
 static void begin(void)
 {
-	cell = fake_cell_new(QUOTA * 3);
-	image = fake_image();
-	shared = cell_image_get(&cell->cell, image, NULL);
-	cr_assert_eq(memory_init(&m, &cell->cell, shared, QUOTA, &at), 0);
+	cell = fake_guest_new(QUOTA * 3, &m, QUOTA, &at);
 }
 
 static void end(void)
 {
-	memory_destroy(&m);
-	cell_image_put(&cell->cell, shared);
-	cr_assert_eq(fake_cell_used(cell), 0u);
-	fake_cell_free(cell);
-	image_put(image);
+	cr_assert_eq(fake_guest_free(cell, &m), 0u);
 }
 
 TestSuite(park, .init = begin, .fini = end);
