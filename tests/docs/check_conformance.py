@@ -14,6 +14,8 @@ import subprocess
 import sys
 from typing import NamedTuple
 
+from results import report
+
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..')
 SUITE = os.path.join(ROOT, 'tests', 'conformance')
 sys.path.insert(0, SUITE)
@@ -107,12 +109,7 @@ def main():
           if any(word.startswith('none:') for word in line.words) and len(line.words) > 1]),
         ('every check of the ABI stands beside a sentence', sorted(unused(checks - beside))),
     ]
-    print(f'1..{len(results)}')
-    for number, (what, found) in enumerate(results, 1):
-        print(f'{"not ok" if found else "ok"} {number} - {what}')
-        for line in found:
-            print(f'# {line}')
-    return 1 if any(found for _, found in results) else 0
+    return report(results)
 
 
 if __name__ == '__main__':

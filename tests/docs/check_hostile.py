@@ -8,6 +8,8 @@ import re
 import subprocess
 import sys
 
+from results import report
+
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 LEAST = 100
 NAMED = re.compile(r"`(guests|unit|e2e|fuzz): ([\w.-]+)`")
@@ -45,13 +47,8 @@ def main():
     twice = sorted({case for case, _, _ in found if [c for c, _, _ in found].count(case) > 1})
     results = [("every hostile case names tests that exist", wrong), ("no case is there twice", twice),
                (f"there are at least {LEAST} hostile cases", [] if len(found) >= LEAST else [f"{len(found)} cases"])]
-    print(f"1..{len(results)}")
-    for number, (name, lines) in enumerate(results, 1):
-        for line in lines:
-            print(f"# {line}")
-        print(f"{'not ok' if lines else 'ok'} {number} - {name}")
-    sys.exit(1 if any(lines for _, lines in results) else 0)
+    return report(results)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -8,6 +8,8 @@ import os
 import re
 import sys
 
+from results import report
+
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 
@@ -58,13 +60,8 @@ def main():
         ("every operation has a name of its own and an answer for errors",
          [name for name in names if names.count(name) > 1] + [o["operationId"] for o in operations if "default" not in o["responses"]]),
     ]
-    print(f"1..{len(results)}")
-    for number, (name, found) in enumerate(results, 1):
-        for line in found:
-            print(f"# {line}")
-        print(f"{'not ok' if found else 'ok'} {number} - {name}")
-    sys.exit(1 if any(found for _, found in results) else 0)
+    return report(results)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
