@@ -23,24 +23,34 @@ int main(int argc, char **argv)
 }
 """
 
-# As many timeouts as it gets, which pend for ever.
-TIMEOUTS = """
+# Starts as many timeouts as it gets, which pend for ever. 0: it gets no ring, or cannot submit to it.
+PEND = """
 static struct cassin_ring ring __attribute__((aligned(64)));
 static struct cassin_sqe submissions[64] __attribute__((aligned(64)));
 
-int main(void)
+static unsigned pend(void)
 {
-	void *completions = (void *)((cassin_boot->heap + 0xfff) & ~0xffful);
+	uint64_t completions = (cassin_boot->heap + 0xfff) & ~0xffful;
 	unsigned made = 0;
-	if (cassin_call(CASSIN_CALL_RING_SETUP, (uint64_t)&ring, (uint64_t)submissions, 64, (uint64_t)completions, 4096))
-		return 1;
+	if (cassin_call(CASSIN_CALL_RING_SETUP, (uint64_t)&ring, (uint64_t)submissions, 64, completions, 4096))
+		return 0;
 	for (; made < 4000 && ring.cq_tail == 0; made++) {
 		submissions[made % 64] =
 			(struct cassin_sqe){.op = CASSIN_OP_TIMEOUT, .user_data = made, .offset = CASSIN_FOREVER - 1};
 		ring.sq_tail++;
 		if (cassin_enter(1, 0, 0) != 1)
-			return 2;
+			return 0;
 	}
+	return made;
+}
+"""
+
+TIMEOUTS = PEND + """
+int main(void)
+{
+	unsigned made = pend();
+	if (!made)
+		return 1;
 	cassin_print("%u pend\\n", made);
 	cassin_ready();
 	for (;;)
@@ -170,10 +180,7 @@ def test_the_sums_of_guests_domains_and_all_agree(t):
 
 
 # Takes all that it may: pages, page tables, operations, console; fails if it does not get its own pages.
-GREEDY = """
-static struct cassin_ring ring __attribute__((aligned(64)));
-static struct cassin_sqe submissions[64] __attribute__((aligned(64)));
-
+GREEDY = PEND + """
 int main(void)
 {
 	uint64_t at = (cassin_boot->heap + 0xfff) & ~0xffful, end = cassin_boot->heap + cassin_boot->heap_size, tables = 0;
@@ -181,19 +188,12 @@ int main(void)
 		cassin_random((void *)page, 4096), *(volatile char *)page = 1;
 	while (!cassin_map(0, (void *)(0x2000000000ul + (tables << 30)), cassin_boot->heap_page, 1, CASSIN_READ))
 		tables++;
-	if (cassin_call(CASSIN_CALL_RING_SETUP, (uint64_t)&ring, (uint64_t)submissions, 64, at, 4096))
+	unsigned made = pend();
+	if (!made)
 		return 1;
-	unsigned made = 0;
-	for (; made < 4000 && ring.cq_tail == 0; made++) {
-		submissions[made % 64] =
-			(struct cassin_sqe){.op = CASSIN_OP_TIMEOUT, .user_data = made, .offset = CASSIN_FOREVER - 1};
-		ring.sq_tail++;
-		if (cassin_enter(1, 0, 0) != 1)
-			return 2;
-	}
 	for (unsigned i = 0; i < 400; i++)
-		cassin_print("%u operations pend, %lu tables: and so the console is filled, too\\\\n", made, (unsigned long)tables);
-	cassin_print("done\\\\n");
+		cassin_print("%u operations pend, %lu tables: and so the console is filled, too\\n", made, (unsigned long)tables);
+	cassin_print("done\\n");
 	for (;;)
 		cassin_enter(0, 4000, CASSIN_FOREVER);
 }

@@ -2,12 +2,11 @@
 """Where output goes nowhere, and requests that come in pieces or from others' clients: one line with the cause, or none."""
 
 import json
-import socket
 import subprocess
-import threading
 import time
 
 from cassin_test import SLOW, contains, equal, one_line, parse_answer, receive
+from fake_daemon import FakeDaemon
 
 NO_SPACE = "cassin: cannot write to standard output: No space left on device\n"
 
@@ -80,11 +79,6 @@ def test_targets_may_be_in_absolute_form(t):
 
 def fake_daemon(t, gone):
     """Lists three guests, of which those in `gone` are not there when they are asked for."""
-    path = t.path("fake.sock")
-    listener = socket.socket(socket.AF_UNIX)
-    listener.bind(path)
-    listener.listen(16)
-
     def answer(method, target):
         name = target.removeprefix("/v1/guests/").partition("/")[0]
         if method == "GET" and target == "/v1/guests":
@@ -92,24 +86,7 @@ def fake_daemon(t, gone):
         if name in gone:
             return 404, {"error": f"no guest is named {name}"}
         return 200, {"name": name, "state": "exited"}
-
-    def talk(connection):
-        data = b""
-        with connection:
-            while piece := connection.recv(4096):
-                data += piece
-                while b"\r\n\r\n" in data:
-                    head, _, data = data.partition(b"\r\n\r\n")
-                    status, body = answer(*head.decode().split()[:2])
-                    text = json.dumps(body).encode()
-                    connection.sendall(b"HTTP/1.1 %d X\r\nContent-Length: %d\r\n\r\n" % (status, len(text)) + text)
-
-    def serve():
-        while True:
-            connection, _ = listener.accept()
-            threading.Thread(target=talk, args=(connection,), daemon=True).start()
-    threading.Thread(target=serve, daemon=True).start()
-    return path
+    return FakeDaemon(t, answer).path
 
 
 def test_guests_that_others_have_removed_meanwhile_are_no_failure_of_a_pattern(t):

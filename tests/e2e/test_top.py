@@ -2,12 +2,10 @@
 """cassin top: once for scripts, and live on a terminal."""
 
 import fcntl
-import json
 import os
 import pty
 import select
 import signal
-import socket
 import struct
 import subprocess
 import termios
@@ -15,20 +13,17 @@ import threading
 import time
 
 from cassin_test import SLOW, Failed, contains, equal, holds, http_get, one_line, wait_until
+from fake_daemon import FakeDaemon
 
 LEAVES = b"\x1b[?1049l"  # xterm: back to the screen that was there before
 
 
-class FakeDaemon:
+class Counted(FakeDaemon):
     """Answers as a daemon with so many guests would; guest i does i things a second of a clock of the test's own."""
 
     def __init__(self, t, guests):
-        self.path = t.path("fake.sock")
         self.guests, self.ticks, self.lists = guests, 0, 0
-        self.listener = socket.socket(socket.AF_UNIX)
-        self.listener.bind(self.path)
-        self.listener.listen(16)
-        threading.Thread(target=self.serve, daemon=True).start()
+        super().__init__(t, lambda _method, target: (200, self.value(target)))
 
     def guest(self, i):
         n = i * self.ticks
@@ -37,7 +32,7 @@ class FakeDaemon:
                 "uptime_ns": 10**9 * (self.guests - i),
                 "counters": {"virtual_ns": 10**6 * n, "exits": n, "accepted": 2 * n, "bytes_in": 3 * n, "bytes_out": 4 * n}}
 
-    def answer(self, target):
+    def value(self, target):
         if target == "/v1/version":
             return {"name": "cassind", "pid": os.getpid()}
         if target == "/v1/stats":
@@ -45,21 +40,6 @@ class FakeDaemon:
                     "switches": 5 * self.ticks, "uptime_ns": 10**9}
         self.lists += 1
         return {"guests": [self.guest(i) for i in range(self.guests)]}
-
-    def serve(self):
-        while True:
-            connection, _ = self.listener.accept()
-            threading.Thread(target=self.talk, args=(connection,), daemon=True).start()
-
-    def talk(self, connection):
-        data = b""
-        with connection:
-            while piece := connection.recv(4096):
-                data += piece
-                while b"\r\n\r\n" in data:
-                    head, _, data = data.partition(b"\r\n\r\n")
-                    body = json.dumps(self.answer(head.split()[1].decode())).encode()
-                    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
 
 
 class Terminal:
@@ -126,7 +106,7 @@ def run_ticks(fake, seconds=0.5):
 # ---- once ----
 
 def test_top_once_as_json_tells_exact_rates(t):
-    fake = FakeDaemon(t, 500)
+    fake = Counted(t, 500)
     tick = run_ticks(fake)
     result = top(t, "--json", "--interval", "1", fake=fake, code=0).json()
     tick.join()
@@ -145,7 +125,7 @@ def test_top_once_as_json_tells_exact_rates(t):
 
 
 def test_top_once_prints_a_table_in_the_order_asked_for(t):
-    fake = FakeDaemon(t, 30)
+    fake = Counted(t, 30)
     lines = top(t, "--once", "--interval", "0.1", "--sort", "name", "--reverse", "g-1?", fake=fake, code=0).out.splitlines()
     contains(lines[0], "30 guests: 1 crashed, 1 booting, 28 running")
     contains(lines[1], "2 workers", "1.0 MiB of 3.9 MiB (25.0%)")
@@ -157,7 +137,7 @@ def test_top_once_prints_a_table_in_the_order_asked_for(t):
 
 
 def test_top_says_what_is_wrong(t):
-    fake = FakeDaemon(t, 1)
+    fake = Counted(t, 1)
     contains(top(t, "--interval", "0", fake=fake, code=2).err, "--interval 0: must be 0.1 to 3600 seconds")
     contains(top(t, "--interval", "1s", fake=fake, code=2).err, "--interval 1s")
     contains(top(t, "--sort", "colour", fake=fake, code=2).err, "--sort colour: no such column")
@@ -196,7 +176,7 @@ def test_top_once_sees_who_works(t):
 # ---- live ----
 
 def test_top_shows_sorts_and_filters(t):
-    fake = FakeDaemon(t, 5000)
+    fake = Counted(t, 5000)
     terminal = Terminal(t, "--interval", "0.2", socket_path=fake.path)
     terminal.shows("5000 guests: 1 crashed, 1 booting, 4998 running")
     terminal.shows("1 to 18 of 5000, by cpu")
@@ -219,7 +199,7 @@ def test_top_shows_sorts_and_filters(t):
 
 
 def test_top_scrolls_and_follows_the_terminals_size(t):
-    fake = FakeDaemon(t, 5000)
+    fake = Counted(t, 5000)
     terminal = Terminal(t, "--sort", "name", "--interval", "1", socket_path=fake.path)
     terminal.shows("g-17")
     holds(b"g-18" not in terminal.seen, "only what is in sight is drawn")
@@ -245,10 +225,10 @@ def test_top_scrolls_and_follows_the_terminals_size(t):
 
 
 def test_top_answers_keys_while_a_sample_is_under_way(t):
-    fake = FakeDaemon(t, 20)
+    fake = Counted(t, 20)
     terminal = Terminal(t, "--interval", "0.1", socket_path=fake.path)
     terminal.shows("1 to 18 of 20")
-    fake.answer = lambda target: time.sleep(30)
+    fake.answer = lambda _method, _target: time.sleep(30)
     time.sleep(0.5)
     terminal.type("m\x0c")
     terminal.shows("by memory", seconds=1)
@@ -257,7 +237,7 @@ def test_top_answers_keys_while_a_sample_is_under_way(t):
 
 
 def test_top_gives_the_terminal_back_on_signals(t):
-    fake = FakeDaemon(t, 20)
+    fake = Counted(t, 20)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
         terminal = Terminal(t, socket_path=fake.path)
         terminal.shows("of 20")
@@ -270,7 +250,7 @@ def test_top_gives_the_terminal_back_on_signals(t):
 
 
 def test_top_stops_and_continues_as_a_job(t):
-    fake = FakeDaemon(t, 20)
+    fake = Counted(t, 20)
     terminal = Terminal(t, "--interval", "0.2", socket_path=fake.path)
     terminal.shows("of 20")
     os.kill(terminal.process.pid, signal.SIGSTOP)
@@ -294,7 +274,7 @@ def test_top_ends_with_its_daemon_and_says_so(t):
 
 
 def test_top_refuses_a_terminal_that_it_does_not_know(t):
-    fake = FakeDaemon(t, 1)
+    fake = Counted(t, 1)
     terminal = Terminal(t, socket_path=fake.path, kind="no-such-terminal")
     terminal.shows("set TERM, or use --once")
     equal(terminal.process.wait(10), 1, "exit code")
