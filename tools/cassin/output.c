@@ -140,7 +140,7 @@ struct output *output_start(const struct cassin_sandbox *sandbox, void (*broken)
 		pthread_detach(thread); /* it may wait for a reader for ever */
 		return o;
 	}
-	free(o);
+	output_free(o);
 	return NULL;
 }
 
@@ -160,7 +160,8 @@ int output_end(struct output *o)
 
 void output_free(struct output *o)
 {
-	close(o->written);
+	if (o->written >= 0)
+		close(o->written);
 	pthread_cond_destroy(&o->more);
 	pthread_mutex_destroy(&o->lock);
 	free(o->bytes);
