@@ -241,15 +241,20 @@ static void on_kill(struct guest *g, struct guest_call *c)
 	ask_answer(&w->wait, 0);
 }
 
-int cassin_engine_guest_kill(struct cassin_engine *e, uint64_t id)
+static int ask_by_id(struct cassin_engine *e, uint64_t id, void (*fn)(struct guest *g, struct guest_call *c))
 {
 	struct guest *g = engine_guest_get(e, id);
 	if (!g)
 		return -ENOENT;
 	struct control_call w = {.fd = -1};
-	int r = ask(e, g, &w.wait, on_kill);
+	int r = ask(e, g, &w.wait, fn);
 	guest_put(g);
 	return r;
+}
+
+int cassin_engine_guest_kill(struct cassin_engine *e, uint64_t id)
+{
+	return ask_by_id(e, id, on_kill);
 }
 
 int cassin_engine_guest_remove(struct cassin_engine *e, uint64_t id)
@@ -317,13 +322,7 @@ static void on_park(struct guest *g, struct guest_call *c)
 
 int cassin_engine_guest_park(struct cassin_engine *e, uint64_t id)
 {
-	struct guest *g = engine_guest_get(e, id);
-	if (!g)
-		return -ENOENT;
-	struct control_call w = {.fd = -1};
-	int r = ask(e, g, &w.wait, on_park);
-	guest_put(g);
-	return r;
+	return ask_by_id(e, id, on_park);
 }
 
 /* ---- Stop ---- */
