@@ -10,12 +10,19 @@
 #include "guest/guest.h"
 #include "guest/template.h"
 
+/* The place of the template of that name; the list's end: there is none. */
+static struct template **find_locked(struct cassin_engine *e, const char *name)
+{
+	struct template **link = &e->templates;
+	while (*link && strcmp((*link)->name, name) != 0)
+		link = &(*link)->next;
+	return link;
+}
+
 struct template *template_find(struct cassin_engine *e, const char *name)
 {
 	pthread_mutex_lock(&e->lock);
-	struct template *t = e->templates;
-	while (t && strcmp(t->name, name) != 0)
-		t = t->next;
+	struct template *t = *find_locked(e, name);
 	if (t)
 		template_get(t);
 	pthread_mutex_unlock(&e->lock);
@@ -25,9 +32,7 @@ struct template *template_find(struct cassin_engine *e, const char *name)
 int cassin_engine_template_remove(struct cassin_engine *e, const char *name)
 {
 	pthread_mutex_lock(&e->lock);
-	struct template **link = &e->templates;
-	while (*link && strcmp((*link)->name, name) != 0)
-		link = &(*link)->next;
+	struct template **link = find_locked(e, name);
 	struct template *t = *link;
 	if (t)
 		*link = t->next;
@@ -84,14 +89,6 @@ int cassin_engine_template_find(struct cassin_engine *e, const char *name, struc
 
 /* ---- Making one ---- */
 
-static bool name_taken_locked(const struct cassin_engine *e, const char *name)
-{
-	const struct template *t = e->templates;
-	while (t && strcmp(t->name, name) != 0)
-		t = t->next;
-	return t;
-}
-
 /* Waits until the guest that is to be frozen has ended. False: it still runs at the deadline. */
 static bool await_end(struct cassin_engine *e, struct guest *g, uint64_t timeout_ns)
 {
@@ -132,10 +129,8 @@ static int explain(struct cassin_engine *e, struct guest *g, struct cassin_error
 static int add(struct cassin_engine *e, struct template *t, struct cassin_error_text *err)
 {
 	pthread_mutex_lock(&e->lock);
-	struct template **link = &e->templates;
-	bool taken = name_taken_locked(e, t->name);
-	while (*link)
-		link = &(*link)->next;
+	struct template **link = find_locked(e, t->name);
+	bool taken = *link;
 	if (!taken)
 		*link = template_get(t);
 	pthread_mutex_unlock(&e->lock);
@@ -150,7 +145,7 @@ int cassin_engine_template_create(struct cassin_engine *e, const struct cassin_g
 	boot.nports = 0;
 	boot.restart = CASSIN_RESTART_NO;
 	pthread_mutex_lock(&e->lock);
-	bool taken = spec->name && name_taken_locked(e, spec->name);
+	bool taken = spec->name && *find_locked(e, spec->name);
 	pthread_mutex_unlock(&e->lock);
 	if (taken)
 		return cassin_error_set(err, -EEXIST, "%s: a template of that name exists", spec->name);
