@@ -2,7 +2,6 @@
 #include "kept.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "log.h"
 #include "pool.h"
@@ -47,13 +46,8 @@ struct making {
 
 static bool template_exists(struct daemon *d, const char *name)
 {
-	struct cassin_template_status *all = NULL;
-	int n = cassin_engine_template_list(d->engine, &all);
-	bool found = false;
-	for (int i = 0; i < n; i++)
-		found |= !strcmp(all[i].name, name);
-	free(all);
-	return found;
+	struct cassin_template_status s;
+	return cassin_engine_template_find(d->engine, name, &s) == 0;
 }
 
 static void settled(struct kept *k)
