@@ -14,8 +14,6 @@
 #include "memory/freeze.h"
 #include "memory/space.h"
 
-#define LEVEL 1 /* of compression: a guest that wakes waits for it */
-
 /* A thread's workspace for zstd, which is large to make and to clear for a few pages. */
 struct packer {
 	ZSTD_CCtx *pack;
@@ -66,7 +64,8 @@ static int pack(struct parked *p, const struct memory *m, const struct frozen *f
 	unsigned char *bytes = own ? malloc(pages + entries + room) : NULL;
 	if (!bytes)
 		return -ENOMEM;
-	size_t packed = size ? ZSTD_compressCCtx(own->pack, bytes + pages + entries, room, f->content, size, LEVEL) : 0;
+	size_t packed = size ? ZSTD_compressCCtx(own->pack, bytes + pages + entries, room, f->content, size, PARK_LEVEL)
+			     : 0;
 	if (ZSTD_isError(packed) || packed > UINT32_MAX) {
 		free(bytes);
 		return -ENOMEM;
@@ -91,12 +90,12 @@ size_t parked_size(const struct parked *p)
 	return p->room * sizeof(uint64_t) + p->nentries * sizeof(struct frozen_entry) + p->packed;
 }
 
-/* The heap, and a core dump with it, keeps nothing of the guest. */
-static void bytes_free(struct parked *p)
+void parked_wipe(struct parked *p)
 {
 	if (p->bytes)
 		explicit_bzero(p->bytes, parked_size(p));
 	free(p->bytes);
+	p->bytes = NULL;
 }
 
 /* Moves the bytes to the swap file. False: it is full, or broken. */
@@ -107,13 +106,11 @@ static bool swap_out(struct parked *p, struct swap *swap)
 		return false;
 	p->swap = swap;
 	p->sum = hash_fnv(p->bytes, size);
-	bytes_free(p);
-	p->bytes = NULL;
+	parked_wipe(p);
 	return true;
 }
 
-/* Gives back what the compression did not need. */
-static void fit(struct parked *p)
+void parked_fit(struct parked *p)
 {
 	unsigned char *fitted = realloc(p->bytes, parked_size(p) + 1);
 	if (fitted)
@@ -148,7 +145,7 @@ int memory_park(struct memory *m, struct swap *swap)
 		return r;
 	memory_drop(m);
 	if (!swap || !swap_out(&p, swap))
-		fit(&p);
+		parked_fit(&p);
 	parked_count(m, &p, true);
 	m->parked = p;
 	return 0;
@@ -159,7 +156,7 @@ void parked_free(struct parked *p)
 	if (p->folded && p->swap)
 		swap_free(p->swap, p->at, parked_size(p));
 	if (p->folded)
-		bytes_free(p);
+		parked_wipe(p);
 	*p = (struct parked){.folded = false};
 }
 

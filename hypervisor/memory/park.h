@@ -8,6 +8,8 @@
 
 #include "memory/memory.h"
 
+#define PARK_LEVEL 1 /* of compression: a guest that wakes waits for it */
+
 struct swap;
 
 /* Folds up, at once, the memory of a guest that does not run; into `swap` if that is not NULL and takes it. 0; -EBUSY: it has other
@@ -26,6 +28,10 @@ int memory_unpark(struct memory *m);
 /* Puts what is folded up on m's account, or takes it off; nothing when it is in the swap file. Never refused: parked bytes take the
  * place of frames that were just given back, and frames theirs. */
 void parked_count(struct memory *m, const struct parked *p, bool held);
+/* Of bytes in memory: gives back what the compression did not need; frees them, after which the heap, and a core dump with it, keeps
+ * nothing of the guest. */
+void parked_fit(struct parked *p);
+void parked_wipe(struct parked *p);
 /* Frees what is folded up, if anything is. */
 void parked_free(struct parked *p);
 

@@ -17,7 +17,6 @@
 #include "memory/park.h"
 #include "memory/space.h"
 
-#define LEVEL 1
 #define TABLES_PIECE 16u               /* page tables whose mappings are copied, */
 #define PAGES_PIECE 64u                /* pages looked at, */
 #define SWAP_PIECE ((size_t)256 << 10) /* bytes written, */
@@ -128,7 +127,7 @@ static int pack_piece(struct parking *p, size_t n)
 	if (!more_room(p, bound))
 		return -ENOMEM;
 	size_t packed = ZSTD_compressCCtx(p->pack, p->result.bytes + p->header + p->packed, bound, p->content,
-					  n * PAGE_SIZE, LEVEL);
+					  n * PAGE_SIZE, PARK_LEVEL);
 	if (ZSTD_isError(packed))
 		return -ENOMEM;
 	p->packed += packed;
@@ -182,14 +181,10 @@ static int write_swap(struct parking *p)
 static void settle(struct memory *m, struct parking *p)
 {
 	struct parked *r = &p->result;
-	if (r->swap) {
-		explicit_bzero(r->bytes, parked_size(r));
-		free(r->bytes);
-		r->bytes = NULL;
-	} else {
-		unsigned char *fitted = realloc(r->bytes, parked_size(r) + 1);
-		r->bytes = fitted ? fitted : r->bytes;
-	}
+	if (r->swap)
+		parked_wipe(r);
+	else
+		parked_fit(r);
 	r->folded = true;
 	m->parked = *r;
 	m->dropping = true;
