@@ -34,8 +34,8 @@ struct blob_store {
 	struct cassin_blob *buckets[BLOB_BUCKETS];
 };
 
-struct cassin_blob *
-blob_new(size_t size); /* its bytes are to be written by whoever has the only reference. NULL: no memory */
+/* Its bytes are to be written by whoever has the only reference. NULL: no memory. */
+struct cassin_blob *blob_new(size_t size);
 struct cassin_blob *blob_get(struct cassin_blob *b);
 void blob_put(struct cassin_blob *b); /* NULL is fine */
 /* A reference to the same bytes for somebody who may outlive the store: a copy, if the blob is in one. NULL: no memory. */

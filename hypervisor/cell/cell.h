@@ -33,12 +33,11 @@ struct cell_clock {
 /* An image's pages in a cell, read-only and shared by up to SHARERS_MOST guests; filled as guests touch them. */
 struct cell_image {
 	struct cell_image *next;
-	struct image *image; /* a reference */
-	unsigned guests;     /* that use it */
-	uint64_t npages;     /* of all segments, zero pages too; numbered in the segments' order */
-	frame_t *frames;     /* shared frame by page number; FRAME_NONE: not filled yet */
-	struct frozen *
-		frozen; /* a template's, a reference; NULL: guests boot from the image. Its pages go before the image's */
+	struct image *image;    /* a reference */
+	unsigned guests;        /* that use it */
+	uint64_t npages;        /* of all segments, zero pages too; numbered in the segments' order */
+	frame_t *frames;        /* shared frame by page number; FRAME_NONE: not filled yet */
+	struct frozen *frozen;  /* a template's, a reference, whose pages go before the image's; NULL: none */
 	frame_t *frozen_frames; /* shared frame by place in it; FRAME_NONE: not filled yet */
 	uint64_t nhot;          /* pages that earlier instances wrote to while they booted: given at spawn */
 	uint32_t hot[64];

@@ -17,13 +17,12 @@ struct worker;
 #define WORK_AT_ONCE_NS UINT64_C(200000) /* for one guest in one look at the loop, before its work waits */
 #define WORK_PIECES 8u /* bounded pieces that one event is served at once: a read, a write, an accept */
 
-/* A piece of work that waits; lies in what is to be worked on. */
+/* A piece of work that waits; lies in what is to be worked on. `fn` does some of it, while work_goes_on(): it is in no list when
+ * called, and may be put in again. */
 struct work {
 	struct work *next, *before;
 	bool queued;
-	void (*fn)(
-		struct
-		work *w); /* does some of it: while work_goes_on(); it is in no list when called, and may be put in again */
+	void (*fn)(struct work *w);
 };
 
 /* A guest's; all zero: nothing waits. */
