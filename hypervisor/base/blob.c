@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/blob.h"
 #include "base/hash.h"
+#include "base/hidden.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -17,7 +18,7 @@
 
 struct cassin_blob *blob_new(size_t size)
 {
-	struct cassin_blob *b = malloc(sizeof *b + size);
+	struct cassin_blob *b = hidden_alloc(sizeof *b + size, false);
 	if (!b)
 		return NULL;
 	*b = (struct cassin_blob){.size = size};
@@ -240,5 +241,5 @@ void blob_put(struct cassin_blob *b)
 	if (!b)
 		return;
 	if (b->store ? drop_stored(b->store, b) : atomic_fetch_sub(&b->refs, 1) == 1)
-		free(b);
+		hidden_free(b);
 }

@@ -6,7 +6,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* `lasting` memory has a mapping of its own whatever its size; other memory has one if it is large, for making one takes time.
+/* `lasting` memory has a mapping of its own whatever its size; other memory has one if it is large, for making one takes time. What
+ * has one goes back to the host at once, which the C library's heaps do not promise: a thread's keeps what was freed at its end.
  * NULL: there is none. To be given back by hidden_free() alone. */
 void *hidden_alloc(size_t size, bool lasting);
 void hidden_free(void *at); /* NULL is fine */

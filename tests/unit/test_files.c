@@ -56,6 +56,38 @@ Test(files, the_same_content_is_kept_once)
 	blob_put(d);
 }
 
+static long resident_kib(void)
+{
+	long pages = 0;
+	FILE *f = fopen("/proc/self/statm", "r");
+	cr_assert_not_null(f);
+	cr_assert_eq(fscanf(f, "%*s %ld", &pages), 1);
+	fclose(f);
+	return pages * (sysconf(_SC_PAGESIZE) / 1024);
+}
+
+static void *hold_large_ones(void *opaque)
+{
+	for (int i = 0; i < 4; i++) {
+		struct cassin_blob *b = blob_new((size_t)20 << 20);
+		memset(b->bytes, i + 1, b->size);
+		blob_put(b);
+	}
+	return opaque;
+}
+
+/* In heaps of threads the C library keeps what it has learnt to be a common size, and no trimming gives that back. */
+Test(files, what_large_ones_took_goes_back_to_the_host)
+{
+	pthread_t threads[4];
+	long before = resident_kib();
+	for (int i = 0; i < 4; i++) {
+		cr_assert_eq(pthread_create(&threads[i], NULL, hold_large_ones, NULL), 0);
+		pthread_join(threads[i], NULL);
+	}
+	cr_expect_lt(resident_kib() - before, 8 << 10);
+}
+
 Test(files, what_others_hold_is_copied_to_the_store)
 {
 	struct cassin_blob *mine = blob_of("text");
