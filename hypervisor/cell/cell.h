@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A cell: one KVM VM with its guest-physical memory, its monitor, a vCPU for each worker that visits, and the image
- * pages that its guests share. A cell holds guests of one domain; a cell of capacity one is `isolation: "vm"`.
+ * A cell: memory that guests of one domain share, of which only what their page tables show is theirs; a vCPU for each worker
+ * that visits; and the image pages that the guests share. A cell of capacity one is `isolation: "vm"`. What keeps a guest in
+ * its pages is the backend's: a KVM VM with a monitor (kvm/), or host processes (process/).
  */
 #ifndef CELL_H
 #define CELL_H
@@ -9,8 +10,8 @@
 #include <pthread.h>
 
 #include "base/ration.h"
+#include "cell/backend.h"
 #include "cell/frames.h"
-#include "cell/kvm.h"
 #include "image/frozen.h"
 #include "image/image.h"
 
@@ -45,31 +46,26 @@ struct cell_image {
 
 struct cell {
 	struct cell *next;
-	const struct kvm *kvm;
+	const struct backend *backend;
 	unsigned number;
 	char *domain;
-	bool single;        /* capacity one */
-	unsigned users;     /* guests, and who looks at it now; the engine's, under a lock of its own */
-	uint64_t committed; /* pages of the pool that were promised to it */
-	int vm;
+	bool single;           /* capacity one */
+	unsigned users;        /* guests, and who looks at it now; the engine's, under a lock of its own */
+	uint64_t committed;    /* pages of the pool that were promised to it */
 	unsigned char *memory; /* host view of guest-physical 0 */
 	uint64_t size;         /* of the reservation, bytes */
-	uint64_t grown;        /* bytes that have slots */
-	uint64_t slot_size;
-	unsigned nslots;
+	uint64_t grown;        /* bytes that are in use, */
+	uint64_t slot_size;    /* in steps of this many */
 	struct frames frames;
 	_Atomic frame_t populated; /* below it the host has been asked for every frame's page */
 
-	frame_t code, tables, tss, stacks; /* of the monitor */
-	frame_t link;                      /* what entry MONITOR_L4 of every root points to */
-	frame_t root;                      /* the monitor's own */
+	frame_t link; /* what entry MONITOR_L4 of every root points to; FRAME_NONE: nothing */
 	unsigned workers;
 
 	pthread_mutex_t lock; /* images, flush, vCPU creation */
 	struct cell_image *images;
 	struct cell_clock *clocks;       /* the newest first */
 	struct vcpu *vcpus[WORKERS_MAX]; /* each used by its worker only */
-	void *dummy;                     /* page behind the slot that a flush takes out and puts back */
 	struct ration flush_ration;      /* under the lock */
 	atomic_uint_fast64_t flushes, image_frames;
 	atomic_bool busy; /* a guest has run since the last tick */
@@ -77,12 +73,10 @@ struct cell {
 };
 
 /* A cell with room for `bytes` of guest memory and `workers` vCPUs. -ENOMEM, -EMFILE, ...; *err says which. */
-int cell_create(struct cell **out, const struct kvm *k, struct frame_pool *pool, uint64_t bytes, unsigned workers,
+int cell_create(struct cell **out, const struct backend *b, struct frame_pool *pool, uint64_t bytes, unsigned workers,
 		struct cassin_error_text *err);
 /* No guest is left and no worker will run one. */
 void cell_destroy(struct cell *c);
-/* Finds out where RIP is after an exit and whether the TSC reads true, and stores that in *k. */
-int cell_probe(struct kvm *k, struct cassin_error_text *err);
 
 static inline void *cell_frame(const struct cell *c, frame_t f)
 {

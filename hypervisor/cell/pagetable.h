@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Page-table entries, descriptor tables and the monitor's layout: the words of Intel SDM volume 3, chapters 3 to 7, and
- * AMD APM volume 2, chapters 4, 5 and 8. */
+/* Page-table entries, the words of Intel SDM volume 3, chapter 4, and AMD APM volume 2, chapter 5; and what else of the CPU the
+ * hypervisor's rooms have in common. */
 #ifndef PAGETABLE_H
 #define PAGETABLE_H
 
 #include "cell/cell.h"
-#include "cell/monitor.h"
 
 #define PTE_P UINT64_C(0x1)
 #define PTE_W UINT64_C(0x2)
@@ -33,34 +32,12 @@
 #define PF_FETCH UINT64_C(0x10)
 #define PF_PKEY UINT64_C(0x20) /* refused by a protection key, which only the guest itself can have set */
 
-/* GDT entries; user data before user code, as sysret would have it. */
-#define GDT_KERNEL_CODE 1
-#define GDT_KERNEL_DATA 2
+#define MONITOR_L4 1 /* the entry of every root that is the backend's; guests' addresses lie below */
+
+/* Selectors that guests have, as a debugger shows them: of user data before user code, as sysret would have it. */
 #define GDT_USER_DATA 4
 #define GDT_USER_CODE 5
-#define GDT_TSS 6        /* two entries for each worker */
-#define MONITOR_IDT 2048 /* offset in the page of the GDT */
-#define TSS_STRIDE 256u
-#define TSS_LIMIT (104u + 32u) /* I/O bitmap for ports 0 to 0xff, and its end byte */
 
-/* The monitor's pages, in order: code, descriptors, task states, a page for each worker: commit list below, stack on
- * top. */
-#define COMMIT_STACK 256u
-
-static inline uint64_t monitor_page_va(const struct cell *c, frame_t f)
-{
-	return MONITOR_VA + ((uint64_t)(f - c->code) << PAGE_SHIFT);
-}
-
-static inline uint64_t monitor_tss_va(const struct cell *c, unsigned worker)
-{
-	return monitor_page_va(c, c->tss) + worker * TSS_STRIDE;
-}
-
-/* Where the worker's stack starts (its top); below it, from the page's start, its commit list. */
-static inline uint64_t monitor_stack_va(const struct cell *c, unsigned worker)
-{
-	return monitor_page_va(c, c->stacks + worker) + PAGE_SIZE;
-}
+#define EXCEPTION_VECTORS 32
 
 #endif

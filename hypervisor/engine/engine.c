@@ -11,6 +11,7 @@
 
 #include "base/time.h"
 #include "cell/reach.h"
+#include "kvm/kvm.h"
 #include "guest/guest.h"
 #include "guest/template.h"
 
@@ -50,7 +51,6 @@ static void set_up(struct cassin_engine *e, const struct cassin_engine_options *
 	devices_register();
 	if (options)
 		e->options = *options;
-	e->kvm.fd = -1;
 	e->swap.fd = -1;
 	e->pool.limit = cell_pool(e->options.pool_bytes, mem_available()) / PAGE_SIZE;
 	account_init(&e->account, &e->pool, UINT64_MAX);
@@ -93,14 +93,12 @@ int cassin_engine_create(struct cassin_engine **out, const struct cassin_engine_
 	if (!r)
 		r = registry_init(&e->registry);
 	if (!r)
-		r = kvm_open(&e->kvm, err);
-	if (!r)
-		r = cell_probe(&e->kvm, err);
+		r = kvm_open(&e->backend, err);
 	if (!r && e->options.swap_path)
 		r = swap_open(&e->swap, e->options.swap_path,
 			      e->options.swap_bytes ? e->options.swap_bytes : SWAP_DEFAULT, err);
 	if (!r) {
-		clock_init(&e->clock, e->kvm.tsc_direct && clock_tsc_invariant());
+		clock_init(&e->clock, e->backend->tsc_direct && clock_tsc_invariant());
 		engine_host(e);
 		r = start_workers(e, err);
 	}
@@ -136,7 +134,7 @@ void cassin_engine_destroy(struct cassin_engine *e)
 	templates_drop(e);
 	image_cache_destroy(&e->images);
 	blob_store_destroy(&e->files);
-	kvm_close(&e->kvm);
+	backend_close(e->backend);
 	registry_destroy(&e->registry);
 	pthread_cond_destroy(&e->ended);
 	pthread_mutex_destroy(&e->making);

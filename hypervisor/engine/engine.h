@@ -19,7 +19,7 @@ struct cassin_debugger;
 
 struct cassin_engine {
 	struct cassin_engine_options options;
-	struct kvm kvm;
+	struct backend *backend;
 	struct frame_pool pool;
 	atomic_uint_fast64_t committed; /* pages that guests and cells can take at most */
 	struct account account;         /* of what belongs to no guest and no template: images */

@@ -24,7 +24,7 @@ static int make_cell(struct cassin_engine *e, const struct cassin_guest_spec *sp
 	int r = engine_commit(e, most, spec->name, err);
 	if (r)
 		return r;
-	r = cell_create(&c, &e->kvm, &e->pool, bytes, e->workers.n, err);
+	r = cell_create(&c, e->backend, &e->pool, bytes, e->workers.n, err);
 	if (r) {
 		engine_uncommit(e, most);
 		return r;

@@ -84,7 +84,7 @@ void space_set(struct memory *m, uint64_t *entry, uint64_t value)
 int space_make(struct memory *m, frame_t *root)
 {
 	int r = table_alloc(m, root);
-	if (!r)
+	if (!r && m->cell->link)
 		((uint64_t *)cell_frame(m->cell, *root))[MONITOR_L4] = frame_gpa(m->cell->link).v |
 								       PTE_TABLE_SUPERVISOR;
 	return r;

@@ -48,7 +48,7 @@ void debug_registers_get(const struct guest *g, struct cassin_debug_registers *o
 	};
 	for (int i = 0; i < 16; i++)
 		out->general[i] = *general[i];
-	memcpy(&f, g->cpu.xstate ? g->cpu.xstate : g->cell->kvm->xsave_initial, sizeof f);
+	memcpy(&f, g->cpu.xstate ? g->cpu.xstate : g->cell->backend->extended.initial, sizeof f);
 	for (int i = 0; i < 8; i++)
 		memcpy(out->st[i], f.st[i], sizeof out->st[i]);
 	out->fctrl = f.fcw;
@@ -64,13 +64,13 @@ void debug_registers_get(const struct guest *g, struct cassin_debug_registers *o
 /* The extended state with these registers in it, malloc'd; the rest is as it was. */
 static void *extended_with(const struct guest *g, const struct cassin_debug_registers *r)
 {
-	const struct kvm *k = g->cell->kvm;
-	unsigned char *state = malloc(k->xsave_size);
+	const struct extended *usual = &g->cell->backend->extended;
+	unsigned char *state = malloc(usual->size);
 	struct fxsave f;
 	uint64_t components;
 	if (!state)
 		return NULL;
-	memcpy(state, g->cpu.xstate ? g->cpu.xstate : k->xsave_initial, k->xsave_size);
+	memcpy(state, g->cpu.xstate ? g->cpu.xstate : usual->initial, usual->size);
 	memcpy(&f, state, sizeof f);
 	for (int i = 0; i < 8; i++)
 		memcpy(f.st[i], r->st[i], sizeof r->st[i]);

@@ -32,7 +32,7 @@ enum turn { TURN_ON, TURN_AGAIN, TURN_YIELD, TURN_BLOCK, TURN_STOP, TURN_END };
 
 static const char *vector_name(uint64_t vector)
 {
-	static const char *const names[MONITOR_VECTORS] = {
+	static const char *const names[EXCEPTION_VECTORS] = {
 		[0] = "divide error",
 		[1] = "single step",
 		[3] = "breakpoint",
@@ -50,7 +50,7 @@ static const char *vector_name(uint64_t vector)
 		[17] = "alignment check",
 		[19] = "SIMD floating-point error",
 	};
-	return vector < MONITOR_VECTORS && names[vector] ? names[vector] : "unexpected exception";
+	return vector < EXCEPTION_VECTORS && names[vector] ? names[vector] : "unexpected exception";
 }
 
 /* ---- User mode ---- */
@@ -113,7 +113,7 @@ static uint64_t next_moment(const struct guest *g)
 /* Where ring 3 can write protection keys, user code could deny its kernel and other users their memory: they are taken away. */
 static bool keys_in_the_way(struct vcpu *v, struct guest *g, const struct vcpu_exception *x)
 {
-	return x->error & PF_PKEY && memory_has_spaces(&g->memory) && !vcpu_drop_keys(v);
+	return x->error & PF_PKEY && memory_has_spaces(&g->memory) && !vcpu_drop_keys(v, &g->cpu);
 }
 
 static enum turn page_fault(struct vcpu *v, struct guest *g, const struct vcpu_exception *x)
@@ -228,15 +228,9 @@ static enum turn after_exit(struct vcpu *v, struct guest *g, enum vcpu_exit exit
 			return user_broken(v, g);
 		break;
 	}
-	guest_crash(g, "stopped by KVM (exit reason %llu)", (unsigned long long)x->error);
-	vcpu_reset(v);
+	guest_crash(g, "%s", x->why);
+	vcpu_reset(v, &g->cpu);
 	return TURN_END;
-}
-
-/* The root of the page tables that the code which is to run sees. */
-static frame_t guest_root(const struct guest *g)
-{
-	return g->memory.tables.root[g->user.space];
 }
 
 /* Runs g until its turn ends. */
@@ -253,7 +247,7 @@ static enum turn run_turn(struct worker *w, struct vcpu *v, struct guest *g)
 			return TURN_END;
 		if (v->generation != g->memory.tables.generation || v->incarnation != g->cpu.incarnation ||
 		    g->memory.tables.ncommits || g->memory.tables.flush || v->unsaved) {
-			int r = vcpu_load(v, &g->cpu, &g->memory.tables, guest_root(g), &commits);
+			int r = vcpu_load(v, &g->cpu, &g->memory.tables, g->user.space, &commits);
 			atomic_fetch_add_explicit(&w->commits, commits, memory_order_relaxed);
 			if (r == -EAGAIN && kick_due(&w->kick))
 				return TURN_AGAIN;
@@ -261,12 +255,12 @@ static enum turn run_turn(struct worker *w, struct vcpu *v, struct guest *g)
 				continue;
 			if (r) {
 				guest_crash(g, "the vCPU cannot be loaded: %s", strerror(-r));
-				vcpu_reset(v);
+				vcpu_reset(v, &g->cpu);
 				return TURN_END;
 			}
 		}
 		struct vcpu_exception x = {0};
-		enum vcpu_exit exit = vcpu_run(v, &g->cpu, guest_root(g), &w->kick, &x);
+		enum vcpu_exit exit = vcpu_run(v, &g->cpu, &g->memory.tables, g->user.space, &w->kick, &x);
 		atomic_fetch_add_explicit(&w->exits, 1, memory_order_relaxed);
 		atomic_fetch_add_explicit(&g->count.exits, 1, memory_order_relaxed);
 		enum turn t = after_exit(v, g, exit, &x);

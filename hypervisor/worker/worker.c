@@ -71,7 +71,7 @@ static void on_kick(int sig, siginfo_t *info, void *context)
 		w->kick.kicked = 1;
 		struct vcpu *v = atomic_load_explicit(&w->kick.running, memory_order_relaxed);
 		if (v)
-			v->run->immediate_exit = 1;
+			vcpu_stop(v);
 	}
 	errno = saved;
 }

@@ -139,7 +139,7 @@ Test(memory, faults_that_no_guest_may_cause_are_its_end)
 	const uint64_t bad[] = {0,
 				CASSIN_VA_MIN - 1,
 				CASSIN_VA_END,
-				MONITOR_VA,
+				CASSIN_VA_END,
 				UINT64_C(0x0000800000000000),
 				UINT64_C(0xffff800000000000),
 				UINT64_MAX};
@@ -294,7 +294,7 @@ Test(memory, bad_pointers_are_refused_and_nothing_is_copied)
 		{CASSIN_VA_MIN - 1, 2},
 		{CASSIN_VA_END - 1, 2},
 		{CASSIN_VA_END, 1},
-		{MONITOR_VA + 0x1000, 8},
+		{CASSIN_VA_END + 0x1000, 8},
 		{UINT64_C(0x0000800000000000), 8},
 		{UINT64_C(0xffff800000000000), 8},
 		{UINT64_MAX, 1},

@@ -55,7 +55,7 @@ Test(paging, addresses_must_be_whole_pages_in_range)
 				CASSIN_VA_MIN - PAGE_SIZE,
 				CASSIN_VA_MIN + 1,
 				CASSIN_VA_END,
-				MONITOR_VA,
+				CASSIN_VA_END,
 				CASSIN_VA_END - PAGE_SIZE,
 				UINT64_C(0xffff800000000000),
 				UINT64_MAX & ~UINT64_C(0xfff)};

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "cell/kvm.h"
+#include "kvm/kvm.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -7,6 +7,10 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
+
+#include "base/container.h"
+#include "kvm/kvm_cell.h"
+#include "kvm/kvm_vcpu.h"
 
 #define CPUID_ENTRIES 256
 #define XCR0_LEGACY 3u /* x87 and SSE */
@@ -113,9 +117,9 @@ static int read_cpuid(struct kvm *k)
 static int make_initial_xsave(struct kvm *k)
 {
 	int size = ioctl(k->fd, KVM_CHECK_EXTENSION, KVM_CAP_XSAVE2);
-	k->xsave_size = size > (int)sizeof(struct kvm_xsave) ? (size_t)size : sizeof(struct kvm_xsave);
-	k->xsave2 = k->xsave_size > sizeof(struct kvm_xsave);
-	unsigned char *image = calloc(1, k->xsave_size);
+	k->backend.extended.size = size > (int)sizeof(struct kvm_xsave) ? (size_t)size : sizeof(struct kvm_xsave);
+	k->xsave2 = k->backend.extended.size > sizeof(struct kvm_xsave);
+	unsigned char *image = calloc(1, k->backend.extended.size);
 	if (!image)
 		return -ENOMEM;
 	/* Intel SDM volume 1, 13.6: components whose XSTATE_BV bit is 0 are loaded with their initial state. MXCSR is not:
@@ -124,43 +128,77 @@ static int make_initial_xsave(struct kvm *k)
 	static const uint32_t mxcsr = 0x1f80;
 	memcpy(image, &fcw, sizeof fcw);
 	memcpy(image + 24, &mxcsr, sizeof mxcsr);
-	k->xsave_always = XSTATE_LEGACY;
-	memcpy(image + XSTATE_BV_AT, &k->xsave_always, sizeof k->xsave_always);
-	k->xsave_initial = image;
+	k->backend.extended.always = XSTATE_LEGACY;
+	memcpy(image + XSTATE_BV_AT, &k->backend.extended.always, sizeof k->backend.extended.always);
+	k->backend.extended.initial = image;
 	return 0;
 }
 
-int kvm_open(struct kvm *k, struct cassin_error_text *err)
+static void close_device(struct backend *b)
 {
-	memset(k, 0, sizeof *k);
-	k->fd = open_device(err);
-	if (k->fd < 0)
-		return k->fd;
-	int r = check_capabilities(k, err);
-	if (!r) {
-		r = read_cpuid(k);
-		if (!r)
-			r = make_initial_xsave(k);
-		if (r)
-			cassin_error_set(err, r, "/dev/kvm: cannot be read out: %s", strerror(-r));
-	}
-	if (r) {
-		kvm_close(k);
-		return r;
-	}
+	struct kvm *k = CONTAINER_OF(b, struct kvm, backend);
+	if (k->fd >= 0)
+		close(k->fd);
+	free(k->cpuid);
+	free(k->backend.extended.initial);
+	free(k);
+}
+
+static const struct backend_ops ops = {
+	.name = "kvm",
+	.close = close_device,
+	.cell_size = sizeof(struct kvm_cell),
+	.cell_open = kvm_cell_open,
+	.cell_close = kvm_cell_close,
+	.cell_grow = kvm_cell_grow,
+	.cell_flush = kvm_cell_flush,
+	.cell_trim = kvm_cell_trim,
+	.cell_give_back = kvm_cell_give_back,
+	.vcpu_create = kvm_vcpu_create,
+	.vcpu_destroy = kvm_vcpu_destroy,
+	.load = kvm_vcpu_load,
+	.run = kvm_vcpu_run,
+	.stop = kvm_vcpu_stop,
+	.save = kvm_vcpu_save,
+	.forget = kvm_vcpu_forget,
+	.leave = kvm_vcpu_leave,
+	.keep = kvm_vcpu_keep,
+	.drop_keys = kvm_vcpu_drop_keys,
+	.reset = kvm_vcpu_reset,
+	.recover = kvm_vcpu_recover,
+};
+
+static int read_out(struct kvm *k, struct cassin_error_text *err)
+{
+	int r = read_cpuid(k);
+	if (!r)
+		r = make_initial_xsave(k);
+	if (r)
+		return cassin_error_set(err, r, "/dev/kvm: cannot be read out: %s", strerror(-r));
 	k->run_size = (size_t)ioctl(k->fd, KVM_GET_VCPU_MMAP_SIZE, 0);
 	int slots = ioctl(k->fd, KVM_CHECK_EXTENSION, KVM_CAP_NR_MEMSLOTS);
 	k->slots = slots > 0 ? (unsigned)slots : 32;
 	return 0;
 }
 
-void kvm_close(struct kvm *k)
+int kvm_open(struct backend **out, struct cassin_error_text *err)
 {
-	if (k->fd >= 0)
-		close(k->fd);
-	free(k->cpuid);
-	free(k->xsave_initial);
-	k->fd = -1;
+	struct kvm *k = calloc(1, sizeof *k);
+	if (!k)
+		return cassin_error_set(err, -ENOMEM, "no memory");
+	k->backend.ops = &ops;
+	k->fd = open_device(err);
+	int r = k->fd < 0 ? k->fd : check_capabilities(k, err);
+	if (!r)
+		r = read_out(k, err);
+	if (!r)
+		r = kvm_cell_probe(k, err);
+	if (r) {
+		close_device(&k->backend);
+		return r;
+	}
+	*out = &k->backend;
+	return 0;
 }
 
 void kvm_descriptor_close(int fd)

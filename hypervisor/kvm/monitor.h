@@ -6,7 +6,6 @@
 #ifndef MONITOR_H
 #define MONITOR_H
 
-#define MONITOR_L4 1        /* entry of every root that leads to the monitor's tables */
 #define MONITOR_DIRECT_L4 2 /* entry of the monitor's own root: the cell's physical memory, in 2 MiB pages */
 #define MONITOR_VA 0x8000000000
 #define MONITOR_DIRECT_VA 0x10000000000

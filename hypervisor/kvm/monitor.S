@@ -3,7 +3,7 @@
  * Ring 0 of a cell. It is emulated, and slow, on some KVMs: nothing here is on the fast path. The hypervisor resumes
  * guests through the registers, so the stubs never return.
  */
-#include "cell/monitor.h"
+#include "kvm/monitor.h"
 
 	.section .rodata
 	.code64
