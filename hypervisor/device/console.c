@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/container.h"
 #include "guest/guest.h"
 
 #define WRITE_PIECE 4096u
@@ -49,16 +50,36 @@ static int32_t op_read(struct guest *g, const struct cassin_sqe *sqe)
 	return OP_PENDING;
 }
 
+static void serve_work(struct work *w)
+{
+	console_serve(CONTAINER_OF(w, struct guest, console.work));
+}
+
 void console_serve(struct guest *g)
 {
-	while (g->console.readers.first) {
-		struct op *op = g->console.readers.first;
+	struct console *c = &g->console;
+	c->work.fn = serve_work;
+	if (c->readers.first && guest_wakes_first(g)) {
+		work_later(g, &c->work);
+		return;
+	}
+	while (c->readers.first) {
+		struct op *op = c->readers.first;
 		int32_t r = take_input(g, &op->sqe);
 		if (r == -EAGAIN)
 			return;
-		op_dequeue(&g->console.readers, op);
+		op_dequeue(&c->readers, op);
 		op_complete(op, r);
+		if (c->readers.first && !work_goes_on(g)) {
+			work_later(g, &c->work);
+			return;
+		}
 	}
+}
+
+static void console_end(struct guest *g)
+{
+	work_drop(g, &g->console.work);
 }
 
 static int32_t op_write(struct guest *g, const struct cassin_sqe *sqe)
@@ -89,4 +110,5 @@ static const struct device_operation operations[] = {
 const struct device console_device = {
 	.operations = operations,
 	.noperations = sizeof operations / sizeof *operations,
+	.end = console_end,
 };

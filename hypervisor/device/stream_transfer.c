@@ -226,6 +226,10 @@ static void stream_work(struct work *w)
 {
 	struct stream *s = CONTAINER_OF(w, struct stream, work);
 	unsigned events = s->events;
+	if (guest_wakes_first(s->guest)) {
+		stream_later(s, events);
+		return;
+	}
 	s->events = 0;
 	stream_try(s, events);
 }
@@ -247,7 +251,7 @@ void stream_event(struct stream *s, unsigned events)
 		s->kind->want(s, 0);
 		return;
 	}
-	if (!work_at_once(g)) {
+	if (guest_wakes_first(g) || !work_at_once(g)) {
 		stream_later(s, events);
 		return;
 	}

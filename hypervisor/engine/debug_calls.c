@@ -45,6 +45,8 @@ static void on_attach(struct guest *g, struct guest_call *call)
 		ask_answer(&c->wait, -ESRCH);
 	} else if (g->debugger || g->freezing.wanted) {
 		ask_answer(&c->wait, -EBUSY);
+	} else if (guest_wakes_first(g)) {
+		guest_hold(g, call, on_attach); /* a debugger never finds its memory asleep */
 	} else {
 		debug_take(g, c->debugger);
 		debug_hold(g, SIGTRAP);

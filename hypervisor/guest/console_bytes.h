@@ -10,6 +10,7 @@
 
 #include "base/account.h"
 #include "guest/op.h"
+#include "guest/work.h"
 
 #define CONSOLE_KEPT (16u << 10)  /* bytes of output kept */
 #define CONSOLE_INPUT (64u << 10) /* bytes of input that may wait */
@@ -24,7 +25,8 @@ struct console {
 	char *in;
 	uint32_t in_start, in_len;
 	bool in_end;             /* end of input */
-	struct op_queue readers; /* console reads that wait; the owner's thread only */
+	struct op_queue readers; /* console reads that wait; the owner's thread only, as */
+	struct work work;        /* what is left to be answered of them */
 };
 
 void console_init(struct console *c);

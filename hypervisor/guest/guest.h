@@ -105,6 +105,8 @@ struct guest {
 	struct work_list work;    /* what is done for it outside its turns */
 	struct deadline park;     /* when to look whether it has waited long enough */
 	struct work parking;      /* under way */
+	struct work waking;       /* likewise: goes ahead of other work */
+	struct held_calls held;   /* what others want of it, and has to wait: post.h */
 	struct memory memory;
 	struct cpu_state cpu;
 	struct door {
@@ -128,6 +130,7 @@ struct guest {
 	struct op *ops;        /* pending */
 	uint32_t nops;
 	struct index ops_by_user_data;
+	struct op_queue held_ops; /* of them: over, but its memory sleeps */
 	struct streams *streams;
 	bool in_call;         /* the hypercall in its registers has begun, and is to go on */
 	bool settled;         /* it has waited */

@@ -42,7 +42,8 @@ void op_drop(struct op *op)
 	if (op->next)
 		op->next->link = op->link;
 	op->guest->nops--;
-	index_remove(&op->guest->ops_by_user_data, &op->by_user_data);
+	if (!op->held)
+		index_remove(&op->guest->ops_by_user_data, &op->by_user_data);
 	deadlines_clear(&guest_worker(op->guest)->deadlines, &op->deadline);
 	account_uncharge(&op->guest->account, ACCOUNT_OPERATIONS, OP_MEMORY);
 	free(op->buffer);
@@ -55,7 +56,7 @@ void op_deadline(struct op *op, uint64_t when)
 	worker_deadline(guest_worker(op->guest), &op->deadline, when);
 }
 
-void op_complete(struct op *op, int32_t result)
+static void complete(struct op *op, int32_t result)
 {
 	struct guest *g = op->guest;
 	uint64_t user_data = op->sqe.user_data;
@@ -65,6 +66,44 @@ void op_complete(struct op *op, int32_t result)
 	op_drop(op);
 	if (!skip)
 		ring_post(g, user_data, result);
+}
+
+static void held_cancel(struct op *op)
+{
+	op_dequeue(&op->guest->held_ops, op);
+}
+
+/* The guest cannot find it to cancel it: it is over, and may have had its effect. */
+static void hold(struct op *op, int32_t result)
+{
+	struct guest *g = op->guest;
+	op->held = true;
+	op->result = result;
+	op->cancel = held_cancel;
+	op->timed = false;
+	index_remove(&g->ops_by_user_data, &op->by_user_data);
+	deadlines_clear(&guest_worker(g)->deadlines, &op->deadline);
+	if (!g->held_ops.first)
+		op_queue_init(&g->held_ops);
+	op_enqueue(&g->held_ops, op);
+}
+
+void op_complete(struct op *op, int32_t result)
+{
+	if (guest_wakes_first(op->guest))
+		hold(op, result);
+	else
+		complete(op, result);
+}
+
+bool op_post_held(struct guest *g)
+{
+	struct op *op = g->held_ops.first;
+	if (!op)
+		return false;
+	op_dequeue(&g->held_ops, op);
+	complete(op, op->result);
+	return true;
 }
 
 void op_drop_all(struct guest *g)

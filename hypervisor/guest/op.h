@@ -32,10 +32,12 @@ struct op {
 	void (*cancel)(struct op *op);       /* takes it out of its device; the caller completes it */
 	struct deadline deadline;            /* for the device: op_deadline(); it moves with the guest */
 	bool timed;                          /* the deadline is wanted */
-	uint64_t began;                      /* monotonic ns, if its guest was traced then; else 0 */
-	void *device;                        /* for the device */
-	void *buffer;                        /* for the device: malloc'd, freed with the op */
-	uint32_t done, size;                 /* for the device: progress */
+	bool held;                           /* over, with `result`: posted when its guest's memory is awake */
+	int32_t result;
+	uint64_t began;      /* monotonic ns, if its guest was traced then; else 0 */
+	void *device;        /* for the device */
+	void *buffer;        /* for the device: malloc'd, freed with the op */
+	uint32_t done, size; /* for the device: progress */
 };
 
 /* Operations that wait for the same thing, the oldest first. Zeros and op_queue_init() make an empty one. */
@@ -72,8 +74,11 @@ static inline void op_dequeue(struct op_queue *q, struct op *op)
 struct op *op_new(struct guest *g, const struct cassin_sqe *sqe, void (*cancel)(struct op *op));
 /* Sets op->deadline, whose `fire` the device has set. */
 void op_deadline(struct op *op, uint64_t when);
-/* Ends it: posts the completion (which may wake the guest) and frees it. */
+/* Ends it: posts the completion (which may wake the guest) and frees it; later, where the guest's memory sleeps. Its device knows it
+ * no more either way. */
 void op_complete(struct op *op, int32_t result);
+/* Posts the oldest completion that was held. False: there is none. */
+bool op_post_held(struct guest *g);
 /* Frees it without a completion (the guest has ended). The device must not know it any more. */
 void op_drop(struct op *op);
 /* Cancels and drops all of a guest's operations. */

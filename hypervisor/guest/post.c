@@ -33,6 +33,28 @@ void guest_post(struct guest *g, struct guest_call *c, void (*fn)(struct guest *
 	worker_post(guest_worker(g), &c->message);
 }
 
+void guest_hold(struct guest *g, struct guest_call *c, void (*fn)(struct guest *g, struct guest_call *c))
+{
+	prepare(g, c, fn);
+	c->message.next = NULL;
+	if (g->held.first)
+		g->held.last->message.next = &c->message;
+	else
+		g->held.first = c;
+	g->held.last = c;
+}
+
+void guest_let_go(struct guest *g)
+{
+	struct guest_call *c = g->held.first;
+	g->held = (struct held_calls){0};
+	while (c) {
+		struct guest_call *next = (struct guest_call *)c->message.next;
+		worker_post(guest_worker(g), &c->message);
+		c = next;
+	}
+}
+
 void guest_post_first(struct worker *w, struct guest *g, struct guest_call *c,
 		      void (*fn)(struct guest *g, struct guest_call *c))
 {

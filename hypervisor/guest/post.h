@@ -20,4 +20,13 @@ void guest_post(struct guest *g, struct guest_call *c, void (*fn)(struct guest *
 void guest_post_first(struct worker *w, struct guest *g, struct guest_call *c,
 		      void (*fn)(struct guest *g, struct guest_call *c));
 
+/* Calls that came, and wait until something about the guest is over. Zeros: none. */
+struct held_calls {
+	struct guest_call *first, *last;
+};
+/* On the owner's thread. hold: has fn run, as guest_post() would, once guest_let_go() was called. let_go: posts what is held, in
+ * order. */
+void guest_hold(struct guest *g, struct guest_call *c, void (*fn)(struct guest *g, struct guest_call *c));
+void guest_let_go(struct guest *g);
+
 #endif

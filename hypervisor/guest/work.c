@@ -64,11 +64,17 @@ static bool cap_used_up(struct guest *g)
 	return g->bandwidth.quota && !bandwidth_left(&g->bandwidth, monotonic_ns(), &until);
 }
 
+/* What is to be done next; NULL: nothing. */
+static struct work *next_work(const struct guest *g)
+{
+	return g->work.ahead ? g->work.ahead : g->work.first;
+}
+
 bool work_at_once(struct guest *g)
 {
 	if (g->run == RUN_ON_CPU || g->work.on)
 		return true;
-	if (g->work.first || *at_once(g) >= WORK_AT_ONCE_NS || cap_used_up(g))
+	if (next_work(g) || *at_once(g) >= WORK_AT_ONCE_NS || cap_used_up(g))
 		return false;
 	g->work.pieces = WORK_PIECES;
 	return true;
@@ -102,12 +108,25 @@ void work_later(struct guest *g, struct work *work)
 	work_schedule(g);
 }
 
+void work_ahead(struct guest *g, struct work *work)
+{
+	if (work->queued)
+		return;
+	work->queued = true;
+	g->work.ahead = work;
+	work_schedule(g);
+}
+
 void work_drop(struct guest *g, struct work *work)
 {
 	struct work_list *l = &g->work;
 	if (!work->queued)
 		return;
 	work->queued = false;
+	if (l->ahead == work) {
+		l->ahead = NULL;
+		return;
+	}
 	if (work->before)
 		work->before->next = work->next;
 	else
@@ -118,15 +137,23 @@ void work_drop(struct guest *g, struct work *work)
 		l->last = work->before;
 }
 
+bool guest_wakes_first(struct guest *g)
+{
+	if (!memory_sleeps(&g->memory) && !g->held_ops.first)
+		return false;
+	work_ahead(g, &g->waking);
+	return true;
+}
+
 void work_schedule(struct guest *g)
 {
-	if (g->work.first && !g->work.on && (g->run == RUN_BLOCKED || g->run == RUN_STOPPED))
+	if (next_work(g) && !g->work.on && (g->run == RUN_BLOCKED || g->run == RUN_STOPPED))
 		worker_enqueue_work(guest_worker(g), g);
 }
 
 bool work_due(const struct guest *g)
 {
-	return g->work.first && (g->run != RUN_RUNNABLE || !g->work.had_turn);
+	return g->work.ahead || (g->work.first && (g->run != RUN_RUNNABLE || !g->work.had_turn));
 }
 
 void work_run(struct worker *w, struct guest *g)
@@ -134,10 +161,10 @@ void work_run(struct worker *w, struct guest *g)
 	uint64_t began = guest_work_begin(g);
 	g->work.on = g->work.had_turn = true;
 	do {
-		struct work *work = g->work.first;
+		struct work *work = next_work(g);
 		work_drop(g, work);
 		work->fn(work);
-	} while (g->work.first && !kick_due(&w->kick));
+	} while (next_work(g) && !kick_due(&w->kick));
 	g->work.on = false;
 	guest_worked(g, began);
 }

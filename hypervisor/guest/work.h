@@ -27,6 +27,7 @@ struct work {
 
 /* A guest's; all zero: nothing waits. */
 struct work_list {
+	struct work *ahead; /* goes before all others: what they need, or what ends their need */
 	struct work *first, *last;
 	uint64_t owed;     /* ns, charged while its share was in a queue */
 	uint64_t look, ns; /* the worker's look at the loop, and what was done for the guest at once in it */
@@ -51,8 +52,13 @@ bool work_at_once(struct guest *g);
 bool work_goes_on(struct guest *g);
 /* Puts work on g's list, unless it is there. */
 void work_later(struct guest *g, struct work *work);
+/* The same before all others, and before g's own turns; there is one such at a time. */
+void work_ahead(struct guest *g, struct work *work);
 /* Takes it out again; nothing happens when it is not there. */
 void work_drop(struct guest *g, struct work *work);
+/* Whether g's memory sleeps (memory_sleeps()), or what was held for that is still to be posted. It is woken then, in pieces, as work
+ * that goes ahead; so what needs the memory is to be done as work of the guest. */
+bool guest_wakes_first(struct guest *g);
 /* Sees to it that a guest which is in no queue gets turns for the work that waits. */
 void work_schedule(struct guest *g);
 /* Whether the turn that g now has is one for its work. */

@@ -395,45 +395,57 @@ int memory_init(struct memory *m, struct cell *cell, struct cell_image *image, u
 	return r;
 }
 
-bool memory_drop_some(struct memory *m, uint32_t chunks)
+static void drop_chunk(struct memory *m, struct chunk *c)
 {
-	for (; m->nchunks && chunks; chunks--) {
-		struct chunk *c = m->chunks[--m->nchunks];
-		frame_t used[CHUNK_PAGES];
-		size_t n = 0;
-		for (unsigned p = 0; c && p < CHUNK_PAGES; p++) {
-			if (c->frame[p])
-				used[n++] = c->frame[p];
-		}
-		frames_free(&m->cell->frames, used, n);
-		chunk_free(c);
+	frame_t used[CHUNK_PAGES];
+	size_t n = 0;
+	for (unsigned p = 0; c && p < CHUNK_PAGES; p++) {
+		if (c->frame[p])
+			used[n++] = c->frame[p];
 	}
-	return m->nchunks;
+	frames_free(&m->cell->frames, used, n);
+	chunk_free(c);
 }
 
-void memory_drop(struct memory *m)
+static bool drop_spaces(struct memory *m, uint32_t *most)
 {
-	memory_drop_some(m, UINT32_MAX);
-	if (m->info)
-		frames_free(&m->cell->frames, &m->info, 1);
 	for (unsigned s = 0; s < SPACES_MAX; s++) {
-		if (m->tables.root[s])
-			space_free(m, m->tables.root[s]);
+		if (m->tables.root[s] && !space_free_some(m, m->tables.root[s], most))
+			return false;
 		m->tables.root[s] = FRAME_NONE;
 	}
+	return true;
+}
+
+bool memory_drop_some(struct memory *m, uint32_t most)
+{
+	for (; m->nchunks && most; most--)
+		drop_chunk(m, m->chunks[--m->nchunks]);
+	if (m->nchunks || !drop_spaces(m, &most))
+		return true;
+	if (m->info)
+		frames_free(&m->cell->frames, &m->info, 1);
 	free(m->chunks);
 	free(m->tables.commits);
 	m->chunks = NULL;
 	m->tables.commits = NULL;
-	m->nchunks = m->tables.ncommits = m->tables.commits_size = 0;
+	m->tables.ncommits = m->tables.commits_size = 0;
 	m->info = FRAME_NONE;
 	m->used = 0;
 	m->dropping = false;
+	return false;
+}
+
+void memory_drop(struct memory *m)
+{
+	while (memory_drop_some(m, UINT32_MAX)) {
+	}
 }
 
 void memory_destroy(struct memory *m)
 {
 	memory_park_give_up(m);
+	memory_unpark_give_up(m);
 	memory_drop(m);
 	if (m->clock)
 		cell_clock_put(m->cell, m->clock);

@@ -67,7 +67,9 @@ struct memory {
 	struct account *account; /* on which its parked bytes are; NULL: on none */
 	struct parked parked;    /* folded: there are no frames and no tables, */
 	bool dropping;           /* or some of them are still to be given back */
+	int lost;                /* -ENOMEM, -EIO: it could not be unfolded when it had to be, so each use fails; 0 */
 	struct parking *parking; /* under way, in pieces: park_pieces.c; NULL: none */
+	struct waking *waking;   /* likewise: unpark_pieces.c */
 	bool booting;            /* pages touched now are remembered for the image's next instance */
 };
 
@@ -89,10 +91,10 @@ int memory_init(struct memory *m, struct cell *cell, struct cell_image *image, u
 /* Gives all frames back, page tables through the quarantine. */
 void memory_destroy(struct memory *m);
 
-/* Gives all frames and tables back but keeps the layout; for parking. _some: of so many chunks of pages at most; true: there is
- * more. */
+/* Gives all frames and tables back but keeps the layout; for parking. _some: of so many chunks of pages and page tables together at
+ * most; true: there is more. */
 void memory_drop(struct memory *m);
-bool memory_drop_some(struct memory *m, uint32_t chunks);
+bool memory_drop_some(struct memory *m, uint32_t most);
 /* Gives a page a frame of its own with this content, and shows it where the initial regions have it. -ENOMEM. */
 int memory_fill(struct memory *m, uint64_t page, const void *content);
 /* Shows again what a guest surely touches: its image, the clock page, and the info page if it had. -ENOMEM. */
@@ -147,6 +149,17 @@ static inline frame_t memory_frame(const struct memory *m, uint64_t page)
 {
 	const struct chunk *c = page / CHUNK_PAGES < m->nchunks ? m->chunks[page / CHUNK_PAGES] : NULL;
 	return c ? c->frame[page % CHUNK_PAGES] : FRAME_NONE;
+}
+
+#define AT_ONCE_PAGES 128u    /* folded up or unfolded at once: half a mebibyte is a millisecond or two, */
+#define AT_ONCE_TABLES 16u    /* if its page tables are as few, */
+#define AT_ONCE_MAPPINGS 128u /* or the mappings that it has changed */
+
+/* Whether memory is folded up that takes more than a moment to unfold: that is done in pieces wherever it can be. */
+static inline bool memory_sleeps(const struct memory *m)
+{
+	return m->parked.folded &&
+	       (m->waking || m->dropping || m->parked.npages > AT_ONCE_PAGES || m->parked.nentries > AT_ONCE_MAPPINGS);
 }
 
 /* The host's view of the info page, NULL while the guest has not touched it. */

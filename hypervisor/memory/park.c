@@ -132,7 +132,7 @@ int memory_park(struct memory *m, struct swap *swap)
 	struct frozen f = {0};
 	struct parked p;
 	if (m->parked.folded)
-		return 0;
+		return m->waking ? -EBUSY : 0;
 	memory_park_give_up(m);
 	if (m->tables.ncommits || m->tables.flush)
 		return -EBUSY;
@@ -160,10 +160,8 @@ void parked_free(struct parked *p)
 	*p = (struct parked){.folded = false};
 }
 
-/* The pages of one frame of zstd's, which begins at `bytes`; gives its size and their number. They are at most `most`, whose numbers
- * are at `numbers`. -EIO: it is something else. */
-static int fill_frame(struct memory *m, const unsigned char *bytes, size_t *size, const unsigned char *numbers,
-		      size_t most, size_t *n)
+int parked_fill(struct memory *m, const unsigned char *bytes, size_t *size, const unsigned char *numbers, size_t most,
+		size_t *n)
 {
 	struct packer *own = packer();
 	unsigned long long plain = ZSTD_getFrameContentSize(bytes, *size);
@@ -182,74 +180,4 @@ static int fill_frame(struct memory *m, const unsigned char *bytes, size_t *size
 	}
 	hidden_free(content);
 	return r;
-}
-
-/* Frame by frame, for a copy of all content would be as large as the guest. */
-static int fill(struct memory *m, const struct parked *p, const unsigned char *numbers, const unsigned char *packed)
-{
-	size_t at = 0, done = 0, n = 0;
-	int r = 0;
-	while (!r && at < p->packed && done < p->npages) {
-		size_t size = p->packed - at;
-		r = fill_frame(m, packed + at, &size, numbers + done * sizeof(uint64_t), p->npages - done, &n);
-		at += size;
-		done += n;
-	}
-	return !r && done != p->npages ? -EIO : r;
-}
-
-static int unpack(struct memory *m, const struct parked *p, const unsigned char *bytes)
-{
-	size_t pages = p->room * sizeof(uint64_t), entries = p->nentries * sizeof(struct frozen_entry);
-	struct frozen f = {.nentries = p->nentries, .entries = malloc(entries + 1)};
-	int r = f.entries ? space_make(m, &m->tables.root[0]) : -ENOMEM;
-	if (!r) {
-		memcpy(f.entries, bytes + pages, entries);
-		r = memory_remap(m, &f);
-	}
-	if (!r)
-		r = fill(m, p, bytes, bytes + pages + entries);
-	frozen_clear(&f);
-	return r ? r : memory_show_again(m, p->info);
-}
-
-/* The bytes from wherever they are; `room` is for those from the swap file. NULL: they are not what was written. */
-static const unsigned char *bytes_of(const struct parked *p, unsigned char *room)
-{
-	if (!p->swap)
-		return p->bytes;
-	size_t size = parked_size(p);
-	return swap_read(p->swap, p->at, room, size) || hash_fnv(room, size) != p->sum ? NULL : room;
-}
-
-int memory_unpark(struct memory *m)
-{
-	struct parked p = m->parked;
-	memory_park_give_up(m);
-	if (!p.folded)
-		return 0;
-	if (m->dropping)
-		memory_drop(m);
-	unsigned char *room = hidden_alloc(p.swap ? parked_size(&p) + 1 : 1, false);
-	const unsigned char *bytes = room ? bytes_of(&p, room) : NULL;
-	int r = !room ? -ENOMEM : bytes ? 0 : -EIO;
-	if (!r) {
-		m->parked.folded = false; /* the doors are open for what follows */
-		parked_count(m, &p, false);
-		r = unpack(m, &p, bytes);
-		if (r) {
-			memory_drop(m);
-			parked_count(m, &p, true);
-			m->parked = p;
-		}
-	}
-	hidden_free(room);
-	if (r)
-		return r;
-	m->tables.generation = generation_next();
-	m->tables.ncommits = m->tables.committed = 0; /* nothing has run in these tables */
-	m->tables.flush = false;
-	parked_free(&p);
-	m->parked = p;
-	return 0;
 }

@@ -13,7 +13,7 @@
 struct swap;
 
 /* Folds up, at once, the memory of a guest that does not run; into `swap` if that is not NULL and takes it. 0; -EBUSY: it has other
- * spaces, or changes that wait for the monitor; -ENOMEM: nothing has changed. */
+ * spaces, or changes that wait for the monitor, or is being unfolded; -ENOMEM: nothing has changed. */
 int memory_park(struct memory *m, struct swap *swap);
 /* The same in pieces, for a guest with much memory; another use of the memory gives it up, as if nothing had been. begin: 0, -EBUSY,
  * -ENOMEM. go_on: a bounded piece; 1: there is more to do; 0: it is parked; -ECANCELED: it was given up; -ENOMEM: so it is now. */
@@ -25,6 +25,15 @@ size_t parked_size(const struct parked *p);
 /* Unfolds it; nothing happens when it is not parked. -ENOMEM, or -EIO: the swap file does not give it back. It stays parked
  * then. */
 int memory_unpark(struct memory *m);
+/* The same in pieces; it counts as parked until the last, and memory_unpark() does what is left. begin: 0, also when it has begun or
+ * is not parked; -ENOMEM. go_on: a bounded piece; 1: there is more to do; 0: it is unfolded; -ENOMEM, -EIO: it stays parked. */
+int memory_unpark_begin(struct memory *m);
+int memory_unpark_go_on(struct memory *m);
+void memory_unpark_give_up(struct memory *m); /* it stays parked; nothing happens when none is under way */
+/* Fills the pages of one frame of zstd's, which begins at `bytes`; gives its size and their number. They are at most `most`, whose
+ * numbers are at `numbers`. -ENOMEM; -EIO: it is something else. */
+int parked_fill(struct memory *m, const unsigned char *bytes, size_t *size, const unsigned char *numbers, size_t most,
+		size_t *n);
 /* Puts what is folded up on m's account, or takes it off; nothing when it is in the swap file. Never refused: parked bytes take the
  * place of frames that were just given back, and frames theirs. */
 void parked_count(struct memory *m, const struct parked *p, bool held);

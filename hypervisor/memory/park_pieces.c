@@ -20,7 +20,7 @@
 #define TABLES_PIECE 16u               /* page tables whose mappings are copied, */
 #define PAGES_PIECE 64u                /* pages looked at, */
 #define SWAP_PIECE ((size_t)256 << 10) /* bytes written, */
-#define CHUNKS_PIECE 16u               /* and chunks of pages given back in one piece */
+#define DROP_PIECE 16u                 /* and chunks of pages, or page tables, given back in one piece */
 
 struct parking {
 	enum { MAPPINGS, PAGES, SWAP, DROP } phase;
@@ -65,6 +65,8 @@ void memory_park_give_up(struct memory *m)
 
 int memory_park_begin(struct memory *m, struct swap *swap)
 {
+	if (m->waking)
+		return -EBUSY;
 	if (m->parked.folded || m->parking)
 		return 0;
 	if (m->tables.ncommits || m->tables.flush || memory_has_spaces(m))
@@ -210,7 +212,7 @@ int memory_park_go_on(struct memory *m)
 			settle(m, p);
 		break;
 	case DROP:
-		r = memory_drop_some(m, CHUNKS_PIECE);
+		r = memory_drop_some(m, DROP_PIECE);
 		break;
 	}
 	if (r < 0) {
@@ -223,6 +225,5 @@ int memory_park_go_on(struct memory *m)
 		return 1;
 	p->phase = DROP;
 	memory_park_give_up(m);
-	memory_drop(m);
 	return 0;
 }

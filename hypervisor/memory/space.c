@@ -90,20 +90,34 @@ int space_make(struct memory *m, frame_t *root)
 	return r;
 }
 
-static void free_table(struct memory *m, frame_t table, int level)
+/* What is given back is taken out of the table above it, so that the next piece does not meet it. */
+static bool free_table(struct memory *m, frame_t table, int level, uint32_t *most)
 {
-	const uint64_t *entries = cell_frame(m->cell, table);
+	uint64_t *entries = cell_frame(m->cell, table);
 	for (unsigned i = 0; level > 0 && i < ENTRIES; i++) {
-		if (entries[i] & PTE_P && !(level == LEVELS - 1 && i == MONITOR_L4))
-			free_table(m, entry_frame(entries[i]), level - 1);
+		if (!(entries[i] & PTE_P) || (level == LEVELS - 1 && i == MONITOR_L4))
+			continue;
+		if (!free_table(m, entry_frame(entries[i]), level - 1, most))
+			return false;
+		entries[i] = 0;
 	}
+	if (!*most)
+		return false;
+	--*most;
 	m->table_frames--;
 	cell_tables_free(m->cell, &table, 1);
+	return true;
+}
+
+bool space_free_some(struct memory *m, frame_t root, uint32_t *most)
+{
+	return free_table(m, root, LEVELS - 1, most);
 }
 
 void space_free(struct memory *m, frame_t root)
 {
-	free_table(m, root, LEVELS - 1);
+	uint32_t all = UINT32_MAX;
+	space_free_some(m, root, &all);
 }
 
 const struct region *region_at(const struct memory *m, uint64_t va)

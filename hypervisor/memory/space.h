@@ -12,8 +12,10 @@ uint64_t *space_entry(struct memory *m, unsigned space, uint64_t va, bool create
 void space_set(struct memory *m, uint64_t *entry, uint64_t value);
 /* A new root, with the monitor in it. -ENOMEM. */
 int space_make(struct memory *m, frame_t *root);
-/* Gives a root's tables back through the quarantine. */
+/* Gives a root's tables back through the quarantine. _some: `*most` at most, of which it says how many are left; false: there are
+ * more. Nothing runs in them any more. */
 void space_free(struct memory *m, frame_t root);
+bool space_free_some(struct memory *m, frame_t root, uint32_t *most);
 
 /* The initial region of space 0 that holds va; NULL. */
 const struct region *region_at(const struct memory *m, uint64_t va);

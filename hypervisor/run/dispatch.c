@@ -302,15 +302,23 @@ static void turn_begin(struct worker *w, struct guest *g)
 	slice_begin(w, g, now, slice_for(w, g, now));
 	if (g->upcalls.entry || g->upcalls.timer || g->user.space)
 		worker_attend(w, next_moment(g));
-	struct cassin_info_page *info = memory_info(&g->memory);
-	if (info) {
-		info->virtual_ns = g->virtual_ns;
-		info->dispatched_at = now;
-		info->pending = g->upcalls.pending;
-	}
 	if (!atomic_load_explicit(&g->cell->busy, memory_order_relaxed))
 		atomic_store_explicit(&g->cell->busy, true, memory_order_relaxed);
 	atomic_fetch_add_explicit(&g->count.dispatches, 1, memory_order_relaxed);
+}
+
+/* What its turn begins with, in its own time: little is unfolded at once, and what takes longer was done as its work. 0, or
+ * why its memory stays parked. */
+static int prepare(struct guest *g)
+{
+	int r = memory_unpark(&g->memory);
+	struct cassin_info_page *info = memory_info(&g->memory);
+	if (info) {
+		info->virtual_ns = g->virtual_ns;
+		info->dispatched_at = g->dispatched_at;
+		info->pending = g->upcalls.pending;
+	}
+	return r;
 }
 
 static void turn_end(struct worker *w, struct guest *g)
@@ -388,14 +396,13 @@ static void dispatch(struct worker *w, struct guest *g)
 		atomic_fetch_add_explicit(&w->switches, 1, memory_order_relaxed);
 	cell_flush_settle(); /* whatever came before was not its doing */
 	guest_unparked(g);
-	int folded = memory_unpark(&g->memory);
 	turn_begin(w, g);
+	int folded = prepare(g);
 	if (g->trace && !g->user.space)
 		trace_return(g);
 	enum turn t = TURN_END;
 	if (folded)
-		guest_crash(g, folded == -ENOMEM ? "pool exhausted: it was parked, and there is no memory to wake it"
-						 : "the swap file does not give its parked memory back");
+		guest_crash(g, "%s", guest_asleep_why(folded));
 	else if (r)
 		guest_crash(g, "cannot make a vCPU: %s", strerror(-r));
 	else if (g->debugger && !g->in_call && debug_due(g))
@@ -460,6 +467,8 @@ void worker_turn(struct worker *w)
 	struct guest *g = worker_next(w);
 	if (!g || throttled(w, g))
 		return;
+	if (g->run == RUN_RUNNABLE && !g->doomed)
+		guest_wakes_first(g);
 	if (work_due(g)) {
 		serve(w, g);
 	} else {

@@ -80,6 +80,7 @@ static void release(struct guest *g, struct worker *w)
 	deadlines_clear(&w->deadlines, &g->throttle);
 	deadlines_clear(&w->deadlines, &g->park);
 	work_drop(g, &g->parking);
+	work_drop(g, &g->waking);
 	deadlines_clear(&w->deadlines, &g->upcall_timer);
 	guest_unparked(g);
 	deadlines_clear(&w->deadlines, &g->timer);
@@ -154,6 +155,7 @@ void guest_end(struct guest *g, enum end_kind kind, int code)
 	else
 		ports_refuse(g->ports, g->spec.nports);
 	g->host->ended(g, &(struct guest_ending){kind, exit_code(kind, code), again, report});
+	guest_let_go(g);
 }
 
 int guest_restart_now(struct guest *g, struct cassin_error_text *err)

@@ -8,11 +8,57 @@
 #include "guest/guest.h"
 #include "memory/park.h"
 
-#define AT_ONCE_PAGES 128u /* half a mebibyte: a millisecond or two */
-#define AT_ONCE_TABLES 16u
+/* ---- Waking ---- */
+
+const char *guest_asleep_why(int error)
+{
+	return error == -ENOMEM ? "pool exhausted: it was parked, and there is no memory to wake it"
+				: "the swap file does not give its parked memory back";
+}
+
+/* What was held is posted behind the last piece. 1: there is more to do; 0; -errno. */
+static int wake_piece(struct guest *g)
+{
+	struct memory *m = &g->memory;
+	if (!memory_sleeps(m))
+		return op_post_held(g);
+	int r = memory_unpark_begin(m);
+	if (!r)
+		r = memory_unpark_go_on(m);
+	return r < 0 ? r : 1;
+}
+
+/* Before all else that is done for it, in the guest's turns for its work. */
+static void wake_some(struct work *w)
+{
+	struct guest *g = CONTAINER_OF(w, struct guest, waking);
+	int r;
+	do
+		r = wake_piece(g);
+	while (r == 1 && work_goes_on(g));
+	atomic_store(&g->count.frames, g->memory.used);
+	atomic_store(&g->count.table_frames, g->memory.table_frames);
+	if (r == 1) {
+		work_ahead(g, w);
+		return;
+	}
+	guest_let_go(g);
+	if (r) {
+		g->memory.lost = r;
+		g->doomed = guest_asleep_why(r);
+		guest_wake(g);
+		return;
+	}
+	guest_unparked(g);
+	if (g->run == RUN_BLOCKED)
+		guest_park_later(g);
+}
+
+/* ---- Parking ---- */
 
 static void count(struct guest *g)
 {
+	g->waking.fn = wake_some;
 	if (atomic_exchange(&g->parked, true))
 		return;
 	atomic_store(&g->count.frames, 0);
@@ -21,11 +67,34 @@ static void count(struct guest *g)
 	atomic_fetch_add(&g->host->parkings, 1);
 }
 
+/* Whether something is to be done with its memory: it is not put to sleep in front of that. */
+static bool wanted(const struct guest *g)
+{
+	return g->work.first || g->waking.queued;
+}
+
+static bool small(const struct memory *m)
+{
+	return m->used <= AT_ONCE_PAGES && m->table_frames <= AT_ONCE_TABLES;
+}
+
+/* Of pieces, for it is to be unfolded in pieces. */
+static int park_whole(struct memory *m, struct swap *swap)
+{
+	int r = memory_park_begin(m, swap);
+	while (!r && m->parking) {
+		r = memory_park_go_on(m);
+		if (r == 1)
+			r = 0;
+	}
+	return r;
+}
+
 int guest_park(struct guest *g)
 {
-	if (g->run != RUN_BLOCKED || g->doomed)
+	if (g->run != RUN_BLOCKED || g->doomed || wanted(g))
 		return -EBUSY;
-	int r = memory_park(&g->memory, g->host->swap);
+	int r = small(&g->memory) ? memory_park(&g->memory, g->host->swap) : park_whole(&g->memory, g->host->swap);
 	if (!r)
 		count(g);
 	return r;
@@ -35,10 +104,13 @@ int guest_park(struct guest *g)
 static void park_some(struct work *w)
 {
 	struct guest *g = CONTAINER_OF(w, struct guest, parking);
-	int r;
-	do
-		r = memory_park_go_on(&g->memory);
-	while (r == 1 && work_goes_on(g));
+	int r = -ECANCELED;
+	if (wanted(g))
+		memory_park_give_up(&g->memory);
+	else
+		do
+			r = memory_park_go_on(&g->memory);
+		while (r == 1 && work_goes_on(g));
 	if (r == 1)
 		work_later(g, w);
 	else if (!r)
@@ -47,13 +119,9 @@ static void park_some(struct work *w)
 		guest_park_later(g);
 }
 
-static bool small(const struct memory *m)
-{
-	return m->used <= AT_ONCE_PAGES && m->table_frames <= AT_ONCE_TABLES;
-}
-
 static void park_in_pieces(struct guest *g)
 {
+	g->waking.fn = wake_some;
 	if (memory_park_begin(&g->memory, g->host->swap))
 		return;
 	g->parking.fn = park_some;
@@ -73,7 +141,9 @@ static void park_fire(struct deadline *d)
 	uint64_t after = g->host->park_after_ns, now = monotonic_ns();
 	if (g->run != RUN_BLOCKED || atomic_load(&g->parked))
 		return;
-	if (now - g->dispatched_at >= after) {
+	if (wanted(g)) {
+		guest_park_later(g);
+	} else if (now - g->dispatched_at >= after) {
 		if (!small(&g->memory)) {
 			park_in_pieces(g);
 			return;

@@ -9,6 +9,8 @@ struct guest;
 int guest_park(struct guest *g);
 /* Looks after a while whether it still waits, and parks it then. */
 void guest_park_later(struct guest *g);
+/* Why a guest ends whose memory could not be unfolded. */
+const char *guest_asleep_why(int error);
 /* It runs again, or ends. */
 void guest_unparked(struct guest *g);
 

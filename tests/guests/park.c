@@ -74,6 +74,67 @@ static void sleeps(int argc, char **argv)
 	CHECK(cassin_virtual() - before < 400 * MS);
 }
 
-static const struct property all[] = {{"keep", keeps}, {"sleep", sleeps}};
+/* So much that it is put to sleep and woken in pieces; of words that do not compress. */
+#define LARGE_WORDS ((32ul << 20) / sizeof(uint64_t))
+
+static uint64_t *large(void)
+{
+	return (uint64_t *)heap(0);
+}
+
+static void check_large(void)
+{
+	unsigned long wrong = 0;
+	for (unsigned long i = 0; i < LARGE_WORDS; i++)
+		wrong += large()[i] != i * 0x9e3779b97f4a7c15ul;
+	CHECK_IS(wrong, 0);
+}
+
+static void fill_large(void)
+{
+	for (unsigned long i = 0; i < LARGE_WORDS; i++)
+		large()[i] = i * 0x9e3779b97f4a7c15ul;
+}
+
+static void larges(int argc, char **argv)
+{
+	char line[16];
+	(void)argc;
+	(void)argv;
+	fill_large();
+	for (unsigned round = 0;; round++) {
+		cassin_print("waiting %u\n", round);
+		if (cassin_read(line, sizeof line) == 0)
+			break;
+		check_large();
+	}
+	check_large();
+}
+
+/* Everything that can come to it while it sleeps: connections and their bytes, time, input. */
+static void serves_large(int argc, char **argv)
+{
+	char line[16], bytes[8];
+	(void)argc;
+	(void)argv;
+	fill_large();
+	int32_t listener = do_op(CASSIN_OP_LISTEN, 0, 0, 0, 7);
+	CHECK(listener >= 0);
+	for (unsigned round = 0; round < 3; round++) {
+		cassin_print("accepting %u\n", round);
+		int32_t c = do_op(CASSIN_OP_ACCEPT, listener, 0, 0, 0);
+		CHECK(c >= 0);
+		cassin_print("receiving %u\n", round);
+		CHECK_IS(do_op(CASSIN_OP_RECV, c, (uintptr_t)bytes, sizeof bytes, 0), 5);
+		CHECK_IS(memcmp(bytes, "hello", 5), 0);
+		cassin_print("reading %u\n", round);
+		CHECK_IS(cassin_read(line, sizeof line), 2);
+		CHECK_IS(do_op(CASSIN_OP_CLOSE, c, 0, 0, 0), 0);
+	}
+	check_large();
+}
+
+static const struct property all[] = {
+	{"keep", keeps}, {"sleep", sleeps}, {"large", larges}, {"serve-large", serves_large}};
 
 PROPERTIES(all)

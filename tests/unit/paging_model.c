@@ -341,6 +341,20 @@ static void park_in_pieces(struct paging_model *p, bool others)
 		MUST(memory_park_go_on(&p->memory) == -ECANCELED);
 }
 
+static void wake_in_pieces(struct paging_model *p)
+{
+	unsigned pieces = choose(p, 40);
+	int r = memory_unpark_begin(&p->memory);
+	MUST(r == 0);
+	if (!p->memory.waking)
+		return;
+	for (r = 1; r == 1 && pieces; pieces--)
+		r = memory_unpark_go_on(&p->memory);
+	MUST(r == 0 || r == 1);
+	if (choose(p, 4) == 0)
+		memory_unpark_give_up(&p->memory);
+}
+
 /* Folded up and unfolded, by a host access or before the guest's next turn: nothing may have changed. */
 static void step_park(struct paging_model *p)
 {
@@ -354,6 +368,10 @@ static void step_park(struct paging_model *p)
 	} else {
 		park_in_pieces(p, others);
 	}
+	if (choose(p, 2))
+		step_host(p);
+	if (choose(p, 2))
+		wake_in_pieces(p);
 	if (choose(p, 2))
 		step_host(p);
 	MUST(memory_unpark(&p->memory) == 0);

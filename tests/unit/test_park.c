@@ -127,6 +127,102 @@ Test(park, what_is_written_between_two_pieces_is_kept)
 	}
 }
 
+static uint64_t wake_in_steps(void)
+{
+	uint64_t n = 1;
+	int r;
+	cr_assert(memory_sleeps(&m));
+	cr_assert_eq(memory_unpark_begin(&m), 0);
+	for (; (r = memory_unpark_go_on(&m)) == 1; n++)
+		cr_assert(memory_sleeps(&m));
+	cr_assert_eq(r, 0);
+	cr_assert_not(m.parked.folded);
+	return n;
+}
+
+Test(park, waking_is_in_pieces_of_a_bounded_number_of_pages)
+{
+	write_pages(SMALL, 0);
+	park_in_steps();
+	uint64_t before = m.used, most = 0;
+	cr_assert_eq(memory_unpark_begin(&m), 0);
+	for (int r = 1; r; before = m.used) {
+		r = memory_unpark_go_on(&m);
+		cr_assert_geq(r, 0);
+		most = m.used - before > most ? m.used - before : most;
+	}
+	cr_assert_leq(most, PARK_STEP_PAGES);
+	expect_pages(SMALL, 0);
+	write_pages(4 * SMALL, 1);
+	park_in_steps();
+	uint64_t many = wake_in_steps();
+	cr_assert_geq(many, 4 * SMALL / PARK_STEP_PAGES);
+	cr_assert_leq(many, 4 * SMALL / PARK_STEP_PAGES + 16);
+	expect_pages(4 * SMALL, 1);
+}
+
+/* Mappings elsewhere than the initial ones, too: by bounded numbers. */
+Test(park, mappings_are_made_anew_in_pieces)
+{
+	const uint64_t far = UINT64_C(0x7000000000), n = 2048;
+	write_pages(SMALL, 0);
+	cr_assert_eq(memory_map(&m, 0, gva(far), at.heap_page, n, CASSIN_READ), 0);
+	park_in_steps();
+	uint64_t steps = wake_in_steps(), word, want;
+	cr_assert_geq(steps, n / AT_ONCE_MAPPINGS);
+	cr_assert_eq(memory_copyin(&m, &word, gva(far + 3 * PAGE_SIZE), sizeof word), 0);
+	cr_assert_eq(memory_copyin(&m, &want, gva(at.heap + 3 * PAGE_SIZE), sizeof want), 0);
+	cr_assert_eq(word, want);
+}
+
+Test(park, a_use_between_two_pieces_has_the_rest_done)
+{
+	for (unsigned before = 0; before < 9; before++) {
+		write_pages(SMALL, before);
+		park_in_steps();
+		cr_assert_eq(memory_unpark_begin(&m), 0);
+		for (unsigned i = 0; i < before; i++)
+			cr_assert_geq(memory_unpark_go_on(&m), 0);
+		expect_pages(SMALL, before);
+		cr_assert_null(m.waking);
+		cr_assert_not(m.parked.folded);
+	}
+}
+
+Test(park, waking_that_is_given_up_begins_anew)
+{
+	write_pages(SMALL, 0);
+	park_in_steps();
+	for (unsigned before = 0; before < 9; before++) {
+		cr_assert_eq(memory_unpark_begin(&m), 0);
+		cr_assert_eq(memory_park(&m, NULL), -EBUSY);
+		cr_assert_eq(memory_park_begin(&m, NULL), -EBUSY);
+		for (unsigned i = 0; i < before; i++)
+			cr_assert_eq(memory_unpark_go_on(&m), 1);
+		memory_unpark_give_up(&m);
+		cr_assert(memory_sleeps(&m), "also with what it has of frames");
+	}
+	expect_pages(SMALL, 0);
+}
+
+Test(park, no_memory_in_the_middle_of_waking_leaves_it_parked)
+{
+	write_pages(SMALL, 0);
+	park_in_steps();
+	uint64_t limit = cell->pool.limit;
+	cell->pool.limit = atomic_load(&cell->pool.used) + SMALL / 2;
+	cr_assert_eq(memory_unpark_begin(&m), 0);
+	int r = 1;
+	while (r == 1)
+		r = memory_unpark_go_on(&m);
+	cr_assert_eq(r, -ENOMEM);
+	cr_assert(m.parked.folded);
+	cr_assert_eq(memory_unpark(&m), -ENOMEM);
+	cr_assert_eq(m.used, 0u, "an attempt at once gives back what it took");
+	cell->pool.limit = limit;
+	expect_pages(SMALL, 0);
+}
+
 /* A copy of all content would be as large as the guest, and another one what its compression may need. */
 Test(park, no_second_copy_of_the_guest_is_made)
 {

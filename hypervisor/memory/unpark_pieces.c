@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Unfolding in pieces: what an earlier attempt or the parking has left is given back first, the bytes are read from the swap file if
+ * they are there, then mappings and pages are made anew. Until all is there the memory counts as parked, and whoever needs it at once
+ * has the rest done.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/hash.h"
+#include "base/hidden.h"
+#include "base/swap.h"
+#include "memory/freeze.h"
+#include "memory/park.h"
+#include "memory/space.h"
+
+#define DROP_PIECE 16u                 /* chunks of pages, or page tables, given back, */
+#define READ_PIECE ((size_t)256 << 10) /* bytes read, */
+#define ENTRIES_PIECE 128u             /* and mappings made in one piece; of pages, what one frame of zstd's holds */
+
+struct waking {
+	enum { DROP, READ, MAPPINGS, PAGES, SHOW } phase;
+	unsigned char *room; /* for bytes from the swap file; NULL: there are none */
+	const unsigned char *bytes;
+	size_t read;
+	uint64_t sum;
+	bool opened;    /* the parked bytes are off the account: frames take their place */
+	uint32_t entry; /* where to go on: a mapping; */
+	size_t at, n;   /* a place among the compressed bytes, and how many pages came before it */
+};
+
+void memory_unpark_give_up(struct memory *m)
+{
+	struct waking *w = m->waking;
+	if (!w)
+		return;
+	m->waking = NULL;
+	m->dropping = true; /* whatever it has of frames and tables */
+	if (w->opened)
+		parked_count(m, &m->parked, true);
+	hidden_free(w->room);
+	free(w);
+}
+
+int memory_unpark_begin(struct memory *m)
+{
+	memory_park_give_up(m);
+	if (!m->parked.folded || m->waking)
+		return 0;
+	struct waking *w = calloc(1, sizeof *w);
+	if (!w)
+		return -ENOMEM;
+	if (m->parked.swap) {
+		w->room = hidden_alloc(parked_size(&m->parked) + 1, false);
+		if (!w->room) {
+			free(w);
+			return -ENOMEM;
+		}
+	}
+	w->bytes = m->parked.swap ? w->room : m->parked.bytes;
+	w->sum = HASH_FNV_FIRST;
+	m->waking = w;
+	return 0;
+}
+
+/* ---- The pieces: 1: more of it; 0: done; -errno ---- */
+
+static int read_some(const struct parked *p, struct waking *w)
+{
+	size_t size = parked_size(p), n = size - w->read < READ_PIECE ? size - w->read : READ_PIECE;
+	if (!p->swap)
+		return 0;
+	if (n && swap_read(p->swap, p->at + w->read, w->room + w->read, n))
+		return -EIO;
+	w->sum = hash_fnv_more(w->sum, w->room + w->read, n);
+	w->read += n;
+	if (w->read < size)
+		return 1;
+	return w->sum == p->sum ? 0 : -EIO;
+}
+
+static int map_some(struct memory *m, const struct parked *p, struct waking *w)
+{
+	struct frozen_entry entries[ENTRIES_PIECE];
+	uint32_t left = p->nentries - w->entry, n = left < ENTRIES_PIECE ? left : ENTRIES_PIECE;
+	struct frozen f = {.nentries = n, .entries = entries};
+	int r = w->entry ? 0 : space_make(m, &m->tables.root[0]);
+	if (r)
+		return r;
+	memcpy(entries, w->bytes + p->room * sizeof(uint64_t) + w->entry * sizeof *entries, n * sizeof *entries);
+	w->entry += n;
+	r = memory_remap(m, &f);
+	return r ? r : w->entry < p->nentries;
+}
+
+static int fill_some(struct memory *m, const struct parked *p, struct waking *w)
+{
+	const unsigned char *packed = w->bytes + p->room * sizeof(uint64_t) + p->nentries * sizeof(struct frozen_entry);
+	if (w->at == p->packed || w->n == p->npages)
+		return w->n == p->npages ? 0 : -EIO;
+	size_t size = p->packed - w->at, n = 0;
+	int r = parked_fill(m, packed + w->at, &size, w->bytes + w->n * sizeof(uint64_t), p->npages - w->n, &n);
+	w->at += size;
+	w->n += n;
+	return r ? r : 1;
+}
+
+static int piece(struct memory *m, struct waking *w)
+{
+	struct parked *p = &m->parked;
+	int r = 0;
+	switch (w->phase) {
+	case DROP:
+		return m->dropping && memory_drop_some(m, DROP_PIECE);
+	case READ:
+		r = read_some(p, w);
+		if (!r) {
+			parked_count(m, p, false);
+			w->opened = true;
+		}
+		return r;
+	case MAPPINGS:
+		return map_some(m, p, w);
+	case PAGES:
+		return fill_some(m, p, w);
+	case SHOW:
+		break;
+	}
+	return memory_show_again(m, p->info);
+}
+
+static void finish(struct memory *m)
+{
+	struct waking *w = m->waking;
+	m->waking = NULL;
+	hidden_free(w->room);
+	free(w);
+	m->tables.generation = generation_next();
+	m->tables.ncommits = m->tables.committed = 0; /* nothing has run in these tables */
+	m->tables.flush = false;
+	m->parked.folded = true; /* for the last time */
+	parked_free(&m->parked);
+}
+
+int memory_unpark_go_on(struct memory *m)
+{
+	struct waking *w = m->waking;
+	if (!w)
+		return memory_unpark(m);
+	m->parked.folded = false; /* the doors are open for what follows */
+	int r = piece(m, w);
+	m->parked.folded = true;
+	if (r < 0)
+		memory_unpark_give_up(m);
+	else if (!r && w->phase++ == SHOW)
+		finish(m);
+	else
+		r = 1;
+	return r;
+}
+
+int memory_unpark(struct memory *m)
+{
+	if (!m->parked.folded && !m->parking)
+		return 0;
+	if (m->lost)
+		return m->lost;
+	int r = memory_unpark_begin(m);
+	while (!r && m->waking) {
+		r = memory_unpark_go_on(m);
+		if (r == 1)
+			r = 0;
+	}
+	if (m->dropping)
+		memory_drop(m);
+	return r;
+}
