@@ -2,6 +2,7 @@
 /* Listeners: connections from a host port, from the gateway, and from other guests. */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -27,10 +28,15 @@ struct listener {
 	struct stream stream;
 	struct interest interest;
 	uint16_t port;
-	int fd; /* the host's listening socket, the guest's as long as it exists; -1: none */
+	const struct port *host; /* the port of the host behind it, the guest's as long as it exists; NULL: none */
 	struct arrival *first, **last;
 	unsigned waiting;
 };
+
+static bool host_listens(const struct listener *l)
+{
+	return l->host && l->host->fd >= 0;
+}
 
 static bool starved(int error)
 {
@@ -69,7 +75,7 @@ static int32_t accept_host(struct listener *l)
 	struct guest *g = l->stream.guest;
 	if (descriptors_take(g, 1))
 		return -EBUSY; /* it waits in the host's queue */
-	int fd = accept_descriptor(l->fd);
+	int fd = accept_descriptor(l->host->fd);
 	int32_t r = fd < 0 ? fd : socket_open(g, fd);
 	if (r < 0)
 		descriptors_give(g, 1);
@@ -85,7 +91,7 @@ static int32_t accept_one(struct listener *l)
 		return r;
 	if (l->first)
 		return accept_arrival(l);
-	return l->fd >= 0 ? accept_host(l) : -EAGAIN;
+	return host_listens(l) ? accept_host(l) : -EAGAIN;
 }
 
 static void on_patience(struct deadline *d)
@@ -98,7 +104,7 @@ static void on_patience(struct deadline *d)
 static void listener_want(struct stream *s, unsigned events)
 {
 	struct listener *l = (struct listener *)s;
-	if (l->fd >= 0 && !interest_set(&l->interest, s->guest, l->fd, events))
+	if (host_listens(l) && !interest_set(&l->interest, s->guest, l->host->fd, events))
 		stream_fail(s, -ENOMEM);
 }
 
@@ -171,12 +177,11 @@ struct stream *listener_new(struct guest *g, uint16_t port)
 	if (!l)
 		return NULL;
 	l->port = port;
-	l->fd = -1;
 	l->last = &l->first;
 	l->interest.ready = listener_ready;
 	for (size_t i = 0; i < g->spec.nports; i++) {
 		if (g->ports[i].guest == port)
-			l->fd = g->ports[i].fd;
+			l->host = &g->ports[i];
 	}
 	return &l->stream;
 }
@@ -186,13 +191,25 @@ uint16_t listener_port(const struct stream *s)
 	return ((const struct listener *)s)->port;
 }
 
-int listener_push(struct stream *s, int fd, struct pipe *p)
+/* What a socket must have before its bytes are the guest's: a descriptor, and the greeting sent. */
+static int welcome(struct guest *g, int fd, const char *greeting)
+{
+	if (descriptors_take(g, 1))
+		return -EAGAIN;
+	if (!greeting || send(fd, greeting, strlen(greeting), MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)strlen(greeting))
+		return 0;
+	descriptors_give(g, 1);
+	return -EPIPE;
+}
+
+int listener_push(struct stream *s, int fd, const char *greeting, struct pipe *p)
 {
 	struct listener *l = (struct listener *)s;
 	struct arrival *a = l->waiting < WAITING_MOST ? malloc(sizeof *a) : NULL;
-	if (!a || (!p && descriptors_take(s->guest, 1))) {
+	int r = !a ? -EAGAIN : p ? 0 : welcome(s->guest, fd, greeting);
+	if (r) {
 		free(a);
-		return -ECONNREFUSED;
+		return r;
 	}
 	*a = (struct arrival){NULL, fd, p};
 	*l->last = a;

@@ -319,7 +319,7 @@ static void arrive(struct guest *g, struct pipe *p)
 	p->state = PIPE_CONNECTED; /* before the listener may accept it and write */
 	pthread_mutex_unlock(&p->lock);
 	if (taken)
-		taken = !listener_push(listener, -1, p);
+		taken = !listener_push(listener, -1, NULL, p);
 	decide(p, taken);
 }
 

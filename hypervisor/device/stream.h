@@ -88,8 +88,9 @@ extern const struct stream_kind listener_kind;
 uint16_t listener_port(const struct stream *s);
 /* The guest's listener on a port; NULL. */
 struct stream *listener_find(struct guest *g, uint16_t port);
-/* A connection arrives from within the process: a socket, or the far end of a pipe. -ECONNREFUSED: too many wait. */
-int listener_push(struct stream *s, int fd, struct pipe *p);
+/* A connection arrives from within the process: a socket, which is sent `greeting` first (NULL: nothing), or the far end of a pipe.
+ * -EAGAIN: too many wait, or there is no memory or no descriptor for it. -EPIPE and the like: it has gone. */
+int listener_push(struct stream *s, int fd, const char *greeting, struct pipe *p);
 /* A pipe whose far end nobody took. */
 void pipe_refuse(struct pipe *p);
 

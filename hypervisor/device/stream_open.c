@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "device/host_ports.h"
 #include "device/stream.h"
 #include "guest/guest.h"
-#include "guest/ports.h"
 
 /* ---- Connecting ---- */
 
@@ -54,16 +54,8 @@ int32_t stream_connect(struct guest *g, const struct cassin_sqe *sqe)
 	s->kind->want(s, STREAM_WRITABLE);
 	return OP_PENDING;
 }
-/* The host's ports of this one listen again, if they refused. One whose path somebody else has by now goes on refusing. */
-static void open_ports(struct guest *g, uint16_t port)
-{
-	uint64_t refusing = atomic_load(&g->refusing);
-	for (size_t i = 0; refusing && i < g->spec.nports; i++) {
-		uint64_t bit = UINT64_C(1) << i;
-		if (refusing & bit && g->spec.ports[i].guest == port && !port_listen(&g->ports[i], &g->spec.ports[i]))
-			atomic_fetch_and(&g->refusing, ~bit);
-	}
-}
+
+/* ---- Listening ---- */
 
 int32_t stream_listen(struct guest *g, const struct cassin_sqe *sqe)
 {
@@ -71,13 +63,14 @@ int32_t stream_listen(struct guest *g, const struct cassin_sqe *sqe)
 		return -EINVAL;
 	if (listener_find(g, (uint16_t)sqe->offset))
 		return -EADDRINUSE;
-	open_ports(g, (uint16_t)sqe->offset);
 	struct stream *s = listener_new(g, (uint16_t)sqe->offset);
 	if (!s)
 		return -ENOMEM;
 	int32_t r = stream_add(g, s, &listener_kind);
 	if (r < 0)
 		listener_kind.close(s);
+	else
+		host_port_follow(g, (uint16_t)sqe->offset);
 	return r;
 }
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/container.h"
+#include "device/host_ports.h"
 #include "device/stream.h"
 #include "guest/guest.h"
 
@@ -155,11 +156,23 @@ int32_t stream_shutdown(struct guest *g, const struct cassin_sqe *sqe)
 	return stream_queue(s, &s->senders, sqe) ? OP_PENDING : -ENOMEM;
 }
 
+/* The guest listens there no longer; nor does the host. */
+static void listener_end(struct guest *g, struct stream *s)
+{
+	uint16_t port = listener_port(s);
+	stream_remove(s);
+	host_port_follow(g, port);
+}
+
 int32_t stream_close(struct guest *g, const struct cassin_sqe *sqe)
 {
 	struct stream *s = stream_lookup(g, sqe);
 	if (!s)
 		return -EBADF;
+	if (s->kind->accept) {
+		listener_end(g, s);
+		return 0;
+	}
 	if (!s->senders.first) {
 		stream_remove(s);
 		return 0;

@@ -10,9 +10,9 @@
 #include "base/container.h"
 #include "base/index.h"
 #include "base/numbers.h"
+#include "device/host_ports.h"
 #include "device/stream.h"
 #include "guest/guest.h"
-#include "guest/ports.h"
 #include "guest/template.h"
 
 #define TABLE_FIRST 8u
@@ -229,10 +229,12 @@ bool streams_stopped(const struct guest *g)
 	return g->streams && g->streams->stopped;
 }
 
-int streams_adopt(struct guest *g, uint16_t guest_port, int fd)
+int streams_adopt(struct guest *g, uint16_t guest_port, int fd, const char *greeting)
 {
 	struct stream *s = listener_find(g, guest_port);
-	return s && !streams_stopped(g) ? listener_push(s, fd, NULL) : -ECONNREFUSED;
+	if (!port_hopeful(g, guest_port))
+		return -ECONNREFUSED;
+	return s ? listener_push(s, fd, greeting, NULL) : -EAGAIN;
 }
 
 void streams_end(struct guest *g)
@@ -286,7 +288,7 @@ static void arrive(struct guest *g)
 	}
 }
 
-static void stop(struct guest *g)
+static void stop_accepting(struct guest *g)
 {
 	struct streams *t = g->streams;
 	if (!t)
@@ -294,20 +296,18 @@ static void stop(struct guest *g)
 	t->stopped = true;
 	for (uint32_t i = 0; i < t->size; i++) {
 		struct stream *s = t->at[i];
-		while (s && s->kind->accept && s->receivers.first)
+		if (!s || !s->kind->accept)
+			continue;
+		while (s->receivers.first)
 			stream_finish(s->receivers.first, -ECANCELED);
+		s->kind->detach(s); /* its port of the host may be closed */
 	}
 }
 
-/* A port of the host on which the guest does not listen refuses, until it does. */
-static void settled(struct guest *g)
+static void stop(struct guest *g)
 {
-	for (size_t i = 0; g->ports && i < g->spec.nports; i++) {
-		if (listener_find(g, g->spec.ports[i].guest))
-			continue;
-		port_refuse(&g->ports[i]);
-		atomic_fetch_or(&g->refusing, UINT64_C(1) << i);
-	}
+	stop_accepting(g);
+	host_ports_follow(g);
 }
 
 static const struct device_operation operations[] = {
@@ -323,5 +323,5 @@ const struct device streams_device = {
 	.leave = leave,
 	.arrive = arrive,
 	.stop = stop,
-	.settled = settled,
+	.settled = host_ports_follow,
 };

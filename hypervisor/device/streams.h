@@ -18,8 +18,9 @@ void streams_end(struct guest *g);
 struct frozen_listener;
 /* The listeners of a guest, for a template; malloc'd. -EBUSY: a connection is open. -ENOMEM. */
 int streams_freeze(struct guest *g, struct frozen_listener **out, size_t *n);
-/* A connected socket arrives for `port` (from the gateway). Takes fd over. 0, -ECONNREFUSED: not listening there
- * (fd stays the caller's then). */
-int streams_adopt(struct guest *g, uint16_t guest_port, int fd);
+/* A connected socket arrives for a port of the guest (from the gateway), and is sent `greeting` (NULL: nothing) before any of the guest's
+ * bytes. Takes fd over. -ECONNREFUSED: it does not listen there, -EAGAIN: it may come to, or others wait before it; -EPIPE: the client
+ * has gone. fd stays the caller's then. */
+int streams_adopt(struct guest *g, uint16_t guest_port, int fd, const char *greeting);
 
 #endif

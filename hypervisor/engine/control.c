@@ -15,7 +15,6 @@
 #include "engine/engine.h"
 #include "guest/device.h"
 #include "guest/guest.h"
-#include "guest/ports.h"
 #include "guest/template.h"
 #include "image/files.h"
 #include "run/debug.h"
@@ -189,6 +188,7 @@ struct control_call {
 	struct waiting_call wait;
 	int fd;
 	uint16_t port;
+	const char *greeting;
 	bool forget;
 	struct cassin_error_text error;
 };
@@ -203,7 +203,7 @@ static void end_wait(struct guest *g)
 	pthread_mutex_unlock(&e->lock);
 	if (!waiting)
 		return;
-	ports_refuse(g->ports, g->spec.nports);
+	guest_ports_refuse(g);
 	pthread_mutex_lock(&e->lock);
 	g->record.state = CASSIN_GUEST_KILLED;
 	engine_changed_locked(e, g);
@@ -399,49 +399,34 @@ long cassin_engine_guest_input(struct cassin_engine *e, uint64_t id, const char 
 static void on_connect(struct guest *g, struct guest_call *c)
 {
 	struct control_call *w = (struct control_call *)c;
-	ask_answer(&w->wait, g->run == RUN_NONE ? -ENOTCONN : streams_adopt(g, w->port, w->fd));
+	int r;
+	if (g->run == RUN_NONE)
+		r = g->timer_on ? -EAGAIN : -ECONNREFUSED; /* another incarnation is to come, or not */
+	else
+		r = streams_adopt(g, w->port, w->fd, w->greeting);
+	ask_answer(&w->wait, r);
 }
 
-/* Whether a guest that refuses now may still come to listen. */
-static bool may_listen_soon(struct cassin_engine *e, uint64_t id)
-{
-	struct cassin_guest_status s;
-	if (cassin_engine_guest_status(e, id, &s))
-		return false;
-	return s.state == CASSIN_GUEST_WAITING || s.state == CASSIN_GUEST_STARTING ||
-	       (s.state == CASSIN_GUEST_RUNNING && !s.ready);
-}
-
-int cassin_engine_guest_offer(struct cassin_engine *e, uint64_t id, uint16_t port, int fd)
+int cassin_engine_guest_offer(struct cassin_engine *e, uint64_t id, uint16_t port, int fd, const char *greeting)
 {
 	struct guest *g = engine_guest_get(e, id);
-	if (!g) {
-		close(fd);
+	if (!g)
 		return -ENOENT;
-	}
-	bool soon = may_listen_soon(e, id);
-	struct control_call w = {.fd = fd, .port = port};
+	struct control_call w = {.fd = fd, .port = port, .greeting = greeting};
 	int r = ask(e, g, &w.wait, on_connect);
 	guest_put(g);
-	if (r == -ENOTCONN)
-		r = -ECONNREFUSED;
-	if (r && soon)
-		return -EAGAIN;
-	if (r)
-		close(fd);
 	return r;
 }
 
 int cassin_engine_guest_connect(struct cassin_engine *e, uint64_t id, uint16_t port, int fd)
 {
 	uint64_t end = monotonic_ns() + CONNECT_PATIENCE_NS;
-	int r = cassin_engine_guest_offer(e, id, port, fd);
+	int r = cassin_engine_guest_offer(e, id, port, fd, NULL);
 	while (r == -EAGAIN && monotonic_ns() <= end) {
 		usleep(CONNECT_RETRY_US);
-		r = cassin_engine_guest_offer(e, id, port, fd);
+		r = cassin_engine_guest_offer(e, id, port, fd, NULL);
 	}
-	if (r != -EAGAIN)
-		return r;
-	close(fd);
-	return -ECONNREFUSED;
+	if (r)
+		close(fd);
+	return r == -EAGAIN ? -ECONNREFUSED : r;
 }

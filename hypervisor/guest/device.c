@@ -4,6 +4,8 @@
 #include <assert.h>
 #include <errno.h>
 
+#include "guest/guest.h"
+
 #define DEVICES_MAX 16u
 
 static const struct device *devices[DEVICES_MAX];
@@ -59,6 +61,9 @@ void devices_stop(struct guest *g)
 
 void devices_settled(struct guest *g)
 {
+	if (g->settled)
+		return;
+	g->settled = true;
 	for (unsigned i = 0; i < ndevices; i++) {
 		if (devices[i]->settled)
 			devices[i]->settled(g);

@@ -35,7 +35,7 @@ struct device {
 /* Registers *d, which lives on; once more is nothing. No two devices offer one operation. */
 void device_register(const struct device *d);
 
-/* The same for all devices. */
+/* The same for all devices. The incarnation settles once: whoever waits again is as it was. */
 void devices_end(struct guest *g);
 void devices_leave(struct guest *g);
 void devices_arrive(struct guest *g);

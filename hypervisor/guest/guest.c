@@ -83,6 +83,24 @@ void guest_ports_close(struct guest *g, struct port *ports)
 	ports_close(ports, g->spec.nports);
 }
 
+static uint64_t every_port(const struct guest *g)
+{
+	return g->spec.nports < 64 ? (UINT64_C(1) << g->spec.nports) - 1 : UINT64_MAX;
+}
+
+void guest_ports_refuse(struct guest *g)
+{
+	ports_refuse(g->ports, g->spec.nports);
+	atomic_store(&g->refusing, g->ports ? every_port(g) : 0);
+}
+
+int guest_ports_resume(struct guest *g, struct cassin_error_text *err)
+{
+	int r = ports_resume(g->ports, &g->spec, err);
+	atomic_store(&g->refusing, r ? every_port(g) : 0);
+	return r;
+}
+
 void guest_put(struct guest *g)
 {
 	if (atomic_fetch_sub(&g->refs, 1) != 1)

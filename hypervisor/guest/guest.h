@@ -145,6 +145,10 @@ struct guest {
 
 /* Binds the ports of its spec, within what descriptors guests may have. */
 int guest_ports_open(struct guest *g, struct cassin_error_text *err);
+/* Nobody is there to serve them: all of them refuse. And all listen again; -errno with the one that does not named in *err, and all
+ * refuse. The owner's thread. */
+void guest_ports_refuse(struct guest *g);
+int guest_ports_resume(struct guest *g, struct cassin_error_text *err);
 /* Closes what g->ports was, and gives the descriptors back; NULL is fine. */
 void guest_ports_close(struct guest *g, struct port *ports);
 /* Drops a reference. Any thread. */

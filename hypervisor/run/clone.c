@@ -11,6 +11,7 @@
 #include "base/time.h"
 #include "device/stream.h"
 #include "device/streams.h"
+#include "guest/device.h"
 #include "guest/guest.h"
 #include "guest/template.h"
 #include "image/files.h"
@@ -172,6 +173,8 @@ void template_resume(struct guest *g)
 		if (result != OP_PENDING && !(result >= 0 && t->ops[i].flags & CASSIN_SQE_SKIP_SUCCESS))
 			ring_post(g, t->ops[i].user_data, result);
 	}
+	if (t->blocked)
+		devices_settled(g);
 	if (!t->blocked || guest_wait(g, t->wait_count, t->wake_at)) {
 		worker_enqueue(w, g, SHARE_NEW);
 	} else if (g->freezing.wanted) { /* a template of a clone that waits from the start */

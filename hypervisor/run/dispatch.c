@@ -362,10 +362,7 @@ static void block(struct worker *w, struct guest *g)
 	g->hog = false;
 	if (g->memory.booting)
 		booted(g);
-	if (!g->settled) {
-		g->settled = true;
-		devices_settled(g);
-	}
+	devices_settled(g);
 	/* What it waits for may have come while it was being put aside. */
 	if (guest_wait(g, g->wait_count, g->wait_until)) {
 		worker_enqueue(w, g, SHARE_RAN);

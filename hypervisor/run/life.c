@@ -12,7 +12,6 @@
 #include "cell/vcpu.h"
 #include "guest/device.h"
 #include "guest/guest.h"
-#include "guest/ports.h"
 #include "guest/template.h"
 #include "guest/trace.h"
 #include "run/boot.h"
@@ -37,7 +36,6 @@ int guest_begin(struct guest *g, struct cassin_error_text *err)
 					(unsigned long long)(g->host->pool->limit * PAGE_SIZE >> 20));
 	g->virtual_ns = 0;
 	g->settled = false;
-	atomic_store(&g->refusing, 0);
 	g->hog = g->stopping = g->in_call = g->submission.begun = false;
 	g->submission.done = 0;
 	g->doomed = NULL;
@@ -153,7 +151,7 @@ void guest_end(struct guest *g, enum end_kind kind, int code)
 	if (again)
 		backoff(g, w);
 	else
-		ports_refuse(g->ports, g->spec.nports);
+		guest_ports_refuse(g);
 	g->host->ended(g, &(struct guest_ending){kind, exit_code(kind, code), again, report});
 	guest_let_go(g);
 }
@@ -161,11 +159,11 @@ void guest_end(struct guest *g, enum end_kind kind, int code)
 int guest_restart_now(struct guest *g, struct cassin_error_text *err)
 {
 	console_reopen(&g->console);
-	int r = ports_resume(g->ports, &g->spec, err);
+	int r = guest_ports_resume(g, err);
 	if (!r) {
 		r = guest_begin(g, err);
 		if (r)
-			ports_refuse(g->ports, g->spec.nports);
+			guest_ports_refuse(g);
 	}
 	if (r) {
 		g->host->restart_failed(g, err->text);

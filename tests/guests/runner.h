@@ -43,8 +43,8 @@ struct test {
 
 /* The tests, by subject; each list ends with a NULL name. */
 extern const struct test tests_calls[], tests_faults[], tests_memory[], tests_processor[], tests_life[],
-	tests_streams[], tests_debug[], tests_trace[], tests_crowd[], tests_moves[], tests_park[], tests_pieces[],
-	tests_user[], tests_kernel[], tests_processes[], tests_libc[], tests_files[];
+	tests_streams[], tests_ports[], tests_debug[], tests_trace[], tests_crowd[], tests_moves[], tests_park[],
+	tests_pieces[], tests_user[], tests_kernel[], tests_processes[], tests_libc[], tests_files[];
 
 /* Common kinds: the guest ends with 0 (and its console says `says`); or crashes (and its report says so). After a
  * crash another guest must run as if nothing had been. */
@@ -102,6 +102,11 @@ void expect_says(const char *where, const char *text, const char *says);
 /* Removes all guests and expects all frames of theirs to be back. */
 void expect_balance(struct world *w);
 struct cassin_engine_stats stats_of(struct world *w);
+/* A connected socket; -errno. */
+int unix_connect(const char *path);
+int tcp_connect(uint16_t port); /* of 127.0.0.1 */
+/* A TCP port of 127.0.0.1 that is free now. */
+uint16_t tcp_free_port(void);
 uint64_t now_ns(void);
 void sleep_ms(uint64_t ms);
 

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* Streams between guests, and from the host. No network is needed: the host's end is a Unix socket. */
-#include <arpa/inet.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -182,18 +181,6 @@ static void gateway(struct world *w, const struct test *t)
 	EXPECT_IS(cassin_engine_guest_connect(w->e, 999999, 7, ends[0]), -ENOENT);
 }
 
-static int unix_connect(const char *path)
-{
-	struct sockaddr_un a = {.sun_family = AF_UNIX};
-	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
-	EXPECT(fd >= 0);
-	snprintf(a.sun_path, sizeof a.sun_path, "%s", path);
-	if (!connect(fd, (struct sockaddr *)&a, sizeof a))
-		return fd;
-	close(fd);
-	return -errno;
-}
-
 static struct cassin_guest_spec with_port(struct world *w, const char *name, const char *path)
 {
 	struct cassin_guest_spec s = spec_of(w, name, "streams", "server 2");
@@ -248,30 +235,11 @@ static void host_port(struct world *w, const struct test *t)
 	EXPECT_IS(rmdir(path), 0);
 }
 
-static int tcp_connect(uint16_t port)
-{
-	struct sockaddr_in a = {
-		.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
-	EXPECT(fd >= 0);
-	if (!connect(fd, (struct sockaddr *)&a, sizeof a))
-		return fd;
-	int error = errno;
-	close(fd);
-	return -error;
-}
-
 /* A TCP port stays bound while its guest exists, but refuses clients when nobody is there to serve them. */
 static void tcp_port(struct world *w, const struct test *t)
 {
-	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	socklen_t len = sizeof a;
-	int probe = socket(AF_INET, SOCK_STREAM, 0);
+	uint16_t port = tcp_free_port();
 	(void)t;
-	EXPECT(probe >= 0 && !bind(probe, (struct sockaddr *)&a, len) &&
-	       !getsockname(probe, (struct sockaddr *)&a, &len));
-	close(probe);
-	uint16_t port = ntohs(a.sin_port);
 	struct cassin_guest_spec s = spec_of(w, "server", "streams", "server 1");
 	struct cassin_guest_port p = {.guest = 7};
 	snprintf(p.host, sizeof p.host, "tcp:127.0.0.1:%u", port);

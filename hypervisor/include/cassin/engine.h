@@ -177,8 +177,9 @@ long cassin_engine_guest_input(struct cassin_engine *e, uint64_t id, const char 
  * failure (then it is closed). -ENOENT: no such guest, -ECONNREFUSED: it does not run or does not listen there
  * (a guest that has not booted yet gets up to 2 s). */
 int cassin_engine_guest_connect(struct cassin_engine *e, uint64_t id, uint16_t port, int fd);
-/* The same without that wait. -EAGAIN: it may come to listen soon, and fd is still the caller's. */
-int cassin_engine_guest_offer(struct cassin_engine *e, uint64_t id, uint16_t port, int fd);
+/* The same without that wait, and fd is the caller's until it succeeds. If the guest takes it, `greeting` (NULL: nothing) is sent before
+ * any of the guest's bytes. -EAGAIN: it may come to listen soon, or can take no more at the moment. -EPIPE: the client has gone. */
+int cassin_engine_guest_offer(struct cassin_engine *e, uint64_t id, uint16_t port, int fd, const char *greeting);
 
 /* The next guest whose state changed since it was last given; 0 when there is none. A guest that was removed
  * is given once more. */
