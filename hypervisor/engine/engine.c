@@ -269,6 +269,11 @@ long cassin_engine_guest_log(struct cassin_engine *e, uint64_t id, uint64_t *off
 	return n;
 }
 
+static uint64_t refusing_ports(const struct guest *g)
+{
+	return (uint64_t)__builtin_popcountll(atomic_load(&g->refusing));
+}
+
 static struct cassin_guest_counters counters_of(const struct guest *g)
 {
 	const struct guest_atomics *c = &g->count;
@@ -286,6 +291,7 @@ static struct cassin_guest_counters counters_of(const struct guest *g)
 		.frames = atomic_load(&c->frames),
 		.table_frames = atomic_load(&c->table_frames),
 		.log_lost = console_lost(&g->console),
+		.refusing_ports = refusing_ports(g),
 	};
 }
 
@@ -380,7 +386,9 @@ void cassin_engine_stats(struct cassin_engine *e, struct cassin_engine_stats *ou
 	pthread_mutex_unlock(&e->cells_lock);
 	pthread_mutex_lock(&e->lock);
 	out->guests = e->registry.count;
-	for (struct guest *g = e->registry.first; g; g = g->links.list_next)
+	for (struct guest *g = e->registry.first; g; g = g->links.list_next) {
 		out->running += g->record.state == CASSIN_GUEST_STARTING || g->record.state == CASSIN_GUEST_RUNNING;
+		out->refusing_ports += refusing_ports(g);
+	}
 	pthread_mutex_unlock(&e->lock);
 }

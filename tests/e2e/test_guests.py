@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""Guests in a daemon, one by one: ps, inspect, logs, stop, kill, restart, rm, stats, connect, restart policies."""
+"""Guests in a daemon, one by one: ps, inspect, logs, stop, kill, restart, rm, stats, restart policies."""
 
 import json
-import os
 import signal
 import subprocess
 import time
 
-from cassin_test import contains, equal, holds, http_get, one_line, receive, wait_until
+from cassin_test import contains, equal, holds, http_get, one_line, wait_until
 
 
 def spawn(daemon, name, *args, options=()):
@@ -337,116 +336,6 @@ def test_version_with_and_without_a_daemon(t):
     daemon = t.daemon()
     contains(daemon.cassin("--version", code=0).out, "cassin 0.", "cassind 0.", str(daemon.process.pid))
     contains(t.run([t.tool("cassind"), "--version"], code=0).out, "cassind 0.")
-
-
-def test_connect_reaches_a_guest_without_a_port_of_the_host(t):
-    daemon = t.daemon()
-    spawn(daemon, "web-3", t.guest("http"))
-    equal(daemon.guest("web-3")["ports"], [], "ports")
-    out = daemon.cassin("connect", "web-3", "80", input="GET /status HTTP/1.0\r\n\r\n", code=0).out
-    contains(out, "200 OK", '"name":"web-3"')
-
-
-def test_connect_carries_much_both_ways(t):
-    daemon = t.daemon()
-    spawn(daemon, "echo", t.guest("echo"))
-    data = os.urandom(3 << 20)
-    port = "7"
-    result = daemon.cassin("connect", "echo", port, input=data, code=0)
-    holds(result.out_bytes == data, f"{len(result.out_bytes)} of {len(data)} bytes came back as they were sent")
-
-
-def test_connect_says_what_is_wrong(t):
-    daemon = t.daemon()
-    sleeper(t, daemon, "deaf")
-    one_line(daemon.cassin("connect", "nobody", "80", code=1).err, "nobody")
-    equal(daemon.cassin("connect", "deaf", "80", seconds=15).out, "", "what a guest that does not listen says")
-    daemon.cassin("kill", "deaf", code=0)
-    one_line(daemon.cassin("connect", "deaf", "80", code=1).err, "deaf", "killed")
-    for port in ("0", "65536", "http", "-1", ""):
-        daemon.cassin("connect", "--", "deaf", port, code=2)
-    daemon.cassin("connect", "deaf", code=2)
-
-
-def test_the_gateway_refuses_what_is_malformed_and_slow(t):
-    daemon = t.daemon()
-    for line in (b"nothing\n", b"web eighty\n", b"web 0\n", b"web 99999\n", b"\n", b"x" * 200 + b"\n", b"nobody 80\n",
-                 b"\0\0\0\n"):
-        with daemon.connect(suffix=".gw") as connection:
-            connection.sendall(line)
-            holds(receive(connection).startswith(b"ERR "), f"{line[:20]} is refused")
-    with daemon.connect(suffix=".gw", seconds=20) as connection:
-        connection.sendall(b"web")
-        contains(receive(connection).decode(), "ERR ", "within 5 s")
-
-
-def test_clients_of_a_guest_that_never_boots_hold_up_no_others(t):
-    daemon = t.daemon("--workers", 1)
-    daemon.cassin("spawn", "--name", "slow", "--cpu-max", "1000 1000000", "--timeout", "0", t.guest("hog"), "spin", code=0)
-    daemon.cassin("spawn", "--name", "echo", t.guest("echo"), code=0)
-    early = [daemon.connect(suffix=".gw") for _ in range(300)]
-    for connection in early:
-        connection.sendall(b"slow 80\n")
-    equal(daemon.cassin("connect", "echo", "7", input="hello\n", code=0).out, "hello\n", "an echo")
-    ended = 0
-    for connection in early:
-        connection.setblocking(False)
-        try:
-            ended += not connection.recv(3) or not connection.recv(1)
-        except BlockingIOError:
-            pass
-    holds(ended < 150, f"the echo came before the others' time was over, of whom {ended} have ended")
-    for connection in early:
-        connection.setblocking(True)
-        connection.settimeout(60)
-        while connection.recv(100):
-            pass
-        connection.close()
-
-
-def test_the_gateway_serves_many_at_once(t):
-    daemon = t.daemon()
-    spawn(daemon, "web", t.guest("http"))
-    connections = [daemon.connect(suffix=".gw") for _ in range(100)]
-    for connection in connections:
-        connection.sendall(b"web 80\nGET /status HTTP/1.0\r\n\r\n")
-    for connection in connections:
-        answer = receive(connection)
-        holds(answer.startswith(b"OK\nHTTP/1."), f"answer: {answer[:100]}")
-        contains(answer.decode(), '"name":"web"')
-        connection.close()
-
-
-def test_guests_reach_each_other_by_name(t):
-    daemon = t.daemon()
-    spawn(daemon, "web", t.guest("http"))
-    caller = t.compile("caller", r"""
-static int32_t perform(uint8_t op, int32_t handle, const void *addr, uint32_t len)
-{
-	struct cassin_sqe sqe = {.op = op, .handle = handle, .addr = (uint64_t)addr, .len = len};
-	return cassin_do(&sqe);
-}
-int main(int argc, char **argv)
-{
-	static const char ask[] = "GET /status HTTP/1.0\r\n\r\n";
-	static char text[2048];
-	const char *to = argc > 1 ? argv[1] : "web:80";
-	int32_t n, stream = perform(CASSIN_OP_CONNECT, 0, to, (uint32_t)strlen(to));
-	if (stream < 0) {
-		cassin_print("connect: %d\n", stream);
-		return 1;
-	}
-	perform(CASSIN_OP_SEND, stream, ask, sizeof ask - 1);
-	while ((n = perform(CASSIN_OP_RECV, stream, text, sizeof text)) > 0)
-		cassin_write(text, (size_t)n);
-	return 0;
-}""")
-    spawn(daemon, "caller", caller)
-    daemon.await_state("caller", "exited")
-    contains(daemon.cassin("logs", "caller", code=0).out, "200 OK", '"name":"web"')
-    # Of another domain it has no such name.
-    daemon.cassin("spawn", "--name", "stranger", "--domain", "other", caller)
-    equal(daemon.await_state("stranger", "exited")["exit_code"], 1, "the stranger's exit code")
 
 
 def test_domains_never_share_a_cell(t):

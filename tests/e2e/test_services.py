@@ -7,7 +7,7 @@ import socket
 import subprocess
 import time
 
-from cassin_test import Failed, contains, equal, have, holds, http_get, parse_answer, receive, wait_until
+from cassin_test import Failed, contains, equal, have, holds, http_get, one_line, parse_answer, receive, wait_until
 
 
 def serve(t, daemon, image, guest_port, *args, name=None, options=()):
@@ -352,8 +352,47 @@ int main(void)
             pass
     holds(not os.path.exists(local), "the Unix socket is not there")
     contains(daemon.cassin("ps", code=0).out, f"127.0.0.1:{never}->8080 (refuses)", f"127.0.0.1:{later}->81 (refuses)")
+    contains(daemon.cassin("inspect", "http", code=0).out, f"tcp:127.0.0.1:{never}->8080, refuses: the guest does not listen there")
+    table = daemon.cassin("stats", "http", "later", code=0).out.splitlines()
+    equal([line.split()[-1] for line in table], ["REFUSING", "2", "1"], "the last column")
+    holds(re.search(r"^refusing_ports +3$", daemon.cassin("stats", code=0).out, re.MULTILINE), "the sum")
+    metrics = daemon.request("GET", "/metrics?per_guest=1", status=200).text
+    contains(metrics, "\ncassin_refusing_ports 3\n", 'cassin_guest_refusing_ports{guest="http",domain="default"} 2\n')
     wait_until(lambda: not daemon.guest("later")["ports"][0]["refuses"], "it listens")
     with socket.create_connection(("127.0.0.1", later), timeout=20) as connection:
         connection.sendall(b"?")
         equal(connection.recv(10), b"late\n", "what it says")
     holds("refuses" not in daemon.cassin("ps", "later", code=0).out, "it does not refuse any more")
+
+
+def test_a_listener_that_was_closed_refuses_curl_and_connect(t):
+    """Who waited is told at once, and who comes; a new listener serves."""
+    path = t.compile("closes", """
+static int32_t perform(uint8_t op, int32_t handle, uint64_t offset)
+{
+	struct cassin_sqe sqe = {.op = op, .handle = handle, .offset = offset};
+	return cassin_do(&sqe);
+}
+int main(void)
+{
+	char byte;
+	int32_t listener = perform(CASSIN_OP_LISTEN, 0, 80);
+	cassin_print("listens\\n");
+	perform(CASSIN_OP_CLOSE, perform(CASSIN_OP_ACCEPT, listener, 0), 0);
+	perform(CASSIN_OP_CLOSE, listener, 0);
+	cassin_print("closed\\n");
+	cassin_read(&byte, 1);
+	return 0;
+}
+""")
+    daemon = t.daemon()
+    port = t.ports()
+    daemon.cassin("spawn", "--name", "g", "-p", f"{port}:80", path, code=0)
+    wait_until(lambda: "listens" in daemon.cassin("logs", "g", code=0).out, "it listens")
+    with socket.create_connection(("127.0.0.1", port), timeout=20), daemon.connect(suffix=".gw") as waits:
+        waits.sendall(b"g 80\n")
+        holds(receive(waits) in (b"OK\n", b'ERR "g" does not listen on port 80\n'), "who waited is told")
+    wait_until(lambda: "closed" in daemon.cassin("logs", "g", code=0).out, "it is closed")
+    t.run(["curl", "-sS", "-m", "20", f"http://127.0.0.1:{port}/"], code=7)
+    one_line(daemon.cassin("connect", "g", "80", code=1).err, '"g" does not listen on port 80')
+    contains(daemon.cassin("ps", code=0).out, "(refuses)")

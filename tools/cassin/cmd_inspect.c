@@ -71,6 +71,20 @@ static void print_account(const json_t *account)
 	}
 }
 
+static void print_ports(const json_t *guest)
+{
+	size_t i;
+	json_t *port;
+	json_array_foreach (json_object_get(guest, "ports"), i, port) {
+		char text[256];
+		snprintf(text, sizeof text, "%s->%u%s", answer_text(port, "host"),
+			 (unsigned)answer_number(port, "guest"),
+			 json_is_true(json_object_get(port, "refuses")) ? ", refuses: the guest does not listen there"
+									: "");
+		line("port", text);
+	}
+}
+
 static void print_guest(const json_t *guest)
 {
 	char used[UNITS_MAX], quota[UNITS_MAX], text[2 * UNITS_MAX + 8];
@@ -89,6 +103,7 @@ static void print_guest(const json_t *guest)
 	bool clone = json_is_string(json_object_get(guest, "template"));
 	line(clone ? "template" : "image", answer_text(guest, clone ? "template" : "image"));
 	line("domain", answer_text(guest, "domain"));
+	print_ports(guest);
 	line_number("cell", answer_number(guest, "cell"));
 	line_number("worker", answer_number(guest, "worker"));
 	snprintf(text, sizeof text, "%s of %s", units_size(used, answer_number(guest, "used_bytes")),

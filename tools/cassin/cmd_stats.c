@@ -16,7 +16,8 @@ static const char help[] =
 	"  --json          one JSON document: the totals, or an array of guests\n"
 	"  --socket PATH   the daemon's socket\n"
 	"\n"
-	"VIRTUAL is the time a guest has spent on a CPU.\n"
+	"VIRTUAL is the time a guest has spent on a CPU; REFUSING, how many of its host's ports\n"
+	"refuse clients, as it does not listen there.\n"
 	"\n"
 	"Examples:\n"
 	"  cassin stats\n"
@@ -77,24 +78,26 @@ static void print_all(const json_t *stats)
 
 static void print_guests(const json_t *guests)
 {
-	static const char *const heads[] = {"NAME",      ">VIRTUAL", ">EXITS", ">HYPERCALLS", ">FAULTS", ">OPERATIONS",
-					    ">ACCEPTED", ">IN",      ">OUT",   ">MEMORY",     NULL};
-	static const char *const plain[] = {"exits", "hypercalls", "faults", "operations", "accepted"};
+	static const char *const heads[] = {"NAME",    ">VIRTUAL",    ">EXITS",    ">HYPERCALLS",
+					    ">FAULTS", ">OPERATIONS", ">ACCEPTED", ">IN",
+					    ">OUT",    ">MEMORY",     ">REFUSING", NULL};
+	static const char *const plain[] = {"exits",      "hypercalls", "faults",
+					    "operations", "accepted",   "refusing_ports"};
 	struct table t;
 	json_t *guest;
 	size_t i;
 	table_init(&t, heads);
 	json_array_foreach (guests, i, guest) {
 		json_t *n = json_object_get(guest, "counters");
-		char virtual[UNITS_MAX], numbers[5][24], in[UNITS_MAX], out[UNITS_MAX], memory[UNITS_MAX];
-		for (size_t k = 0; k < 5; k++)
+		char virtual[UNITS_MAX], numbers[6][24], in[UNITS_MAX], out[UNITS_MAX], memory[UNITS_MAX];
+		for (size_t k = 0; k < 6; k++)
 			snprintf(numbers[k], sizeof numbers[k], "%llu", (unsigned long long)answer_number(n, plain[k]));
-		table_row(&t, (const char *const[]){answer_text(guest, "name"),
-						    units_time(virtual, answer_number(n, "virtual_ns")), numbers[0],
-						    numbers[1], numbers[2], numbers[3], numbers[4],
-						    units_size(in, answer_number(n, "bytes_in")),
-						    units_size(out, answer_number(n, "bytes_out")),
-						    units_size(memory, answer_number(guest, "used_bytes"))});
+		table_row(&t, (const char *const[]){
+				      answer_text(guest, "name"), units_time(virtual, answer_number(n, "virtual_ns")),
+				      numbers[0], numbers[1], numbers[2], numbers[3], numbers[4],
+				      units_size(in, answer_number(n, "bytes_in")),
+				      units_size(out, answer_number(n, "bytes_out")),
+				      units_size(memory, answer_number(guest, "used_bytes")), numbers[5]});
 	}
 	table_print(&t);
 }

@@ -15,7 +15,7 @@
 #define PAUSE_MS 100  /* when the host has no more descriptors */
 #define EARLY_MS 5    /* between two looks at those whose guest does not listen yet, */
 #define EARLY_MOST 8u /* and so many of them are offered again at a look */
-#define EARLY_NS UINT64_C(2000000000)
+#define EARLY_S 10    /* that a guest has for it */
 
 struct gateway {
 	uv_poll_t poll;
@@ -24,7 +24,7 @@ struct gateway {
 	int fd;
 	unsigned nclients;
 	struct client *clients;            /* whose line has not come */
-	struct client *early, **early_end; /* whose guest has not booted; in turns */
+	struct client *early, **early_end; /* whose guest has not booted, or has a full queue; in turns */
 	bool stopping;
 };
 
@@ -41,9 +41,8 @@ struct client {
 	size_t len;
 	uint64_t id;
 	uint16_t port;
-	bool debugs; /* the line asks for the guest's debugger */
-	bool greeted;
-	uint64_t until; /* when it has waited long enough for its guest to listen */
+	bool debugs;    /* the line asks for the guest's debugger */
+	uint64_t until; /* when it has waited long enough for its guest to take it */
 	int result;
 };
 
@@ -58,20 +57,56 @@ static void client_free(struct client *c)
 	free(c);
 }
 
+static void answer_error(struct client *c, const char *format, va_list args)
+{
+	char text[256] = "ERR ";
+	int len = vsnprintf(text + 4, sizeof text - 5, format, args);
+	text[4 + len] = '\n';
+	send(c->fd, text, 5 + (size_t)len, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
 /* ---- The hand-over ---- */
 
-/* OK goes out first: once the guest has the socket its own bytes may follow at once. */
+/* Whoever takes the socket sends OK: the guest's own bytes may follow at once. */
 static void hand_over(struct job *work)
 {
 	struct client *c = work->data;
-	if (!c->greeted && send(c->fd, "OK\n", 3, MSG_NOSIGNAL) != 3) {
-		c->result = -EPIPE;
-		return;
-	}
-	c->greeted = true;
-	c->result = cassin_engine_guest_offer(c->gateway->daemon->engine, c->id, c->port, c->fd);
-	if (c->result != -EAGAIN)
+	c->result = cassin_engine_guest_offer(c->gateway->daemon->engine, c->id, c->port, c->fd, "OK\n");
+	if (c->result == 0)
 		c->fd = -1;
+}
+
+static void answer(struct client *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static void answer(struct client *c, const char *format, ...)
+{
+	va_list args;
+	va_start(args, format);
+	answer_error(c, format, args);
+	va_end(args);
+}
+
+static bool runs(enum cassin_guest_state state)
+{
+	return state == CASSIN_GUEST_STARTING || state == CASSIN_GUEST_RUNNING;
+}
+
+/* The guest has not taken it. */
+static void explain(struct client *c)
+{
+	struct cassin_guest_status s;
+	if (c->result == -EPIPE)
+		return;
+	if (cassin_engine_guest_status(c->gateway->daemon->engine, c->id, &s) < 0)
+		answer(c, "no guest is named \"%s\"", c->line);
+	else if (!runs(s.state))
+		answer(c, "\"%s\" does not run: %s", s.name, cassin_guest_state_name(s.state));
+	else if (c->result == -ECONNREFUSED)
+		answer(c, "\"%s\" does not listen on port %u", s.name, c->port);
+	else if (c->result == -EAGAIN)
+		answer(c, "\"%s\" has taken no connection on port %u for %d s", s.name, c->port, EARLY_S);
+	else
+		answer(c, "\"%s\": %s", s.name, strerror(-c->result));
 }
 
 static void handed_over(struct job *work)
@@ -88,6 +123,8 @@ static void handed_over(struct job *work)
 	}
 	if (c->result == 0)
 		g->daemon->gateway_connects++;
+	else
+		explain(c);
 	client_free(c);
 }
 
@@ -140,22 +177,14 @@ static void client_refuse(struct client *c, const char *format, ...) __attribute
 
 static void client_refuse(struct client *c, const char *format, ...)
 {
-	char text[256] = "ERR ";
 	va_list args;
 	va_start(args, format);
-	int len = vsnprintf(text + 4, sizeof text - 5, format, args);
+	answer_error(c, format, args);
 	va_end(args);
-	text[4 + len] = '\n';
-	send(c->fd, text, 5 + (size_t)len, MSG_NOSIGNAL | MSG_DONTWAIT);
 	client_leave(c);
 }
 
 /* ---- The line ---- */
-
-static bool runs(enum cassin_guest_state state)
-{
-	return state == CASSIN_GUEST_STARTING || state == CASSIN_GUEST_RUNNING;
-}
 
 static void line_complete(struct client *c)
 {
@@ -177,14 +206,14 @@ static void line_complete(struct client *c)
 		client_refuse(c, "no guest is named \"%s\"", c->line);
 		return;
 	}
-	if (!runs(s.state)) {
+	if (!runs(s.state) && (debugs || s.state != CASSIN_GUEST_WAITING)) { /* who is started again may listen again */
 		client_refuse(c, "\"%s\" does not run: %s", s.name, cassin_guest_state_name(s.state));
 		return;
 	}
 	c->port = (uint16_t)port;
 	c->debugs = debugs;
 	c->complete = true;
-	c->until = daemon_now() + EARLY_NS;
+	c->until = daemon_now() + EARLY_S * UINT64_C(1000000000);
 	client_leave(c);
 }
 

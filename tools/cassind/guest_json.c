@@ -27,6 +27,7 @@ const struct figure guest_figures[] = {
 	GAUGE(frames, "4 KiB frames touched"),
 	GAUGE(table_frames, "4 KiB frames of page tables"),
 	COUNTER(log_lost, "Console bytes that were overwritten unread"),
+	GAUGE(refusing_ports, "Ports of the host that refuse, as the guest does not listen there"),
 };
 const size_t guest_figures_count = sizeof guest_figures / sizeof *guest_figures;
 
@@ -55,6 +56,7 @@ const struct figure engine_figures[] = {
 	GAUGE(quarantined_frames, "Freed page-table frames that await a flush"),
 	GAUGE(descriptors, "Descriptors open for ports and connections of guests"),
 	GAUGE(descriptors_most, "How many of those there may be"),
+	GAUGE(refusing_ports, "Ports of the host that refuse, as their guests do not listen there"),
 	COUNTER(spawns, "Guests spawned"),
 	COUNTER(ends, "Ends of guests"),
 	COUNTER(crashes, "Crashes of guests"),

@@ -69,9 +69,10 @@ struct cassin_guest_counters {
 	uint64_t accepted;   /* connections */
 	uint64_t bytes_in;   /* stream payload received */
 	uint64_t bytes_out;
-	uint64_t frames;       /* 4 KiB frames of its own: touched memory */
-	uint64_t table_frames; /* page tables */
-	uint64_t log_lost;     /* console bytes that did not fit the ring */
+	uint64_t frames;         /* 4 KiB frames of its own: touched memory */
+	uint64_t table_frames;   /* page tables */
+	uint64_t log_lost;       /* console bytes that did not fit the ring */
+	uint64_t refusing_ports; /* of its spec, now: it does not listen there */
 };
 
 /* Memory of the host, in bytes, by what it is used for. */
@@ -99,17 +100,18 @@ struct cassin_guest_status {
 	bool ready;    /* it made the ready call, blocked for the first time, or has computed for 100 ms */
 	int exit_code; /* of the last end: exit code & 0xff; 128 + 6 for a crash, 128 + 9 when killed */
 	unsigned restarts;
-	bool parked;                           /* its memory is folded up until something comes for it */
-	bool debugged, stopped;                /* a debugger is attached to it; and has stopped it */
-	bool traced;                           /* somebody reads its trace */
-	uint64_t refusing;                     /* a bit for each port of its spec on which it does not listen */
-	unsigned cell;                         /* number of its cell */
-	unsigned worker;                       /* where it is now */
-	uint64_t memory_bytes;                 /* quota */
-	uint64_t started_ns;                   /* CLOCK_REALTIME of the last start */
-	uint64_t uptime_ns;                    /* of this incarnation; 0 once it has ended */
-	struct cassin_guest_counters counters; /* over all incarnations; frames are the present ones */
-	struct cassin_memory_account memory;   /* its part of it */
+	bool parked;            /* its memory is folded up until something comes for it */
+	bool debugged, stopped; /* a debugger is attached to it; and has stopped it */
+	bool traced;            /* somebody reads its trace */
+	uint64_t refusing;      /* a bit for each port of its spec on which it does not listen */
+	unsigned cell;          /* number of its cell */
+	unsigned worker;        /* where it is now */
+	uint64_t memory_bytes;  /* quota */
+	uint64_t started_ns;    /* CLOCK_REALTIME of the last start */
+	uint64_t uptime_ns;     /* of this incarnation; 0 once it has ended */
+	struct cassin_guest_counters
+		counters;                    /* over all incarnations; frames and refusing ports are the present ones */
+	struct cassin_memory_account memory; /* its part of it */
 };
 
 /* Spawns a guest. The engine copies what it needs of *spec. All errors are found here: the name is taken
@@ -196,6 +198,7 @@ struct cassin_engine_stats {
 	uint64_t committed_frames;              /* that guests and cells could need together, each at its most */
 	uint64_t image_frames;                  /* of those, shared image pages */
 	uint64_t quarantined_frames;            /* freed page tables that await a cell flush */
+	uint64_t refusing_ports;                /* of the host, as their guests do not listen there */
 	uint64_t descriptors, descriptors_most; /* open for ports and connections of guests, and how many may be */
 	uint64_t spawns, ends, crashes, restarts;
 	uint64_t exits, hypercalls, switches, preemptions, commits, flushes, moves;
