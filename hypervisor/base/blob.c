@@ -12,6 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <cassin/open_file.h>
+
 #define READ_TRIES 3
 #define SETTLE_NAPS 4
 #define SETTLE_NS 5000000 /* longer than a tick of most kernels; four are longer than that of any */
@@ -47,17 +49,13 @@ struct cassin_blob *blob_get_free(struct cassin_blob *b)
 
 /* ---- Files ---- */
 
+/* Fewer bytes than there were: it has shrunk since. */
 static int read_whole(int fd, struct cassin_blob *b)
 {
-	for (size_t at = 0; at < b->size;) {
-		ssize_t n = read(fd, b->bytes + at, b->size - at);
-		if (n < 0 && errno != EINTR)
-			return -errno;
-		if (n == 0)
-			b->size = at; /* it has shrunk since */
-		if (n > 0)
-			at += (size_t)n;
-	}
+	ssize_t n = cassin_read_whole(fd, b->bytes, b->size);
+	if (n < 0)
+		return (int)n;
+	b->size = (size_t)n;
 	return 0;
 }
 
@@ -105,10 +103,8 @@ static void let_settle(const struct stat *st)
 	}
 }
 
-static int check_status(const struct stat *st, const char *path, uint64_t most, struct cassin_error_text *err)
+static int check_size(const struct stat *st, const char *path, uint64_t most, struct cassin_error_text *err)
 {
-	if (!S_ISREG(st->st_mode))
-		return cassin_error_set(err, -EISDIR, "%s: not a regular file", path);
 	if ((uint64_t)st->st_size > most)
 		return cassin_error_set(err, -EFBIG, "%s: %lld bytes: larger than %llu MiB", path,
 					(long long)st->st_size, (unsigned long long)(most >> 20));
@@ -122,7 +118,7 @@ static int read_open(int fd, struct cassin_blob **out, const char *path, uint64_
 	struct stat st, after;
 	if (fstat(fd, &st))
 		return cassin_error_set(err, -errno, "%s: %s", path, strerror(errno));
-	int r = check_status(&st, path, most, err);
+	int r = check_size(&st, path, most, err);
 	if (r)
 		return r;
 	let_settle(&st);
@@ -149,9 +145,9 @@ int blob_read(struct cassin_blob **out, const char *path, uint64_t most, struct 
 	      struct cassin_error_text *err)
 {
 	for (int i = 0; i < READ_TRIES; i++) {
-		int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+		int fd = cassin_file_open(AT_FDCWD, path, O_RDONLY, path, err);
 		if (fd < 0)
-			return cassin_error_set(err, -errno, "%s: %s", path, strerror(errno));
+			return fd;
 		int r = read_open(fd, out, path, most, id, err);
 		close(fd);
 		if (r != -EBUSY)

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include <cassin/open_file.h>
 #include <cassin/own_file.h>
 
 #include <errno.h>
@@ -50,25 +51,6 @@ int cassin_own_file_remove(struct cassin_own_file *o, const char *path)
 	return unlink(path) ? -errno : 0;
 }
 
-static const char *kind_of(mode_t mode)
-{
-	switch (mode & S_IFMT) {
-	case S_IFREG:
-		return "a file";
-	case S_IFDIR:
-		return "a folder";
-	case S_IFLNK:
-		return "a symbolic link";
-	case S_IFIFO:
-		return "a FIFO";
-	case S_IFCHR:
-	case S_IFBLK:
-		return "a device";
-	default:
-		return "something";
-	}
-}
-
 /* Whether nobody has the socket any more: 0, or -errno. A datagram socket asks: to whoever listens there that is the wrong type,
  * and no connection. */
 static int ask_whether_dead(const struct sockaddr_un *address)
@@ -88,7 +70,7 @@ static int clear_dead(const struct sockaddr_un *address, struct cassin_error_tex
 		return errno == ENOENT ? 0 : cassin_error_set(err, -errno, "cannot look at it: %s", strerror(errno));
 	if (!S_ISSOCK(st.st_mode))
 		return cassin_error_set(err, -EEXIST, "%s is there already and no socket; it stays",
-					kind_of(st.st_mode));
+					cassin_file_kind(st.st_mode));
 	int r = ask_whether_dead(address);
 	if (r == -EADDRINUSE)
 		return cassin_error_set(err, r, "already in use by another process");

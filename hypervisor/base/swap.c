@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cassin/open_file.h>
+
 #define UNIT 512u
 
 static const char mark[] = "cassin swap\n"; /* the first unit: so that no other file is ever overwritten */
@@ -24,8 +26,8 @@ static int claim(struct swap *s, struct cassin_error_text *err)
 {
 	char found[sizeof mark - 1];
 	struct stat st;
-	if (fstat(s->fd, &st) || !S_ISREG(st.st_mode))
-		return cassin_error_set(err, -EINVAL, "%s: the swap file must be a regular file", s->path);
+	if (fstat(s->fd, &st))
+		return cassin_error_set(err, -errno, "%s: %s", s->path, strerror(errno));
 	if (flock(s->fd, LOCK_EX | LOCK_NB))
 		return cassin_error_set(err, -EBUSY, "%s: another process has this swap file", s->path);
 	if (st.st_size &&
@@ -49,9 +51,9 @@ int swap_open(struct swap *s, const char *path, uint64_t bytes, struct cassin_er
 		return cassin_error_set(err, r, "%s: cannot be a swap file of %llu bytes: %s", path,
 					(unsigned long long)bytes,
 					r == -EINVAL ? "at least 1 KiB, less than 2 TiB" : strerror(-r));
-	s->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	s->fd = cassin_file_open(AT_FDCWD, path, O_RDWR | O_CREAT | O_NOFOLLOW, path, err);
 	if (s->fd < 0)
-		return cassin_error_set(err, -errno, "%s: cannot open the swap file: %s", path, strerror(errno));
+		return s->fd;
 	r = claim(s, err);
 	if (!r)
 		r = cassin_own_file_note(&s->file, s->fd);

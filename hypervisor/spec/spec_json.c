@@ -7,6 +7,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+#include <cassin/open_file.h>
 
 #include "spec/spec_files.h"
 #include "spec/spec_reader.h"
@@ -304,26 +307,18 @@ int cassin_spec_parse(struct cassin_guest_spec *s, const char *json, size_t len,
 
 /* ---- Files ---- */
 
-static int read_file(const char *path, char **text, size_t *len, struct cassin_error_text *err)
+static int read_file(int fd, const char *path, char **text, size_t *len, struct cassin_error_text *err)
 {
-	int result = 0;
-	FILE *in = fopen(path, "re");
-	if (!in)
-		return cassin_error_set(err, -errno, "%s: cannot be opened: %s", path, strerror(errno));
 	*text = malloc(FILE_BYTES_MAX + 1);
-	if (!*text) {
-		fclose(in);
+	if (!*text)
 		return cassin_error_set(err, -ENOMEM, "%s: no memory", path);
-	}
-	errno = 0;
-	*len = fread(*text, 1, FILE_BYTES_MAX + 1, in);
-	if (ferror(in)) {
-		int code = errno ? -errno : -EIO;
-		result = cassin_error_set(err, code, "%s: cannot be read: %s", path, strerror(-code));
-	} else if (*len > FILE_BYTES_MAX) {
+	ssize_t n = cassin_read_whole(fd, *text, FILE_BYTES_MAX + 1);
+	int result = 0;
+	if (n < 0)
+		result = cassin_error_set(err, (int)n, "%s: cannot be read: %s", path, strerror((int)-n));
+	else if (n > (ssize_t)FILE_BYTES_MAX)
 		result = cassin_error_set(err, -EINVAL, "%s: is longer than 1 MiB", path);
-	}
-	fclose(in);
+	*len = (size_t)n;
 	if (result)
 		free(*text);
 	return result;
@@ -339,12 +334,12 @@ static int place_paths(struct cassin_guest_spec *s, const char *path)
 	return spec_files_place(s, path);
 }
 
-int cassin_spec_load(struct cassin_guest_spec *s, const char *path, struct cassin_error_text *err)
+int cassin_spec_read(struct cassin_guest_spec *s, int fd, const char *path, struct cassin_error_text *err)
 {
 	struct reader r = {.spec = s, .where = path, .err = err};
 	char *text = NULL, *before = s->image;
 	size_t len = 0;
-	int result = read_file(path, &text, &len, err);
+	int result = read_file(fd, path, &text, &len, err);
 	if (!result) {
 		s->image = NULL; /* an image from before is not relative to this file */
 		result = take_all(&r, text, len);
@@ -357,4 +352,14 @@ int cassin_spec_load(struct cassin_guest_spec *s, const char *path, struct cassi
 			s->image = before;
 	}
 	return finish(s, result);
+}
+
+int cassin_spec_load(struct cassin_guest_spec *s, const char *path, struct cassin_error_text *err)
+{
+	int fd = cassin_stream_open(path, err);
+	if (fd < 0)
+		return finish(s, fd);
+	int result = cassin_spec_read(s, fd, path, err);
+	close(fd);
+	return result;
 }

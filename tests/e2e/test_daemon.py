@@ -241,7 +241,7 @@ def test_few_descriptors_are_told_and_survived(t):
 
 
 def test_a_state_folder_with_what_is_no_file_is_survived(t):
-    """A FIFO, which whoever opens it waits for ever; a folder; a link to nowhere."""
+    """A FIFO, which whoever opens it waits for ever; a folder; a link, wherever it leads."""
     state = t.path("state")
     os.mkdir(state, 0o700)
     os.mkfifo(os.path.join(state, "fifo.json"))
@@ -249,8 +249,28 @@ def test_a_state_folder_with_what_is_no_file_is_survived(t):
     os.symlink("nowhere", os.path.join(state, "link.json"))
     daemon = t.daemon("--state", state)
     daemon.cassin("ps", code=0)
-    for name in ("fifo", "folder", "link"):
-        contains(daemon.log(), f"skipped: {state}/{name}.json is no regular file")
+    for name, kind in (("fifo", "a FIFO"), ("folder", "a folder"), ("link", "a symbolic link")):
+        contains(daemon.log(), f"skipped: {state}/{name}.json: not a regular file, but {kind}")
     os.mkfifo(os.path.join(state, ".web.json"))  # where a spec is written before it has its name
     daemon.cassin("spawn", "--name", "web", "--restart", "always", t.guest("life"), "sleep", code=0)
     holds(os.path.isfile(os.path.join(state, "web.json")), "the spec is kept")
+
+
+def test_a_kept_spec_that_becomes_a_fifo_while_it_is_read_holds_nobody_up(t):
+    state = t.path("state")
+    os.mkdir(state, 0o700)
+    os.mkfifo(os.path.join(state, "fifo"))
+    t.write("state/swapped.json", json.dumps({"name": "swapped", "image": t.guest("life"), "args": ["sleep"]}))
+    preload = os.path.join(t.build, "tests", "e2e", "swapping.so")
+    daemon = t.daemon("--state", state, prefix=["env", f"LD_PRELOAD={preload}"])
+    wait_until(lambda: "swapped" in daemon.cassin("ps", code=0).out, "the kept guest, whose file it was when it was opened")
+    holds(stat.S_ISFIFO(os.stat(t.path("state/swapped.json")).st_mode), "a FIFO has the file's place by now")
+
+
+def test_a_lock_that_is_a_fifo_or_a_device_is_refused(t):
+    for kind, make in (("a FIFO", os.mkfifo), ("a folder", os.mkdir), ("a symbolic link", lambda p: os.symlink("x", p))):
+        state = t.path("state-" + kind.split()[-1])
+        os.mkdir(state, 0o700)
+        make(os.path.join(state, ".lock"))
+        result = start_fails(t, "--socket", t.path("d.sock"), "--state", state)
+        one_line(result.err, ".lock: not a regular file, but " + kind)

@@ -19,8 +19,8 @@
 
 ssize_t __real_read(int fd, void *to, size_t n);
 ssize_t __wrap_read(int fd, void *to, size_t n);
-int __real_open64(const char *path, int flags, ...);
-int __wrap_open64(const char *path, int flags, ...);
+int __real_openat64(int folder, const char *path, int flags, ...);
+int __wrap_openat64(int folder, const char *path, int flags, ...);
 
 static const char *written; /* a file that somebody else writes to while it is read; NULL: none */
 static unsigned writes;     /* how often yet */
@@ -31,7 +31,7 @@ ssize_t __wrap_read(int fd, void *to, size_t n)
 {
 	ssize_t got = __real_read(fd, to, n < 100 ? n : 100);
 	if (written && writes && got > 0) {
-		int other = __real_open64(written, O_WRONLY);
+		int other = __real_openat64(AT_FDCWD, written, O_WRONLY);
 		if (other < 0 || pwrite(other, "x", 1, 0) != 1)
 			abort();
 		close(other);
@@ -40,13 +40,13 @@ ssize_t __wrap_read(int fd, void *to, size_t n)
 	return got;
 }
 
-int __wrap_open64(const char *path, int flags, ...)
+int __wrap_openat64(int at, const char *path, int flags, ...)
 {
 	if (strstr(path, "hanging")) {
 		atomic_fetch_add(&opened, 1);
 		sem_wait(&server);
 	}
-	return __real_open64(path, flags);
+	return __real_openat64(at, path, flags);
 }
 
 static char folder[] = "/tmp/cassin-cache-XXXXXX";

@@ -446,9 +446,9 @@ Test(image_refused, a_directory_and_a_device)
 	struct cassin_error_text err;
 	struct image *image = NULL;
 	cr_expect_eq(image_load(&image, "/tmp", NULL, &err), -ENOEXEC);
-	cr_expect_str_eq(err.text, "/tmp: not a regular file");
+	cr_expect_str_eq(err.text, "/tmp: not a regular file, but a folder");
 	cr_expect_eq(image_load(&image, "/dev/null", NULL, &err), -ENOEXEC);
-	cr_expect_str_eq(err.text, "/dev/null: not a regular file");
+	cr_expect_str_eq(err.text, "/dev/null: not a regular file, but a device");
 }
 
 Test(image_refused, a_file_that_is_too_large)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <ftw.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -8,6 +9,8 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include <cassin/open_file.h>
 
 #include "command.h"
 #include "project.h"
@@ -45,9 +48,17 @@ static bool told(const char *path)
 
 static bool make_file(const char *from, const char *to, const char *name)
 {
-	FILE *in = fopen(from, "re");
-	if (!in)
+	struct cassin_error_text err;
+	int fd = cassin_file_open(AT_FDCWD, from, O_RDONLY, from, &err);
+	if (fd < 0) {
+		command_failed("%s", err.text);
+		return false;
+	}
+	FILE *in = fdopen(fd, "r");
+	if (!in) {
+		close(fd);
 		return told(from);
+	}
 	FILE *out = fopen(to, "wxe");
 	char *line = NULL;
 	size_t size = 0;

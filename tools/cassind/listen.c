@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cassin/open_file.h>
+
 #define BACKLOG 1024
 
 /* The holder of the lock may have removed the file between our open and our flock: then it is no longer the one
@@ -25,9 +27,9 @@ static int lock_take(struct listeners *l, struct cassin_error_text *err)
 {
 	snprintf(l->lock_path, sizeof l->lock_path, "%s.lock", l->path.api);
 	for (;;) {
-		l->lock = open(l->lock_path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+		l->lock = cassin_file_open(AT_FDCWD, l->lock_path, O_RDWR | O_CREAT | O_NOFOLLOW, l->lock_path, err);
 		if (l->lock < 0)
-			return cassin_error_set(err, -errno, "cannot create %s: %s", l->lock_path, strerror(errno));
+			return l->lock;
 		if (flock(l->lock, LOCK_EX | LOCK_NB) < 0) {
 			close(l->lock);
 			return cassin_error_set(err, -EADDRINUSE, "another cassind is listening on %s", l->path.api);

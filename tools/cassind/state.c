@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cassin/open_file.h>
+
 #include "log.h"
 
 static const char *const suffixes[] = {[STATE_GUEST] = ".json", [STATE_TEMPLATE] = ".template"};
@@ -28,10 +30,10 @@ int state_open(struct state **out, const char *folder, struct cassin_error_text 
 	int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return cassin_error_set(err, -errno, "cannot open the state folder %s: %s", folder, strerror(errno));
-	int lock = openat(fd, ".lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600), result = 0;
+	struct cassin_error_text why;
+	int lock = cassin_file_open(fd, ".lock", O_RDWR | O_CREAT | O_NOFOLLOW, ".lock", &why), result = 0;
 	if (lock < 0)
-		result = cassin_error_set(err, -errno, "cannot write in the state folder %s: %s", folder,
-					  strerror(errno));
+		result = cassin_error_set(err, lock, "cannot write in the state folder %s: %s", folder, why.text);
 	else if (flock(lock, LOCK_EX | LOCK_NB) < 0)
 		result = cassin_error_set(err, -EADDRINUSE, "another cassind uses the state folder %s", folder);
 	struct state *s = result == 0 ? calloc(1, sizeof *s) : NULL;
@@ -129,15 +131,15 @@ static void give(struct state *s, enum state_kind kind, const char *file,
 	size_t len = strlen(file) - strlen(suffixes[kind]);
 	snprintf(path, sizeof path, "%s/%s", s->folder, file);
 	cassin_spec_init(&spec);
-	struct stat st;
-	if (fstatat(s->fd, file, &st, 0) < 0 || !S_ISREG(st.st_mode)) /* a FIFO would hang whoever opens it */
-		log_error("skipped: %s is no regular file", path);
-	else if (cassin_spec_load(&spec, path, &err) < 0 || cassin_spec_check(&spec, path, &err) < 0)
+	int fd = cassin_file_open(s->fd, file, O_RDONLY | O_NOFOLLOW, path, &err);
+	if (fd < 0 || cassin_spec_read(&spec, fd, path, &err) < 0 || cassin_spec_check(&spec, path, &err) < 0)
 		log_error("skipped: %s", err.text);
 	else if (strlen(spec.name) != len || memcmp(spec.name, file, len) != 0)
 		log_error("skipped: %s is the spec of \"%s\"", path, spec.name);
 	else
 		each(opaque, &spec);
+	if (fd >= 0)
+		close(fd);
 	cassin_spec_free(&spec);
 }
 

@@ -8,6 +8,9 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
+
+#include <cassin/open_file.h>
 
 #include "../cassin/command.h"
 #include "compare.h"
@@ -63,9 +66,22 @@ static int by_name(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
+static int load(struct scenario *s, const char *path, char *why, size_t size)
+{
+	struct cassin_error_text err;
+	int fd = cassin_stream_open(path, &err);
+	if (fd < 0) {
+		snprintf(why, size, "%s", err.text);
+		return fd;
+	}
+	int result = scenario_read(s, fd, path, why, size);
+	close(fd);
+	return result;
+}
+
 static int list_scenarios(void)
 {
-	char *folder = resource_scenarios(), why[256], *names[64];
+	char *folder = resource_scenarios(), why[512], *names[64];
 	DIR *d = folder ? opendir(folder) : NULL;
 	size_t n = 0;
 	if (!d) {
@@ -79,7 +95,7 @@ static int list_scenarios(void)
 	qsort(names, n, sizeof *names, by_name);
 	for (size_t i = 0; i < n; i++) {
 		struct scenario s;
-		if (scenario_load(&s, names[i], why, sizeof why) == 0) {
+		if (load(&s, names[i], why, sizeof why) == 0) {
 			printf("%-16s %s\n", s.name, s.title);
 			scenario_free(&s);
 		} else {
@@ -111,14 +127,14 @@ static int compare_reports(const struct density_options *o)
 /* The scenario with what the options change about it. False: told. */
 static bool take_scenario(struct lab *lab, const struct density_options *o)
 {
-	char why[256];
+	char why[512];
 	struct scenario *s = &lab->scenario;
 	char *path = resource_scenario(o->words[0]);
 	if (!path) {
 		command_failed("no scenario is named %s; cassin density --list shows them", o->words[0]);
 		return false;
 	}
-	int result = scenario_load(s, path, why, sizeof why);
+	int result = load(s, path, why, sizeof why);
 	free(path);
 	if (result < 0) {
 		command_failed("%s", why);

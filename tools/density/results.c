@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <cassin/engine.h>
+#include <cassin/open_file.h>
 
 #include "../cassin/command.h"
 #include "html.h"
@@ -119,10 +120,18 @@ json_t *results_read(const char *path, char *why, size_t size)
 	char *file = NULL;
 	struct stat st;
 	json_error_t error;
+	struct cassin_error_text err;
 	bool folder = stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 	if (asprintf(&file, "%s%s", path, folder ? "/results.json" : "") < 0)
 		return NULL;
-	json_t *r = json_load_file(file, 0, &error);
+	int fd = cassin_stream_open(file, &err);
+	if (fd < 0) {
+		snprintf(why, size, "%s", err.text);
+		free(file);
+		return NULL;
+	}
+	json_t *r = json_loadfd(fd, 0, &error);
+	close(fd);
 	const char *format = json_string_value(json_object_get(r, "format"));
 	if (!r) {
 		snprintf(why, size, "%s%s%s", error.line > 0 ? file : "", error.line > 0 ? ": " : "", error.text);

@@ -170,11 +170,11 @@ static void read_all(const struct fields *f, struct scenario *s)
 	check_host_ports(f, s);
 }
 
-int scenario_load(struct scenario *s, const char *path, char *why, size_t size)
+int scenario_read(struct scenario *s, int fd, const char *path, char *why, size_t size)
 {
 	json_error_t error;
 	struct mistake mistake = {0};
-	*s = (struct scenario){.document = json_load_file(path, JSON_REJECT_DUPLICATES, &error)};
+	*s = (struct scenario){.document = json_loadfd(fd, JSON_REJECT_DUPLICATES, &error)};
 	if (!s->document) {
 		if (error.line > 0)
 			snprintf(why, size, "%s:%d: %s", path, error.line, error.text);

@@ -54,8 +54,8 @@ struct scenario {
 	size_t load_count;
 };
 
-/* Reads and checks a scenario. 0; -EINVAL: *why says what is wrong and where. */
-int scenario_load(struct scenario *s, const char *path, char *why, size_t size);
+/* Reads and checks a scenario from an open file, which errors call `path`. 0; -EINVAL: *why says what is wrong and where. */
+int scenario_read(struct scenario *s, int fd, const char *path, char *why, size_t size);
 /* The ramp as text, "10,100,1000", in place of the scenario's. 0, -EINVAL. */
 int scenario_set_ramp(struct scenario *s, const char *text);
 void scenario_free(struct scenario *s);

@@ -99,7 +99,10 @@ int cassin_spec_copy(struct cassin_guest_spec *to, const struct cassin_guest_spe
  * freed and re-initialised. -EINVAL, -ENOMEM. */
 int cassin_spec_parse(struct cassin_guest_spec *s, const char *json, size_t len, const char *where,
 		      struct cassin_error_text *err);
-/* The same from a file; "image" and the paths of files are taken relative to the file's folder. */
+/* The same from a file that is open for reading; "image" and the paths of files are taken relative to the folder of its path. The
+ * descriptor stays the caller's. */
+int cassin_spec_read(struct cassin_guest_spec *s, int fd, const char *path, struct cassin_error_text *err);
+/* The same from a regular file, a pipe or a terminal (cassin_stream_open()). */
 int cassin_spec_load(struct cassin_guest_spec *s, const char *path, struct cassin_error_text *err);
 /* Checks a spec as a whole (name, image present, ports unique, ...): what cassin_engine_guest_spawn() demands. */
 int cassin_spec_check(const struct cassin_guest_spec *s, const char *where, struct cassin_error_text *err);
