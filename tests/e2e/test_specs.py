@@ -95,7 +95,7 @@ def test_a_spec_without_an_image_is_refused(t):
 
 def test_a_spec_that_is_not_there_or_a_folder_or_endless(t):
     one_line(t.cassin("run", "--spec", "absent.json", code=125).err, "absent.json", "No such file")
-    one_line(t.cassin("run", "--spec", t.folder, code=125).err, "cannot be read")
+    one_line(t.cassin("run", "--spec", t.folder, code=125).err, "not a regular file, but a folder")
     one_line(t.cassin("run", "--spec", "/dev/zero", code=125).err, "/dev/zero", "1 MiB")
 
 
