@@ -58,12 +58,17 @@ void account_uncharge(struct account *a, enum account_kind kind, uint64_t bytes)
 	atomic_fetch_sub(&a->pool->used, less);
 }
 
+/* What its limit holds for. */
+static uint64_t limited(const struct account *a)
+{
+	return atomic_load_explicit(&a->total, memory_order_relaxed) - account_bytes(a, ACCOUNT_PARKED) -
+	       account_bytes(a, ACCOUNT_TRACES);
+}
+
 int account_charge(struct account *a, enum account_kind kind, uint64_t bytes)
 {
 	uint64_t used = add(a, kind, bytes);
-	if (!a->pool ||
-	    (used <= a->pool->limit &&
-	     atomic_load_explicit(&a->total, memory_order_relaxed) - account_bytes(a, ACCOUNT_PARKED) <= a->limit))
+	if (!a->pool || (used <= a->pool->limit && limited(a) <= a->limit))
 		return 0;
 	account_uncharge(a, kind, bytes);
 	return -ENOMEM;

@@ -36,7 +36,7 @@ enum account_kind {
 
 struct account {
 	struct frame_pool *pool; /* NULL: it only counts */
-	uint64_t limit;          /* bytes, but for those parked */
+	uint64_t limit; /* bytes, but for those parked, and traces: who traces a guest takes none of its room */
 	atomic_uint_fast64_t total;
 	atomic_uint_fast64_t bytes[ACCOUNT_KINDS];
 };

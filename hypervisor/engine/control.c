@@ -16,6 +16,7 @@
 #include "guest/device.h"
 #include "guest/guest.h"
 #include "guest/template.h"
+#include "guest/trace.h"
 #include "image/files.h"
 #include "run/debug.h"
 #include "run/life.h"
@@ -123,7 +124,26 @@ static int origin(struct cassin_engine *e, const struct cassin_guest_spec *spec,
 	return 0;
 }
 
-int engine_spawn(struct cassin_engine *e, const struct cassin_guest_spec *spec, bool freeze, struct cassin_debugger *d,
+/* Who looks on from the first instruction. */
+static void watch(struct guest *g, const struct spawn_how *how, struct cassin_trace *t)
+{
+	struct cassin_debugger *d = how->debugger;
+	if (t)
+		engine_trace_attach(g, t);
+	if (t && how->trace) {
+		atomic_fetch_add(&g->refs, 1);
+		t->guest = g;
+		*how->trace = t;
+	}
+	if (d) {
+		atomic_fetch_add(&g->refs, 1);
+		d->guest = g;
+		d->spawned = true;
+		debug_take(g, d);
+	}
+}
+
+int engine_spawn(struct cassin_engine *e, const struct cassin_guest_spec *spec, const struct spawn_how *how,
 		 struct guest **out, struct cassin_error_text *err)
 {
 	struct image *image;
@@ -142,10 +162,13 @@ int engine_spawn(struct cassin_engine *e, const struct cassin_guest_spec *spec, 
 			guest_put(g);
 		return cassin_error_set(err, -ENOMEM, "%s: no memory", spec->name);
 	}
-	g->freezing.wanted = freeze;
+	struct cassin_trace *trace = NULL;
+	g->freezing.wanted = how->freeze;
 	r = files_read(&g->files, &g->spec, &e->files, err);
 	if (!g->spec.nfiles && t)
 		g->files = files_get(t->files);
+	if (!r && how->traced)
+		r = engine_trace_new(e, g, &trace, err);
 	if (!r)
 		r = admit(e, g, err);
 	if (!r) {
@@ -154,16 +177,12 @@ int engine_spawn(struct cassin_engine *e, const struct cassin_guest_spec *spec, 
 			dismiss(e, g);
 	}
 	if (r) {
+		engine_trace_free(e, g, trace);
 		free(c);
 		guest_put(g);
 		return r;
 	}
-	if (d) {
-		atomic_fetch_add(&g->refs, 1);
-		d->guest = g;
-		d->spawned = true;
-		debug_take(g, d);
-	}
+	watch(g, how, trace);
 	atomic_fetch_add(&g->refs, 1);
 	*out = g;
 	launch(e, g, c);
@@ -174,7 +193,7 @@ int cassin_engine_guest_spawn(struct cassin_engine *e, const struct cassin_guest
 			      struct cassin_error_text *err)
 {
 	struct guest *g;
-	int r = engine_spawn(e, spec, false, NULL, &g, err);
+	int r = engine_spawn(e, spec, &(struct spawn_how){0}, &g, err);
 	if (r)
 		return r;
 	*id = g->id;
@@ -190,6 +209,7 @@ struct control_call {
 	uint16_t port;
 	const char *greeting;
 	bool forget;
+	struct cassin_trace *trace; /* that nobody will read */
 	struct cassin_error_text error;
 };
 
@@ -236,8 +256,10 @@ static void on_kill(struct guest *g, struct guest_call *c)
 {
 	struct control_call *w = (struct control_call *)c;
 	end_now(g);
-	if (w->forget)
+	if (w->forget) {
 		atomic_fetch_sub(&guest_worker(g)->guests, 1);
+		w->trace = engine_trace_detach(g);
+	}
 	ask_answer(&w->wait, 0);
 }
 
@@ -271,6 +293,7 @@ int cassin_engine_guest_remove(struct cassin_engine *e, uint64_t id)
 
 	struct control_call w = {.fd = -1, .forget = true};
 	ask(e, g, &w.wait, on_kill);
+	engine_trace_free(e, g, w.trace);
 	pthread_mutex_lock(&e->lock);
 	struct port *ports = g->ports;
 	g->ports = NULL;

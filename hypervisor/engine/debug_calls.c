@@ -83,7 +83,7 @@ int cassin_engine_debug_spawn(struct cassin_engine *e, const struct cassin_guest
 	struct guest *g;
 	if (!d)
 		return cassin_error_set(err, -ENOMEM, "%s: no memory", spec->name);
-	int r = engine_spawn(e, spec, false, d, &g, err);
+	int r = engine_spawn(e, spec, &(struct spawn_how){.debugger = d}, &g, err);
 	if (r) {
 		debugger_free(d);
 		return r;

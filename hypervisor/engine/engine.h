@@ -73,11 +73,25 @@ struct guest *engine_guest_by_name(struct cassin_engine *e, const char *domain,
 				   const char *name); /* domain NULL: any */
 /* What is done once a second; *opaque is the engine. */
 void engine_tick(void *opaque);
-/* Spawns; *g is a reference. With a debugger (NULL: none) it is attached and the guest stopped before it begins. With `freeze` it
- * becomes a template when it makes its ready call (a clone: or when it first blocks),
- * and ends. */
-int engine_spawn(struct cassin_engine *e, const struct cassin_guest_spec *spec, bool freeze, struct cassin_debugger *d,
+/* What is done to a guest before its first instruction. */
+struct spawn_how {
+	bool freeze; /* it becomes a template when it makes its ready call (a clone: or when it first blocks), and ends */
+	struct cassin_debugger *debugger; /* is attached, and has stopped it; NULL: none */
+	bool traced;
+	struct cassin_trace **trace; /* where who reads it wants it; NULL: it waits for a reader */
+};
+/* Spawns; *g is a reference. */
+int engine_spawn(struct cassin_engine *e, const struct cassin_guest_spec *spec, const struct spawn_how *how,
 		 struct guest **g, struct cassin_error_text *err);
+/* A trace on the account of g, which is not attached to it yet. -ENOMEM. */
+int engine_trace_new(struct cassin_engine *e, struct guest *g, struct cassin_trace **out,
+		     struct cassin_error_text *err);
+/* Frees one that is no longer attached. NULL is fine. */
+void engine_trace_free(struct cassin_engine *e, struct guest *g, struct cassin_trace *t);
+/* Attaches it. The owner's thread, or nobody else knows g. */
+void engine_trace_attach(struct guest *g, struct cassin_trace *t);
+/* Takes a trace that waits for a reader away from g. NULL: there is none. The owner's thread. */
+struct cassin_trace *engine_trace_detach(struct guest *g);
 /* A template by name, a reference; NULL: none. */
 struct template *template_find(struct cassin_engine *e, const char *name);
 /* Frees the list. No guest is left. */

@@ -149,7 +149,7 @@ int cassin_engine_template_create(struct cassin_engine *e, const struct cassin_g
 	pthread_mutex_unlock(&e->lock);
 	if (taken)
 		return cassin_error_set(err, -EEXIST, "%s: a template of that name exists", spec->name);
-	int r = engine_spawn(e, &boot, true, NULL, &g, err);
+	int r = engine_spawn(e, &boot, &(struct spawn_how){.freeze = true}, &g, err);
 	if (r)
 		return r;
 	if (!await_end(e, g, timeout_ns))

@@ -13,7 +13,8 @@ struct cassin_user_frame;
 struct guest;
 
 struct cassin_trace {
-	struct guest *guest; /* a reference */
+	struct guest
+		*guest; /* a reference of who reads it; NULL: it waits for a reader. The owner's, and the reader's */
 	pthread_mutex_t lock;
 	struct cassin_trace_record *records; /* a ring of CASSIN_TRACE_RECORDS_MAX */
 	uint32_t first, count;

@@ -14,6 +14,7 @@
 #include "guest/device.h"
 #include "guest/guest.h"
 #include "guest/template.h"
+#include "guest/trace.h"
 #include "image/files.h"
 #include "memory/freeze.h"
 #include "run/life.h"
@@ -163,16 +164,28 @@ int template_begin(struct guest *g)
 	return r;
 }
 
+static void start_again(struct guest *g)
+{
+	const struct template *t = g->template;
+	if (g->trace && t->blocked)
+		trace_call(g, CASSIN_CALL_ENTER);
+	for (size_t i = 0; i < t->nops; i++) {
+		if (g->trace)
+			trace_submit(g, &t->ops[i]);
+		int32_t result = op_start(g, &t->ops[i]);
+		if (g->trace && result != OP_PENDING)
+			trace_complete(g, &t->ops[i], result, 0);
+		if (result != OP_PENDING && !(result >= 0 && t->ops[i].flags & CASSIN_SQE_SKIP_SUCCESS))
+			ring_post(g, t->ops[i].user_data, result);
+	}
+}
+
 void template_resume(struct guest *g)
 {
 	const struct template *t = g->template;
 	struct worker *w = guest_worker(g);
 	upcall_resume(g);
-	for (size_t i = 0; i < t->nops; i++) {
-		int32_t result = op_start(g, &t->ops[i]);
-		if (result != OP_PENDING && !(result >= 0 && t->ops[i].flags & CASSIN_SQE_SKIP_SUCCESS))
-			ring_post(g, t->ops[i].user_data, result);
-	}
+	start_again(g);
 	if (t->blocked)
 		devices_settled(g);
 	if (!t->blocked || guest_wait(g, t->wait_count, t->wake_at)) {

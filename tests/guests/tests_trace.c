@@ -2,6 +2,7 @@
 /* Traced guests: every call and operation is told, in order, and what is not read in time is counted. */
 #include <cassin/abi.h>
 #include <cassin/trace.h>
+#include <errno.h>
 
 #include "runner.h"
 
@@ -152,6 +153,139 @@ static void tells_user_runs(struct world *w, const struct test *test)
 	expect_exit(w, id, 0, 0);
 }
 
+/* ---- From the first instruction ---- */
+
+static struct cassin_trace *spawn_traced(struct world *w, struct cassin_guest_spec *s, uint64_t *id)
+{
+	struct cassin_error_text err;
+	struct cassin_trace *t;
+	if (cassin_engine_trace_spawn(w->e, s, id, &t, &err))
+		fail("%s", err.text);
+	cassin_spec_free(s);
+	return t;
+}
+
+/* All of a life that is short: the first call is the first record, and each call that the guest has made is there. */
+static void from_the_first_instruction(struct world *w, const struct test *test)
+{
+	struct cassin_guest_spec s = spec_of(w, "g", "hello", NULL);
+	struct cassin_trace_record r;
+	uint64_t id, calls = 0;
+	struct cassin_trace *t = spawn_traced(w, &s, &id);
+	(void)test;
+	while ((r = next(w, t)).kind != CASSIN_TRACE_END)
+		calls += r.kind == CASSIN_TRACE_CALL;
+	EXPECT(calls > 0);
+	EXPECT_IS(calls, status_of(w, id).counters.hypercalls);
+	expect(&r, CASSIN_TRACE_END, CASSIN_TRACE_EXITED);
+	cassin_engine_trace_stop(t);
+}
+
+/* Nobody reads it at first: it waits for its one reader, also behind the guest's end, and goes with the guest. What it holds is on the
+ * guest's account, but takes none of a small guest's room. */
+static void waits_for_its_reader(struct world *w, const struct test *test)
+{
+	struct cassin_guest_spec s = spec_of(w, "g", "hello", NULL);
+	struct cassin_error_text err;
+	struct cassin_trace *t, *other;
+	uint64_t id, calls = 0;
+	(void)test;
+	s.memory = 128 << 10;
+	for (int round = 0; round < 2; round++) {
+		EXPECT_IS(cassin_engine_trace_spawn(w->e, &s, &id, NULL, &err), 0);
+		expect_exit(w, id, 0, 0);
+		struct cassin_guest_status is = status_of(w, id);
+		EXPECT(is.traced && is.memory.traces > 512 << 10);
+		if (!round)
+			EXPECT_IS(cassin_engine_guest_remove(w->e, id), 0); /* and it was never read */
+	}
+	t = start(w, id);
+	EXPECT_IS(cassin_engine_trace_start(w->e, id, &other), -EBUSY);
+	struct cassin_trace_record r = next(w, t);
+	EXPECT_IS(r.kind, CASSIN_TRACE_CALL);
+	for (; r.kind != CASSIN_TRACE_END; r = next(w, t))
+		calls += r.kind == CASSIN_TRACE_CALL;
+	EXPECT_IS(calls, status_of(w, id).counters.hypercalls);
+	cassin_engine_trace_stop(t);
+	EXPECT(!status_of(w, id).traced);
+	EXPECT_IS(status_of(w, id).memory.traces, 0);
+	expect_balance(w);
+	cassin_spec_free(&s);
+}
+
+/* What nobody reads is bounded, whatever the guest does: the last records stay, the others are counted. */
+static void unread_is_bounded(struct world *w, const struct test *test)
+{
+	struct cassin_guest_spec s = spec_of(w, "g", "hog", "call");
+	struct cassin_error_text err;
+	static struct cassin_trace_record all[CASSIN_TRACE_RECORDS_MAX + 1];
+	uint64_t id, lost = 0;
+	(void)test;
+	EXPECT_IS(cassin_engine_trace_spawn(w->e, &s, &id, NULL, &err), 0);
+	cassin_spec_free(&s);
+	await_text(w, id, "spinning");
+	uint64_t traces = status_of(w, id).memory.traces;
+	while (status_of(w, id).counters.hypercalls < 3 * CASSIN_TRACE_RECORDS_MAX)
+		sleep_ms(5);
+	EXPECT_IS(cassin_engine_guest_kill(w->e, id), 0);
+	EXPECT_IS(status_of(w, id).memory.traces, traces);
+	struct cassin_trace *t = start(w, id);
+	EXPECT_IS(cassin_engine_trace_read(t, all, CASSIN_TRACE_RECORDS_MAX + 1, &lost), CASSIN_TRACE_RECORDS_MAX);
+	EXPECT(lost > CASSIN_TRACE_RECORDS_MAX);
+	expect(&all[CASSIN_TRACE_RECORDS_MAX - 1], CASSIN_TRACE_END, CASSIN_TRACE_KILLED);
+	cassin_engine_trace_stop(t);
+}
+
+/* No room for the trace: no guest either, and nothing is left of it. */
+static void no_room_for_it(struct world *w, const struct test *test)
+{
+	struct cassin_guest_spec s = spec_of(w, "g", "life", "wait");
+	struct cassin_error_text err = {{0}};
+	uint64_t id;
+	int r, n = 0;
+	(void)test;
+	do {
+		char name[16];
+		snprintf(name, sizeof name, "g%d", n++);
+		free(s.name);
+		s.name = strdup(name);
+		r = cassin_engine_trace_spawn(w->e, &s, &id, NULL, &err);
+	} while (!r && n < 1000);
+	EXPECT_IS(r, -ENOMEM);
+	expect_says("the error", err.text, "no memory: the pool of 32 MiB is exhausted|traces ");
+	EXPECT_IS(cassin_engine_guest_find(w->e, s.name, &id), -ENOENT);
+	cassin_spec_free(&s);
+	expect_balance(w);
+}
+
+/* A clone that waits does so in a call, and with operations, that its template began. */
+static void of_a_clone(struct world *w, const struct test *test)
+{
+	struct cassin_error_text err = {{0}};
+	struct cassin_guest_spec s = spec_of(w, "mould", "ports", "obeys r 0");
+	uint64_t id;
+	(void)test;
+	EXPECT_IS(cassin_engine_template_create(w->e, &s, 50 * 1000 * MS, NULL, &err), 0);
+	cassin_spec_free(&s);
+	s = spec_of(w, "g", "ports", NULL);
+	free(s.image);
+	s.image = NULL;
+	s.from_template = strdup("mould");
+	struct cassin_trace *t = spawn_traced(w, &s, &id);
+	struct cassin_trace_record r = next(w, t);
+	expect(&r, CASSIN_TRACE_CALL, CASSIN_CALL_ENTER);
+	r = next(w, t);
+	expect(&r, CASSIN_TRACE_SUBMIT, CASSIN_OP_CONSOLE_READ);
+	EXPECT_IS(cassin_engine_guest_input(w->e, id, "l", 1), 1);
+	r = next(w, t);
+	expect(&r, CASSIN_TRACE_COMPLETE, CASSIN_OP_CONSOLE_READ);
+	r = next(w, t);
+	expect(&r, CASSIN_TRACE_RETURN, CASSIN_CALL_ENTER);
+	cassin_engine_trace_stop(t);
+	EXPECT_IS(cassin_engine_guest_remove(w->e, id), 0);
+	EXPECT_IS(cassin_engine_template_remove(w->e, "mould"), 0);
+}
+
 #define TRACE(what, fn)                                                                                                \
 	{                                                                                                              \
 		.name = "trace." what, .run = fn                                                                       \
@@ -163,5 +297,10 @@ const struct test tests_trace[] = {
 	TRACE("follows-a-restart", follows_a_restart),
 	TRACE("survives-any-call", survives_any_call),
 	TRACE("tells-user-runs", tells_user_runs),
+	TRACE("from-the-first-instruction", from_the_first_instruction),
+	TRACE("waits-for-its-reader", waits_for_its_reader),
+	TRACE("unread-is-bounded", unread_is_bounded),
+	{.name = "trace.no-room-for-it", .run = no_room_for_it, .pool = UINT64_C(32) << 20},
+	TRACE("of-a-clone", of_a_clone),
 	{0},
 };

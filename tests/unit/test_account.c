@@ -43,13 +43,15 @@ Test(account, what_does_not_fit_the_pool_is_refused_and_leaves_nothing)
 	cr_assert_eq(account_charge(&a, ACCOUNT_OPERATIONS, 1), 0);
 }
 
-Test(account, a_limit_counts_all_but_what_is_parked)
+Test(account, a_limit_counts_all_but_what_is_parked_and_traces)
 {
 	a.limit = 100;
 	account_force(&a, ACCOUNT_PARKED, 2 * PAGE);
 	cr_assert_eq(account_charge(&a, ACCOUNT_STREAMS, 60), 0);
+	cr_assert_eq(account_charge(&a, ACCOUNT_TRACES, 200), 0);
 	cr_assert_eq(account_charge(&a, ACCOUNT_OPERATIONS, 41), -ENOMEM);
 	cr_assert_eq(account_charge(&a, ACCOUNT_OPERATIONS, 40), 0);
+	cr_assert_eq(account_charge(&a, ACCOUNT_TRACES, 2 * PAGE), -ENOMEM);
 }
 
 Test(account, what_must_be_is_charged_beyond_all_limits_and_given_back)

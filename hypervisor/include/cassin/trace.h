@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Tracing a guest: what it asks of the hypervisor, as it happens. The engine keeps the last CASSIN_TRACE_RECORDS_MAX records for
- * whoever traces it and counts those that were not read in time. One tracer for a guest; a trace outlives restarts.
+ * whoever traces it and counts those that were not read in time. One tracer for a guest; a trace outlives restarts, and the guest's
+ * end. Its memory, about 640 KiB, is in the guest's account.
  */
 #ifndef CASSIN_TRACE_H
 #define CASSIN_TRACE_H
@@ -53,8 +54,13 @@ struct cassin_trace_record {
 
 struct cassin_trace;
 
-/* -ENOENT, -EBUSY: it is being traced, -ENOMEM. Blocks until its owner has answered. */
+/* Takes over the trace that waits for a reader, if there is one; else one begins. -ENOENT, -EBUSY: somebody reads it, -ENOMEM. Blocks
+ * until its owner has answered. */
 int cassin_engine_trace_start(struct cassin_engine *e, uint64_t id, struct cassin_trace **out);
+/* Spawns as cassin_engine_guest_spawn() does, traced from the first instruction. With out NULL the trace waits for a reader, and goes
+ * with the guest when that is removed. */
+int cassin_engine_trace_spawn(struct cassin_engine *e, const struct cassin_guest_spec *spec, uint64_t *id,
+			      struct cassin_trace **out, struct cassin_error_text *err);
 /* Takes at most `most` records, the oldest first; *lost is the number that were lost before them. Any thread, does not block.
  * The count. */
 size_t cassin_engine_trace_read(struct cassin_trace *t, struct cassin_trace_record *out, size_t most, uint64_t *lost);
