@@ -387,3 +387,11 @@ def test_a_template_is_refused_with_the_one_cause(t):
             {"name": "peer", "target": f"tcp:127.0.0.1:{server.getsockname()[1]}"}]}))
         one_line(daemon.cassin("template", "create", "c", "--spec", spec, code=1).err,
                  "c: cannot be frozen at its ready call: it has a connection\n")
+        receives = t.compile("receives", "static char byte; int main(void) { struct cassin_sqe s = {.op = CASSIN_OP_CONNECT,"
+                             " .addr = (uint64_t)\"peer\", .len = 4}; int32_t h = cassin_do(&s); if (h < 0) return 1;"
+                             " struct cassin_sqe *r = cassin_sqe(CASSIN_OP_RECV, 7); r->handle = h; r->addr = (uint64_t)&byte;"
+                             " r->len = 1; cassin_wait(0, 0); cassin_ready(); return 0; }")
+        spec = t.write("receives.json", json.dumps({"image": receives, "connect": json.load(open(spec, encoding="utf-8"))["connect"]}))
+        one_line(daemon.cassin("template", "create", "r", "--spec", spec, code=1).err,
+                 "r: cannot be frozen at its ready call: "
+                 "an operation is under way that cannot be started again: recv, user_data 0x7\n")

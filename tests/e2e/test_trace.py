@@ -4,6 +4,7 @@
 import json
 import re
 import signal
+import socket
 import subprocess
 import time
 
@@ -204,3 +205,115 @@ def test_user_runs_say_their_reason_and_upcalls_have_a_line(t):
     lines = [json.loads(line) for line in done.out.splitlines()]
     user = next(line["user"] for line in lines if line["event"] == "return" and line["call"] == "user_run")
     equal(user, {"reason": "fault", "rip": "0x700000", "vector": 14, "error": "--x", "address": "0x700000"}, "the event's user")
+
+
+# ---- From the first instruction ----
+
+BOOTS = """
+int main(void)
+{
+	cassin_call(CASSIN_CALL_NULL, 0, 0, 0, 0, 0);
+	cassin_print("boots\\n");
+	return 3;
+}
+"""
+
+
+def short_life(text):
+    """The lines of the whole life of the guest above, without their times."""
+    lines = [re.sub(r"^\d\d:\d\d:\d\d\.\d{6} |0x[0-9a-f]+| <\d+\.\d{6}>", "", line) for line in text.splitlines()]
+    equal(lines, ["null() = 0", r'log(addr=, len=6, "boots\n") = 6', "exit(code=3) ...", "+++ exited with 3 +++"], "the trace")
+
+
+def test_run_traces_from_the_first_instruction_to_the_end(t):
+    image, path = t.compile("boots", BOOTS), t.path("boots.trace")
+    done = t.cassin("run", "--trace", image, code=3)
+    equal(done.out, "boots\n", "the console")
+    short_life(done.err)
+    t.write("boots.trace", "what was there before\n" * 100)
+    done = t.cassin("run", f"--trace={path}", image, code=3)
+    equal((done.out, done.err), ("boots\n", ""), "the console and stderr")
+    with open(path, encoding="utf-8") as file:
+        short_life(file.read())
+
+
+def test_run_with_a_trace_that_cannot_be_written(t):
+    image = t.compile("boots", BOOTS)
+    one_line(t.cassin("run", "--trace=/dev/full", image, code=1).err, "cannot write the trace to /dev/full: No space left on device")
+    missing = t.path("missing/trace")
+    done = t.cassin("run", f"--trace={missing}", image, code=125)
+    equal(done.out, "", "what a guest that was not started says")
+    one_line(done.err, missing, "No such file or directory")
+    t.cassin("run", "--trace=", image, code=2)
+    # Nobody reads it, and signals end it all the same.
+    talks = t.compile("asks", "int main(void) { for (;;) cassin_call(CASSIN_CALL_NULL, 0, 0, 0, 0, 0); }")
+    process = t.start([t.tool("cassin"), "run", "--trace", talks], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                      stderr=subprocess.PIPE)
+    process.stderr.read(100)
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    equal(process.wait(30), 130, "exit code")
+
+
+def test_run_is_traced_and_debugged_at_once(t):
+    process = t.start([t.tool("cassin"), "run", "--gdb", "0", f"--trace={t.path('boots.trace')}", t.compile("boots", BOOTS)],
+                      stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    line = b""
+    while b"target remote :" not in line:
+        line = process.stderr.readline()
+    port = int(re.search(rb"target remote :(\d+)", line).group(1))
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as debugger:
+        debugger.sendall(b"$c#63")
+        equal(process.wait(30), 3, "exit code")
+    with open(t.path("boots.trace"), encoding="utf-8") as file:
+        short_life(file.read())
+
+
+def test_spawned_guests_keep_their_traces_for_who_asks(t):
+    """Each by its name, from the first instruction, also behind its end; once; and they go with the guests."""
+    image = t.compile("boots", BOOTS)
+    daemon = t.daemon()
+    daemon.cassin("spawn", "--trace", "-n", 3, "--name", "g", image, code=1)
+    for name in ("g-0", "g-1"):
+        daemon.await_state(name, "exited")
+        guest = daemon.guest(name)
+        equal(guest["traced"], True, "traced")
+        holds(1 << 19 < guest["account"]["traces"] < 1 << 20, f"its memory is in the account: {guest['account']}")
+    short_life(daemon.cassin("trace", "g-1", code=0).out)
+    wait_until(lambda: not daemon.guest("g-1")["traced"], "it is read, and gone")
+    equal(daemon.guest("g-1")["account"]["traces"], 0, "its memory")
+    equal(daemon.cassin("trace", "g-1", code=0).out, "", "a second reader")
+    short_life(daemon.cassin("trace", "g-0", code=0).out)
+    daemon.cassin("rm", "--all", code=0)
+    equal(daemon.request("GET", "/v1/stats").json()["account"]["traces"], 0, "memory of traces that nobody has read")
+
+
+def test_the_api_starts_one_guest_with_a_trace(t):
+    daemon = t.daemon()
+    spec = {"name": "g", "image": t.compile("boots", BOOTS)}
+    daemon.request("POST", "/v1/guests?trace=maybe", spec, status=400)
+    daemon.request("POST", "/v1/guests?trace=1", spec, status=201)
+    events = [json.loads(line) for line in daemon.request("GET", "/v1/guests/g/trace", status=200).text.splitlines()]
+    equal([(e["event"], e.get("call")) for e in events],
+          [("call", "null"), ("return", "null"), ("call", "log"), ("return", "log"), ("call", "exit"), ("end", None)], "events")
+    daemon.request("POST", "/v1/spawn", {"spec": spec, "name_prefix": "x", "trace": 7}, status=400)
+
+
+def test_traces_that_nobody_reads_have_a_bound(t):
+    """Each its 4096 records, and all of them the memory of the pool: who finds no room is told what it is full of."""
+    daemon = t.daemon("--pool", "100M")
+    daemon.cassin("spawn", "--trace", "--name", "calls", "--timeout", "0", t.guest("hog"), "call", code=0)
+    wait_until(lambda: daemon.guest("calls")["counters"]["hypercalls"] > 10000, "it calls", 50)
+    daemon.cassin("kill", "calls", code=0)
+    each = daemon.guest("calls")["account"]["traces"]
+    holds(1 << 19 < each < 1 << 20, f"a trace of {each} bytes")
+    refused = daemon.cassin("spawn", "--trace", "-n", 200, "--name", "g", "--memory", "256K", t.guest("life"), "sleep", code=1)
+    contains(refused.err, "no memory: the pool of 100 MiB is exhausted", "traces ")
+    n = len(daemon.guests())
+    holds(20 < n < 160, f"{n} guests have a trace")
+    equal(daemon.request("GET", "/v1/stats").json()["account"]["traces"], n * each, "memory of the traces")
+    text = daemon.cassin("trace", "calls", code=0).out
+    holds(re.match(r"\[\d+ records lost\]$", text.splitlines()[0]), f"the beginning: {text[:100]}")
+    contains(text, "+++ killed +++")

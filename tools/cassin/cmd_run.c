@@ -17,6 +17,8 @@ static const char help[] =
 	"  --name NAME         the guest's name (default: the image's base name)\n" SPEC_OPTIONS_HELP
 	"  --gdb PORT          stop before the first instruction and wait for GDB on this port of\n"
 	"                      127.0.0.1; 0: any that is free, which stderr tells\n"
+	"  --trace[=FILE]      show what the guest asks of the hypervisor, from its first instruction,\n"
+	"                      on stderr or in a file that is made or emptied; see cassin help trace\n"
 	"  --workers N         host threads that run the guest (default 1)\n"
 	"  --sandbox MODE      on (default): system calls that running a guest does not need end\n"
 	"                      the command; log: the kernel's log tells of them; off\n"
@@ -25,12 +27,14 @@ static const char help[] =
 	"kills it after 2 s; a second Ctrl-C kills it at once. A crash is reported on stderr.\n"
 	"\n"
 	"Exit code: the guest's own; 134 it crashed, 137 it was killed, 130 Ctrl-C, 143 TERM,\n"
-	"129 HUP, 141 nobody reads its output, 125 it could not be started, 2 usage.\n"
+	"129 HUP, 141 nobody reads its output, 125 it could not be started, 2 usage, 1 its output\n"
+	"or its trace cannot be written.\n"
 	"\n"
 	"Examples:\n"
 	"  cassin run build/examples/hello.elf\n"
 	"  cassin run -p 8080:80 build/examples/http.elf\n"
 	"  cassin run --gdb 1234 build/examples/kv.elf\n"
+	"  cassin run --trace=hello.trace build/examples/hello.elf\n"
 	"  cassin run --memory 1M --isolation vm build/examples/clock.elf 10\n";
 
 static unsigned number_of(const char *option, const char *text, unsigned most)
@@ -48,6 +52,7 @@ static int run(int argc, char **argv)
 					      SPEC_OPTIONS,
 					      {"workers", required_argument, NULL, 'w'},
 					      {"gdb", required_argument, NULL, 'g'},
+					      {"trace", optional_argument, NULL, 't'},
 					      {"sandbox", required_argument, NULL, 's'},
 					      {0}};
 	struct spec_options o = {0};
@@ -63,6 +68,11 @@ static int run(int argc, char **argv)
 		} else if (option == 'g') {
 			how.gdb = true;
 			how.gdb_port = number_of("--gdb", optarg, 65535);
+		} else if (option == 't') {
+			if (optarg && !*optarg)
+				command_usage(&cmd_run, "--trace=: name a file, or write --trace alone");
+			how.trace = true;
+			how.trace_path = optarg;
 		} else if (option == 's') {
 			if (cassin_sandbox_mode_parse(optarg, &how.sandbox) < 0)
 				command_usage(&cmd_run, "--sandbox %s: must be on, log or off", optarg);

@@ -25,6 +25,9 @@ static const char help[] =
 	"  --name NAME         the name, or its beginning (default: the image's base name)\n" SPEC_OPTIONS_HELP
 	"  --template NAME     clones of this template; see cassin help template\n"
 	"  --atomic            all or nothing: if one fails, none remains\n"
+	"  --trace             trace each from its first instruction: what it asked is kept, the last\n"
+	"                      4096 records, until cassin trace NAME shows it, also after its end;\n"
+	"                      640 KiB of memory for each\n"
 	"  --wait              wait until there is room for them, when there is none, and\n"
 	"                      behind those who wait already; else they are refused\n"
 	"  --timeout SECONDS   how long to wait for them to run, once started (default 30)\n"
@@ -37,13 +40,14 @@ static const char help[] =
 	"  cassin spawn -n 500 -p 8000+:80 build/examples/http.elf\n"
 	"  cassin spawn -p 6379:6379 --name db --memory 64M --restart always build/examples/kv.elf\n"
 	"  cassin spawn --spec web.json\n"
+	"  cassin spawn --trace --name boots build/examples/hello.elf && cassin trace boots\n"
 	"  cassin spawn -n 1000 --template web\n";
 
 struct spawn {
 	struct spec_options guest;
 	unsigned count; /* 0: no -n */
 	unsigned timeout_s;
-	bool atomic, wait, json;
+	bool atomic, trace, wait, json;
 	struct progress progress;
 	char *line; /* of the daemon's report, not yet whole */
 	size_t len;
@@ -67,9 +71,9 @@ static char *request_text(const struct spawn *s, const struct cassin_guest_spec 
 	char *text = spec_options_text(spec, err);
 	if (!text)
 		return NULL;
-	json_t *o = json_pack("{s:s, s:o, s:o, s:b, s:b, s:I}", "name_prefix", spec->name, "spec",
+	json_t *o = json_pack("{s:s, s:o, s:o, s:b, s:b, s:b, s:I}", "name_prefix", spec->name, "spec",
 			      json_loads(text, 0, NULL), "port_base", bases_json(bases, n), "atomic", (int)s->atomic,
-			      "wait", (int)s->wait, "wait_ms", (json_int_t)s->timeout_s * 1000);
+			      "trace", (int)s->trace, "wait", (int)s->wait, "wait_ms", (json_int_t)s->timeout_s * 1000);
 	if (o && s->count)
 		json_object_set_new(o, "count", json_integer(s->count));
 	free(text);
@@ -208,12 +212,13 @@ static unsigned number(const char *option, const char *text, unsigned long least
 
 static void parse(struct spawn *s, int argc, char **argv)
 {
-	enum { ATOMIC = OPTION_OWN, WAIT, TIMEOUT, JSON };
+	enum { ATOMIC = OPTION_OWN, TRACE, WAIT, TIMEOUT, JSON };
 	static const struct option longs[] = {
 		COMMON_OPTIONS,
 		SPEC_OPTIONS,
 		{"template", required_argument, NULL, OPTION_TEMPLATE},
 		{"atomic", no_argument, NULL, ATOMIC},
+		{"trace", no_argument, NULL, TRACE},
 		{"wait", no_argument, NULL, WAIT},
 		{"timeout", required_argument, NULL, TIMEOUT},
 		{"json", no_argument, NULL, JSON},
@@ -225,6 +230,8 @@ static void parse(struct spawn *s, int argc, char **argv)
 			continue;
 		if (option == 'n')
 			s->count = number("-n", optarg, 1, 100000);
+		else if (option == TRACE)
+			s->trace = true;
 		else if (option == WAIT)
 			s->wait = true;
 		else if (option == TIMEOUT)

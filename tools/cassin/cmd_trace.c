@@ -25,7 +25,8 @@ static const char help[] =
 	"\n"
 	"A line is a call, `submit` an operation that the guest has put into its ring, `done` its\n"
 	"completion; #0x... is the guest's name for it. Times of waiting count as the call's. What\n"
-	"comes faster than it can be read is counted as lost.\n"
+	"comes faster than it can be read is counted as lost. A guest that was spawned to be\n"
+	"traced (cassin help spawn) is shown from its first instruction, also when it has ended.\n"
 	"\n"
 	"Examples:\n"
 	"  cassin trace web-3\n"
@@ -136,6 +137,7 @@ static int run(int argc, char **argv)
 	}
 	if (argc - optind != 1)
 		command_usage(&cmd_trace, "name one guest");
+	t.text.out = stdout;
 	client = client_open();
 	if (!client)
 		return EXIT_FAILED;

@@ -14,6 +14,7 @@
 #include "command.h"
 #include "gdb_port.h"
 #include "output.h"
+#include "run_trace.h"
 
 #define STOP_GRACE_NS UINT64_C(2000000000)
 #define INPUT_RETRY_MS 10
@@ -31,7 +32,8 @@ struct foreground {
 	char input[4096];
 	size_t input_start, input_len;
 	bool input_ended, end_told;
-	struct gdb_port *gdb; /* NULL: it is not debugged */
+	struct gdb_port *gdb;    /* NULL: it is not debugged */
+	struct run_trace *trace; /* NULL: it is not traced */
 	struct cassin_sandbox *sandbox;
 };
 
@@ -150,6 +152,12 @@ static void on_signal(struct foreground *f)
 	cassin_engine_guest_stop(f->engine, f->id, STOP_GRACE_NS);
 }
 
+/* The sooner of two moments in ms; -1: never. */
+static int sooner(int a, int b)
+{
+	return a < 0 ? b : b < 0 || a < b ? a : b;
+}
+
 static int attend(struct foreground *f)
 {
 	int code = EXIT_FAILED;
@@ -161,7 +169,8 @@ static int attend(struct foreground *f)
 			{.fd = waiting || f->input_ended || background ? -1 : STDIN_FILENO, .events = POLLIN},
 		};
 		uint64_t rung;
-		poll(watched, 3, waiting ? INPUT_RETRY_MS : background ? BACKGROUND_LOOK_MS : -1);
+		int patience = waiting ? INPUT_RETRY_MS : background ? BACKGROUND_LOOK_MS : -1;
+		poll(watched, 3, f->trace ? sooner(patience, run_trace_look(f->trace)) : patience);
 		if (watched[0].revents && read(f->changed, &rung, sizeof rung) < 0 && errno != EAGAIN)
 			break;
 		if (watched[1].revents)
@@ -188,21 +197,30 @@ static int told_error(int error, int code)
 	return command_output_failed(error);
 }
 
-/* Waits until standard output has taken all, or a signal says that nobody wants to; after a signal, not for long. */
-static int drain(struct foreground *f, int code)
+/* Waits until an output has taken all, or a signal says that nobody wants to; after a signal, not for long. */
+static bool await_output(struct foreground *f, int written, int *code)
 {
 	struct signalfd_siginfo info;
-	struct pollfd watched[2] = {{.fd = output_end(f->output), .events = POLLIN},
-				    {.fd = f->signals, .events = POLLIN}};
+	struct pollfd watched[2] = {{.fd = written, .events = POLLIN}, {.fd = f->signals, .events = POLLIN}};
 	poll(watched, 2, f->signal ? (int)(STOP_GRACE_NS / 1000000) : -1);
-	if (watched[0].revents) {
-		code = f->signal ? code : told_error(output_error(f->output), code);
-		output_free(f->output);
-		cassin_sandbox_free(f->sandbox);
+	if (watched[0].revents)
+		return true;
+	if (watched[1].revents && read(f->signals, &info, sizeof info) == sizeof info)
+		*code = 128 + (int)info.ssi_signo;
+	return false;
+}
+
+/* All that is to be written is; trace_written is the trace's descriptor. */
+static int drain(struct foreground *f, int trace_written, int code)
+{
+	if (!await_output(f, output_end(f->output), &code) || (f->trace && !await_output(f, trace_written, &code)))
 		return code;
-	}
-	return watched[1].revents && read(f->signals, &info, sizeof info) == sizeof info ? 128 + (int)info.ssi_signo
-											 : code;
+	code = f->signal ? code : told_error(output_error(f->output), code);
+	if (f->trace && !run_trace_close(f->trace) && !f->signal)
+		code = EXIT_FAILED;
+	output_free(f->output);
+	cassin_sandbox_free(f->sandbox);
+	return code;
 }
 
 /* What ends it, but for what was ignored when it was started (nohup, or a shell's background). The signals must be blocked before
@@ -245,6 +263,27 @@ static int spawn_debugged(struct foreground *f, const struct cassin_guest_spec *
 	return result;
 }
 
+/* Spawns it, with who is to look on from its first instruction. */
+static int spawn(struct foreground *f, const struct cassin_guest_spec *spec, const struct foreground_options *o,
+		 struct cassin_error_text *err)
+{
+	struct cassin_trace *trace;
+	int result;
+	if (!o->trace)
+		return o->gdb ? spawn_debugged(f, spec, o, err)
+			      : cassin_engine_guest_spawn(f->engine, spec, &f->id, err);
+	if (!o->gdb) {
+		result = cassin_engine_trace_spawn(f->engine, spec, &f->id, &trace, err);
+	} else {
+		result = spawn_debugged(f, spec, o, err); /* and has stopped it */
+		if (result == 0 && (result = cassin_engine_trace_start(f->engine, f->id, &trace)))
+			cassin_error_set(err, result, "cannot trace it: %s", strerror(-result));
+	}
+	if (result == 0)
+		run_trace_follow(f->trace, trace);
+	return result;
+}
+
 static int engine_start(struct foreground *f, const struct foreground_options *o, struct cassin_error_text *err)
 {
 	int result = cassin_sandbox_create(&f->sandbox, o->sandbox, err);
@@ -254,7 +293,10 @@ static int engine_start(struct foreground *f, const struct foreground_options *o
 		.workers = o->workers, .sandbox = f->sandbox, .notify = on_notify, .opaque = f, .console = on_console};
 	setenv("UV_USE_IO_URING", "0", 1); /* whose calls no filter sees */
 	result = cassin_engine_create(&f->engine, &options, err);
-	if (result == 0 && !(f->output = output_start(f->sandbox, on_notify, f))) {
+	if (result)
+		return result;
+	f->output = output_start(STDOUT_FILENO, "console output", f->sandbox, on_notify, f);
+	if (!f->output || (f->trace && run_trace_start(f->trace, f->sandbox))) {
 		cassin_engine_destroy(f->engine);
 		return cassin_error_set(err, -ENOMEM, "cannot start a thread for the output");
 	}
@@ -268,18 +310,20 @@ int foreground_run(const struct cassin_guest_spec *spec, const struct foreground
 	int result = descriptors_open(&f);
 	if (result < 0)
 		cassin_error_set(&err, result, "cannot watch for signals: %s", strerror(-result));
+	else if (o->trace && !(f.trace = run_trace_open(o->trace_path, &err)))
+		result = -EIO;
 	else
 		result = engine_start(&f, o, &err);
 	if (result == 0) {
 		result = cassin_sandbox_enter(f.sandbox, CASSIN_SANDBOX_FOREGROUND, &err);
 		if (result == 0)
-			result = o->gdb ? spawn_debugged(&f, spec, o, &err)
-					: cassin_engine_guest_spawn(f.engine, spec, &f.id, &err);
+			result = spawn(&f, spec, o, &err);
 		int code = result == 0 ? attend(&f) : EXIT_CANNOT_SPAWN;
 		gdb_port_close(f.gdb);
+		int trace_written = f.trace ? run_trace_end(f.trace) : -1;
 		cassin_engine_destroy(f.engine);
 		if (result == 0)
-			return drain(&f, code);
+			return drain(&f, trace_written, code);
 	}
 	command_failed("%s", err.text);
 	return EXIT_CANNOT_SPAWN;

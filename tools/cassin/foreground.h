@@ -10,6 +10,8 @@ struct foreground_options {
 	enum cassin_sandbox_mode sandbox;
 	bool gdb; /* it waits for a debugger on this port */
 	unsigned gdb_port;
+	bool trace; /* from its first instruction, to this file; NULL: standard error */
+	const char *trace_path;
 };
 
 /* Returns the exit code that `cassin run` promises. What goes wrong is told on stderr. */

@@ -21,6 +21,9 @@ struct output {
 	void *opaque;
 	atomic_int error; /* errno; 0: none */
 	int written;      /* eventfd */
+	int fd;
+	const char *what;
+	char piece[PIECE]; /* the thread's */
 	pthread_mutex_t lock;
 	pthread_cond_t more;
 	char *bytes; /* a ring of `size` */
@@ -70,7 +73,7 @@ void output_write(struct output *o, const char *bytes, size_t len)
 }
 
 /* Takes the next piece, or what is to be said of lost bytes. 0: it is over. */
-static size_t take(struct output *o, char *piece)
+static size_t take(struct output *o)
 {
 	pthread_mutex_lock(&o->lock);
 	while (!o->len && !o->lost && !o->ended)
@@ -78,12 +81,12 @@ static size_t take(struct output *o, char *piece)
 	size_t n = o->len < o->size - o->start ? o->len : o->size - o->start;
 	n = n < PIECE ? n : PIECE;
 	if (n) {
-		memcpy(piece, o->bytes + o->start, n);
+		memcpy(o->piece, o->bytes + o->start, n);
 		o->start = (o->start + n) % o->size;
 		o->len -= n;
 	} else if (o->lost) {
-		n = (size_t)snprintf(piece, PIECE, "\n[cassin: %llu bytes of console output lost: nobody read them]\n",
-				     (unsigned long long)o->lost);
+		n = (size_t)snprintf(o->piece, PIECE, "\n[cassin: %llu bytes of %s lost: nobody read them]\n",
+				     (unsigned long long)o->lost, o->what);
 		o->lost = 0;
 	}
 	pthread_mutex_unlock(&o->lock);
@@ -91,15 +94,15 @@ static size_t take(struct output *o, char *piece)
 }
 
 /* 0 or errno. */
-static int write_all(const char *bytes, size_t len)
+static int write_all(int fd, const char *bytes, size_t len)
 {
 	while (len) {
-		ssize_t n = write(STDOUT_FILENO, bytes, len);
+		ssize_t n = write(fd, bytes, len);
 		if (n >= 0) {
 			bytes += n;
 			len -= (size_t)n;
 		} else if (errno == EAGAIN) {
-			struct pollfd out = {.fd = STDOUT_FILENO, .events = POLLOUT};
+			struct pollfd out = {.fd = fd, .events = POLLOUT};
 			poll(&out, 1, -1);
 		} else if (errno != EINTR) {
 			return errno;
@@ -111,11 +114,10 @@ static int write_all(const char *bytes, size_t len)
 static void *writer(void *opaque)
 {
 	struct output *o = opaque;
-	static char piece[PIECE];
 	struct cassin_error_text err;
 	int error = -cassin_sandbox_enter(o->sandbox, CASSIN_SANDBOX_WRITER, &err);
-	for (size_t n; !error && (n = take(o, piece));)
-		error = write_all(piece, n);
+	for (size_t n; !error && (n = take(o));)
+		error = write_all(o->fd, o->piece, n);
 	if (error) {
 		atomic_store(&o->error, error);
 		o->broken_fn(o->opaque);
@@ -124,12 +126,15 @@ static void *writer(void *opaque)
 	return NULL;
 }
 
-struct output *output_start(const struct cassin_sandbox *sandbox, void (*broken)(void *opaque), void *opaque)
+struct output *output_start(int fd, const char *what, const struct cassin_sandbox *sandbox,
+			    void (*broken)(void *opaque), void *opaque)
 {
 	struct output *o = calloc(1, sizeof *o);
 	pthread_t thread;
 	if (!o)
 		return NULL;
+	o->fd = fd;
+	o->what = what;
 	o->sandbox = sandbox;
 	o->broken_fn = broken;
 	o->opaque = opaque;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Standard output for a guest's console: a thread writes, so that whoever has bytes for it never waits for a reader. What does not
+ * Where a guest's console goes, or its trace: a thread writes, so that whoever has bytes for it never waits for a reader. What does not
  * fit the buffer is lost, and said in its place.
  */
 #ifndef OUTPUT_H
@@ -14,11 +14,13 @@
 
 struct output;
 
-/* Starts the thread, which enters the sandbox. broken(opaque) is called by it when standard output takes no more. NULL: no memory. */
-struct output *output_start(const struct cassin_sandbox *sandbox, void (*broken)(void *opaque), void *opaque);
+/* Starts the thread, which enters the sandbox and writes to fd. `what` names the bytes to a person. broken(opaque) is called by it when
+ * fd takes no more. NULL: no memory. */
+struct output *output_start(int fd, const char *what, const struct cassin_sandbox *sandbox,
+			    void (*broken)(void *opaque), void *opaque);
 /* Takes bytes; any thread. */
 void output_write(struct output *o, const char *bytes, size_t len);
-/* 0, or the errno for which standard output takes no more. */
+/* 0, or the errno for which the descriptor takes no more. */
 int output_error(const struct output *o);
 /* Nothing more comes. A descriptor that becomes readable when all that was taken has been written. */
 int output_end(struct output *o);

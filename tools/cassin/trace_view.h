@@ -6,10 +6,12 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 /* ---- trace_text.c ---- */
 
 struct trace_text {
+	FILE *out;
 	bool begun; /* a call whose line has no end yet */
 };
 void trace_text_print(struct trace_text *t, const json_t *event);

@@ -24,6 +24,7 @@ struct guest_work {
 	bool removes;    /* there is no guest to show afterwards */
 	uint64_t id;
 	struct cassin_guest_spec spec; /* to spawn */
+	bool traced;
 	int result;
 	struct cassin_error_text err;
 };
@@ -221,7 +222,7 @@ static int call_remove(struct guest_work *w)
 
 static int call_spawn(struct guest_work *w)
 {
-	return daemon_guest_spawn(w->connection->daemon, &w->spec, &w->id, &w->err);
+	return daemon_guest_spawn(w->connection->daemon, &w->spec, w->traced, &w->id, &w->err);
 }
 
 void api_guest_kill(struct connection *c, const struct target *t)
@@ -247,13 +248,14 @@ void api_guest_remove(struct connection *c, const struct target *t)
 
 void api_guests_create(struct connection *c, const struct target *t)
 {
-	(void)t;
 	struct guest_work *w = work_new(c, LANE_LOAD, 201, call_spawn);
 	if (!w)
 		return;
 	char place[CASSIN_SPEC_PLACE_MAX];
 	const char *body = c->request.body ? c->request.body : "";
 	int result = cassin_spec_parse(&w->spec, body, c->request.body_len, "request", &w->err);
+	if (result == 0 && target_flag(t, "trace", &w->traced) < 0)
+		result = cassin_error_set(&w->err, -EINVAL, "trace: must be 0 or 1");
 	if (result == 0 && cassin_spec_relative(&w->spec, place))
 		result = cassin_error_set(&w->err, -EINVAL, "request: \"%s\": must be an absolute path", place);
 	if (result == 0)

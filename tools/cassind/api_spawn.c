@@ -255,7 +255,7 @@ static void spawn_next(struct spawning *s)
 	uint64_t id;
 	int result = batch_spec(&s->batch, s->next, &spec);
 	if (result == 0) {
-		result = daemon_guest_spawn(s->daemon, &spec, &id, &err);
+		result = daemon_guest_spawn(s->daemon, &spec, s->batch.trace, &id, &err);
 		batch_spec_free(&spec);
 	}
 	s->full = must_wait(s, result);

@@ -8,7 +8,7 @@
 #include "follow.h"
 #include "pool.h"
 #include "reply.h"
-#include "trace_json.h"
+#include "../common/trace_json.h"
 
 #define RECORDS_PIECE 64u
 #define RESTART_NS UINT64_C(1000000000) /* a guest that is being restarted is over for a while */
@@ -58,7 +58,7 @@ static bool trace_advance(struct follower *follower)
 		uint64_t lost;
 		size_t n = cassin_engine_trace_read(f->trace, records, RECORDS_PIECE, &lost);
 		if (lost)
-			stream_json(c, json_pack("{s:s, s:I}", "event", "lost", "records", (json_int_t)lost));
+			stream_json(c, trace_json_lost(lost));
 		if (!n)
 			return !over || daemon_now() - f->over_ns < RESTART_NS;
 		for (size_t i = 0; i < n; i++)

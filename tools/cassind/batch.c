@@ -95,6 +95,8 @@ static int take(struct batch *b, const char *key, const json_t *value, struct ca
 		return take_number(value, key, 0, BATCH_WAIT_MS_MAX, &b->wait_ms, err);
 	if (!strcmp(key, "atomic"))
 		return take_flag(value, key, &b->atomic, err);
+	if (!strcmp(key, "trace"))
+		return take_flag(value, key, &b->trace, err);
 	if (!strcmp(key, "wait"))
 		return take_flag(value, key, &b->wait, err);
 	return cassin_error_set(err, -EINVAL, "request: \"%.80s\": unknown key", key);

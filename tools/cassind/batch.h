@@ -18,6 +18,7 @@ struct batch {
 	bool numbered; /* guest i is PREFIX-i; else the one guest is PREFIX */
 	bool atomic;
 	bool wait;                       /* for room, when there is none */
+	bool trace;                      /* each has a trace, which waits for a reader */
 	unsigned wait_ms;                /* for the guests to be ready */
 	struct cassin_guest_port *bases; /* guest i is on the host's port + i */
 	size_t nbases;

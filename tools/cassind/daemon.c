@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "daemon.h"
 
+#include <cassin/trace.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -73,15 +74,22 @@ static void place_leave(struct daemon *d)
 	pthread_mutex_unlock(&d->admission);
 }
 
-static int spawn_within_limit(struct daemon *d, const struct cassin_guest_spec *spec, uint64_t *id,
+static int spawn(struct daemon *d, const struct cassin_guest_spec *spec, bool traced, uint64_t *id,
+		 struct cassin_error_text *err)
+{
+	return traced ? cassin_engine_trace_spawn(d->engine, spec, id, NULL, err)
+		      : cassin_engine_guest_spawn(d->engine, spec, id, err);
+}
+
+static int spawn_within_limit(struct daemon *d, const struct cassin_guest_spec *spec, bool traced, uint64_t *id,
 			      struct cassin_error_text *err)
 {
 	if (!d->max_guests)
-		return cassin_engine_guest_spawn(d->engine, spec, id, err);
+		return spawn(d, spec, traced, id, err);
 	int result = place_take(d, spec->name, err);
 	if (result < 0)
 		return result;
-	result = cassin_engine_guest_spawn(d->engine, spec, id, err);
+	result = spawn(d, spec, traced, id, err);
 	place_leave(d);
 	return result;
 }
@@ -119,10 +127,10 @@ static void forget(struct daemon *d, const char *name)
 	pthread_mutex_unlock(&d->keeping);
 }
 
-int daemon_guest_spawn(struct daemon *d, const struct cassin_guest_spec *spec, uint64_t *id,
+int daemon_guest_spawn(struct daemon *d, const struct cassin_guest_spec *spec, bool traced, uint64_t *id,
 		       struct cassin_error_text *err)
 {
-	int result = spawn_within_limit(d, spec, id, err);
+	int result = spawn_within_limit(d, spec, traced, id, err);
 	if (result < 0 || !d->state || spec->restart != CASSIN_RESTART_ALWAYS)
 		return result;
 	result = keep(d, spec, *id, err);

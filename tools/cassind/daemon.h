@@ -82,8 +82,9 @@ struct daemon {
 
 /* Kills and removes a guest; its kept spec goes too. Blocks: thread pool only. 0, -ENOENT. */
 int daemon_guest_remove(struct daemon *d, uint64_t id);
-/* Spawns and keeps the spec if its policy says so. -EAGAIN: too many run. Thread pool, or before the loop runs. */
-int daemon_guest_spawn(struct daemon *d, const struct cassin_guest_spec *spec, uint64_t *id,
+/* Spawns, with a trace that waits for a reader if it is to be traced, and keeps the spec if its policy says so. -EAGAIN: too many
+ * run. Thread pool, or before the loop runs. */
+int daemon_guest_spawn(struct daemon *d, const struct cassin_guest_spec *spec, bool traced, uint64_t *id,
 		       struct cassin_error_text *err);
 /* The same for templates, each of which is kept. */
 int daemon_template_create(struct daemon *d, const struct cassin_guest_spec *spec, uint64_t timeout_ns,

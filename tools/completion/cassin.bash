@@ -98,8 +98,8 @@ _cassin()
         return
     fi
     case $command in
-    run) options="$guest --workers --gdb --sandbox" ;;
-    spawn) options="$guest -n --template --atomic --wait --timeout --json" ;;
+    run) options="$guest --workers --gdb --trace --sandbox" ;;
+    spawn) options="$guest -n --template --atomic --trace --wait --timeout --json" ;;
     ps) options='--quiet --json' ;;
     inspect | stats) options='--all --json' ;;
     density) options='--out --ramp --runs --warmup --measure --reserve --examples --peer --no-baseline --list --quiet' ;;

@@ -102,7 +102,7 @@ struct cassin_guest_status {
 	unsigned restarts;
 	bool parked;            /* its memory is folded up until something comes for it */
 	bool debugged, stopped; /* a debugger is attached to it; and has stopped it */
-	bool traced;            /* somebody reads its trace */
+	bool traced;            /* somebody reads its trace, or it waits for a reader */
 	uint64_t refusing;      /* a bit for each port of its spec on which it does not listen */
 	unsigned cell;          /* number of its cell */
 	unsigned worker;        /* where it is now */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Records of a trace for the API: numbers have become names (docs/api.md). */
+/* Records of a trace as the API tells them: numbers have become names (docs/api.md). */
 #ifndef TRACE_JSON_H
 #define TRACE_JSON_H
 
@@ -9,5 +9,7 @@
 
 /* A new reference; NULL: no memory. */
 json_t *trace_json(const struct cassin_trace_record *r);
+/* The same of records that were lost. */
+json_t *trace_json_lost(uint64_t records);
 
 #endif

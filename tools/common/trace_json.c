@@ -254,3 +254,8 @@ json_t *trace_json(const struct cassin_trace_record *r)
 		json_object_set_new(o, "took_ns", number(r->took_ns));
 	return o;
 }
+
+json_t *trace_json_lost(uint64_t records)
+{
+	return json_pack("{s:s, s:I}", "event", "lost", "records", (json_int_t)records);
+}
