@@ -286,6 +286,52 @@ static void of_a_clone(struct world *w, const struct test *test)
 	EXPECT_IS(cassin_engine_template_remove(w->e, "mould"), 0);
 }
 
+/* Of a fault of user code: where it was, which, and the address. */
+static void tells_faults_of_users(struct world *w, const struct test *test)
+{
+	struct cassin_guest_spec s = spec_of(w, "g", "user-faults", "faults");
+	struct cassin_trace_record r;
+	uint64_t id;
+	struct cassin_trace *t = spawn_traced(w, &s, &id);
+	unsigned jumps = 0, writes = 0, divisions = 0;
+	(void)test;
+	while ((r = next(w, t)).kind != CASSIN_TRACE_END) {
+		const uint64_t *a = r.args;
+		if (r.kind != CASSIN_TRACE_RETURN || r.number != CASSIN_CALL_USER_RUN || r.result != CASSIN_USER_FAULT)
+			continue;
+		jumps += a[CASSIN_TRACE_USER_VECTOR] == 14 && a[CASSIN_TRACE_USER_ERROR] == CASSIN_EXEC &&
+			 a[CASSIN_TRACE_USER_ADDRESS] == 0x600000 && a[CASSIN_TRACE_USER_RIP] == 0x600000;
+		writes += a[CASSIN_TRACE_USER_VECTOR] == 14 && a[CASSIN_TRACE_USER_ERROR] == CASSIN_WRITE &&
+			  a[CASSIN_TRACE_USER_ADDRESS] == 0x600000 && a[CASSIN_TRACE_USER_RIP] == 0x400000;
+		divisions += a[CASSIN_TRACE_USER_VECTOR] == 0 && !a[CASSIN_TRACE_USER_ADDRESS];
+	}
+	EXPECT_IS(jumps, 1);
+	EXPECT_IS(writes, 1);
+	EXPECT(divisions >= 1);
+	cassin_engine_trace_stop(t);
+	expect_exit(w, id, 0, 0);
+}
+
+static void tells_upcalls(struct world *w, const struct test *test)
+{
+	struct cassin_guest_spec s = spec_of(w, "g", "upcall", "timer");
+	struct cassin_trace_record r;
+	uint64_t id;
+	struct cassin_trace *t = spawn_traced(w, &s, &id);
+	unsigned upcalls = 0;
+	(void)test;
+	while ((r = next(w, t)).kind != CASSIN_TRACE_END) {
+		if (r.kind != CASSIN_TRACE_UPCALL)
+			continue;
+		upcalls++;
+		EXPECT_IS(r.args[CASSIN_TRACE_UPCALL_EVENTS], CASSIN_EVENT_TIMER);
+		EXPECT(r.args[CASSIN_TRACE_UPCALL_RIP] && r.args[CASSIN_TRACE_UPCALL_FRAME]);
+	}
+	EXPECT_IS(upcalls, 2);
+	cassin_engine_trace_stop(t);
+	expect_exit(w, id, 0, 0);
+}
+
 #define TRACE(what, fn)                                                                                                \
 	{                                                                                                              \
 		.name = "trace." what, .run = fn                                                                       \
@@ -302,5 +348,7 @@ const struct test tests_trace[] = {
 	TRACE("unread-is-bounded", unread_is_bounded),
 	{.name = "trace.no-room-for-it", .run = no_room_for_it, .pool = UINT64_C(32) << 20},
 	TRACE("of-a-clone", of_a_clone),
+	TRACE("tells-faults-of-users", tells_faults_of_users),
+	TRACE("tells-upcalls", tells_upcalls),
 	{0},
 };
