@@ -60,12 +60,12 @@ def test_every_thread_of_the_daemon_is_confined(t):
 
 
 def test_every_thread_of_run_is_confined(t):
-    process = t.start([t.tool("cassin"), "run", "--gdb", "0", t.guest("life"), "sleep"], stdin=subprocess.DEVNULL,
-                      stderr=subprocess.PIPE, text=True)
+    process = t.start([t.tool("cassin"), "run", "--gdb", "0", f"--trace={t.path('trace')}", t.guest("life"), "sleep"],
+                      stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     contains(process.stderr.readline(), "waits for a debugger")
     wait_until(lambda: "cassin-debugger" in [name for name, _ in threads(process.pid)], "its debugger's thread is confined")
     equal(sorted(confined(process.pid, "cassin")),
-          ["cassin", "cassin-debugger", "cassin-watcher", "cassin-worker", "cassin-writer"], "threads")
+          ["cassin", "cassin-debugger", "cassin-watcher", "cassin-worker", "cassin-writer", "cassin-writer"], "threads")
 
 
 def test_it_is_confined_before_kept_guests_run(t):
