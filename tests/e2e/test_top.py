@@ -7,7 +7,6 @@ import pty
 import select
 import signal
 import struct
-import subprocess
 import termios
 import threading
 import time
