@@ -129,6 +129,7 @@ def kvm_amd():
 def lint():
     yield Step([sys.executable, "tests/lint/run"], 120)
     yield Step([sys.executable, "tests/lint/tidy", "build"], 900)
+    yield Step(["tests/docs/check_headers"], 60)
     yield Step([sys.executable, "tests/docs/check_abi.py"], 120)
     yield Step([sys.executable, "tests/docs/check_openapi.py"], 60)
     yield Step([sys.executable, "tests/check_suites.py"], 300)
