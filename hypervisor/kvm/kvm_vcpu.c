@@ -12,6 +12,7 @@
 #include <unistd.h>
 #include <x86intrin.h>
 
+#include "base/vectors.h"
 #include "kvm/descriptors.h"
 
 #define CR0_PROTECTED UINT64_C(0x80010033) /* PG WP NE ET MP PE; no AM, so that AC means nothing */
@@ -321,7 +322,7 @@ static enum vcpu_exit take_exception(struct kvm_vcpu *v, struct cpu_state *cpu, 
 	cpu->regs.rflags = e.rflags;
 	cpu->regs.rsp = e.rsp;
 	*x = (struct vcpu_exception){.vector = e.vector, .error = e.error};
-	if (e.vector == 14) {
+	if (e.vector == VECTOR_PAGE) {
 		struct kvm_sregs s;
 		if (ioctl(v->fd, KVM_GET_SREGS, &s)) {
 			broken(x, "stopped by KVM, exit reason", KVM_EXIT_IO);

@@ -6,15 +6,12 @@
 #include <signal.h>
 #include <stdlib.h>
 
+#include "base/vectors.h"
 #include "cell/pagetable.h"
 #include "cell/vcpu.h"
 #include "guest/guest.h"
 #include "run/life.h"
 #include "run/parking.h"
-
-#define VECTOR_DEBUG 1u
-#define VECTOR_PROTECTION 13u
-#define VECTOR_PAGE 14u
 
 struct cassin_debugger *debugger_new(void (*notify)(void *opaque), void *opaque)
 {
@@ -56,13 +53,13 @@ static void tell(struct cassin_debugger *d, struct cassin_debug_event event)
 static int signal_of(uint64_t vector)
 {
 	switch (vector) {
-	case 0:
-	case 16:
-	case 19:
+	case VECTOR_DIVIDE:
+	case VECTOR_X87:
+	case VECTOR_SIMD:
 		return SIGFPE;
-	case 6:
+	case VECTOR_OPCODE:
 		return SIGILL;
-	case 3:
+	case VECTOR_BREAKPOINT:
 		return SIGTRAP;
 	default:
 		return SIGSEGV;
@@ -81,7 +78,7 @@ enum debug_answer debug_exception(struct guest *g, const struct vcpu_exception *
 		return DEBUG_NOT_MINE; /* breakpoints are in the guest's own code, not in its users' */
 	/* Where a debugger has a function return to, nothing may be executable: reaching it is what counts. */
 	bool fetch = x->vector == VECTOR_PAGE && x->error & PF_FETCH && x->error & PF_PRESENT;
-	if ((x->vector != BREAKPOINT_VECTOR && !fetch) || !breakpoint_at(d, g->cpu.regs.rip))
+	if ((x->vector != VECTOR_PROTECTION && !fetch) || !breakpoint_at(d, g->cpu.regs.rip))
 		return DEBUG_NOT_MINE;
 	d->signal = SIGTRAP;
 	d->at_break = true;

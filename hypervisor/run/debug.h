@@ -18,10 +18,9 @@ struct vcpu_exception;
 
 #define RFLAGS_TF UINT64_C(0x100)
 
-/* A one-byte instruction that every KVM turns into an exception in front of it: hlt, whose fault (vector 13) ring 3 gets on
+/* A one-byte instruction that every KVM turns into an exception in front of it: hlt, whose fault (VECTOR_PROTECTION) ring 3 gets on
  * any CPU. int3 is no choice: some KVMs do not deliver it. */
 #define BREAKPOINT_BYTE 0xf4u
-#define BREAKPOINT_VECTOR 13u
 
 struct breakpoint {
 	uint64_t va;

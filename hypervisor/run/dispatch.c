@@ -6,6 +6,7 @@
 
 #include "run/dispatch.h"
 #include "base/time.h"
+#include "base/vectors.h"
 #include "cell/pagetable.h"
 #include "cell/vcpu.h"
 #include "guest/device.h"
@@ -19,8 +20,6 @@
 #include "run/move.h"
 #include "run/parking.h"
 
-#define VECTOR_GP 13u
-#define VECTOR_PF 14u
 #define BOOT_MOST_NS UINT64_C(100000000)     /* a guest that computes for so long counts as booted */
 #define BOOT_LONGEST_NS UINT64_C(2000000000) /* and one that has not waited for anything in this time */
 #define LONE_SLICE_NS UINT64_C(20000000)     /* a turn while nobody else wants the CPU, */
@@ -33,22 +32,23 @@ enum turn { TURN_ON, TURN_AGAIN, TURN_YIELD, TURN_BLOCK, TURN_STOP, TURN_END };
 static const char *vector_name(uint64_t vector)
 {
 	static const char *const names[EXCEPTION_VECTORS] = {
-		[0] = "divide error",
-		[1] = "single step",
-		[3] = "breakpoint",
-		[4] = "overflow",
-		[5] = "bound range exceeded",
-		[6] = "invalid opcode",
-		[7] = "device not available",
-		[8] = "double fault",
-		[10] = "invalid TSS",
-		[11] = "segment not present",
-		[12] = "stack segment fault",
-		[13] = ("general protection fault (a privileged instruction, a forbidden port, or a non-canonical "
-			"address)"),
-		[16] = "x87 floating-point error",
-		[17] = "alignment check",
-		[19] = "SIMD floating-point error",
+		[VECTOR_DIVIDE] = "divide error",
+		[VECTOR_DEBUG] = "single step",
+		[VECTOR_BREAKPOINT] = "breakpoint",
+		[VECTOR_OVERFLOW] = "overflow",
+		[VECTOR_BOUND] = "bound range exceeded",
+		[VECTOR_OPCODE] = "invalid opcode",
+		[VECTOR_NO_DEVICE] = "device not available",
+		[VECTOR_DOUBLE_FAULT] = "double fault",
+		[VECTOR_TSS] = "invalid TSS",
+		[VECTOR_NOT_PRESENT] = "segment not present",
+		[VECTOR_STACK] = "stack segment fault",
+		[VECTOR_PROTECTION] =
+			("general protection fault (a privileged instruction, a forbidden port, or a non-canonical "
+			 "address)"),
+		[VECTOR_X87] = "x87 floating-point error",
+		[VECTOR_ALIGNMENT] = "alignment check",
+		[VECTOR_SIMD] = "SIMD floating-point error",
 	};
 	return vector < EXCEPTION_VECTORS && names[vector] ? names[vector] : "unexpected exception";
 }
@@ -64,7 +64,7 @@ static uint64_t right_of(uint64_t error)
 static enum turn user_exception(struct guest *g, const struct vcpu_exception *x)
 {
 	struct user_end end = {.vector = x->vector, .error = x->error};
-	if (x->vector == VECTOR_PF) {
+	if (x->vector == VECTOR_PAGE) {
 		end.error = right_of(x->error);
 		end.address = x->address;
 	}
@@ -75,7 +75,7 @@ static enum turn user_exception(struct guest *g, const struct vcpu_exception *x)
 /* Whatever KVM could not go on from, too: to the guest it is a protection fault. */
 static enum turn user_broken(struct vcpu *v, struct guest *g)
 {
-	static const struct vcpu_exception x = {.vector = VECTOR_GP};
+	static const struct vcpu_exception x = {.vector = VECTOR_PROTECTION};
 	int r = vcpu_recover(v, &g->cpu);
 	if (!r)
 		return user_exception(g, &x);
@@ -215,7 +215,7 @@ static enum turn after_exit(struct vcpu *v, struct guest *g, enum vcpu_exit exit
 	case VCPU_EXCEPTION:
 		if (g->debugger && debugged(g, x, &t))
 			return t;
-		if (x->vector == VECTOR_PF)
+		if (x->vector == VECTOR_PAGE)
 			return page_fault(v, g, x);
 		if (g->user.space)
 			return user_exception(g, x);
