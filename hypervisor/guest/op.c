@@ -59,13 +59,10 @@ void op_deadline(struct op *op, uint64_t when)
 static void complete(struct op *op, int32_t result)
 {
 	struct guest *g = op->guest;
-	uint64_t user_data = op->sqe.user_data;
-	bool skip = result >= 0 && op->sqe.flags & CASSIN_SQE_SKIP_SUCCESS;
-	if (g->trace)
-		trace_complete(g, &op->sqe, result, op->began);
+	struct cassin_sqe sqe = op->sqe;
+	uint64_t began = op->began;
 	op_drop(op);
-	if (!skip)
-		ring_post(g, user_data, result);
+	ring_complete(g, &sqe, result, began);
 }
 
 static void held_cancel(struct op *op)

@@ -78,10 +78,8 @@ static int submit_one(struct guest *g)
 	if (s->begun)
 		return RING_AGAIN;
 	s->done = 0;
-	if (g->trace && result != OP_PENDING)
-		trace_complete(g, sqe, result, 0);
-	if (result != OP_PENDING && !(result >= 0 && sqe->flags & CASSIN_SQE_SKIP_SUCCESS))
-		ring_post(g, sqe->user_data, result);
+	if (result != OP_PENDING)
+		ring_complete(g, sqe, result, 0);
 	return 0;
 }
 
@@ -132,6 +130,14 @@ int ring_submit(struct guest *g, uint64_t most)
 int ring_go_on(struct guest *g)
 {
 	return consume(g);
+}
+
+void ring_complete(struct guest *g, const struct cassin_sqe *sqe, int32_t result, uint64_t began)
+{
+	if (g->trace)
+		trace_complete(g, sqe, result, began);
+	if (result < 0 || !(sqe->flags & CASSIN_SQE_SKIP_SUCCESS))
+		ring_post(g, sqe->user_data, result);
 }
 
 void ring_post(struct guest *g, uint64_t user_data, int32_t result)

@@ -35,6 +35,9 @@ int ring_go_on(struct guest *g);
 /* Posts a completion. There is room: pending plus unread never exceed cq_entries. A ring that the guest unmapped
  * ends the guest. */
 void ring_post(struct guest *g, uint64_t user_data, int32_t result);
+/* A submission is done: traces that (it pended since `began`; 0: it did not) and posts its completion, unless the submission
+ * succeeded and asks for none then (CASSIN_SQE_SKIP_SUCCESS). */
+void ring_complete(struct guest *g, const struct cassin_sqe *sqe, int32_t result, uint64_t began);
 /* Completions that the guest has not read, as of its last enter. */
 static inline uint32_t ring_unread(const struct ring *r)
 {

@@ -173,10 +173,8 @@ static void start_again(struct guest *g)
 		if (g->trace)
 			trace_submit(g, &t->ops[i]);
 		int32_t result = op_start(g, &t->ops[i]);
-		if (g->trace && result != OP_PENDING)
-			trace_complete(g, &t->ops[i], result, 0);
-		if (result != OP_PENDING && !(result >= 0 && t->ops[i].flags & CASSIN_SQE_SKIP_SUCCESS))
-			ring_post(g, t->ops[i].user_data, result);
+		if (result != OP_PENDING)
+			ring_complete(g, &t->ops[i], result, 0);
 	}
 }
 
