@@ -121,24 +121,17 @@ static void print_guest(const json_t *guest)
 		printf("last crash\n%s%s", report, report[strlen(report) - 1] == '\n' ? "" : "\n");
 }
 
+static void print_next(const json_t *guest, size_t before)
+{
+	if (before)
+		puts("");
+	print_guest(guest);
+}
+
 static int show(struct client *client, const struct selection *s, bool json)
 {
 	json_t *all = json_array();
-	int result = EXIT_OK;
-	for (size_t i = 0; i < s->count; i++) {
-		char *target = client_guest_target(s->names[i], "");
-		json_t *guest = target ? client_json(client, "GET", target, NULL) : NULL;
-		free(target);
-		if (!guest) {
-			result = EXIT_FAILED;
-			continue;
-		}
-		if (!json)
-			printf("%s", json_array_size(all) ? "\n" : "");
-		if (!json)
-			print_guest(guest);
-		json_array_append_new(all, guest);
-	}
+	int result = selection_fetch(s, client, all, json ? NULL : print_next);
 	if (json)
 		answer_print(all);
 	json_decref(all);

@@ -118,16 +118,7 @@ static int totals(struct client *client, bool json)
 static int per_guest(struct client *client, const struct selection *s, bool json)
 {
 	json_t *guests = json_array();
-	int result = EXIT_OK;
-	for (size_t i = 0; i < s->count; i++) {
-		char *target = client_guest_target(s->names[i], "");
-		json_t *guest = target ? client_json(client, "GET", target, NULL) : NULL;
-		free(target);
-		if (guest)
-			json_array_append_new(guests, guest);
-		else
-			result = EXIT_FAILED;
-	}
+	int result = selection_fetch(s, client, guests, NULL);
 	if (json)
 		answer_print(guests);
 	else if (json_array_size(guests) || result == EXIT_OK)

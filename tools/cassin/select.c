@@ -78,6 +78,25 @@ void selection_free(struct selection *s)
 	*s = (struct selection){0};
 }
 
+int selection_fetch(const struct selection *s, struct client *c, json_t *all,
+		    void (*each)(const json_t *guest, size_t before))
+{
+	int result = EXIT_OK;
+	for (size_t i = 0; i < s->count; i++) {
+		char *target = client_guest_target(s->names[i], "");
+		json_t *guest = target ? client_json(c, "GET", target, NULL) : NULL;
+		free(target);
+		if (!guest) {
+			result = EXIT_FAILED;
+			continue;
+		}
+		if (each)
+			each(guest, json_array_size(all));
+		json_array_append_new(all, guest);
+	}
+	return result;
+}
+
 /* A guest that was found by its pattern and has gone since is no failure: others may be at it, too. */
 static int request_each(struct client *client, const struct selection *s, const char *method, const char *suffix)
 {

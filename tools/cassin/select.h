@@ -3,6 +3,8 @@
 #ifndef SELECT_H
 #define SELECT_H
 
+#include <jansson.h>
+
 #include "client.h"
 #include "command.h"
 
@@ -14,6 +16,11 @@ struct selection {
 /* 0; EXIT_FAILED when a glob matches nothing or the daemon fails: told. Names are taken as they are. */
 int selection_make(struct selection *s, struct client *c, char **patterns, int npatterns, bool all);
 void selection_free(struct selection *s);
+
+/* Fetches what the daemon says of each guest selected, in their order: appended to `all`, and shown by each() if that is not NULL,
+ * which is also told how many came before. Returns the exit code; a guest that cannot be had is reported, the others follow. */
+int selection_fetch(const struct selection *s, struct client *c, json_t *all,
+		    void (*each)(const json_t *guest, size_t before));
 
 /* What kill, restart and rm do: parses the arguments and sends one request for each guest selected; prints the names
  * of those it worked for. Returns the exit code. */
