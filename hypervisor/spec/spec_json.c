@@ -119,21 +119,14 @@ static int take_word(const struct reader *r, const char *place, const json_t *va
 	int result = take_string(r, place, value, &text);
 	if (result)
 		return result;
-	for (unsigned i = 0; words[i]; i++)
-		if (!strcmp(text, words[i])) {
-			*to = i;
-			return 0;
-		}
-	return REFUSE(r, place, "must be %s, not \"%.80s\"", choice, text);
+	int found = word_find(words, text, strlen(text));
+	if (found < 0)
+		return REFUSE(r, place, "must be %s, not \"%.80s\"", choice, text);
+	*to = (unsigned)found;
+	return 0;
 }
 
 /* ---- The keys ---- */
-
-const char *const isolation_words[] = {[CASSIN_ISOLATION_CELL] = "cell", [CASSIN_ISOLATION_VM] = "vm", NULL};
-const char *const restart_words[] = {[CASSIN_RESTART_NO] = "no",
-				     [CASSIN_RESTART_ON_FAILURE] = "on-failure",
-				     [CASSIN_RESTART_ALWAYS] = "always",
-				     NULL};
 
 static int take_name(struct reader *r, const char *place, const json_t *value)
 {

@@ -8,6 +8,8 @@
 
 /* In JSON, by value; NULL ends them. */
 extern const char *const isolation_words[], *const restart_words[];
+/* The index of the word that is text's first len bytes. -EINVAL: there is none. */
+int word_find(const char *const *words, const char *text, size_t len);
 /* Whether text can stand in a spec's JSON. */
 bool utf8_valid(const char *text, size_t len);
 

@@ -64,30 +64,32 @@ static int set_text(char **to, const char *text, struct cassin_error_text *err)
 
 static int set_isolation(struct cassin_guest_spec *spec, const char *text, struct cassin_error_text *err)
 {
-	if (strcmp(text, "cell") != 0 && strcmp(text, "vm") != 0)
+	if (cassin_isolation_parse(text, &spec->isolation))
 		return cassin_error_set(err, -EINVAL, "--isolation %s: must be cell or vm", text);
-	spec->isolation = !strcmp(text, "vm") ? CASSIN_ISOLATION_VM : CASSIN_ISOLATION_CELL;
 	return 0;
+}
+
+/* The number behind "on-failure:" and "always:". */
+static bool restart_most(const char *text, unsigned *most)
+{
+	char *end = NULL;
+	unsigned long n = strtoul(text, &end, 10);
+	*most = (unsigned)n;
+	return *text >= '0' && *text <= '9' && !*end && n <= 1000000;
 }
 
 static int set_restart(struct cassin_guest_spec *spec, const char *text, struct cassin_error_text *err)
 {
-	static const char *const names[] = {"no", "on-failure", "always"};
-	static const enum cassin_guest_restart values[] = {CASSIN_RESTART_NO, CASSIN_RESTART_ON_FAILURE,
-							   CASSIN_RESTART_ALWAYS};
 	size_t len = strcspn(text, ":");
-	for (size_t i = 0; i < 3; i++) {
-		if (strlen(names[i]) != len || memcmp(names[i], text, len) != 0)
-			continue;
-		char *end = NULL;
-		unsigned long most = text[len] ? strtoul(text + len + 1, &end, 10) : 0;
-		if (text[len] && (!i || text[len + 1] < '0' || text[len + 1] > '9' || *end || most > 1000000))
-			break;
-		spec->restart = values[i];
-		spec->restart_max = (unsigned)most;
-		return 0;
-	}
-	return cassin_error_set(err, -EINVAL, "--restart %s: must be no, on-failure[:MAX] or always[:MAX]", text);
+	enum cassin_guest_restart restart = CASSIN_RESTART_NO;
+	unsigned most = 0;
+	if (cassin_restart_parse(text, len, &restart) ||
+	    (text[len] && (restart == CASSIN_RESTART_NO || !restart_most(text + len + 1, &most))))
+		return cassin_error_set(err, -EINVAL, "--restart %s: must be no, on-failure[:MAX] or always[:MAX]",
+					text);
+	spec->restart = restart;
+	spec->restart_max = most;
+	return 0;
 }
 
 static int set_memory(struct cassin_guest_spec *spec, const char *text, struct cassin_error_text *err)

@@ -121,19 +121,6 @@ static json_t *counters_json(const struct cassin_guest_counters *counters)
 	return o;
 }
 
-static const char *restart_name(enum cassin_guest_restart restart)
-{
-	switch (restart) {
-	case CASSIN_RESTART_NO:
-		return "no";
-	case CASSIN_RESTART_ON_FAILURE:
-		return "on-failure";
-	case CASSIN_RESTART_ALWAYS:
-		return "always";
-	}
-	return "?";
-}
-
 static void add_spec(json_t *o, const struct cassin_guest_spec *spec, uint64_t refusing, bool whole)
 {
 	json_t *ports = json_array();
@@ -146,8 +133,8 @@ static void add_spec(json_t *o, const struct cassin_guest_spec *spec, uint64_t r
 	json_object_set_new(o, "template", spec->from_template ? json_string(spec->from_template) : json_null());
 	json_object_set_new(o, "weight", json_integer(spec->weight));
 	json_object_set_new(o, "cpu_max", json_string(cpu_max));
-	json_object_set_new(o, "isolation", json_string(spec->isolation == CASSIN_ISOLATION_VM ? "vm" : "cell"));
-	json_object_set_new(o, "restart", json_string(restart_name(spec->restart)));
+	json_object_set_new(o, "isolation", json_string(cassin_isolation_name(spec->isolation)));
+	json_object_set_new(o, "restart", json_string(cassin_restart_name(spec->restart)));
 	json_object_set_new(o, "ports", ports);
 	if (!whole)
 		return;

@@ -122,6 +122,12 @@ int cassin_cpu_max_parse(const char *text, uint64_t *quota_us, uint64_t *period_
 /* The same as text: CASSIN_CPU_MAX_TEXT bytes at most, its zero included. */
 #define CASSIN_CPU_MAX_TEXT 48
 void cassin_cpu_max_format(uint64_t quota_us, uint64_t period_us, char *text);
+/* The words for them: "cell", "vm"; "no", "on-failure", "always". */
+const char *cassin_isolation_name(enum cassin_guest_isolation isolation);
+const char *cassin_restart_name(enum cassin_guest_restart restart);
+/* The values of those words; of a restart's word, text has the first len bytes. -EINVAL. */
+int cassin_isolation_parse(const char *text, enum cassin_guest_isolation *out);
+int cassin_restart_parse(const char *text, size_t len, enum cassin_guest_restart *out);
 /* "[ADDR:]PORT:GUEST" or "unix:PATH:GUEST", as `-p` takes it; ADDR is 127.0.0.1 when absent. */
 int cassin_port_parse(const char *text, struct cassin_guest_port *out, struct cassin_error_text *err);
 /* [A-Za-z0-9][A-Za-z0-9._-]*, at most CASSIN_NAME_MAX. */
