@@ -1,11 +1,7 @@
 /* SPDX-License-Identifier: MIT */
+/* A service's connections: what they submit to the ring, and what completes. */
+#include "stream_buffers.h"
 #include "stream_private.h"
-
-#define FIRST_BUFFER 1024u
-#define KEEP_BUFFER 4096u  /* a larger one is given back once it is empty */
-#define RECV_BUFFER 16384u /* grown to while input keeps filling it */
-#define OUT_HIGH 65536u    /* output from which input waits; also the longest silent send */
-#define OUT_MOST (1u << 30)
 
 #define state cassin_service_state
 
@@ -19,69 +15,15 @@ void conn_dirty(struct cassin_conn *c)
 	state.dirty_end = &c->dirty_next;
 }
 
-static void drop_output(struct cassin_conn *c)
-{
-	cassin_free(c->out);
-	c->out = NULL;
-	c->out_len = c->out_size = 0;
-}
-
-bool cassin_reserve(struct cassin_conn *c, size_t len)
-{
-	size_t need, size = c->out_size ? c->out_size : FIRST_BUFFER;
-	if (__builtin_add_overflow((size_t)c->out_len, len, &need) || need > OUT_MOST)
-		return false;
-	if (need <= c->out_size)
-		return true;
-	while (size < need)
-		size *= 2;
-	char *grown = cassin_realloc(c->out, size);
-	if (!grown) {
-		size = need;
-		grown = cassin_realloc(c->out, size);
-	}
-	if (!grown)
-		return false;
-	c->out = grown;
-	c->out_size = (uint32_t)size;
-	return true;
-}
-
 bool cassin_send(struct cassin_conn *c, const void *bytes, size_t len)
 {
 	conn_dirty(c);
-	if (c->broken)
-		return false;
-	if (!cassin_reserve(c, len)) {
-		drop_output(c); /* a reply cut short would be taken for a whole one */
-		c->broken = c->closing = true;
-		return false;
-	}
-	memcpy(c->out + c->out_len, bytes, len);
-	c->out_len += (uint32_t)len;
-	return true;
+	return conn_append(c, bytes, len);
 }
 
 void conn_process(struct cassin_conn *c)
 {
-	c->stalled = false;
-	while (c->in_len && !c->closing && !c->stalled) {
-		uint32_t used = state.service->input(c);
-		if (!used) {
-			c->closing |= c->in_len >= state.input_max;
-			break;
-		}
-		if (used > c->in_len)
-			used = c->in_len;
-		c->in += used;
-		c->in_len -= used;
-		c->stalled = c->in_len && c->out_len >= OUT_HIGH;
-	}
-	if (c->closing)
-		c->in_len = 0;
-	if (c->in != c->in_buffer)
-		memmove(c->in_buffer, c->in, c->in_len);
-	c->in = c->in_buffer;
+	conn_consume(c, state.service, state.input_max);
 	conn_dirty(c);
 }
 
@@ -93,7 +35,7 @@ void conn_received(struct cassin_conn *c, int32_t result)
 	if (result <= 0) {
 		c->closing = true;
 		if (result < 0)
-			drop_output(c);
+			conn_drop_output(c);
 		conn_dirty(c);
 		return;
 	}
@@ -170,7 +112,7 @@ void conn_sent(struct cassin_conn *c, int32_t result)
 		return;
 	if (result < 0 || more) {
 		c->broken = c->closing = true;
-		drop_output(c);
+		conn_drop_output(c);
 	}
 	c->sending = false;
 	cassin_window_confirmed(&c->window, &state.windows);
@@ -181,25 +123,7 @@ void conn_sent(struct cassin_conn *c, int32_t result)
 
 static bool submit_receive(struct cassin_conn *c)
 {
-	if (!c->in_len && c->in_size > RECV_BUFFER) {
-		cassin_free(c->in_buffer);
-		c->in = c->in_buffer = NULL;
-		c->in_size = 0;
-	}
-	uint32_t most = c->in_len ? state.input_max : RECV_BUFFER < state.input_max ? RECV_BUFFER : state.input_max;
-	uint32_t size = c->in_size ? c->in_size : FIRST_BUFFER / 2;
-	if (c->full || c->in_len == c->in_size)
-		size *= 2;
-	if (size > most)
-		size = most > c->in_size ? most : c->in_size;
-	if (size > c->in_size) {
-		char *grown = cassin_realloc(c->in_buffer, size);
-		if (grown) {
-			c->in = c->in_buffer = grown;
-			c->in_size = size;
-		}
-	}
-	if (c->in_len == c->in_size) { /* no memory for more */
+	if (!conn_make_room(c, state.input_max)) {
 		c->closing = true;
 		return false;
 	}
@@ -217,7 +141,7 @@ bool conn_flush(struct cassin_conn *c)
 {
 	conn_reclaim(c);
 	if (c->idle)
-		drop_output(c);
+		conn_drop_output(c);
 	else if (c->sending)
 		return true;
 	if (c->out_len) {

@@ -15,15 +15,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <cassin/guest.h>
+#include "stream_buffers.h"
 
 #define DEFAULT_CONNECTIONS 256u
 #define DEFAULT_INPUT 65536u
-#define FIRST_BUFFER 1024u
-#define KEEP_BUFFER 4096u  /* a larger one is given back once it is empty */
-#define RECV_BUFFER 16384u /* grown to while input keeps filling it */
-#define OUT_HIGH 65536u    /* output from which input waits */
-#define OUT_MOST (1u << 30)
 #define EVENTS 64
 #define ACCEPT_RETRY_NS 50000000u
 #define NS_PER_MS 1000000u
@@ -50,32 +45,9 @@ uint32_t cassin_connections(void)
 	return state.count;
 }
 
-bool cassin_reserve(struct cassin_conn *c, size_t len)
-{
-	size_t need, size = c->out_size ? c->out_size : FIRST_BUFFER;
-	if (__builtin_add_overflow((size_t)c->out_len, len, &need) || need > OUT_MOST)
-		return false;
-	if (need <= c->out_size)
-		return true;
-	while (size < need)
-		size *= 2;
-	char *grown = cassin_realloc(c->out, size);
-	if (!grown)
-		return false;
-	c->out = grown;
-	c->out_size = (uint32_t)size;
-	return true;
-}
-
 bool cassin_send(struct cassin_conn *c, const void *bytes, size_t len)
 {
-	if (c->broken || !cassin_reserve(c, len)) {
-		c->broken = c->closing = true;
-		return false;
-	}
-	memcpy(c->out + c->out_len, bytes, len);
-	c->out_len += (uint32_t)len;
-	return true;
+	return conn_append(c, bytes, len);
 }
 
 static void poll_for(int op, int fd, uint32_t events, void *what)
@@ -107,25 +79,6 @@ static void end(struct cassin_conn *c)
 	listen_on(true);
 }
 
-/* Shows input to the service, until it uses up no more of it or output piles up. */
-static void process(struct cassin_conn *c)
-{
-	c->stalled = false;
-	while (c->in_len && !c->closing && !c->stalled) {
-		uint32_t used = state.service->input(c);
-		if (!used) {
-			c->closing |= c->in_len >= state.input_max;
-			break;
-		}
-		c->in += used;
-		c->in_len -= used;
-		c->stalled = c->in_len && c->out_len >= OUT_HIGH;
-	}
-	if (c->in != c->in_buffer)
-		memmove(c->in_buffer, c->in, c->in_len);
-	c->in = c->in_buffer;
-}
-
 /* Sends what the socket takes. */
 static void flush(struct cassin_conn *c)
 {
@@ -139,18 +92,15 @@ static void flush(struct cassin_conn *c)
 			c->flight_at += (uint32_t)n;
 	}
 	c->out_len = c->flight_at = 0;
-	if (c->out_size > KEEP_BUFFER) {
-		cassin_free(c->out);
-		c->out = NULL;
-		c->out_size = 0;
-	}
+	if (c->out_size > KEEP_BUFFER)
+		conn_drop_output(c);
 }
 
 /* Goes on with input and output as far as both go, and waits for what holds it up. */
 static void go_on(struct cassin_conn *c)
 {
 	do {
-		process(c);
+		conn_consume(c, state.service, state.input_max);
 		flush(c);
 	} while (c->stalled && !c->out_len && !c->closing);
 	if (c->closing && !c->out_len) {
@@ -163,28 +113,11 @@ static void go_on(struct cassin_conn *c)
 	}
 }
 
-/* Makes room for input. False: no memory. */
-static bool make_room(struct cassin_conn *c)
-{
-	uint32_t most = c->in_len || RECV_BUFFER > state.input_max ? state.input_max : RECV_BUFFER;
-	uint32_t size = c->in_size ? c->in_size : FIRST_BUFFER / 2;
-	if (c->full || c->in_len == c->in_size)
-		size *= 2;
-	if (size > most)
-		size = most;
-	if (size > c->in_size) {
-		char *grown = cassin_realloc(c->in_buffer, size);
-		if (grown) {
-			c->in = c->in_buffer = grown;
-			c->in_size = size;
-		}
-	}
-	return c->in_len < c->in_size;
-}
-
 static void receive(struct cassin_conn *c)
 {
-	ssize_t n = make_room(c) ? recv(c->handle, c->in_buffer + c->in_len, c->in_size - c->in_len, 0) : 0;
+	ssize_t n = conn_make_room(c, state.input_max)
+			    ? recv(c->handle, c->in_buffer + c->in_len, c->in_size - c->in_len, 0)
+			    : 0;
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (n <= 0) {
