@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "../common/clocks.h"
 #include "answer.h"
 #include "client.h"
 #include "command.h"
@@ -123,9 +124,7 @@ static void print_table(const json_t *templates)
 	struct table t;
 	json_t *template;
 	size_t i;
-	struct timespec now;
-	clock_gettime(CLOCK_REALTIME, &now);
-	uint64_t now_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+	uint64_t now = clock_ns(CLOCK_REALTIME);
 	table_init(&t, heads);
 	json_array_foreach (templates, i, template) {
 		char clones[24], pages[24], memory[UNITS_MAX], age[UNITS_MAX];
@@ -134,7 +133,7 @@ static void print_table(const json_t *templates)
 		snprintf(pages, sizeof pages, "%llu", (unsigned long long)answer_number(template, "pages"));
 		table_row(&t, (const char *const[]){answer_text(template, "name"), clones, pages,
 						    units_size(memory, answer_number(template, "memory_bytes")),
-						    units_time(age, now_ns > created ? now_ns - created : 0),
+						    units_time(age, now > created ? now - created : 0),
 						    answer_text(template, "domain"), answer_text(template, "image")});
 	}
 	table_print(&t);

@@ -3,22 +3,16 @@
 
 #include <stdio.h>
 #include <sys/ioctl.h>
-#include <time.h>
 #include <unistd.h>
 
-#define BAR_MAX 40
+#include "../common/clocks.h"
 
-static uint64_t now(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
+#define BAR_MAX 40
 
 void progress_start(struct progress *p)
 {
 	struct winsize size;
-	*p = (struct progress){.shown = isatty(STDERR_FILENO), .started = now(), .width = 20};
+	*p = (struct progress){.shown = isatty(STDERR_FILENO), .started = now_ns(), .width = 20};
 	if (p->shown && ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 60)
 		p->width = size.ws_col - 50u < BAR_MAX ? size.ws_col - 50u : BAR_MAX;
 }
@@ -35,7 +29,7 @@ void progress_show(const struct progress *p, unsigned done, unsigned failed, uns
 	fprintf(stderr, "\r[%s] %u/%u %s", bar, done, all, what);
 	if (failed)
 		fprintf(stderr, ", %u failed", failed);
-	fprintf(stderr, "  %.1f s\033[K", (double)(now() - p->started) / 1e9);
+	fprintf(stderr, "  %.1f s\033[K", (double)(now_ns() - p->started) / 1e9);
 	fflush(stderr);
 }
 

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "../common/clocks.h"
 #include "client.h"
 
 #define TOP_STATES 12
@@ -17,7 +18,6 @@
 #define TOP_FILTER 64
 #define TOP_CELL TOP_NAME
 #define TOP_LINE 256
-#define NS_PER_S 1000000000u
 
 /* ---- Samples ---- */
 
@@ -56,7 +56,6 @@ struct top_sample *top_sample_take(void);
 void top_sample_free(struct top_sample *s);
 /* Fills in the rates, over the time from an earlier sample to this. */
 void top_sample_rates(struct top_sample *s, const struct top_sample *before);
-uint64_t top_now(void);
 
 /* ---- Samples taken by a thread ---- */
 

@@ -41,14 +41,14 @@ static void post(struct top_fetch *f, struct top_sample *s)
 static void *fetch(void *opaque)
 {
 	struct top_fetch *f = opaque;
-	uint64_t due = top_now() +
+	uint64_t due = now_ns() +
 		       (f->interval_ns < NS_PER_S ? f->interval_ns : NS_PER_S); /* nobody waits long for rates */
 	struct top_sample *s;
 	do {
 		sleep_until(due);
-		uint64_t began = top_now();
+		uint64_t began = now_ns();
 		s = top_sample_take();
-		uint64_t ended = top_now(), rested = ended + (ended - began);
+		uint64_t ended = now_ns(), rested = ended + (ended - began);
 		due = began + f->interval_ns > rested ? began + f->interval_ns : rested;
 		post(f, s);
 	} while (s);

@@ -20,13 +20,6 @@ struct list_reader {
 	bool in_string, escaped, failed;
 };
 
-uint64_t top_now(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
-}
-
 void top_sample_free(struct top_sample *s)
 {
 	if (s)
@@ -144,7 +137,7 @@ static bool take_guests(struct top_sample *s, struct client *c)
 {
 	struct list_reader reader = {.sample = s};
 	struct response r;
-	s->at = top_now();
+	s->at = now_ns();
 	int result = client_request(c, "GET", "/v1/guests", NULL, list_piece, &reader, &r);
 	free(reader.text);
 	if (result < 0)

@@ -76,7 +76,7 @@ static void tell(struct spawning *s)
 	struct connection *c = s->connection;
 	if (!c || c->backlog > TELL_BACKLOG)
 		return;
-	s->told = daemon_now();
+	s->told = now_ns();
 	s->told_next = s->next;
 	s->told_full = s->full;
 	unsigned waiting = s->queued && (s->full || !s->tried) ? s->batch.count - s->next : 0;
@@ -109,7 +109,7 @@ static void finish(struct spawning *s)
 					 (int)s->batch.count, "running", (int)s->running, "ended", (int)s->ended,
 					 "booting", (int)s->booting, "failed", s->failed, "rolled_back",
 					 (int)s->rolled_back, "spawn_ns", (json_int_t)(s->spawned_at - s->started),
-					 "elapsed_ns", (json_int_t)(daemon_now() - s->started)));
+					 "elapsed_ns", (json_int_t)(now_ns() - s->started)));
 		stream_end(c);
 		connection_release(c);
 	}
@@ -124,8 +124,8 @@ static void roll_back_queue(struct spawning *s);
 static void roll_back_run(struct job *work)
 {
 	struct spawning *s = work->data;
-	uint64_t since = daemon_now();
-	while (s->nguests && daemon_now() - since < CHUNK_NS)
+	uint64_t since = now_ns();
+	while (s->nguests && now_ns() - since < CHUNK_NS)
 		daemon_guest_remove(s->daemon, s->guests[--s->nguests].id);
 }
 
@@ -210,7 +210,7 @@ static bool settle(struct spawning *s, const struct spawned *g, bool last_call)
 static void on_wait(uv_timer_t *timer)
 {
 	struct spawning *s = timer->data;
-	uint64_t now = daemon_now();
+	uint64_t now = now_ns();
 	bool last_call = now - s->spawned_at >= s->batch.wait_ms * UINT64_C(1000000) || atomic_load(&s->abandoned) ||
 			 atomic_load(&s->daemon->stopping);
 	unsigned before = s->unsettled;
@@ -234,7 +234,7 @@ static void on_wait(uv_timer_t *timer)
 static bool chunk_over(const struct spawning *s, uint64_t since)
 {
 	return s->full || s->next == s->batch.count || (s->batch.atomic && s->nfailed) || atomic_load(&s->abandoned) ||
-	       atomic_load(&s->daemon->stopping) || daemon_now() - since >= CHUNK_NS;
+	       atomic_load(&s->daemon->stopping) || now_ns() - since >= CHUNK_NS;
 }
 
 /* There is no room for the next guest now, but there may be later. */
@@ -271,7 +271,7 @@ static void spawn_next(struct spawning *s)
 static void chunk_run(struct job *work)
 {
 	struct spawning *s = work->data;
-	uint64_t since = daemon_now();
+	uint64_t since = now_ns();
 	do {
 		s->full = false;
 		if (s->cancelled && atomic_load(&s->cancelled[s->next]))
@@ -288,7 +288,7 @@ static void spawning_over(struct spawning *s, bool stopped)
 		waiting_leave(s->daemon, &s->waiter);
 	s->queued = false;
 	uv_timer_stop(&s->timer);
-	s->spawned_at = daemon_now();
+	s->spawned_at = now_ns();
 	if (stopped)
 		conclude(s);
 	else
@@ -416,7 +416,7 @@ void api_spawn(struct connection *c, const struct target *t)
 	s->daemon = c->daemon;
 	s->connection = c;
 	s->work.data = s->timer.data = s;
-	s->started = daemon_now();
+	s->started = now_ns();
 	uv_timer_init(&s->daemon->loop, &s->timer);
 	connection_hold(c);
 	c->user = s;

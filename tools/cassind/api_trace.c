@@ -52,7 +52,7 @@ static bool trace_advance(struct follower *follower)
 	struct cassin_guest_status s;
 	bool over = cassin_engine_guest_status(f->daemon->engine, f->id, &s) < 0 || s.state == CASSIN_GUEST_EXITED ||
 		    s.state == CASSIN_GUEST_CRASHED || s.state == CASSIN_GUEST_KILLED;
-	f->over_ns = !over ? 0 : f->over_ns ? f->over_ns : daemon_now();
+	f->over_ns = !over ? 0 : f->over_ns ? f->over_ns : now_ns();
 	while (!follower->gone && c->backlog < FOLLOW_BACKLOG) {
 		struct cassin_trace_record records[RECORDS_PIECE];
 		uint64_t lost;
@@ -60,7 +60,7 @@ static bool trace_advance(struct follower *follower)
 		if (lost)
 			stream_json(c, trace_json_lost(lost));
 		if (!n)
-			return !over || daemon_now() - f->over_ns < RESTART_NS;
+			return !over || now_ns() - f->over_ns < RESTART_NS;
 		for (size_t i = 0; i < n; i++)
 			stream_json(c, trace_json(&records[i]));
 	}

@@ -13,13 +13,6 @@
 
 #define PLACE_PATIENCE_NS UINT64_C(1000000000)
 
-uint64_t daemon_now(void)
-{
-	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
 int daemon_loaders_free(struct daemon *d, struct cassin_error_text *err)
 {
 	uint64_t stuck = pool_stuck_ns(d->pool, LANE_LOAD);
@@ -35,11 +28,8 @@ int daemon_loaders_free(struct daemon *d, struct cassin_error_text *err)
 
 static struct timespec later(uint64_t ns)
 {
-	struct timespec at;
-	clock_gettime(CLOCK_REALTIME, &at);
-	at.tv_sec += (time_t)((ns + (uint64_t)at.tv_nsec) / 1000000000u);
-	at.tv_nsec = (long)((ns + (uint64_t)at.tv_nsec) % 1000000000u);
-	return at;
+	ns += clock_ns(CLOCK_REALTIME);
+	return (struct timespec){.tv_sec = (time_t)(ns / NS_PER_S), .tv_nsec = (long)(ns % NS_PER_S)};
 }
 
 /* Takes a place for a guest that is about to be spawned. One that is being spawned by another thread may be counted twice for a

@@ -14,6 +14,7 @@
 #include <cassin/engine.h>
 #include <cassin/own_file.h>
 
+#include "../common/clocks.h"
 #include "pool.h"
 
 struct connection;
@@ -92,7 +93,5 @@ int daemon_template_create(struct daemon *d, const struct cassin_guest_spec *spe
 int daemon_template_remove(struct daemon *d, const char *name);
 /* 0; -EAGAIN: all threads that load images have been at it for LOADERS_STUCK_NS, and one more spawn would only wait with them. */
 int daemon_loaders_free(struct daemon *d, struct cassin_error_text *err);
-/* CLOCK_MONOTONIC, ns. */
-uint64_t daemon_now(void);
 
 #endif

@@ -113,7 +113,7 @@ static void handed_over(struct job *work)
 {
 	struct client *c = work->data;
 	struct gateway *g = c->gateway;
-	if (c->result == -EAGAIN && daemon_now() < c->until && !g->stopping) {
+	if (c->result == -EAGAIN && now_ns() < c->until && !g->stopping) {
 		c->next = NULL;
 		*g->early_end = c;
 		g->early_end = &c->next;
@@ -213,7 +213,7 @@ static void line_complete(struct client *c)
 	c->port = (uint16_t)port;
 	c->debugs = debugs;
 	c->complete = true;
-	c->until = daemon_now() + EARLY_S * UINT64_C(1000000000);
+	c->until = now_ns() + EARLY_S * UINT64_C(1000000000);
 	client_leave(c);
 }
 

@@ -76,7 +76,7 @@ static struct job *take(struct queue *q)
 	j->next = q->running;
 	q->running = j;
 	q->nrunning++;
-	j->since = daemon_now();
+	j->since = now_ns();
 	return j;
 }
 
@@ -224,7 +224,7 @@ uint64_t pool_stuck_ns(struct pool *p, enum lane lane)
 		if (j->since < oldest)
 			oldest = j->since;
 	pthread_mutex_unlock(&p->lock);
-	return oldest == UINT64_MAX ? 0 : daemon_now() - oldest;
+	return oldest == UINT64_MAX ? 0 : now_ns() - oldest;
 }
 
 unsigned pool_pending(const struct pool *p)

@@ -7,6 +7,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "../common/clocks.h"
+
 /* KiB, of all of the host. */
 struct host_memory {
 	double available, total, kernel; /* kernel: slab, page tables (KVM's too), stacks, per-CPU data */
@@ -22,6 +24,5 @@ double process_pss(pid_t pid);
 unsigned process_descriptors(pid_t pid);
 /* Everything that is known to move figures about density. A new object. */
 json_t *host_settings(void);
-uint64_t now_ns(void);
 
 #endif
