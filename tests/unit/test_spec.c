@@ -79,25 +79,6 @@ static void is_full(const struct cassin_guest_spec *s)
 	cr_assert_str_eq(s->connects[0].target, "tcp:[::1]:5432");
 }
 
-Test(spec, every_isolation_and_restart_policy_is_found_by_its_word)
-{
-	for (enum cassin_guest_isolation i = CASSIN_ISOLATION_CELL; i <= CASSIN_ISOLATION_VM; i++) {
-		enum cassin_guest_isolation found = CASSIN_ISOLATION_VM - i;
-		cr_assert_eq(cassin_isolation_parse(cassin_isolation_name(i), &found), 0);
-		cr_assert_eq(found, i);
-	}
-	for (enum cassin_guest_restart i = CASSIN_RESTART_NO; i <= CASSIN_RESTART_ALWAYS; i++) {
-		enum cassin_guest_restart found = CASSIN_RESTART_ALWAYS - i;
-		const char *word = cassin_restart_name(i);
-		cr_assert_eq(cassin_restart_parse(word, strlen(word), &found), 0);
-		cr_assert_eq(found, i);
-		cr_assert_eq(cassin_restart_parse(word, strlen(word) - 1, &found), -EINVAL, "%s but for its end", word);
-	}
-	enum cassin_guest_isolation none;
-	cr_assert_eq(cassin_isolation_parse("vmx", &none), -EINVAL);
-	cr_assert_eq(cassin_isolation_parse("", &none), -EINVAL);
-}
-
 Test(spec, every_key_is_taken)
 {
 	parse(full);
