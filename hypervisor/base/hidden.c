@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/hidden.h"
 
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
+#define PAGE 4096u
 #define MAPPED_FROM ((size_t)256 << 10)
 
 /* Before what the caller gets, which keeps the alignment of malloc(). */
@@ -27,6 +29,21 @@ void *hidden_alloc(size_t size, bool lasting)
 		madvise(h, all, MADV_DONTDUMP);
 	*h = (struct head){.size = all, .mapped = mapped};
 	return h + 1;
+}
+
+bool hidden_wipe_some(void *bytes, size_t size, size_t *at)
+{
+	size_t n = size - *at < HIDDEN_PIECE ? size - *at : HIDDEN_PIECE;
+	unsigned char *from = (unsigned char *)bytes + *at, *to = from + n;
+	unsigned char *first = from + (-(uintptr_t)from & (PAGE - 1)), *last = to - ((uintptr_t)to & (PAGE - 1));
+	if (first < last && !madvise(first, (size_t)(last - first), MADV_DONTNEED)) {
+		explicit_bzero(from, (size_t)(first - from));
+		explicit_bzero(last, (size_t)(to - last));
+	} else if (n) {
+		explicit_bzero(from, n);
+	}
+	*at += n;
+	return *at < size;
 }
 
 void hidden_free(void *at)

@@ -12,4 +12,9 @@
 void *hidden_alloc(size_t size, bool lasting);
 void hidden_free(void *at); /* NULL is fine */
 
+/* Clears a piece of such content in other memory, from *at on, and says where it ends: HIDDEN_PIECE bytes at most. Whole pages of it go
+ * back to the host, so that what frees them has little left to do. True: there is more. */
+#define HIDDEN_PIECE ((size_t)1 << 20)
+bool hidden_wipe_some(void *bytes, size_t size, size_t *at);
+
 #endif

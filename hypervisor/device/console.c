@@ -77,9 +77,11 @@ void console_serve(struct guest *g)
 	}
 }
 
-static void console_end(struct guest *g)
+static bool console_end(struct guest *g, uint32_t *at)
 {
+	(void)at;
 	work_drop(g, &g->console.work);
+	return false;
 }
 
 static int32_t op_write(struct guest *g, const struct cassin_sqe *sqe)

@@ -264,7 +264,7 @@ void stream_event(struct stream *s, unsigned events)
 		s->kind->want(s, 0);
 		return;
 	}
-	if (guest_wakes_first(g) || !work_at_once(g)) {
+	if (g->run == RUN_PASSAGE || guest_wakes_first(g) || !work_at_once(g)) {
 		stream_later(s, events);
 		return;
 	}

@@ -16,7 +16,9 @@
 #include "guest/template.h"
 
 #define TABLE_FIRST 8u
-#define STREAM_COST 512u /* of host memory: a handle with what it has besides bytes */
+#define STREAMS_PIECE 4u  /* handles closed, left or watched again in one piece, */
+#define PLACES_PIECE 256u /* of so many places at most */
+#define STREAM_COST 512u  /* of host memory: a handle with what it has besides bytes */
 
 struct streams {
 	struct stream **at;
@@ -237,55 +239,76 @@ int streams_adopt(struct guest *g, uint16_t guest_port, int fd, const char *gree
 	return s ? listener_push(s, fd, greeting, NULL) : -EAGAIN;
 }
 
-void streams_end(struct guest *g)
+/* The open handles among the next few places, and where to go on. */
+static uint32_t next_few(struct streams *t, uint32_t *at, struct stream *open[STREAMS_PIECE])
+{
+	uint32_t n = 0;
+	for (uint32_t looked = 0; *at < t->size && n < STREAMS_PIECE && looked < PLACES_PIECE; looked++, ++*at) {
+		if (t->at[*at])
+			open[n++] = t->at[*at];
+	}
+	return n;
+}
+
+bool streams_end(struct guest *g, uint32_t *at)
 {
 	struct streams *t = g->streams;
+	struct stream *open[STREAMS_PIECE];
 	if (!t)
-		return;
-	for (uint32_t i = 0; i < t->size; i++) {
-		if (t->at[i])
-			stream_remove(t->at[i]);
-	}
+		return false;
+	uint32_t n = next_few(t, at, open);
+	for (uint32_t i = 0; i < n; i++)
+		stream_remove(open[i]);
+	if (*at < t->size)
+		return true;
 	free(t->at);
 	numbers_free(&t->numbers);
 	index_clear(&t->listeners);
 	free(t);
 	g->streams = NULL;
+	return false;
 }
 
-int streams_freeze(struct guest *g, struct frozen_listener **out, size_t *n)
+int streams_freeze(struct guest *g, struct template *t, uint32_t *at)
 {
-	struct streams *t = g->streams;
-	*n = 0;
-	*out = calloc(t ? t->open + 1 : 1, sizeof **out);
-	if (!*out)
+	const struct streams *all = g->streams;
+	if (!t->listeners)
+		t->listeners = calloc(all ? all->open + 1 : 1, sizeof *t->listeners);
+	if (!t->listeners)
 		return -ENOMEM;
-	for (uint32_t i = 0; t && i < t->size; i++) {
-		if (!t->at[i])
-			continue;
-		if (!t->at[i]->kind->accept)
+	uint32_t end = *at + PLACES_PIECE;
+	for (; all && *at < all->size && *at < end; ++*at) {
+		const struct stream *s = all->at[*at];
+		if (s && !s->kind->accept)
 			return -EBUSY;
-		(*out)[(*n)++] = (struct frozen_listener){(int32_t)i, listener_port(t->at[i])};
+		if (s)
+			t->listeners[t->nlisteners++] = (struct frozen_listener){s->number, listener_port(s)};
 	}
-	return 0;
+	return all && *at < all->size;
 }
 
-static void leave(struct guest *g)
+static bool leave(struct guest *g, uint32_t *at)
 {
 	struct streams *t = g->streams;
-	for (uint32_t i = 0; t && i < t->size; i++) {
-		if (t->at[i] && t->at[i]->kind->detach)
-			t->at[i]->kind->detach(t->at[i]);
+	struct stream *open[STREAMS_PIECE];
+	uint32_t n = t ? next_few(t, at, open) : 0;
+	for (uint32_t i = 0; i < n; i++) {
+		if (open[i]->kind->detach)
+			open[i]->kind->detach(open[i]);
 	}
+	return t && *at < t->size;
 }
 
-static void arrive(struct guest *g)
+static bool arrive(struct guest *g, uint32_t *at)
 {
 	struct streams *t = g->streams;
-	for (uint32_t i = 0; t && i < t->size; i++) {
-		if (t->at[i] && stream_wanted(t->at[i]))
-			t->at[i]->kind->want(t->at[i], stream_wanted(t->at[i]));
+	struct stream *open[STREAMS_PIECE];
+	uint32_t n = t ? next_few(t, at, open) : 0;
+	for (uint32_t i = 0; i < n; i++) {
+		if (stream_wanted(open[i]))
+			open[i]->kind->want(open[i], stream_wanted(open[i]));
 	}
+	return t && *at < t->size;
 }
 
 static void stop_accepting(struct guest *g)

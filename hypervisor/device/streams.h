@@ -13,11 +13,13 @@ struct worker;
 
 extern const struct device streams_device;
 
-/* Closes every handle and listener (not the ports); connections that wait unaccepted, too. g->streams becomes NULL. */
-void streams_end(struct guest *g);
-struct frozen_listener;
-/* The listeners of a guest, for a template; malloc'd. -EBUSY: a connection is open. -ENOMEM. */
-int streams_freeze(struct guest *g, struct frozen_listener **out, size_t *n);
+/* Closes handles and listeners (not the ports), a few of them; connections that wait unaccepted, too. *at is 0 at first. True: there are
+ * more; when there are none, g->streams becomes NULL. */
+bool streams_end(struct guest *g, uint32_t *at);
+struct template;
+/* Copies the listeners of a guest into a template, a few places from *at on, 0 at first. 1: there are more; 0; -EBUSY: a connection is
+ * open; -ENOMEM. */
+int streams_freeze(struct guest *g, struct template *t, uint32_t *at);
 /* A connected socket arrives for a port of the guest (from the gateway), and is sent `greeting` (NULL: nothing) before any of the guest's
  * bytes. Takes fd over. -ECONNREFUSED: it does not listen there, -EAGAIN: it may come to, or others wait before it; -EPIPE: the client
  * has gone. fd stays the caller's then. */

@@ -230,7 +230,7 @@ static void end_wait(struct guest *g)
 	pthread_mutex_unlock(&e->lock);
 }
 
-/* Ends the incarnation, or the wait for the next one. On the owner's thread. */
+/* Ends the incarnation, or the wait for the next one; passage_then() says when that is over. On the owner's thread. */
 static void end_now(struct guest *g)
 {
 	struct worker *w = guest_worker(g);
@@ -246,21 +246,27 @@ static void end_now(struct guest *g)
 	case RUN_BLOCKED:
 	case RUN_STOPPED:
 	case RUN_ON_CPU:
-	case RUN_MOVING: /* no call finds it so */
+	case RUN_PASSAGE: /* no call finds it so */
+	case RUN_MOVING:
 		break;
 	}
 	guest_end(g, END_KILL, 0);
 }
 
-static void on_kill(struct guest *g, struct guest_call *c)
+static void on_killed(struct guest *g, struct guest_call *c)
 {
 	struct control_call *w = (struct control_call *)c;
-	end_now(g);
 	if (w->forget) {
 		atomic_fetch_sub(&guest_worker(g)->guests, 1);
 		w->trace = engine_trace_detach(g);
 	}
 	ask_answer(&w->wait, 0);
+}
+
+static void on_kill(struct guest *g, struct guest_call *c)
+{
+	end_now(g);
+	passage_then(g, c, on_killed);
 }
 
 static int ask_by_id(struct cassin_engine *e, uint64_t id, void (*fn)(struct guest *g, struct guest_call *c))
@@ -310,19 +316,30 @@ int cassin_engine_guest_remove(struct cassin_engine *e, uint64_t id)
 	return 0;
 }
 
-static void on_restart(struct guest *g, struct guest_call *c)
+static bool was_removed(struct guest *g)
 {
-	struct control_call *w = (struct control_call *)c;
 	pthread_mutex_lock(&engine_of(g)->lock);
 	bool removed = g->record.removed;
 	pthread_mutex_unlock(&engine_of(g)->lock);
-	if (removed) { /* meanwhile: it must not come to life again */
-		ask_answer(&w->wait, -ENOENT);
+	return removed;
+}
+
+/* Removed meanwhile, it must not come to life again. */
+static void on_ended_for_restart(struct guest *g, struct guest_call *c)
+{
+	struct control_call *w = (struct control_call *)c;
+	g->restart_row = 0;
+	ask_answer(&w->wait, was_removed(g) ? -ENOENT : guest_restart_now(g, &w->error));
+}
+
+static void on_restart(struct guest *g, struct guest_call *c)
+{
+	if (was_removed(g)) {
+		ask_answer((struct waiting_call *)c, -ENOENT);
 		return;
 	}
 	end_now(g);
-	g->restart_row = 0;
-	ask_answer(&w->wait, guest_restart_now(g, &w->error));
+	passage_then(g, c, on_ended_for_restart);
 }
 
 int cassin_engine_guest_restart(struct cassin_engine *e, uint64_t id, struct cassin_error_text *err)

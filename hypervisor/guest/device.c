@@ -27,28 +27,29 @@ void device_register(const struct device *d)
 	}
 }
 
-void devices_end(struct guest *g)
+/* A piece of one device's, if it has that to do. */
+static bool walk_on(struct guest *g, struct device_walk *walk, bool (*piece)(struct guest *g, uint32_t *at))
 {
-	for (unsigned i = 0; i < ndevices; i++) {
-		if (devices[i]->end)
-			devices[i]->end(g);
-	}
+	if (piece && piece(g, &walk->at))
+		return true;
+	walk->device++;
+	walk->at = 0;
+	return walk->device < ndevices;
 }
 
-void devices_leave(struct guest *g)
+bool devices_end(struct guest *g, struct device_walk *walk)
 {
-	for (unsigned i = 0; i < ndevices; i++) {
-		if (devices[i]->leave)
-			devices[i]->leave(g);
-	}
+	return walk->device < ndevices && walk_on(g, walk, devices[walk->device]->end);
 }
 
-void devices_arrive(struct guest *g)
+bool devices_leave(struct guest *g, struct device_walk *walk)
 {
-	for (unsigned i = 0; i < ndevices; i++) {
-		if (devices[i]->arrive)
-			devices[i]->arrive(g);
-	}
+	return walk->device < ndevices && walk_on(g, walk, devices[walk->device]->leave);
+}
+
+bool devices_arrive(struct guest *g, struct device_walk *walk)
+{
+	return walk->device < ndevices && walk_on(g, walk, devices[walk->device]->arrive);
 }
 
 void devices_stop(struct guest *g)

@@ -21,11 +21,12 @@ struct device_operation {
 struct device {
 	const struct device_operation *operations;
 	unsigned noperations;
-	/* The incarnation has ended, its pending operations are dropped: nothing of it is left. */
-	void (*end)(struct guest *g);
+	/* The incarnation has ended, its pending operations are dropped: nothing of it is left. As the next two, it does a bounded piece:
+	 * *at, zero at first, is the device's own, to say where to go on. True: there is more. */
+	bool (*end)(struct guest *g, uint32_t *at);
 	/* The guest leaves its worker's loop, and has arrived at another's. */
-	void (*leave)(struct guest *g);
-	void (*arrive)(struct guest *g);
+	bool (*leave)(struct guest *g, uint32_t *at);
+	bool (*arrive)(struct guest *g, uint32_t *at);
 	/* The guest was asked to stop. */
 	void (*stop)(struct guest *g);
 	/* An incarnation waits for the first time: it has set itself up. */
@@ -35,10 +36,16 @@ struct device {
 /* Registers *d, which lives on; once more is nothing. No two devices offer one operation. */
 void device_register(const struct device *d);
 
-/* The same for all devices. The incarnation settles once: whoever waits again is as it was. */
-void devices_end(struct guest *g);
-void devices_leave(struct guest *g);
-void devices_arrive(struct guest *g);
+/* Where it is with all devices, one after the other; zeros: at the start. */
+struct device_walk {
+	unsigned device;
+	uint32_t at;
+};
+/* The same for all devices: of the first three a piece. True: there is more. The incarnation settles once: whoever waits again is as it
+ * was. */
+bool devices_end(struct guest *g, struct device_walk *walk);
+bool devices_leave(struct guest *g, struct device_walk *walk);
+bool devices_arrive(struct guest *g, struct device_walk *walk);
 void devices_stop(struct guest *g);
 void devices_settled(struct guest *g);
 

@@ -16,7 +16,9 @@
 #include "base/hot.h"
 #include "guest/console_bytes.h"
 #include "guest/host.h"
+#include "guest/device.h"
 #include "guest/op.h"
+#include "guest/passage.h"
 #include "guest/post.h"
 #include "guest/ring.h"
 #include "guest/upcall.h"
@@ -35,6 +37,7 @@ enum run_state {
 	RUN_ON_CPU,
 	RUN_STOPPED, /* by its debugger: in no queue, whatever it was in */
 	RUN_BLOCKED, /* in enter, waiting for completions or its deadline */
+	RUN_PASSAGE, /* it ends, or goes to another worker, in pieces: passage.h */
 	RUN_MOVING,  /* on its way to another worker: calls wait until it is there */
 };
 
@@ -61,13 +64,25 @@ struct guest_links {
 	struct guest *changed_next, *id_next, *name_next, *list_next, *list_prev;
 };
 
+/* An incarnation that ends. */
+struct ending {
+	enum end_kind kind;
+	int code;
+	uint64_t ran;  /* ns */
+	char *report;  /* of its crash, malloc'd */
+	unsigned part; /* what is taken down now */
+	struct device_walk walk;
+	struct cell_image *image; /* the memory's, given back behind it */
+};
+
 /* A guest that is to become a template. */
 struct guest_freezing {
 	bool wanted;
-	bool at_wait;          /* where it waits next */
-	int result;            /* of the attempt */
-	struct template *made; /* a reference */
-	char why[112];         /* with a result of -EBUSY */
+	bool at_wait;              /* where it waits next */
+	int result;                /* of the attempt, */
+	struct freezer *under_way; /* which is; NULL: none is */
+	struct template *made;     /* a reference */
+	char why[112];             /* with a result of -EBUSY */
 };
 
 struct guest {
@@ -106,7 +121,15 @@ struct guest {
 	struct deadline park;     /* when to look whether it has waited long enough */
 	struct work parking;      /* under way */
 	struct work waking;       /* likewise: goes ahead of other work */
+	struct passage passage;   /* RUN_PASSAGE */
 	struct held_calls held;   /* what others want of it, and has to wait: post.h */
+	struct ending ending;
+	struct moving {
+		struct worker *to;
+		struct guest_call *call;
+		struct device_walk walk;
+		struct op *op;
+	} moving; /* in a passage to another worker */
 	struct memory memory;
 	struct cpu_state cpu;
 	struct door {

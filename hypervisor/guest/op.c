@@ -87,7 +87,7 @@ static void hold(struct op *op, int32_t result)
 
 void op_complete(struct op *op, int32_t result)
 {
-	if (guest_wakes_first(op->guest))
+	if (op->guest->run == RUN_PASSAGE || guest_wakes_first(op->guest))
 		hold(op, result);
 	else
 		complete(op, result);
@@ -103,14 +103,16 @@ bool op_post_held(struct guest *g)
 	return true;
 }
 
-void op_drop_all(struct guest *g)
+bool op_drop_some(struct guest *g, unsigned most)
 {
-	while (g->ops) {
+	for (; g->ops && most; most--) {
 		struct op *op = g->ops;
 		op->cancel(op);
 		op_drop(op);
 	}
-	index_clear(&g->ops_by_user_data);
+	if (!g->ops)
+		index_clear(&g->ops_by_user_data);
+	return g->ops;
 }
 
 struct op *op_find(struct guest *g, uint64_t user_data)

@@ -74,15 +74,15 @@ static inline void op_dequeue(struct op_queue *q, struct op *op)
 struct op *op_new(struct guest *g, const struct cassin_sqe *sqe, void (*cancel)(struct op *op));
 /* Sets op->deadline, whose `fire` the device has set. */
 void op_deadline(struct op *op, uint64_t when);
-/* Ends it: posts the completion (which may wake the guest) and frees it; later, where the guest's memory sleeps. Its device knows it
- * no more either way. */
+/* Ends it: posts the completion (which may wake the guest) and frees it; later, where the guest's memory sleeps or it is in a passage.
+ * Its device knows it no more either way. */
 void op_complete(struct op *op, int32_t result);
 /* Posts the oldest completion that was held. False: there is none. */
 bool op_post_held(struct guest *g);
 /* Frees it without a completion (the guest has ended). The device must not know it any more. */
 void op_drop(struct op *op);
-/* Cancels and drops all of a guest's operations. */
-void op_drop_all(struct guest *g);
+/* Cancels and drops so many of a guest's operations at most. True: there are more. */
+bool op_drop_some(struct guest *g, unsigned most);
 /* The guest's pending operation with this user_data, the oldest if there are several; NULL. */
 struct op *op_find(struct guest *g, uint64_t user_data);
 

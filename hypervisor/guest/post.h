@@ -23,9 +23,11 @@ void guest_post_first(struct worker *w, struct guest *g, struct guest_call *c,
 /* Calls that came, and wait until something about the guest is over. Zeros: none. */
 struct held_calls {
 	struct guest_call *first, *last;
+	struct guest_call release; /* has them carried out, */
+	bool released;             /* and is under way: what comes now comes behind them */
 };
-/* On the owner's thread. hold: has fn run, as guest_post() would, once guest_let_go() was called. let_go: posts what is held, in
- * order. */
+/* On the owner's thread. hold: has fn run, as guest_post() would, once guest_let_go() was called. let_go: what is held goes on soon, in
+ * the order in which it came and before whatever comes later. */
 void guest_hold(struct guest *g, struct guest_call *c, void (*fn)(struct guest *g, struct guest_call *c));
 void guest_let_go(struct guest *g);
 

@@ -64,8 +64,7 @@ static void enqueue(struct worker *w, struct guest *g, enum share_why why)
 	if (!atomic_load_explicit(&w->runnable, memory_order_relaxed) && others_floor(w, &floor))
 		schedule_catch_up(&w->schedule, floor);
 	schedule_put(&w->schedule, &g->share, why);
-	atomic_fetch_add_explicit(&w->runnable, 1, memory_order_relaxed);
-	atomic_fetch_add_explicit(&w->load, g->share.weight, memory_order_relaxed);
+	worker_entered(w, g);
 }
 
 void worker_enqueue(struct worker *w, struct guest *g, enum share_why why)
@@ -88,6 +87,12 @@ void worker_enqueue_work(struct worker *w, struct guest *g)
 	enqueue(w, g, SHARE_WOKEN);
 }
 
+void worker_entered(struct worker *w, struct guest *g)
+{
+	atomic_fetch_add_explicit(&w->runnable, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&w->load, g->share.weight, memory_order_relaxed);
+}
+
 void worker_left(struct worker *w, struct guest *g)
 {
 	atomic_fetch_sub_explicit(&w->runnable, 1, memory_order_relaxed);
@@ -101,6 +106,15 @@ void worker_dequeue(struct worker *w, struct guest *g)
 		return;
 	schedule_remove(&w->schedule, &g->share);
 	worker_left(w, g);
+}
+
+void worker_forget(struct worker *w, struct guest *g)
+{
+	worker_dequeue(w, g); /* it may be there for its work */
+	deadlines_clear(&w->deadlines, &g->wake);
+	deadlines_clear(&w->deadlines, &g->park);
+	deadlines_clear(&w->deadlines, &g->timer);
+	deadlines_clear(&w->deadlines, &g->upcall_timer);
 }
 
 struct guest *worker_next(struct worker *w)

@@ -14,6 +14,10 @@ void worker_enqueue(struct worker *w, struct guest *g, enum share_why why);
 void worker_enqueue_work(struct worker *w, struct guest *g);
 /* Takes a guest out again, whatever it was in the queue for. */
 void worker_dequeue(struct worker *w, struct guest *g);
+/* Takes out what may still fire for a guest that leaves its worker or ends, but for its operations' deadlines. */
+void worker_forget(struct worker *w, struct guest *g);
+/* Counts g among those that want the CPU, until worker_left(). */
+void worker_entered(struct worker *w, struct guest *g);
 /* Takes out the guest whose turn it is; NULL: none is runnable. It counts until worker_left(). */
 struct guest *worker_next(struct worker *w);
 void worker_left(struct worker *w, struct guest *g);

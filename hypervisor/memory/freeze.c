@@ -3,7 +3,6 @@
 #include "memory/freeze.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,6 +12,9 @@
 #include "memory/space.h"
 
 #define TABLE_ENTRIES 512u
+#define PAGES_PIECE 64u    /* pages copied, */
+#define OWNERS_PIECE 1024u /* looked at for who owns their frames, */
+#define TABLES_PIECE 16u   /* or page tables whose mappings are, in one piece */
 
 /* ---- Pages ---- */
 
@@ -22,28 +24,31 @@ static void add_page(struct frozen *out, uint64_t page, const void *content)
 	memcpy(out->content + out->npages++ * PAGE_SIZE, content, PAGE_SIZE);
 }
 
-/* Its own pages; for a template also those of the template that it was cloned from where it has none of its own. */
-static int take_pages(struct memory *m, bool whole, struct frozen *out)
+static const struct frozen *template_of(const struct memory *m, const struct freezing *f)
 {
 	static const struct frozen none;
-	const struct frozen *old = whole && m->image->frozen ? m->image->frozen : &none;
-	uint64_t next = 0;
-	out->page = malloc((m->used + old->npages + 1) * sizeof *out->page);
-	out->content = hidden_alloc((m->used + old->npages + 1) * PAGE_SIZE, whole);
-	if (!out->page || !out->content)
-		return -ENOMEM;
-	for (uint64_t page = 0; page < (uint64_t)m->nchunks * CHUNK_PAGES; page++) {
-		frame_t f = memory_frame(m, page);
-		bool had = next < old->npages && old->page[next] == page;
-		if (f && !memory_page_is(m, page, whole, cell_frame(m->cell, f)))
-			add_page(out, page, cell_frame(m->cell, f));
-		else if (!f && had)
-			add_page(out, page, old->content + next * PAGE_SIZE);
-		next += had;
+	return f->whole && m->image->frozen ? m->image->frozen : &none;
+}
+
+/* Its own pages; for a template also those of the template that it was cloned from where it has none of its own. */
+static bool take_pages(struct memory *m, struct freezing *f, struct frozen *out)
+{
+	const struct frozen *old = template_of(m, f);
+	uint64_t all = (uint64_t)m->nchunks * CHUNK_PAGES, end = f->page + PAGES_PIECE;
+	for (; f->page < all && f->page < end; f->page++) {
+		frame_t frame = memory_frame(m, f->page);
+		bool had = f->old < old->npages && old->page[f->old] == f->page;
+		if (frame && !memory_page_is(m, f->page, f->whole, cell_frame(m->cell, frame)))
+			add_page(out, f->page, cell_frame(m->cell, frame));
+		else if (!frame && had)
+			add_page(out, f->page, old->content + f->old * PAGE_SIZE);
+		f->old += had;
 	}
-	for (; next < old->npages; next++)
-		add_page(out, old->page[next], old->content + next * PAGE_SIZE);
-	return 0;
+	if (f->page < all)
+		return true;
+	for (; f->old < old->npages && f->page < end; f->old++, f->page++)
+		add_page(out, old->page[f->old], old->content + f->old * PAGE_SIZE);
+	return f->old < old->npages;
 }
 
 /* ---- Mappings ---- */
@@ -62,35 +67,38 @@ static struct owner *owner_slot(const struct owners *o, frame_t f)
 	return &o->at[i];
 }
 
-static int owners_make(struct owners *o, const struct memory *m)
+static int owners_begin(struct owners *o, const struct memory *m)
 {
 	o->bits = 1;
 	while ((UINT64_C(1) << o->bits) < m->used * 2 + 2)
 		o->bits++;
 	o->at = calloc((size_t)1 << o->bits, sizeof *o->at);
-	if (!o->at)
-		return -ENOMEM;
-	for (uint32_t page = 0; page < m->nchunks * CHUNK_PAGES; page++) {
-		frame_t f = memory_frame(m, page);
-		if (f != FRAME_NONE)
-			*owner_slot(o, f) = (struct owner){f, page};
-	}
-	return 0;
+	return o->at ? 0 : -ENOMEM;
 }
 
-/* What an entry shows that is elsewhere than the initial regions would have it. -ENOMEM. */
-static int find_owner(const struct memory *m, struct owners *o, frame_t f, uint64_t usual, uint64_t *page)
+static void owners_go_on(struct owners *o, const struct memory *m)
 {
-	int r = o->at ? 0 : owners_make(o, m);
-	if (r)
-		return r;
+	uint64_t all = (uint64_t)m->nchunks * CHUNK_PAGES, end = o->next + OWNERS_PIECE;
+	for (; o->next < all && o->next < end; o->next++) {
+		frame_t f = memory_frame(m, o->next);
+		if (f != FRAME_NONE)
+			*owner_slot(o, f) = (struct owner){f, (uint32_t)o->next};
+	}
+	o->made = o->next >= all;
+}
+
+/* What an entry shows that is elsewhere than the initial regions would have it. -EAGAIN: the owners are not made yet. */
+static int find_owner(const struct owners *o, frame_t f, uint64_t usual, uint64_t *page)
+{
+	if (!o->made)
+		return -EAGAIN;
 	const struct owner *found = owner_slot(o, f);
 	*page = found->frame == f ? found->page : usual;
 	return 0;
 }
 
-/* The number of the page that a live entry shows; UINT64_MAX: a page of the hypervisor. -ENOMEM. */
-static int page_shown(const struct memory *m, struct owners *o, uint64_t va, uint64_t entry, uint64_t *page)
+/* The number of the page that a live entry shows; UINT64_MAX: a page of the hypervisor. -EAGAIN. */
+static int page_shown(const struct memory *m, const struct owners *o, uint64_t va, uint64_t entry, uint64_t *page)
 {
 	frame_t f = (frame_t)((entry & PTE_FRAME) >> PAGE_SHIFT);
 	const struct region *r = region_at(m, va);
@@ -102,7 +110,7 @@ static int page_shown(const struct memory *m, struct owners *o, uint64_t va, uin
 		*page = usual;
 		return 0;
 	}
-	return find_owner(m, o, f, usual, page);
+	return find_owner(o, f, usual, page);
 }
 
 static int add_entry(struct frozen *out, uint64_t va, uint64_t value)
@@ -151,31 +159,71 @@ static const uint64_t *leaf_table(const struct memory *m, uint64_t va, uint64_t 
 	return entries;
 }
 
+static int take_table(struct memory *m, struct owners *o, struct frozen *out, uint64_t va, const uint64_t *entries)
+{
+	size_t before = out->nentries;
+	int r = 0;
+	for (unsigned i = 0; !r && entries && i < TABLE_ENTRIES; i++)
+		r = entries[i] ? take_entry(m, o, out, va + ((uint64_t)i << PAGE_SHIFT), &entries[i]) : 0;
+	if (r)
+		out->nentries = before; /* of the whole table once more, when it is known who owns what */
+	return r;
+}
+
 int freeze_mappings(struct memory *m, struct owners *o, struct frozen *out, uint64_t *va, unsigned most)
 {
+	if (o->at && !o->made) {
+		owners_go_on(o, m);
+		return 1;
+	}
 	for (; *va < CASSIN_VA_END && most; most--) {
 		uint64_t next;
 		const uint64_t *entries = leaf_table(m, *va, &next);
-		for (unsigned i = 0; entries && i < TABLE_ENTRIES; i++) {
-			int r = entries[i] ? take_entry(m, o, out, *va + ((uint64_t)i << PAGE_SHIFT), &entries[i]) : 0;
-			if (r)
-				return r;
-		}
+		int r = take_table(m, o, out, *va, entries);
+		if (r == -EAGAIN)
+			r = owners_begin(o, m) ? -ENOMEM : 1;
+		if (r)
+			return r;
 		*va = next;
 	}
 	return *va < CASSIN_VA_END;
 }
 
-int memory_freeze(struct memory *m, bool whole, struct frozen *out)
+/* ---- All of it ---- */
+
+int memory_freeze_begin(struct memory *m, struct freezing *f, bool whole, struct frozen *out)
 {
-	struct owners o = {0};
-	uint64_t va = 0;
+	*f = (struct freezing){.whole = whole};
 	if (memory_has_spaces(m))
 		return -EBUSY;
-	int r = take_pages(m, whole, out);
-	if (!r)
-		r = freeze_mappings(m, &o, out, &va, UINT_MAX);
-	owners_free(&o);
+	uint64_t most = m->used + template_of(m, f)->npages + 1;
+	out->page = malloc(most * sizeof *out->page);
+	out->content = hidden_alloc(most * PAGE_SIZE, whole);
+	return out->page && out->content ? 0 : -ENOMEM;
+}
+
+int memory_freeze_go_on(struct memory *m, struct freezing *f, struct frozen *out)
+{
+	if (f->pages_taken)
+		return freeze_mappings(m, &f->owners, out, &f->va, TABLES_PIECE);
+	f->pages_taken = !take_pages(m, f, out);
+	return 1;
+}
+
+void memory_freeze_end(struct freezing *f)
+{
+	owners_free(&f->owners);
+}
+
+int memory_freeze(struct memory *m, bool whole, struct frozen *out)
+{
+	struct freezing f;
+	int r = memory_freeze_begin(m, &f, whole, out);
+	for (int more = 1; !r && more;) {
+		more = memory_freeze_go_on(m, &f, out);
+		r = more < 0 ? more : 0;
+	}
+	memory_freeze_end(&f);
 	if (r)
 		frozen_clear(out);
 	return r;

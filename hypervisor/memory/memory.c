@@ -16,6 +16,7 @@
 #define WINDOW_MOST 128u            /* pages of zero that sequential growth gets at a time, */
 #define WINDOW_SMALL 16u            /* where what the guest has already does not allow for more: */
 #define WINDOW_SHARE 16u            /* one page for each so many */
+#define DESTROY_PIECE 16u           /* chunks of pages, or page tables, given back in one piece */
 #define HOT_STACK 1u                /* stack pages given at spawn */
 #define HEAP_ALIGN (8u * PAGE_SIZE) /* KVM's shadow paging maps ahead within eight entries, up to the first empty one */
 
@@ -442,18 +443,26 @@ void memory_drop(struct memory *m)
 	}
 }
 
-void memory_destroy(struct memory *m)
+bool memory_destroy_some(struct memory *m)
 {
 	memory_park_give_up(m);
 	memory_unpark_give_up(m);
-	memory_drop(m);
+	if (memory_drop_some(m, DESTROY_PIECE) || parked_wipe_some(&m->parked, &m->wiped))
+		return true;
 	if (m->clock)
 		cell_clock_put(m->cell, m->clock);
 	free(m->regions);
 	if (m->parked.folded)
 		parked_count(m, &m->parked, false);
-	parked_free(&m->parked);
+	parked_free(&m->parked, m->wiped);
 	*m = (struct memory){0};
+	return false;
+}
+
+void memory_destroy(struct memory *m)
+{
+	while (memory_destroy_some(m)) {
+	}
 }
 
 int memory_fill(struct memory *m, uint64_t page, const void *content)

@@ -70,6 +70,7 @@ struct memory {
 	int lost;                /* -ENOMEM, -EIO: it could not be unfolded when it had to be, so each use fails; 0 */
 	struct parking *parking; /* under way, in pieces: park_pieces.c; NULL: none */
 	struct waking *waking;   /* likewise: unpark_pieces.c */
+	size_t wiped;            /* of the parked bytes, at the end */
 	bool booting;            /* pages touched now are remembered for the image's next instance */
 };
 
@@ -88,8 +89,9 @@ static inline uint64_t memory_tables_most(uint64_t pages)
  * quota. On failure nothing is held. */
 int memory_init(struct memory *m, struct cell *cell, struct cell_image *image, uint64_t pages,
 		struct memory_layout *out);
-/* Gives all frames back, page tables through the quarantine. */
+/* Gives all frames back, page tables through the quarantine. _some: a bounded piece; true: there is more. */
 void memory_destroy(struct memory *m);
+bool memory_destroy_some(struct memory *m);
 
 /* Gives all frames and tables back but keeps the layout; for parking. _some: of so many chunks of pages and page tables together at
  * most; true: there is more. */

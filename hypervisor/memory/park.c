@@ -90,12 +90,22 @@ size_t parked_size(const struct parked *p)
 	return p->room * sizeof(uint64_t) + p->nentries * sizeof(struct frozen_entry) + p->packed;
 }
 
-void parked_wipe(struct parked *p)
+bool parked_wipe_some(struct parked *p, size_t *at)
 {
-	if (p->bytes)
-		explicit_bzero(p->bytes, parked_size(p));
+	return p->bytes && hidden_wipe_some(p->bytes, parked_size(p), at);
+}
+
+static void wipe_rest(struct parked *p, size_t at)
+{
+	while (parked_wipe_some(p, &at)) {
+	}
 	free(p->bytes);
 	p->bytes = NULL;
+}
+
+void parked_wipe(struct parked *p)
+{
+	wipe_rest(p, 0);
 }
 
 /* Moves the bytes to the swap file. False: it is full, or broken. */
@@ -151,12 +161,12 @@ int memory_park(struct memory *m, struct swap *swap)
 	return 0;
 }
 
-void parked_free(struct parked *p)
+void parked_free(struct parked *p, size_t wiped)
 {
 	if (p->folded && p->swap)
 		swap_free(p->swap, p->at, parked_size(p));
 	if (p->folded)
-		parked_wipe(p);
+		wipe_rest(p, wiped);
 	*p = (struct parked){.folded = false};
 }
 

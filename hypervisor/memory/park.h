@@ -29,7 +29,8 @@ int memory_unpark(struct memory *m);
  * is not parked; -ENOMEM. go_on: a bounded piece; 1: there is more to do; 0: it is unfolded; -ENOMEM, -EIO: it stays parked. */
 int memory_unpark_begin(struct memory *m);
 int memory_unpark_go_on(struct memory *m);
-void memory_unpark_give_up(struct memory *m); /* it stays parked; nothing happens when none is under way */
+/* It stays parked, unless all of it was there; nothing happens when none is under way. */
+void memory_unpark_give_up(struct memory *m);
 /* Fills the pages of one frame of zstd's, which begins at `bytes`; gives its size and their number. They are at most `most`, whose
  * numbers are at `numbers`. -ENOMEM; -EIO: it is something else. */
 int parked_fill(struct memory *m, const unsigned char *bytes, size_t *size, const unsigned char *numbers, size_t most,
@@ -41,7 +42,9 @@ void parked_count(struct memory *m, const struct parked *p, bool held);
  * nothing of the guest. */
 void parked_fit(struct parked *p);
 void parked_wipe(struct parked *p);
-/* Frees what is folded up, if anything is. */
-void parked_free(struct parked *p);
+/* Clears a piece of them, from *at on: HIDDEN_PIECE bytes at most. True: there is more. */
+bool parked_wipe_some(struct parked *p, size_t *at);
+/* Frees what is folded up, if anything is; so many of its bytes are cleared already. */
+void parked_free(struct parked *p, size_t wiped);
 
 #endif

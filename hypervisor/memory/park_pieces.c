@@ -23,7 +23,7 @@
 #define DROP_PIECE 16u                 /* and chunks of pages, or page tables, given back in one piece */
 
 struct parking {
-	enum { MAPPINGS, PAGES, SWAP, DROP } phase;
+	enum { MAPPINGS, PAGES, SWAP, WIPE, DROP } phase;
 	struct swap *swap;
 	struct frozen mappings; /* its entries only */
 	struct owners owners;
@@ -33,6 +33,8 @@ struct parking {
 	size_t packed;          /* behind the header */
 	unsigned char *content; /* of the pages of one piece */
 	size_t swapped;
+	unsigned char *plain; /* what was swapped, to be cleared; NULL: nothing */
+	size_t wiped;
 	struct parked result;
 };
 
@@ -40,9 +42,11 @@ static void discard(struct parking *p)
 {
 	if (p->result.swap)
 		swap_free(p->result.swap, p->result.at, parked_size(&p->result));
-	if (p->result.bytes)
-		explicit_bzero(p->result.bytes, p->header + p->packed);
+	size_t at = 0;
+	while (p->result.bytes && hidden_wipe_some(p->result.bytes, p->header + p->packed, &at)) {
+	}
 	free(p->result.bytes);
+	free(p->plain);
 	owners_free(&p->owners);
 	frozen_clear(&p->mappings);
 	ZSTD_freeCCtx(p->pack);
@@ -56,9 +60,10 @@ void memory_park_give_up(struct memory *m)
 	if (!p)
 		return;
 	m->parking = NULL;
-	if (p->phase == DROP) { /* it is parked; the frames are given back by whoever asked */
+	if (p->phase > SWAP) { /* it is parked; the frames are given back by whoever asked */
+		while (p->plain && hidden_wipe_some(p->plain, parked_size(&m->parked), &p->wiped)) {
+		}
 		p->result = (struct parked){0};
-		p->header = p->packed = 0;
 	}
 	discard(p);
 }
@@ -183,10 +188,12 @@ static int write_swap(struct parking *p)
 static void settle(struct memory *m, struct parking *p)
 {
 	struct parked *r = &p->result;
-	if (r->swap)
-		parked_wipe(r);
-	else
+	if (r->swap) {
+		p->plain = r->bytes;
+		r->bytes = NULL;
+	} else {
 		parked_fit(r);
+	}
 	r->folded = true;
 	m->parked = *r;
 	m->dropping = true;
@@ -210,6 +217,9 @@ int memory_park_go_on(struct memory *m)
 		r = write_swap(p);
 		if (!r)
 			settle(m, p);
+		break;
+	case WIPE:
+		r = p->plain && hidden_wipe_some(p->plain, parked_size(&m->parked), &p->wiped);
 		break;
 	case DROP:
 		r = memory_drop_some(m, DROP_PIECE);

@@ -20,7 +20,7 @@
 #define ENTRIES_PIECE 128u             /* and mappings made in one piece; of pages, what one frame of zstd's holds */
 
 struct waking {
-	enum { DROP, READ, MAPPINGS, PAGES, SHOW } phase;
+	enum { DROP, READ, MAPPINGS, PAGES, SHOW, WIPE } phase;
 	unsigned char *room; /* for bytes from the swap file; NULL: there are none */
 	const unsigned char *bytes;
 	size_t read;
@@ -28,13 +28,31 @@ struct waking {
 	bool opened;    /* the parked bytes are off the account: frames take their place */
 	uint32_t entry; /* where to go on: a mapping; */
 	size_t at, n;   /* a place among the compressed bytes, and how many pages came before it */
+	size_t wiped;   /* of the parked bytes, once all is unfolded */
 };
+
+static void finish(struct memory *m)
+{
+	struct waking *w = m->waking;
+	m->waking = NULL;
+	m->tables.generation = generation_next();
+	m->tables.ncommits = m->tables.committed = 0; /* nothing has run in these tables */
+	m->tables.flush = false;
+	m->parked.folded = true; /* for the last time */
+	parked_free(&m->parked, w->wiped);
+	hidden_free(w->room);
+	free(w);
+}
 
 void memory_unpark_give_up(struct memory *m)
 {
 	struct waking *w = m->waking;
 	if (!w)
 		return;
+	if (w->phase == WIPE) { /* all of it is there, and some of the bytes are no more */
+		finish(m);
+		return;
+	}
 	m->waking = NULL;
 	m->dropping = true; /* whatever it has of frames and tables */
 	if (w->opened)
@@ -125,22 +143,11 @@ static int piece(struct memory *m, struct waking *w)
 	case PAGES:
 		return fill_some(m, p, w);
 	case SHOW:
+		return memory_show_again(m, p->info);
+	case WIPE:
 		break;
 	}
-	return memory_show_again(m, p->info);
-}
-
-static void finish(struct memory *m)
-{
-	struct waking *w = m->waking;
-	m->waking = NULL;
-	hidden_free(w->room);
-	free(w);
-	m->tables.generation = generation_next();
-	m->tables.ncommits = m->tables.committed = 0; /* nothing has run in these tables */
-	m->tables.flush = false;
-	m->parked.folded = true; /* for the last time */
-	parked_free(&m->parked);
+	return parked_wipe_some(p, &w->wiped);
 }
 
 int memory_unpark_go_on(struct memory *m)
@@ -153,7 +160,7 @@ int memory_unpark_go_on(struct memory *m)
 	m->parked.folded = true;
 	if (r < 0)
 		memory_unpark_give_up(m);
-	else if (!r && w->phase++ == SHOW)
+	else if (!r && w->phase++ == WIPE)
 		finish(m);
 	else
 		r = 1;

@@ -20,6 +20,8 @@
 #include "run/life.h"
 #include "run/parking.h"
 
+#define OPERATIONS_PIECE 64u /* frozen in one piece */
+
 /* ---- Freezing ---- */
 
 /* Operations that mean the same when a clone starts them anew. */
@@ -54,24 +56,6 @@ static void __attribute__((format(printf, 2, 3))) refuse(struct guest *g, const 
 	va_end(args);
 }
 
-static int freeze_ops(struct guest *g, struct template *t)
-{
-	t->ops = calloc(g->nops + 1, sizeof *t->ops);
-	if (!t->ops)
-		return -ENOMEM;
-	t->nops = g->nops;
-	size_t at = g->nops; /* the list has the newest first */
-	for (const struct op *op = g->ops; op; op = op->next) {
-		if (!may_start_again(op)) {
-			refuse(g, "an operation is under way that cannot be started again: %s, user_data 0x%llx",
-			       op_name(op->sqe.op), (unsigned long long)op->sqe.user_data);
-			return -EBUSY;
-		}
-		t->ops[--at] = op->sqe;
-	}
-	return 0;
-}
-
 static int freeze_state(struct guest *g, struct template *t)
 {
 	t->image = image_get(g->image);
@@ -94,39 +78,105 @@ static int freeze_state(struct guest *g, struct template *t)
 	return t->frozen && t->name && t->domain && t->path ? 0 : -ENOMEM;
 }
 
-int template_freeze(struct guest *g, struct template **out)
+/* A guest's way into a template: one part after the other. */
+struct freezer {
+	struct template *template;
+	enum { OPERATIONS, LISTENERS, ACCOUNT, MEMORY } part;
+	const struct op *op; /* the next, and how many it and those behind it are */
+	size_t ops;
+	uint32_t place; /* in the table of handles */
+	struct freezing memory;
+	uint64_t charged;
+};
+
+static int freeze_ops(struct guest *g, struct freezer *f)
 {
-	struct template *t = calloc(1, sizeof *t);
-	if (!t)
-		return -ENOMEM;
-	atomic_init(&t->refs, 1);
-	t->created_ns = realtime_ns();
-	int r = freeze_state(g, t);
-	if (!r)
-		r = freeze_ops(g, t);
-	if (!r) {
-		r = streams_freeze(g, &t->listeners, &t->nlisteners);
-		if (r == -EBUSY)
-			refuse(g, "it has a connection");
+	struct template *t = f->template;
+	for (unsigned n = 0; f->op && n < OPERATIONS_PIECE; n++, f->op = f->op->next) {
+		if (!may_start_again(f->op)) {
+			refuse(g, "an operation is under way that cannot be started again: %s, user_data 0x%llx",
+			       op_name(f->op->sqe.op), (unsigned long long)f->op->sqe.user_data);
+			return -EBUSY;
+		}
+		t->ops[--f->ops] = f->op->sqe; /* the list has the newest first */
 	}
-	account_init(&t->account, g->host->pool, UINT64_MAX);
+	return f->op != NULL;
+}
+
+/* Before it is known which pages are the image's. */
+static int freeze_account(struct guest *g, struct freezer *f)
+{
 	uint64_t old = g->template ? g->template->frozen->npages : 0;
-	uint64_t most = (g->memory.used + old) *
-			(PAGE_SIZE + sizeof(uint64_t)); /* before it is known which are the image's */
-	if (!r)
-		r = account_charge(&t->account, ACCOUNT_FROZEN, most);
-	if (!r)
-		r = memory_freeze(&g->memory, true, t->frozen);
+	f->charged = (g->memory.used + old) * (PAGE_SIZE + sizeof(uint64_t));
+	int r = account_charge(&f->template->account, ACCOUNT_FROZEN, f->charged);
+	return r ? r : memory_freeze_begin(&g->memory, &f->memory, true, f->template->frozen);
+}
+
+/* 1: there is more; 0: that part is done; -errno. */
+static int freeze_piece(struct guest *g, struct freezer *f)
+{
+	switch (f->part) {
+	case OPERATIONS:
+		return freeze_ops(g, f);
+	case LISTENERS:
+		return streams_freeze(g, f->template, &f->place);
+	case ACCOUNT:
+		return freeze_account(g, f);
+	case MEMORY:
+		break;
+	}
+	return memory_freeze_go_on(&g->memory, &f->memory, f->template->frozen);
+}
+
+static void freeze_end(struct guest *g, int r)
+{
+	struct freezer *f = g->freezing.under_way;
+	struct template *t = f->template;
+	g->freezing.under_way = NULL;
+	g->freezing.result = r;
 	if (r == -EBUSY && !*g->freezing.why)
-		refuse(g, "it has made another space");
-	if (!r)
-		account_uncharge(&t->account, ACCOUNT_FROZEN, most - frozen_bytes(t->frozen));
+		refuse(g, f->part == LISTENERS ? "it has a connection" : "it has made another space");
+	memory_freeze_end(&f->memory);
 	if (r) {
 		template_put(t);
-		return r;
+	} else {
+		account_uncharge(&t->account, ACCOUNT_FROZEN, f->charged - frozen_bytes(t->frozen));
+		g->freezing.made = t;
 	}
-	*out = t;
-	return 0;
+	free(f);
+}
+
+void guest_freeze_begin(struct guest *g)
+{
+	struct freezer *f = calloc(1, sizeof *f);
+	struct template *t = calloc(1, sizeof *t);
+	if (!f || !t) {
+		free(f);
+		free(t);
+		g->freezing.result = -ENOMEM;
+		return;
+	}
+	atomic_init(&t->refs, 1);
+	t->created_ns = realtime_ns();
+	account_init(&t->account, g->host->pool, UINT64_MAX);
+	t->ops = calloc(g->nops + 1, sizeof *t->ops);
+	t->nops = g->nops;
+	*f = (struct freezer){.template = t, .op = g->ops, .ops = g->nops};
+	g->freezing.under_way = f;
+	if (!t->ops || freeze_state(g, t))
+		freeze_end(g, -ENOMEM);
+}
+
+bool guest_freeze_some(struct guest *g)
+{
+	struct freezer *f = g->freezing.under_way;
+	if (!f)
+		return false;
+	int r = freeze_piece(g, f);
+	if (r == 1 || (!r && f->part++ < MEMORY))
+		return true;
+	freeze_end(g, r);
+	return false;
 }
 
 /* ---- Thawing ---- */
@@ -159,8 +209,8 @@ int template_begin(struct guest *g)
 		if (s && r < 0)
 			listener_kind.close(s);
 	}
-	if (r)
-		streams_end(g);
+	for (uint32_t at = 0; r && streams_end(g, &at);) {
+	}
 	return r;
 }
 
@@ -189,7 +239,7 @@ void template_resume(struct guest *g)
 	if (!t->blocked || guest_wait(g, t->wait_count, t->wake_at)) {
 		worker_enqueue(w, g, SHARE_NEW);
 	} else if (g->freezing.wanted) { /* a template of a clone that waits from the start */
-		guest_freeze(g);
+		guest_freeze_begin(g);
 		guest_end(g, END_EXIT, 0);
 	} else {
 		guest_park_later(g);

@@ -3,12 +3,17 @@
 #ifndef CLONE_H
 #define CLONE_H
 
+#include <stdbool.h>
+
 struct guest;
 struct template;
 
-/* Freezes a guest that does not run. -EBUSY: a connection is open, or an operation is under way that cannot be started
- * again; -ENOMEM. Its owner's thread. */
-int template_freeze(struct guest *g, struct template **out);
+/* Freezes a guest that g->freezing.wanted asks for, and that does not run any more: guest_end() comes next, and goes on with it in
+ * pieces. What comes of it is in g->freezing: -EBUSY: a connection is open, or an operation is under way that cannot be started again;
+ * -ENOMEM. Its owner's thread. */
+void guest_freeze_begin(struct guest *g);
+/* Does a piece. True: there is more; nothing happens when none is under way. */
+bool guest_freeze_some(struct guest *g);
 /* Gives a clone that guest_begin() has just made what is its own: name, seed, registers, rings, listeners. -ENOMEM. */
 int template_begin(struct guest *g);
 /* Starts a clone on its worker: the operations that were waiting wait again; then it is runnable, or waits itself. */

@@ -13,8 +13,10 @@
 #include "guest/guest.h"
 #include "guest/trace.h"
 #include "memory/park.h"
+#include "run/clone.h"
 #include "run/debug.h"
 #include "run/door.h"
+#include "run/exceptions.h"
 #include "run/hypercall.h"
 #include "run/life.h"
 #include "run/move.h"
@@ -28,30 +30,6 @@
 /* ---- One turn ---- */
 
 enum turn { TURN_ON, TURN_AGAIN, TURN_YIELD, TURN_BLOCK, TURN_STOP, TURN_END };
-
-static const char *vector_name(uint64_t vector)
-{
-	static const char *const names[EXCEPTION_VECTORS] = {
-		[VECTOR_DIVIDE] = "divide error",
-		[VECTOR_DEBUG] = "single step",
-		[VECTOR_BREAKPOINT] = "breakpoint",
-		[VECTOR_OVERFLOW] = "overflow",
-		[VECTOR_BOUND] = "bound range exceeded",
-		[VECTOR_OPCODE] = "invalid opcode",
-		[VECTOR_NO_DEVICE] = "device not available",
-		[VECTOR_DOUBLE_FAULT] = "double fault",
-		[VECTOR_TSS] = "invalid TSS",
-		[VECTOR_NOT_PRESENT] = "segment not present",
-		[VECTOR_STACK] = "stack segment fault",
-		[VECTOR_PROTECTION] =
-			("general protection fault (a privileged instruction, a forbidden port, or a non-canonical "
-			 "address)"),
-		[VECTOR_X87] = "x87 floating-point error",
-		[VECTOR_ALIGNMENT] = "alignment check",
-		[VECTOR_SIMD] = "SIMD floating-point error",
-	};
-	return vector < EXCEPTION_VECTORS && names[vector] ? names[vector] : "unexpected exception";
-}
 
 /* ---- User mode ---- */
 
@@ -271,14 +249,19 @@ static enum turn run_turn(struct worker *w, struct vcpu *v, struct guest *g)
 	}
 }
 
-/* From now on the worker is kicked when a slice of `ns` is over, or g's cap used up. */
-static void slice_begin(struct worker *w, struct guest *g, uint64_t now, uint64_t ns)
+/* From now on the worker is kicked when a slice of `ns` is over. */
+static void slice_begin(struct worker *w, uint64_t now, uint64_t ns)
 {
-	uint64_t until, left = bandwidth_left(&g->bandwidth, now, &until);
 	w->kick.kicked = 0;
-	w->slice_end = now + (left < ns ? left : ns);
+	w->slice_end = now + ns;
 	atomic_signal_fence(memory_order_seq_cst);
 	worker_slice(w, now);
+}
+
+static uint64_t within_cap(struct guest *g, uint64_t now, uint64_t ns)
+{
+	uint64_t until, left = bandwidth_left(&g->bandwidth, now, &until);
+	return left < ns ? left : ns;
 }
 
 /* While nobody waits for the CPU a turn is long. But no deadline of anyone here is late by more than a slice; and what comes to the
@@ -286,7 +269,7 @@ static void slice_begin(struct worker *w, struct guest *g, uint64_t now, uint64_
 static uint64_t slice_for(const struct worker *w, const struct guest *g, uint64_t now)
 {
 	uint64_t next = deadlines_next(&w->deadlines), most = g->hog ? LONE_SLICE_NS : FIRST_SLICE_NS;
-	if (w->schedule.count || next <= now + SLICE_NS)
+	if (worker_busy(w) || next <= now + SLICE_NS)
 		return SLICE_NS;
 	return next - now < most ? next - now : most;
 }
@@ -299,7 +282,7 @@ static void turn_begin(struct worker *w, struct guest *g)
 	w->watched = g->hog; /* what becomes ready meanwhile does not wait for the slice's end */
 	if (w->watched)
 		watcher_arm(&w->team->watcher, w);
-	slice_begin(w, g, now, slice_for(w, g, now));
+	slice_begin(w, now, within_cap(g, now, slice_for(w, g, now)));
 	if (g->upcalls.entry || g->upcalls.timer || g->user.space)
 		worker_attend(w, next_moment(g));
 	if (!atomic_load_explicit(&g->cell->busy, memory_order_relaxed))
@@ -367,7 +350,7 @@ static void block(struct worker *w, struct guest *g)
 	if (guest_wait(g, g->wait_count, g->wait_until)) {
 		worker_enqueue(w, g, SHARE_RAN);
 	} else if (g->freezing.wanted && (g->template || g->freezing.at_wait)) {
-		guest_freeze(g);
+		guest_freeze_begin(g);
 		guest_end(g, END_EXIT, 0);
 	} else {
 		guest_park_later(g);
@@ -451,7 +434,8 @@ static bool throttled(struct worker *w, struct guest *g)
 /* A turn for the work that waits for g. */
 static void serve(struct worker *w, struct guest *g)
 {
-	slice_begin(w, g, monotonic_ns(), SLICE_NS);
+	uint64_t now = monotonic_ns();
+	slice_begin(w, now, within_cap(g, now, SLICE_NS));
 	work_run(w, g);
 	w->slice_end = 0;
 	w->left_at = g->work.ended;
@@ -459,9 +443,25 @@ static void serve(struct worker *w, struct guest *g)
 	put_back(w, g);
 }
 
+/* A turn for a guest that ends or moves. */
+static void pass(struct worker *w, struct guest *g)
+{
+	slice_begin(w, monotonic_ns(), SLICE_NS);
+	bool more = passage_run(w, g);
+	w->slice_end = 0;
+	w->left_at = g->work.ended;
+	if (!more)
+		passage_finish(g);
+}
+
 void worker_turn(struct worker *w)
 {
-	struct guest *g = worker_next(w);
+	struct guest *g = passage_next(w);
+	if (g) {
+		pass(w, g);
+		return;
+	}
+	g = worker_next(w);
 	if (!g || throttled(w, g))
 		return;
 	if (g->run == RUN_RUNNABLE && !g->doomed)

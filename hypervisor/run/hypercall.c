@@ -9,6 +9,7 @@
 #include "guest/guest.h"
 #include "guest/trace.h"
 #include "image/files.h"
+#include "run/clone.h"
 #include "run/life.h"
 
 #define LOG_MOST 4096u
@@ -108,7 +109,7 @@ static enum hypercall_next call_ready(struct guest *g)
 {
 	answer(g, 0);
 	if (g->freezing.wanted) {
-		guest_freeze(g);
+		guest_freeze_begin(g);
 		return NEXT_EXIT;
 	}
 	g->host->ready(g);

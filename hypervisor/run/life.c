@@ -19,6 +19,7 @@
 #include "run/debug.h"
 #include "run/parking.h"
 
+#define OPERATIONS_PIECE 16u /* dropped in one piece */
 #define CRASH_CODE (128 + 6)
 #define KILL_CODE (128 + 9)
 #define BACKOFF_FIRST_NS UINT64_C(100000000)
@@ -34,6 +35,7 @@ int guest_begin(struct guest *g, struct cassin_error_text *err)
 	if (r)
 		return cassin_error_set(err, r, "%s: no memory: the pool of %llu MiB is exhausted", g->spec.name,
 					(unsigned long long)(g->host->pool->limit * PAGE_SIZE >> 20));
+	g->waking.fn = guest_wake_some;
 	g->virtual_ns = 0;
 	g->settled = false;
 	g->hog = g->stopping = g->in_call = g->submission.begun = false;
@@ -70,29 +72,6 @@ static void forget_on_vcpus(struct guest *g, struct worker *w)
 {
 	struct vcpu *v = g->cell->vcpus[w->number];
 	vcpu_forget(v, &g->cpu);
-}
-
-static void release(struct guest *g, struct worker *w)
-{
-	deadlines_clear(&w->deadlines, &g->wake);
-	deadlines_clear(&w->deadlines, &g->throttle);
-	deadlines_clear(&w->deadlines, &g->park);
-	work_drop(g, &g->parking);
-	work_drop(g, &g->waking);
-	deadlines_clear(&w->deadlines, &g->upcall_timer);
-	guest_unparked(g);
-	deadlines_clear(&w->deadlines, &g->timer);
-	g->timer_on = false;
-	op_drop_all(g);
-	devices_end(g);
-	worker_dequeue(w, g); /* it may have been there for its work */
-	forget_on_vcpus(g, w);
-	guest_abandon(g);
-	free(g->cpu.xstate);
-	g->cpu.xstate = NULL;
-	g->run = RUN_NONE;
-	atomic_store(&g->count.frames, 0);
-	atomic_store(&g->count.table_frames, 0);
 }
 
 static bool wants_restart(struct guest *g, enum end_kind kind, int code, uint64_t ran)
@@ -132,11 +111,56 @@ static int exit_code(enum end_kind kind, int code)
 	return kind == END_EXIT ? code : kind == END_CRASH ? CRASH_CODE : KILL_CODE;
 }
 
+/* One part of an incarnation after the other; the template that is made of it comes first. */
+enum part { PART_TEMPLATE, PART_OPERATIONS, PART_DEVICES, PART_MEMORY };
+
+static bool part_step(struct guest *g)
+{
+	switch ((enum part)g->ending.part) {
+	case PART_TEMPLATE:
+		return guest_freeze_some(g);
+	case PART_OPERATIONS:
+		return op_drop_some(g, OPERATIONS_PIECE);
+	case PART_DEVICES:
+		return devices_end(g, &g->ending.walk);
+	case PART_MEMORY:
+		break;
+	}
+	return memory_destroy_some(&g->memory);
+}
+
+static bool end_step(struct guest *g)
+{
+	return part_step(g) || g->ending.part++ < PART_MEMORY;
+}
+
+/* Nothing is left of the incarnation. */
+static void ended(struct guest *g)
+{
+	const struct ending *e = &g->ending;
+	cell_image_put(g->cell, g->ending.image);
+	free(g->cpu.xstate);
+	g->cpu.xstate = NULL;
+	g->run = RUN_NONE;
+	atomic_store(&g->count.frames, 0);
+	atomic_store(&g->count.table_frames, 0);
+	bool again = wants_restart(g, e->kind, e->code, e->ran);
+	if (again)
+		backoff(g, guest_worker(g));
+	else
+		guest_ports_refuse(g);
+	g->host->ended(g, &(struct guest_ending){e->kind, exit_code(e->kind, e->code), again, e->report});
+	passage_over(g);
+}
+
 void guest_end(struct guest *g, enum end_kind kind, int code)
 {
 	struct worker *w = guest_worker(g);
-	uint64_t ran = monotonic_ns() - g->record.started_mono;
-	char *report = g->crash;
+	g->ending = (struct ending){.kind = kind,
+				    .code = code,
+				    .ran = monotonic_ns() - g->record.started_mono,
+				    .report = g->crash,
+				    .image = g->memory.image};
 	g->crash = NULL;
 	if (g->debugger)
 		debug_ended(g, kind, code);
@@ -146,14 +170,13 @@ void guest_end(struct guest *g, enum end_kind kind, int code)
 			  : kind == END_CRASH ? CASSIN_TRACE_CRASHED
 					      : CASSIN_TRACE_KILLED,
 			  exit_code(kind, code));
-	release(g, w);
-	bool again = wants_restart(g, kind, code, ran);
-	if (again)
-		backoff(g, w);
-	else
-		guest_ports_refuse(g);
-	g->host->ended(g, &(struct guest_ending){kind, exit_code(kind, code), again, report});
-	guest_let_go(g);
+	worker_forget(w, g);
+	g->timer_on = false;
+	work_drop(g, &g->parking);
+	work_drop(g, &g->waking);
+	guest_unparked(g);
+	forget_on_vcpus(g, w);
+	passage_begin(g, end_step, ended);
 }
 
 int guest_restart_now(struct guest *g, struct cassin_error_text *err)
@@ -180,10 +203,4 @@ void guest_start(struct guest *g)
 		template_resume(g);
 	else
 		worker_enqueue(guest_worker(g), g, SHARE_NEW);
-}
-
-void guest_freeze(struct guest *g)
-{
-	g->freezing.result = template_freeze(g, &g->freezing.made);
-	g->exit_value = 0;
 }

@@ -12,8 +12,8 @@ struct guest;
 /* Builds an incarnation in g->cell: memory, boot record, registers; then it is runnable but in no queue. Any thread that
  * has g to itself. -ENOMEM, -E2BIG. */
 int guest_begin(struct guest *g, struct cassin_error_text *err);
-/* Ends the incarnation and gives all of it back. The owner's thread; the guest is in no queue. Decides about the restart,
- * tells the engine. */
+/* Ends the incarnation and gives all of it back, in a passage: a small one's is over at once. Then the restart is decided about and
+ * the engine told. The owner's thread; the guest is not in the queue for its turns. */
 void guest_end(struct guest *g, enum end_kind kind, int code);
 /* Begins a new incarnation of an ended guest on its worker, and queues it. Tells the engine either way. */
 int guest_restart_now(struct guest *g, struct cassin_error_text *err);
@@ -21,7 +21,4 @@ int guest_restart_now(struct guest *g, struct cassin_error_text *err);
 void guest_abandon(struct guest *g);
 /* Puts a new incarnation on its worker: runnable, or waiting as its template was. Its owner's thread. */
 void guest_start(struct guest *g);
-/* Freezes a guest that g->freezing.wanted asks for; it ends then. */
-void guest_freeze(struct guest *g);
-
 #endif

@@ -8,22 +8,69 @@
 #include "guest/device.h"
 #include "guest/guest.h"
 
+#define OPERATIONS_PIECE 16u                 /* deadlines taken out or set again in one piece */
 #define LEAD_NS UINT64_C(2000000)            /* virtual time by which a worker may be ahead of another's guest */
 #define LEAD_MOVES_EACH_NS UINT64_C(5000000) /* one move for that reason at a time: it must show its effect */
 
-static void on_arrival(struct worker *w, struct message *m)
+/* ---- There ---- */
+
+static bool arrive_step(struct guest *g)
 {
-	struct guest *g = ((struct guest_call *)m)->guest;
-	free(m);
-	devices_arrive(g);
-	for (struct op *op = g->ops; op; op = op->next) {
-		if (op->timed)
-			worker_deadline(w, &op->deadline, op->deadline.when);
+	struct moving *m = &g->moving;
+	if (devices_arrive(g, &m->walk))
+		return true;
+	for (unsigned n = 0; m->op && n < OPERATIONS_PIECE; n++, m->op = m->op->next) {
+		if (m->op->timed)
+			worker_deadline(guest_worker(g), &m->op->deadline, m->op->deadline.when);
 	}
+	return m->op;
+}
+
+static void arrived(struct guest *g)
+{
+	struct worker *w = guest_worker(g);
 	if (g->timer_on)
 		worker_deadline(w, &g->timer, g->timer.when);
 	upcall_resume(g);
 	worker_enqueue(w, g, SHARE_RAN);
+	if (g->held_ops.first) /* over on the way */
+		guest_wakes_first(g);
+	passage_over(g);
+}
+
+static void on_arrival(struct worker *w, struct message *m)
+{
+	struct guest *g = ((struct guest_call *)m)->guest;
+	(void)w;
+	free(m);
+	g->moving = (struct moving){.op = g->ops};
+	passage_begin(g, arrive_step, arrived);
+}
+
+/* ---- Here ---- */
+
+/* Deadlines that fire on the way are held, or set again where it arrives: when they were to fire is kept. */
+static bool leave_step(struct guest *g)
+{
+	struct moving *m = &g->moving;
+	if (devices_leave(g, &m->walk))
+		return true;
+	for (unsigned n = 0; m->op && n < OPERATIONS_PIECE; n++, m->op = m->op->next)
+		deadlines_clear(&guest_worker(g)->deadlines, &m->op->deadline);
+	return m->op;
+}
+
+static void hand_over(struct guest *g)
+{
+	struct worker *w = guest_worker(g), *to = g->moving.to;
+	struct guest_call *c = g->moving.call;
+	g->run = RUN_MOVING;
+	c->guest = g;
+	c->message.fn = on_arrival;
+	atomic_fetch_sub(&w->guests, 1);
+	atomic_fetch_add(&to->guests, 1);
+	atomic_fetch_add(&w->moves, 1);
+	worker_post_arrival(to, &g->worker, &c->message); /* g is another thread's from here on */
 }
 
 /* Hands a runnable guest that is in no queue to another worker. */
@@ -35,21 +82,10 @@ static bool move(struct worker *w, struct guest *g, struct worker *to)
 		free(c);
 		return false;
 	}
-	devices_leave(g);
-	for (struct op *op = g->ops; op; op = op->next)
-		deadlines_clear(&w->deadlines, &op->deadline);
-	deadlines_clear(&w->deadlines, &g->timer);
-	deadlines_clear(&w->deadlines, &g->park);
-	deadlines_clear(&w->deadlines, &g->throttle);
-	deadlines_clear(&w->deadlines, &g->upcall_timer);
+	worker_forget(w, g);
 	g->cpu.incarnation = incarnation_next(); /* what this worker's vCPU holds is no longer its state */
-	g->run = RUN_MOVING;
-	c->guest = g;
-	c->message.fn = on_arrival;
-	atomic_fetch_sub(&w->guests, 1);
-	atomic_fetch_add(&to->guests, 1);
-	atomic_fetch_add(&w->moves, 1);
-	worker_post_arrival(to, &g->worker, &c->message);
+	g->moving = (struct moving){.to = to, .call = c, .op = g->ops};
+	passage_begin(g, leave_step, hand_over);
 	return true;
 }
 

@@ -29,7 +29,7 @@ static int wake_piece(struct guest *g)
 }
 
 /* Before all else that is done for it, in the guest's turns for its work. */
-static void wake_some(struct work *w)
+void guest_wake_some(struct work *w)
 {
 	struct guest *g = CONTAINER_OF(w, struct guest, waking);
 	int r;
@@ -58,7 +58,6 @@ static void wake_some(struct work *w)
 
 static void count(struct guest *g)
 {
-	g->waking.fn = wake_some;
 	if (atomic_exchange(&g->parked, true))
 		return;
 	atomic_store(&g->count.frames, 0);
@@ -121,7 +120,6 @@ static void park_some(struct work *w)
 
 static void park_in_pieces(struct guest *g)
 {
-	g->waking.fn = wake_some;
 	if (memory_park_begin(&g->memory, g->host->swap))
 		return;
 	g->parking.fn = park_some;

@@ -13,6 +13,7 @@
 
 #define KICK_SIGNAL (SIGRTMIN + 2)
 #define LOOK_NS (SLICE_NS / 5)
+#define MESSAGES_AT_ONCE 256u /* in one look at the loop */
 
 static __thread struct worker *self;
 
@@ -103,15 +104,29 @@ void worker_kick(struct worker *w)
 	pthread_kill(w->thread, KICK_SIGNAL);
 }
 
+/* The oldest messages. The lock is held. */
+static struct message *take_some(struct worker *w)
+{
+	struct message *m = w->inbox, **end = &w->inbox;
+	for (unsigned n = 0; *end && n < MESSAGES_AT_ONCE; n++)
+		end = &(*end)->next;
+	w->inbox = *end;
+	*end = NULL;
+	if (!w->inbox)
+		w->inbox_end = &w->inbox;
+	return m;
+}
+
 static void on_bell(uv_async_t *bell)
 {
 	struct worker *w = bell->data;
 	pthread_mutex_lock(&w->inbox_lock);
-	struct message *m = w->inbox;
-	w->inbox = NULL;
-	w->inbox_end = &w->inbox;
+	struct message *m = take_some(w);
+	bool more = w->inbox;
 	atomic_store_explicit(&w->kick.posted, false, memory_order_relaxed);
 	pthread_mutex_unlock(&w->inbox_lock);
+	if (more)
+		uv_async_send(&w->bell);
 	while (m) {
 		struct message *next = m->next;
 		m->fn(w, m);
@@ -166,7 +181,7 @@ static int install_handler(void)
  * for so long kicks or posts. */
 static bool look_due(const struct worker *w)
 {
-	return !w->schedule.count || kick_due(&w->kick) || w->left_at - w->looked_at >= LOOK_NS;
+	return !worker_busy(w) || kick_due(&w->kick) || w->left_at - w->looked_at >= LOOK_NS;
 }
 
 static void *worker_main(void *opaque)
@@ -185,7 +200,7 @@ static void *worker_main(void *opaque)
 		return NULL;
 	while (!w->stop) {
 		if (look_due(w)) {
-			uv_run(&w->loop, w->schedule.count ? UV_RUN_NOWAIT : UV_RUN_ONCE);
+			uv_run(&w->loop, worker_busy(w) ? UV_RUN_NOWAIT : UV_RUN_ONCE);
 			w->looked_at = w->left_at;
 			w->looks++;
 		}

@@ -56,11 +56,13 @@ struct worker {
 	struct deadlines deadlines;
 
 	struct schedule schedule;
-	atomic_uint runnable;       /* guests in it, and the one on the CPU; others read it */
-	atomic_uint load;           /* the sum of their weights */
-	atomic_uint_fast64_t floor; /* of the schedule */
-	uint64_t lead_move;         /* when it last gave a guest away, monotonic ns */
-	atomic_uint guests;         /* that belong here */
+	struct guest *passing, *passing_last; /* guests that begin, end or move in pieces; in turn, */
+	bool passed;                          /* and the last turn was one of theirs */
+	atomic_uint runnable;                 /* guests in it, and the one on the CPU; others read it */
+	atomic_uint load;                     /* the sum of their weights */
+	atomic_uint_fast64_t floor;           /* of the schedule */
+	uint64_t lead_move;                   /* when it last gave a guest away, monotonic ns */
+	atomic_uint guests;                   /* that belong here */
 
 	pthread_mutex_t inbox_lock;
 	struct message *inbox, **inbox_end;
@@ -95,6 +97,11 @@ void worker_slice(struct worker *w, uint64_t now);
 /* The guest on the CPU is waiting for something while it computes: its turn ends at `until` at the latest (CASSIN_FOREVER: as it
  * would; what has passed is the caller's business), and at once when the loop has something to do. */
 void worker_attend(struct worker *w, uint64_t until);
+/* Whether someone waits for a turn. */
+static inline bool worker_busy(const struct worker *w)
+{
+	return w->schedule.count || w->passing;
+}
 /* Sets or moves a deadline on this worker. Owner's thread. */
 void worker_deadline(struct worker *w, struct deadline *d, uint64_t when);
 

@@ -111,6 +111,17 @@ static void larges(int argc, char **argv)
 	check_large();
 }
 
+static void freezes_large(int argc, char **argv)
+{
+	(void)argc;
+	(void)argv;
+	fill_large();
+	CHECK_IS(cassin_map(0, alias, cassin_boot->heap_page + 513, 1, CASSIN_READ), 0);
+	cassin_call0(CASSIN_CALL_READY);
+	check_large();
+	CHECK_IS(((uint64_t *)alias)[3], large()[CASSIN_PAGE_SIZE / 8 + 3]);
+}
+
 /* Everything that can come to it while it sleeps: connections and their bytes, time, input. */
 static void serves_large(int argc, char **argv)
 {
@@ -134,7 +145,10 @@ static void serves_large(int argc, char **argv)
 	check_large();
 }
 
-static const struct property all[] = {
-	{"keep", keeps}, {"sleep", sleeps}, {"large", larges}, {"serve-large", serves_large}};
+static const struct property all[] = {{"keep", keeps},
+				      {"sleep", sleeps},
+				      {"large", larges},
+				      {"serve-large", serves_large},
+				      {"large-template", freezes_large}};
 
 PROPERTIES(all)

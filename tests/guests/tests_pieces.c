@@ -2,20 +2,19 @@
 /* What takes long for a large guest is done in pieces: others run in between, its cap and share hold, and whatever else may be
  * wanted of it comes between two of them. */
 #include <errno.h>
+#include <pthread.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "runner.h"
 
-/* The guest may compute a tenth of the time, so that there is time between its pieces, for others and for the tests. */
-static uint64_t spawn_large(struct world *w, const char *args, bool capped)
+/* The guest may compute 1 ms of each so many, so that there is time between its pieces, for others and for the tests. */
+static uint64_t spawn_large(struct world *w, const char *args, unsigned each_ms)
 {
 	struct cassin_guest_spec s = spec_of(w, "large", "park", args);
 	s.memory = UINT64_C(64) << 20;
-	if (capped) {
-		s.cpu_quota_us = 1000;
-		s.cpu_period_us = 10000;
-	}
+	s.cpu_quota_us = 1000;
+	s.cpu_period_us = each_ms * 1000;
 	return spawn_spec(w, &s);
 }
 
@@ -28,9 +27,9 @@ static void park(struct world *w, uint64_t id)
 	EXPECT(status_of(w, id).parked);
 }
 
-static uint64_t parked_large(struct world *w, bool capped)
+static uint64_t parked_large(struct world *w, unsigned each_ms)
 {
-	uint64_t id = spawn_large(w, "large", capped);
+	uint64_t id = spawn_large(w, "large", each_ms);
 	await_text(w, id, "waiting 0");
 	park(w, id);
 	return id;
@@ -51,7 +50,7 @@ static struct cassin_guest_status await_half_awake(struct world *w, uint64_t id)
 
 static uint64_t half_awake(struct world *w)
 {
-	uint64_t id = parked_large(w, true);
+	uint64_t id = parked_large(w, 10);
 	EXPECT_IS(cassin_engine_guest_input(w->e, id, "x\n", 2), 2);
 	await_half_awake(w, id);
 	return id;
@@ -59,7 +58,7 @@ static uint64_t half_awake(struct world *w)
 
 static void woken(struct world *w, const struct test *t)
 {
-	uint64_t id = parked_large(w, true), hog = spawn(w, "hog", "hog", "spin");
+	uint64_t id = parked_large(w, 40), hog = spawn(w, "hog", "hog", "spin");
 	struct cassin_guest_status asleep = status_of(w, id);
 	(void)t;
 	await_text(w, hog, "spinning");
@@ -82,7 +81,7 @@ static void woken(struct world *w, const struct test *t)
 
 static void woken_by_all(struct world *w, const struct test *t)
 {
-	uint64_t id = spawn_large(w, "serve-large", true);
+	uint64_t id = spawn_large(w, "serve-large", 10);
 	(void)t;
 	for (int round = 0; round < 3; round++) {
 		char text[32];
@@ -165,7 +164,186 @@ static void no_memory_half_awake(struct world *w, const struct test *t)
 	expect_crash(w, id, "pool exhausted");
 }
 
+/* ---- Thousands of handles ---- */
+
+static uint64_t spawn_handles(struct world *w, const char *name, const char *args, enum cassin_guest_restart restart)
+{
+	struct cassin_guest_spec s = spec_of(w, name, "handles", args);
+	s.memory = UINT64_C(16) << 20;
+	s.streams = 16384;
+	s.restart = restart;
+	return spawn_spec(w, &s);
+}
+
+/* Others have turns while it ends, and it pays: by its own exit, and killed. */
+static void ended_with_handles(struct world *w, const struct test *t)
+{
+	uint64_t id = spawn_handles(w, "handles", "wait 8000", CASSIN_RESTART_NO);
+	(void)t;
+	await_text(w, id, "open");
+	uint64_t hog = spawn(w, "hog", "hog", "spin");
+	await_text(w, hog, "spinning");
+	sleep_ms(20);
+	uint64_t turns = status_of(w, hog).counters.dispatches, paid = status_of(w, id).counters.work_ns;
+	EXPECT_IS(cassin_engine_guest_kill(w->e, id), 0);
+	EXPECT(status_of(w, hog).counters.dispatches >= turns + 3);
+	EXPECT(status_of(w, id).counters.work_ns > paid);
+	struct cassin_guest_status s = status_of(w, id);
+	EXPECT_IS(s.state, CASSIN_GUEST_KILLED);
+	EXPECT_IS(s.memory.streams + s.memory.operations, 0);
+	EXPECT_IS(cassin_engine_guest_remove(w->e, id), 0);
+	EXPECT_IS(cassin_engine_guest_remove(w->e, hog), 0);
+	id = spawn_handles(w, "handles", "exit 2000", CASSIN_RESTART_NO);
+	await_text(w, id, "open");
+	expect_exit(w, id, 5, 10);
+}
+
+struct caller {
+	struct world *world;
+	uint64_t id;
+	int how, result;
+};
+
+static void *call_it(void *opaque)
+{
+	struct caller *c = opaque;
+	struct cassin_engine *e = c->world->e;
+	struct cassin_error_text err;
+	int ends[2];
+	switch (c->how) {
+	case 0:
+		c->result = cassin_engine_guest_kill(e, c->id);
+		break;
+	case 1:
+		c->result = cassin_engine_guest_restart(e, c->id, &err);
+		break;
+	case 2:
+		c->result = cassin_engine_guest_remove(e, c->id);
+		break;
+	case 3:
+		c->result = cassin_engine_guest_stop(e, c->id, 0);
+		break;
+	case 4:
+		EXPECT_IS(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends), 0);
+		c->result = cassin_engine_guest_connect(e, c->id, 7, ends[1]);
+		close(ends[0]);
+		break;
+	default:
+		c->result = (int)cassin_engine_guest_input(e, c->id, "x", 1);
+		break;
+	}
+	return NULL;
+}
+
+#define WAYS 6
+
+/* Whatever is asked of it while it ends waits, and finds it ended, or gone. Every pair of calls, the second in the middle of what the
+ * first has begun. */
+static void called_while_it_ends(struct world *w, const struct test *t)
+{
+	(void)t;
+	for (int first = 0; first < 3; first++) {
+		for (int second = 0; second < WAYS; second++) {
+			uint64_t id = spawn_handles(w, "handles", "hog 3000", CASSIN_RESTART_NO);
+			struct caller callers[2] = {{w, id, first, -1}, {w, id, second, -1}};
+			pthread_t threads[2];
+			await_text(w, id, "open");
+			for (int i = 0; i < 2; i++) {
+				EXPECT_IS(pthread_create(&threads[i], NULL, call_it, &callers[i]), 0);
+				sleep_ms(1);
+			}
+			for (int i = 0; i < 2; i++)
+				pthread_join(threads[i], NULL);
+			EXPECT(callers[0].result == 0 || (second == 2 && callers[0].result == -ENOENT));
+			EXPECT(callers[1].result != -1);
+			cassin_engine_guest_remove(w->e, id);
+			struct cassin_error_text err;
+			EXPECT_IS(cassin_engine_guest_restart(w->e, id, &err), -ENOENT);
+		}
+	}
+	expect_balance(w);
+}
+
+/* It comes again by its policy, as often as it ends; and is removed or destroyed in the middle of that. */
+static void restarted_with_handles(struct world *w, const struct test *t)
+{
+	uint64_t id = spawn_handles(w, "handles", "exit 2000", CASSIN_RESTART_ALWAYS);
+	uint64_t end = now_ns() + 30000 * MS * w->slow;
+	(void)t;
+	while (status_of(w, id).restarts < 3 && now_ns() < end)
+		sleep_ms(5);
+	EXPECT(status_of(w, id).restarts >= 3);
+	EXPECT_IS(cassin_engine_guest_remove(w->e, id), 0);
+	expect_balance(w);
+	id = spawn_handles(w, "handles", "exit 4000", CASSIN_RESTART_NO);
+	await_text(w, id, "open");
+	cassin_engine_destroy(w->e);
+	w->e = NULL;
+}
+
+/* It moves between workers that others use, too, with all that waits: nothing is lost. Calls in the middle of a move find it where it
+ * arrives. */
+static void moved_with_handles(struct world *w, const struct test *t)
+{
+	uint64_t moves = 0;
+	(void)t;
+	for (int round = 0; round < 12; round++) {
+		bool killed = round % 4;
+		uint64_t hogs[3], id = spawn_handles(w, "handles", killed ? "hog 500" : "spin 2000", CASSIN_RESTART_NO);
+		await_text(w, id, "open");
+		uint64_t before = stats_of(w).moves;
+		for (int i = 0; i < 3; i++) {
+			char name[32];
+			snprintf(name, sizeof name, "hog%d", i);
+			hogs[i] = spawn(w, name, "hog", "spin");
+		}
+		if (killed) {
+			sleep_ms((uint64_t)round * 3);
+			EXPECT_IS(cassin_engine_guest_kill(w->e, id), 0);
+		} else {
+			expect_exit(w, id, 0, 60);
+		}
+		moves += stats_of(w).moves - before;
+		EXPECT_IS(cassin_engine_guest_remove(w->e, id), 0);
+		for (int i = 0; i < 3; i++)
+			EXPECT_IS(cassin_engine_guest_remove(w->e, hogs[i]), 0);
+	}
+	EXPECT(moves > 0);
+	expect_balance(w);
+}
+
+/* ---- Templates ---- */
+
+/* A large one is frozen in pieces, beside a guest that computes, and its clones have all that it had. */
+static void frozen_large(struct world *w, const struct test *t)
+{
+	uint64_t hog = spawn(w, "hog", "hog", "spin");
+	struct cassin_error_text err = {0};
+	struct cassin_template_status made;
+	(void)t;
+	await_text(w, hog, "spinning");
+	struct cassin_guest_spec s = spec_of(w, "tmpl", "park", "large-template");
+	s.memory = UINT64_C(64) << 20;
+	EXPECT_IS(cassin_engine_template_create(w->e, &s, 60000 * MS, &made, &err), 0);
+	cassin_spec_free(&s);
+	EXPECT(made.pages >= 8192);
+	cassin_spec_init(&s);
+	s.name = strdup("clone");
+	s.from_template = strdup("tmpl");
+	uint64_t id = spawn_spec(w, &s);
+	expect_exit(w, id, 0, 20);
+	EXPECT_IS(cassin_engine_guest_remove(w->e, id), 0);
+	EXPECT_IS(cassin_engine_guest_remove(w->e, hog), 0);
+	EXPECT_IS(cassin_engine_template_remove(w->e, "tmpl"), 0);
+}
+
 const struct test tests_pieces[] = {
+	{.name = "pieces.ended-with-handles", .run = ended_with_handles, .workers = 1, .seconds = 60},
+	{.name = "pieces.called-while-it-ends", .run = called_while_it_ends, .workers = 1, .seconds = 120},
+	{.name = "pieces.called-while-it-ends-two-workers", .run = called_while_it_ends, .seconds = 120},
+	{.name = "pieces.restarted-with-handles", .run = restarted_with_handles, .seconds = 90},
+	{.name = "pieces.moved-with-handles", .run = moved_with_handles, .seconds = 120},
+	{.name = "pieces.frozen-large", .run = frozen_large, .workers = 1, .seconds = 90},
 	{.name = "pieces.woken", .run = woken, .workers = 1, .seconds = 60},
 	{.name = "pieces.woken-by-all", .run = woken_by_all, .workers = 1, .seconds = 60},
 	{.name = "pieces.killed-half-awake", .run = killed_half_awake, .seconds = 90},

@@ -27,7 +27,7 @@ struct fake_guest *fake_guest_new(void)
 
 void fake_guest_free(struct fake_guest *f)
 {
-	op_drop_all(&f->guest);
+	op_drop_some(&f->guest, UINT32_MAX);
 	console_destroy(&f->guest.console);
 	free(f);
 }
@@ -99,6 +99,36 @@ void worker_enqueue_work(struct worker *w, struct guest *g)
 {
 	(void)w;
 	((struct fake_guest *)g)->work_turns++;
+}
+
+void worker_entered(struct worker *w, struct guest *g)
+{
+	(void)g;
+	atomic_fetch_add(&w->runnable, 1);
+}
+
+void worker_left(struct worker *w, struct guest *g)
+{
+	(void)g;
+	atomic_fetch_sub(&w->runnable, 1);
+}
+
+void worker_post(struct worker *w, struct message *m)
+{
+	m->next = NULL;
+	*(w->inbox_end ? w->inbox_end : &w->inbox) = m;
+	w->inbox_end = &m->next;
+}
+
+void worker_post_arrival(struct worker *w, struct worker *_Atomic *owner, struct message *m)
+{
+	atomic_store(owner, w);
+	worker_post(w, m);
+}
+
+void guest_put(struct guest *g)
+{
+	atomic_fetch_sub(&g->refs, 1);
 }
 
 void guest_print(struct guest *g, const char *bytes, size_t len)

@@ -8,6 +8,8 @@
 #include "elf_builder.h"
 #include "fake_cell.h"
 #include "cell/cell.h"
+#include "base/hidden.h"
+#include "memory/freeze.h"
 #include "memory/park.h"
 
 #define QUOTA 4096u
@@ -221,6 +223,71 @@ Test(park, no_memory_in_the_middle_of_waking_leaves_it_parked)
 	cr_assert_eq(m.used, 0u, "an attempt at once gives back what it took");
 	cell->pool.limit = limit;
 	expect_pages(SMALL, 0);
+}
+
+/* Its end: frames, tables and parked bytes, each piece of a bounded number. */
+Test(park, the_memory_of_a_guest_that_ends_goes_back_in_pieces)
+{
+	const uint64_t far = UINT64_C(0x7000000000), spread = UINT64_C(2) << 20;
+	write_pages(QUOTA / 2, 0);
+	for (uint64_t i = 0; i < 64; i++) /* a page table each */
+		cr_assert_eq(memory_map(&m, 0, gva(far + i * spread), at.heap_page + i, 1, CASSIN_READ), 0);
+	struct cell_image *shared = m.image;
+	uint64_t pieces = 0, before = frames_used(&cell->cell.frames), most = 0, used;
+	for (bool more = true; more; pieces++, before = used) {
+		more = memory_destroy_some(&m);
+		used = frames_used(&cell->cell.frames);
+		most = before - used > most ? before - used : most;
+	}
+	cr_assert_geq(pieces, QUOTA / 2 / 1024 + 64 / 16);
+	cr_assert_leq(most, 16 * CHUNK_PAGES + 16);
+	m.image = shared;
+	m.cell = &cell->cell;
+}
+
+Test(park, parked_bytes_are_cleared_in_pieces)
+{
+	write_pages(QUOTA / 2, 0);
+	park_in_steps();
+	size_t size = parked_size(&m.parked), wiped = 0;
+	for (unsigned pieces = 1; parked_wipe_some(&m.parked, &wiped); pieces++)
+		cr_assert_eq(wiped, pieces * HIDDEN_PIECE);
+	cr_assert_eq(wiped, size);
+	for (size_t i = 0; i < size; i++)
+		cr_assert_eq(m.parked.bytes[i], 0);
+}
+
+/* What a template holds, whichever way it was taken out. */
+Test(park, a_template_is_taken_out_in_pieces)
+{
+	const uint64_t far = UINT64_C(0x7000000000);
+	struct frozen whole = {0}, pieces = {0};
+	struct freezing f;
+	write_pages(SMALL * 2, 0);
+	cr_assert_eq(memory_map(&m, 0, gva(far), at.heap_page, SMALL, CASSIN_READ), 0);
+	uint64_t word;
+	for (uint64_t i = 0; i < SMALL; i++) /* shown: it is to be found whose frames they are */
+		cr_assert_eq(memory_copyin(&m, &word, gva(far + i * PAGE_SIZE), sizeof word), 0);
+	cr_assert_eq(memory_freeze(&m, true, &whole), 0);
+	cr_assert_eq(memory_freeze_begin(&m, &f, true, &pieces), 0);
+	uint64_t n = 0, before = 0, most = 0;
+	int r = 1;
+	for (; r == 1; n++, before = pieces.npages) {
+		r = memory_freeze_go_on(&m, &f, &pieces);
+		most = pieces.npages - before > most ? pieces.npages - before : most;
+	}
+	memory_freeze_end(&f);
+	cr_assert_eq(r, 0);
+	cr_assert_leq(most, 64u);
+	cr_assert_geq(n, SMALL * 2 / 64);
+	cr_assert_eq(pieces.npages, whole.npages);
+	cr_assert_eq(pieces.nentries, whole.nentries);
+	cr_assert_geq(whole.nentries, SMALL);
+	cr_assert_arr_eq(pieces.page, whole.page, whole.npages * sizeof *whole.page);
+	cr_assert_arr_eq(pieces.content, whole.content, whole.npages * PAGE_SIZE);
+	cr_assert_arr_eq(pieces.entries, whole.entries, whole.nentries * sizeof *whole.entries);
+	frozen_clear(&whole);
+	frozen_clear(&pieces);
 }
 
 /* A copy of all content would be as large as the guest, and another one what its compression may need. */
