@@ -5,7 +5,7 @@
 
 #include "../../tools/density/histogram.h"
 #include "../../tools/density/metrics.h"
-#include "../../tools/density/placeholders.h"
+#include "../../tools/common/placeholders.h"
 #include "../../tools/density/scenario.h"
 
 static struct histogram h, other;

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "answer.h"
-#include "command.h"
+#include "../common/command.h"
 #include "conformance.h"
 #include "progress.h"
 #include "table.h"

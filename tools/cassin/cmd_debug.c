@@ -2,8 +2,8 @@
 #include <signal.h>
 #include <unistd.h>
 
-#include "client.h"
-#include "command.h"
+#include "../common/client.h"
+#include "../common/command.h"
 #include "relay.h"
 
 static const char help[] =

@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "../density/resource.h"
-#include "command.h"
+#include "../common/resource.h"
+#include "../common/command.h"
 #include "project.h"
 
 static const char help[] =

@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "answer.h"
-#include "client.h"
-#include "command.h"
+#include "../common/client.h"
+#include "../common/command.h"
 #include "table.h"
 #include "units.h"
 

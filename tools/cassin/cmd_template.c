@@ -7,8 +7,8 @@
 
 #include "../common/clocks.h"
 #include "answer.h"
-#include "client.h"
-#include "command.h"
+#include "../common/client.h"
+#include "../common/command.h"
 #include "spec_options.h"
 #include "table.h"
 #include "units.h"

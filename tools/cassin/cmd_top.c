@@ -3,7 +3,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "command.h"
+#include "../common/command.h"
 #include "top.h"
 
 #define INTERVAL_LEAST 0.1

@@ -6,8 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "client.h"
-#include "command.h"
+#include "../common/client.h"
+#include "../common/command.h"
 #include "trace_view.h"
 
 #define LINE_MAX_BYTES 4096u

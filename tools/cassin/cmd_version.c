@@ -6,8 +6,8 @@
 
 #include "../common/socket_path.h"
 #include "answer.h"
-#include "client.h"
-#include "command.h"
+#include "../common/client.h"
+#include "../common/command.h"
 
 static const char help[] =
 	"Usage: cassin version [OPTION]...\n"

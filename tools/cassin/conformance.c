@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../density/resource.h"
-#include "command.h"
+#include "../common/resource.h"
+#include "../common/command.h"
 
 /* One more element of an array, all zero. Ends the program when there is no memory. */
 static void *grow(void *array, size_t *n, size_t size)

@@ -13,8 +13,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "../density/placeholders.h"
-#include "../density/resource.h"
+#include "../common/placeholders.h"
+#include "../common/resource.h"
 
 #define PATIENCE_S 20u
 #define TAIL_BYTES 2048

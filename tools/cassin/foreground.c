@@ -11,7 +11,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#include "command.h"
+#include "../common/command.h"
 #include "gdb_port.h"
 #include "output.h"
 #include "run_trace.h"

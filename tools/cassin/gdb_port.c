@@ -12,7 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "command.h"
+#include "../common/command.h"
 
 struct gdb_port {
 	struct gdb_target target;

@@ -2,21 +2,18 @@
 /* cassin: finds the subcommand. */
 #include <errno.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "../common/descriptors.h"
-#include "command.h"
+#include "../common/command.h"
 
 static const struct command *const commands[] = {
 	&cmd_run,     &cmd_spawn,    &cmd_ps,    &cmd_inspect,     &cmd_logs,    &cmd_stop,  &cmd_kill,
 	&cmd_restart, &cmd_rm,       &cmd_stats, &cmd_top,         &cmd_connect, &cmd_debug, &cmd_trace,
 	&cmd_density, &cmd_template, &cmd_new,   &cmd_conformance, &cmd_version,
 };
-
-const char *command_socket;
 
 static const struct command *command_find(const char *name)
 {
@@ -43,41 +40,6 @@ static void overview(FILE *out)
 	      out);
 }
 
-void command_usage(const struct command *c, const char *format, ...)
-{
-	va_list args;
-	fprintf(stderr, "cassin %s: ", c->name);
-	va_start(args, format);
-	vfprintf(stderr, format, args);
-	va_end(args);
-	fprintf(stderr, "\nTry: cassin help %s\n", c->name);
-	exit(EXIT_USAGE);
-}
-
-int command_failed(const char *format, ...)
-{
-	va_list args;
-	fputs("cassin: ", stderr);
-	va_start(args, format);
-	vfprintf(stderr, format, args);
-	va_end(args);
-	fputc('\n', stderr);
-	return EXIT_FAILED;
-}
-
-void command_option(const struct command *c, int option)
-{
-	if (option == OPTION_SOCKET) {
-		command_socket = optarg;
-	} else if (option == OPTION_HELP) {
-		fputs(c->help, stdout);
-		exit(EXIT_OK);
-	} else {
-		fprintf(stderr, "Try: cassin help %s\n", c->name);
-		exit(EXIT_USAGE);
-	}
-}
-
 static int help(const char *name)
 {
 	const struct command *c = name ? command_find(name) : NULL;
@@ -88,20 +50,6 @@ static int help(const char *name)
 	else
 		fprintf(stderr, "cassin: no command is named \"%s\"\nTry: cassin help\n", name);
 	return name && !c ? EXIT_USAGE : EXIT_OK;
-}
-
-int command_output_failed(int error)
-{
-	if (error != EPIPE)
-		command_failed("cannot write to standard output: %s", strerror(error ? error : EIO));
-	return EXIT_FAILED;
-}
-
-void command_flush(void)
-{
-	errno = 0;
-	if (fflush(stdout))
-		exit(command_output_failed(errno));
 }
 
 /* Output that could not be written is no success. */

@@ -12,7 +12,7 @@
 
 #include <cassin/open_file.h>
 
-#include "command.h"
+#include "../common/command.h"
 #include "project.h"
 
 static void write_filled(FILE *out, const char *text, const char *mark, const char *name)

@@ -9,7 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "command.h"
+#include "../common/command.h"
 
 #define ANSWER_MAX 256
 

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "../common/trace_json.h"
-#include "command.h"
+#include "../common/command.h"
 #include "output.h"
 #include "trace_view.h"
 

@@ -5,8 +5,8 @@
 
 #include <jansson.h>
 
-#include "client.h"
-#include "command.h"
+#include "../common/client.h"
+#include "../common/command.h"
 
 struct selection {
 	char **names;

@@ -5,7 +5,7 @@
 
 #include <cassin/spec.h>
 
-#include "command.h"
+#include "../common/command.h"
 
 enum {
 	OPTION_SPEC = 1100,

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "command.h"
+#include "../common/command.h"
 
 void table_init(struct table *t, const char *const *heads)
 {

@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 #include "../common/clocks.h"
-#include "client.h"
+#include "../common/client.h"
 
 #define TOP_STATES 12
 #define TOP_NAME 64

@@ -8,7 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "command.h"
+#include "../common/command.h"
 #include "top.h"
 
 struct top_fetch {

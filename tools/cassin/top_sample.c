@@ -5,7 +5,7 @@
 #include <time.h>
 
 #include "answer.h"
-#include "command.h"
+#include "../common/command.h"
 #include "top.h"
 
 #define PAGE_BYTES 4096u

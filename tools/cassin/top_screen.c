@@ -11,7 +11,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#include "command.h"
+#include "../common/command.h"
 #include "top.h"
 
 #define STATUS_LINE TOP_TOTALS

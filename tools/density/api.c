@@ -10,10 +10,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "../cassin/command.h"
+#include "../common/command.h"
 #include "../common/socket_path.h"
 #include "leftovers.h"
-#include "resource.h"
+#include "../common/resource.h"
 
 #define START_MS 10000
 #define STOP_MS 60000

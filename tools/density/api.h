@@ -3,7 +3,7 @@
 #ifndef DENSITY_API_H
 #define DENSITY_API_H
 
-#include "../cassin/client.h"
+#include "../common/client.h"
 #include "lab.h"
 
 struct private_daemon {

@@ -11,7 +11,7 @@
 #include "api.h"
 #include "histogram.h"
 #include "metrics.h"
-#include "resource.h"
+#include "../common/resource.h"
 
 #define BATCH 256u
 #define SINGLE_LEAST 64u /* spawns of a step that are timed one by one */

@@ -11,7 +11,7 @@
 
 #include "histogram.h"
 #include "metrics.h"
-#include "resource.h"
+#include "../common/resource.h"
 
 #define SLICE_US 1000.0 /* the scheduler's */
 

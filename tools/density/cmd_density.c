@@ -12,12 +12,12 @@
 
 #include <cassin/open_file.h>
 
-#include "../cassin/command.h"
+#include "../common/command.h"
 #include "compare.h"
 #include "leftovers.h"
 #include "options.h"
 #include "ramp.h"
-#include "resource.h"
+#include "../common/resource.h"
 #include "results.h"
 
 #define RESERVE_LEAST_KIB (512.0 * 1024)

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../cassin/command.h"
+#include "../common/command.h"
 
 static double number(const char *option, double least, double most)
 {

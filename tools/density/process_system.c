@@ -12,7 +12,7 @@
 #include "histogram.h"
 #include "lab.h"
 #include "metrics.h"
-#include "placeholders.h"
+#include "../common/placeholders.h"
 
 #define PORT_BASE 20000u /* unless the scenario says another */
 #define LISTEN_MS 30000

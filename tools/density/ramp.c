@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "../cassin/command.h"
+#include "../common/command.h"
 #include "metrics.h"
 #include "results.h"
 #include "window.h"

@@ -12,7 +12,7 @@
 #include <cassin/engine.h>
 #include <cassin/open_file.h>
 
-#include "../cassin/command.h"
+#include "../common/command.h"
 #include "html.h"
 #include "metrics.h"
 

@@ -10,7 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "../common/socket_path.h"
+#include "socket_path.h"
 #include "command.h"
 
 struct client {

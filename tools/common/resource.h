@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Programs, guests and data that belong to this program: beside it, or where it is installed. */
-#ifndef DENSITY_RESOURCE_H
-#define DENSITY_RESOURCE_H
+#ifndef RESOURCE_H
+#define RESOURCE_H
 
 /* Paths that are found are absolute and malloc'd; NULL: there is none. */
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A command of the user's with words in braces, which are replaced: "other-vmm {image} --port {port}". */
-#ifndef DENSITY_PLACEHOLDERS_H
-#define DENSITY_PLACEHOLDERS_H
+#ifndef PLACEHOLDERS_H
+#define PLACEHOLDERS_H
 
 #include <stddef.h>
 

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/* What all subcommands do alike: options that each takes, mistakes, output that cannot be written. */
+#include "command.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+const char *command_socket;
+
+void command_usage(const struct command *c, const char *format, ...)
+{
+	va_list args;
+	fprintf(stderr, "cassin %s: ", c->name);
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+	fprintf(stderr, "\nTry: cassin help %s\n", c->name);
+	exit(EXIT_USAGE);
+}
+
+int command_failed(const char *format, ...)
+{
+	va_list args;
+	fputs("cassin: ", stderr);
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+	fputc('\n', stderr);
+	return EXIT_FAILED;
+}
+
+void command_option(const struct command *c, int option)
+{
+	if (option == OPTION_SOCKET) {
+		command_socket = optarg;
+	} else if (option == OPTION_HELP) {
+		fputs(c->help, stdout);
+		exit(EXIT_OK);
+	} else {
+		fprintf(stderr, "Try: cassin help %s\n", c->name);
+		exit(EXIT_USAGE);
+	}
+}
+
+int command_output_failed(int error)
+{
+	if (error != EPIPE)
+		command_failed("cannot write to standard output: %s", strerror(error ? error : EIO));
+	return EXIT_FAILED;
+}
+
+void command_flush(void)
+{
+	errno = 0;
+	if (fflush(stdout))
+		exit(command_output_failed(errno));
+}
