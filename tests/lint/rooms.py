@@ -2,6 +2,7 @@
 """The rooms of hypervisor/, and who may include whom. A room includes only rooms above it in this table, and of those only the
 ones named: a new edge is a decision, and is made here."""
 
+import os
 import re
 
 MAY_INCLUDE = {
@@ -60,6 +61,39 @@ def unused_edges(files):
             used |= {(parts[1], match[1].split("/")[0]) for match in map(INCLUDE.match, file.lines) if match}
     return [f"tests/lint/rooms.py: {room} does not include {other} any more" for room, others in MAY_INCLUDE.items()
             for other in others.split() if (room, other) not in used]
+
+
+# The folders of tools/, and which other folders the C files of each may include.
+TOOLS = {"common": "", "density": "common", "cassin": "common", "cassind": "common"}
+
+
+def tools_broken(files):
+    found = []
+    for file in files:
+        parts = file.path.split("/")
+        if parts[0] != "tools" or not file.is_c or len(parts) < 3 or parts[1] not in TOOLS or parts[2] == "guests":
+            continue
+        for number, line in enumerate(file.lines, 1):
+            match = INCLUDE.match(line)
+            path = match and os.path.normpath(os.path.join(os.path.dirname(file.path), match[1])).split("/")
+            if match and (path[0] != "tools" or path[1] not in (parts[1], *TOOLS[parts[1]].split())):
+                found.append(f"{file.path}:{number}: tools/{parts[1]}/ may not include {match[1]}")
+    return found
+
+
+def not_in_a_table(files):
+    """C files of tools/ that no table of docs/architecture.md names; and names of tables that are no files."""
+    page = next(f for f in files if f.path == "docs/architecture.md")
+    sections = re.findall(r"^\| in `tools/(\w+)/` \|[^\n]*\n((?:\|.*\n)*)", page.text, re.MULTILINE)
+    found = [] if {name for name, _ in sections} == set(TOOLS) else ["docs/architecture.md: no table for each folder of tools/"]
+    for folder, rows in sections:
+        named = set(re.findall(r"`(\w+\.[ch])`", rows))
+        paths = [f.path for f in files if f.is_c and f.path.startswith(f"tools/{folder}/") and "/guests/" not in f.path]
+        present = {os.path.basename(path) for path in paths}
+        implied = {name[:-2] + ".h" for name in named if name.endswith(".c")}
+        found += [f"docs/architecture.md: no row has {path}" for path in paths if os.path.basename(path) not in named | implied]
+        found += [f"docs/architecture.md: tools/{folder}/ has no {name}" for name in sorted(named - present)]
+    return found
 
 
 def broken(files):
