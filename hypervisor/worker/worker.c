@@ -6,7 +6,6 @@
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
-#include <unistd.h>
 
 #include "base/time.h"
 #include "cell/vcpu.h"
@@ -195,7 +194,8 @@ static void *worker_main(void *opaque)
 	int r = timer_create(CLOCK_MONOTONIC, &ev, &w->slice) ? -errno : 0;
 	if (!r)
 		r = cassin_sandbox_enter(w->team->sandbox, CASSIN_SANDBOX_WORKER, &err);
-	atomic_store(&w->started, r ? r : 1);
+	w->opened = r;
+	sem_post(&w->started);
 	if (r)
 		return NULL;
 	while (!w->stop) {
@@ -235,6 +235,7 @@ static int start(struct worker *w, struct workers *team, unsigned number)
 	w->timer_set = w->slice_at = UINT64_MAX;
 	w->inbox_end = &w->inbox;
 	pthread_mutex_init(&w->inbox_lock, NULL);
+	sem_init(&w->started, 0, 0);
 	int r = install_handler();
 	if (!r)
 		r = loop_open(w);
@@ -242,10 +243,9 @@ static int start(struct worker *w, struct workers *team, unsigned number)
 		r = -pthread_create(&w->thread, NULL, worker_main, w);
 	if (r)
 		return r;
-	while (!atomic_load(&w->started))
-		usleep(100);
-	r = atomic_load(&w->started);
-	return r < 0 ? r : 0;
+	while (sem_wait(&w->started)) {
+	} /* a signal came */
+	return w->opened;
 }
 
 static void on_stop(struct worker *w, struct message *m)

@@ -7,6 +7,7 @@
 #define WORKER_H
 
 #include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <time.h>
@@ -67,7 +68,8 @@ struct worker {
 	pthread_mutex_t inbox_lock;
 	struct message *inbox, **inbox_end;
 	bool stop;
-	atomic_int started; /* 1, or a negated errno code */
+	sem_t started; /* posted once the thread has what it needs, or not: */
+	int opened;    /* 0, or a negated errno code */
 
 	timer_t slice;               /* sends the kick signal to this thread */
 	volatile uint64_t slice_at;  /* when it does so, monotonic ns; UINT64_MAX: it is off */
