@@ -62,7 +62,7 @@ static void grow(struct console *c, size_t len)
 /* Readers look without the lock. */
 static void lose(struct console *c, uint64_t bytes)
 {
-	__atomic_fetch_add(&c->lost, bytes, __ATOMIC_RELAXED);
+	atomic_fetch_add_explicit(&c->lost, bytes, memory_order_relaxed);
 }
 
 void console_write(struct console *c, const char *bytes, size_t len)
@@ -94,7 +94,7 @@ void console_write(struct console *c, const char *bytes, size_t len)
 
 uint64_t console_lost(const struct console *c)
 {
-	return __atomic_load_n(&c->lost, __ATOMIC_RELAXED);
+	return atomic_load_explicit(&c->lost, memory_order_relaxed);
 }
 
 long console_read(struct console *c, uint64_t *offset, char *buf, size_t len, uint64_t *lost)

@@ -4,6 +4,7 @@
 #define CONSOLE_BYTES_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -20,8 +21,8 @@ struct console {
 	pthread_mutex_t lock;
 	char *out; /* ring of `out_size` bytes, grown as needed up to CONSOLE_KEPT */
 	uint32_t out_size;
-	uint64_t out_end; /* stream offset behind the last byte written */
-	uint64_t lost;    /* bytes that are no longer kept */
+	uint64_t out_end;          /* stream offset behind the last byte written */
+	atomic_uint_fast64_t lost; /* bytes that are no longer kept */
 	char *in;
 	uint32_t in_start, in_len;
 	bool in_end;             /* end of input */
