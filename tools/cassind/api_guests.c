@@ -70,14 +70,14 @@ int api_guest_find(struct connection *c, const struct target *t, uint64_t *id)
 	return result;
 }
 
-static void reply_guest(struct connection *c, unsigned status, uint64_t id, bool with_spec)
+static void reply_guest(struct connection *c, unsigned status, uint64_t id, enum guest_detail detail)
 {
-	json_t *guest = guest_json(c->daemon, id, with_spec);
+	json_t *guest = guest_json(c->daemon, id, detail);
 	if (!guest) {
 		reply_error(c, 404, "the guest has been removed");
 		return;
 	}
-	if (with_spec) {
+	if (detail == GUEST_WITH_SPEC) {
 		char *report = cassin_engine_guest_report(c->daemon->engine, id);
 		json_object_set_new(guest, "report", report ? json_string(report) : json_null());
 		free(report);
@@ -101,7 +101,7 @@ void api_guests_list(struct connection *c, const struct target *t)
 		struct cassin_guest_status s;
 		if (match && (cassin_engine_guest_status(d->engine, ids[i], &s) < 0 || fnmatch(match, s.name, 0)))
 			continue;
-		json_t *guest = guest_json(d, ids[i], false);
+		json_t *guest = guest_json(d, ids[i], GUEST_BRIEF);
 		if (guest)
 			json_array_append_new(list, guest);
 	}
@@ -113,7 +113,7 @@ void api_guest_show(struct connection *c, const struct target *t)
 {
 	uint64_t id;
 	if (api_guest_find(c, t, &id) == 0)
-		reply_guest(c, 200, id, true);
+		reply_guest(c, 200, id, GUEST_WITH_SPEC);
 }
 
 void api_guest_report(struct connection *c, const struct target *t)
@@ -138,7 +138,7 @@ void api_guest_stop(struct connection *c, const struct target *t)
 		return;
 	}
 	cassin_engine_guest_stop(c->daemon->engine, id, grace_ms * 1000000);
-	reply_guest(c, 202, id, false);
+	reply_guest(c, 202, id, GUEST_BRIEF);
 }
 
 /* ---- Calls that block ---- */
@@ -160,7 +160,7 @@ static void work_done(struct job *work)
 	else if (w->removes)
 		reply_json(c, w->status, json_pack("{s:I}", "id", (json_int_t)w->id));
 	else
-		reply_guest(c, w->status, w->id, false);
+		reply_guest(c, w->status, w->id, GUEST_BRIEF);
 	cassin_spec_free(&w->spec);
 	free(w);
 	connection_release(c);

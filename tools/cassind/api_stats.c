@@ -58,14 +58,16 @@ void api_version(struct connection *c, const struct target *t)
 			     (int)getpid()));
 }
 
-static void metric_head(FILE *out, const char *name, const char *help, bool counter)
+enum metric_type { GAUGE, COUNTER };
+
+static void metric_head(FILE *out, const char *name, const char *help, enum metric_type type)
 {
-	fprintf(out, "# HELP %s %s.\n# TYPE %s %s\n", name, help, name, counter ? "counter" : "gauge");
+	fprintf(out, "# HELP %s %s.\n# TYPE %s %s\n", name, help, name, type == COUNTER ? "counter" : "gauge");
 }
 
-static void metric(FILE *out, const char *name, const char *help, bool counter, uint64_t value)
+static void metric(FILE *out, const char *name, const char *help, enum metric_type type, uint64_t value)
 {
-	metric_head(out, name, help, counter);
+	metric_head(out, name, help, type);
 	fprintf(out, "%s %llu\n", name, (unsigned long long)value);
 }
 
@@ -87,10 +89,10 @@ static void metrics_memory(struct daemon *d, FILE *out)
 	struct cassin_domain_account *domains = NULL;
 	int n = cassin_engine_domains(d->engine, &domains);
 	cassin_engine_account(d->engine, &all);
-	metric_head(out, "cassin_memory_bytes", "Memory of the host, by what it is used for", false);
+	metric_head(out, "cassin_memory_bytes", "Memory of the host, by what it is used for", GAUGE);
 	metrics_account(out, "cassin_memory_bytes", "", &all);
 	metric_head(out, "cassin_domain_memory_bytes", "Memory of the host, by domain and by what it is used for",
-		    false);
+		    GAUGE);
 	for (int i = 0; i < n; i++) {
 		char labels[CASSIN_NAME_MAX + 16];
 		snprintf(labels, sizeof labels, "domain=\"%s\",", domains[i].name);
@@ -103,22 +105,22 @@ static void metrics_totals(struct daemon *d, FILE *out)
 {
 	struct cassin_engine_stats s;
 	cassin_engine_stats(d->engine, &s);
-	metric_head(out, "cassin_build_info", "The daemon's version", false);
+	metric_head(out, "cassin_build_info", "The daemon's version", GAUGE);
 	fprintf(out, "cassin_build_info{version=\"%s\"} 1\n", CASSIN_VERSION);
-	metric(out, "cassin_workers", "Host threads that run guests", false, s.workers);
-	metric(out, "cassin_cells", "KVM virtual machines", false, s.cells);
-	metric(out, "cassin_templates", "Templates", false, count_templates(d));
+	metric(out, "cassin_workers", "Host threads that run guests", GAUGE, s.workers);
+	metric(out, "cassin_cells", "KVM virtual machines", GAUGE, s.cells);
+	metric(out, "cassin_templates", "Templates", GAUGE, count_templates(d));
 	for (size_t i = 0; i < engine_figures_count; i++) {
 		const struct figure *f = &engine_figures[i];
 		char name[96];
 		snprintf(name, sizeof name, "cassin_%s%s", f->name, f->counter ? "_total" : "");
-		metric(out, name, f->help, f->counter, figure_of(f, &s));
+		metric(out, name, f->help, f->counter ? COUNTER : GAUGE, figure_of(f, &s));
 	}
 	metrics_memory(d, out);
-	metric(out, "cassin_api_connections", "Open API connections", false, d->nconnections);
-	metric(out, "cassin_api_requests_total", "API requests answered", true, d->requests);
-	metric(out, "cassin_api_errors_total", "API requests answered with an error", true, d->errors);
-	metric(out, "cassin_gateway_connections_total", "Streams handed over by the gateway", true,
+	metric(out, "cassin_api_connections", "Open API connections", GAUGE, d->nconnections);
+	metric(out, "cassin_api_requests_total", "API requests answered", COUNTER, d->requests);
+	metric(out, "cassin_api_errors_total", "API requests answered with an error", COUNTER, d->errors);
+	metric(out, "cassin_gateway_connections_total", "Streams handed over by the gateway", COUNTER,
 	       d->gateway_connects);
 }
 
@@ -136,12 +138,12 @@ static void metrics_per_guest(struct daemon *d, FILE *out)
 		const struct figure *f = &guest_figures[i];
 		char name[96];
 		snprintf(name, sizeof name, "cassin_guest_%s%s", f->name, f->counter ? "_total" : "");
-		metric_head(out, name, f->help, f->counter);
+		metric_head(out, name, f->help, f->counter ? COUNTER : GAUGE);
 		for (size_t k = 0; k < count; k++)
 			fprintf(out, "%s{guest=\"%s\",domain=\"%s\"} %llu\n", name, all[k].name, all[k].domain,
 				(unsigned long long)figure_of(f, &all[k].counters));
 	}
-	metric_head(out, "cassin_guest_memory_bytes", "Memory of the host, by what a guest uses it for", false);
+	metric_head(out, "cassin_guest_memory_bytes", "Memory of the host, by what a guest uses it for", GAUGE);
 	for (size_t k = 0; k < count; k++) {
 		char labels[2 * CASSIN_NAME_MAX + 32];
 		snprintf(labels, sizeof labels, "guest=\"%s\",domain=\"%s\",", all[k].name, all[k].domain);

@@ -63,13 +63,15 @@ static void *session_main(void *opaque)
 	return NULL;
 }
 
-/* Joins the threads that have ended; all of them with `wait`. */
-static void reap(struct daemon *d, bool wait)
+enum reaped { REAP_ENDED, REAP_ALL };
+
+/* Joins the threads that have ended; with REAP_ALL, waits for the others, too. */
+static void reap(struct daemon *d, enum reaped which)
 {
 	struct debug_session **link = &d->debugging;
 	while (*link) {
 		struct debug_session *s = *link;
-		if (!wait && !atomic_load(&s->over)) {
+		if (which == REAP_ENDED && !atomic_load(&s->over)) {
 			link = &s->next;
 			continue;
 		}
@@ -84,7 +86,7 @@ static void reap(struct daemon *d, bool wait)
 
 void debug_session_start(struct daemon *d, uint64_t guest, int fd)
 {
-	reap(d, false);
+	reap(d, REAP_ENDED);
 	struct debug_session *s = d->ndebugging < DEBUG_SESSIONS_MAX ? calloc(1, sizeof *s) : NULL;
 	int result = s ? 0 : -EAGAIN;
 	if (s) {
@@ -114,6 +116,6 @@ void debug_sessions_end(struct daemon *d)
 		log_warn("cannot end the debuggers: %s", strerror(errno));
 	for (struct debug_session *s = d->debugging; s; s = s->next)
 		shutdown(s->fd, SHUT_RDWR); /* it may wait for its client to read */
-	reap(d, true);
+	reap(d, REAP_ALL);
 	close(d->debug_quit);
 }

@@ -121,7 +121,7 @@ static json_t *counters_json(const struct cassin_guest_counters *counters)
 	return o;
 }
 
-static void add_spec(json_t *o, const struct cassin_guest_spec *spec, uint64_t refusing, bool whole)
+static void add_spec(json_t *o, const struct cassin_guest_spec *spec, uint64_t refusing, enum guest_detail detail)
 {
 	json_t *ports = json_array();
 	for (size_t i = 0; i < spec->nports; i++)
@@ -136,14 +136,14 @@ static void add_spec(json_t *o, const struct cassin_guest_spec *spec, uint64_t r
 	json_object_set_new(o, "isolation", json_string(cassin_isolation_name(spec->isolation)));
 	json_object_set_new(o, "restart", json_string(cassin_restart_name(spec->restart)));
 	json_object_set_new(o, "ports", ports);
-	if (!whole)
+	if (detail == GUEST_BRIEF)
 		return;
 	char *text = cassin_spec_format(spec);
 	json_object_set_new(o, "spec", text ? json_loads(text, 0, NULL) : json_null());
 	free(text);
 }
 
-json_t *guest_json(struct daemon *d, uint64_t id, bool with_spec)
+json_t *guest_json(struct daemon *d, uint64_t id, enum guest_detail detail)
 {
 	struct cassin_guest_status s;
 	if (cassin_engine_guest_status(d->engine, id, &s) < 0)
@@ -169,7 +169,7 @@ json_t *guest_json(struct daemon *d, uint64_t id, bool with_spec)
 		json_decref(o);
 		return NULL;
 	}
-	add_spec(o, &spec, s.refusing, with_spec);
+	add_spec(o, &spec, s.refusing, detail);
 	cassin_spec_free(&spec);
 	return o;
 }

@@ -18,7 +18,8 @@ extern const size_t guest_figures_count, engine_figures_count, account_figures_c
 uint64_t figure_of(const struct figure *f, const void *from);
 
 json_t *account_json(const struct cassin_memory_account *account);
-/* What the API tells of a guest; with its whole spec when asked. NULL: no memory, or it has gone. */
-json_t *guest_json(struct daemon *d, uint64_t id, bool with_spec);
+enum guest_detail { GUEST_BRIEF, GUEST_WITH_SPEC };
+/* What the API tells of a guest. NULL: no memory, or the guest has gone. */
+json_t *guest_json(struct daemon *d, uint64_t id, enum guest_detail detail);
 
 #endif

@@ -33,7 +33,10 @@ static bool peer_trusted(int fd)
 	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 && (peer.uid == geteuid() || peer.uid == 0);
 }
 
-static int connect_told(bool gateway)
+enum daemon_socket { SOCKET_API, SOCKET_GATEWAY };
+
+/* -errno: reported. */
+static int connect_reported(enum daemon_socket which)
 {
 	struct socket_path path;
 	struct cassin_error_text err = {""};
@@ -41,7 +44,7 @@ static int connect_told(bool gateway)
 		command_failed("%s", err.text);
 		exit(EXIT_USAGE);
 	}
-	int fd = socket_path_connect(gateway ? path.gateway : path.api);
+	int fd = socket_path_connect(which == SOCKET_GATEWAY ? path.gateway : path.api);
 	if (fd >= 0 && path.in_tmp && !peer_trusted(fd)) {
 		close(fd);
 		command_failed("%s belongs to another user", path.api);
@@ -57,7 +60,7 @@ static int connect_told(bool gateway)
 
 struct client *client_open(void)
 {
-	int fd = connect_told(false);
+	int fd = connect_reported(SOCKET_API);
 	struct client *c = fd < 0 ? NULL : calloc(1, sizeof *c);
 	if (c)
 		c->fd = fd;
@@ -77,7 +80,7 @@ void client_interrupt(struct client *c)
 
 int client_gateway(void)
 {
-	return connect_told(true);
+	return connect_reported(SOCKET_GATEWAY);
 }
 
 /* ---- Receiving ---- */
