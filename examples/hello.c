@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* The smallest guest: prints a line and ends. */
 #include <cassin/guest.h>
 
 int main(void)

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Whether this incarnation is another than the one that asked last: a restart or a clone. */
 #include <cassin/guest.h>
 
 _Static_assert(sizeof(struct cassin_birth) == sizeof cassin_boot->seed,

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* From the entry to main(): relocation, and what a C library wants before and after. */
 #include <cassin/guest.h>
 
 /* System V ABI, AMD64 supplement: the little of dynamic linking that a static-PIE needs. */

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* The initial state of the vector registers, and how it is saved on this CPU. */
 #include <cassin/guest.h>
 
 /* Intel SDM volume 1, 13.1 to 13.4. */

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* The router's Lua source, as bytes of the image. */
 	.section .rodata
 	.globl router_source, router_source_end
 router_source:

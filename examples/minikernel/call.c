@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* The hypercall, by its one instruction. */
 #include "kernel.h"
 
 int64_t call(uint64_t number, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e)

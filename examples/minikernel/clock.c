@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* The time, from the clock page or by a call. */
 #include "kernel.h"
 
 const struct cassin_clock_page *clock_page;

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Pages of the heap, one by one. */
 #include "kernel.h"
 
 struct free_page {

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* User processes: a space each, run by user_run, and their system calls. */
 #include "kernel.h"
 
 #define PROCESSES 4

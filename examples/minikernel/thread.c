@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Threads that the timer preempts: what an upcall interrupts goes on by its frame. */
 #include "kernel.h"
 
 #define THREADS 8

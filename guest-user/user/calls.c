@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* The system calls of user programs as functions. */
 #include <cassin/user.h>
 
 #define PRINT_MOST 256u

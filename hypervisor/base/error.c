@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Error texts: one line, cut where it does not fit. */
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>

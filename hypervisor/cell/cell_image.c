@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Pages of images and templates in the frames of a cell, shared by its guests. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

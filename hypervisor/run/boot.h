@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* What an incarnation finds at its entry. */
 #ifndef BOOT_H
 #define BOOT_H
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Turns: a guest on a vCPU until it blocks, yields, ends or has used up its slice. */
 #ifndef DISPATCH_H
 #define DISPATCH_H
 

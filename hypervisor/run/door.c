@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Reads the two bytes in front of a guest's RIP, by way of a view that is kept of the last place. */
 #include "run/door.h"
 
 #include "cell/vcpu.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Whether an `out` on the hypercall's port was the hypercall, in its one form. */
 #ifndef DOOR_H
 #define DOOR_H
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* The hypercalls, by number. */
 #ifndef HYPERCALL_H
 #define HYPERCALL_H
 

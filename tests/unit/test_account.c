@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Accounts: whole pages of a sum of bytes, their limits, and all given back. */
 #include <criterion/criterion.h>
 
 #include <errno.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* The host memory of page-number tables: handed out, given back, from many threads. */
 #include <criterion/criterion.h>
 #include <pthread.h>
 #include <stdint.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* A console's ring of output and its queue of input. */
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <string.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Deadlines: in order, removed, many in one look. */
 #include <criterion/criterion.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /* The density lab's pure parts: histogram, medians of runs, how guests are divided, commands with words to fill in. */
 #include <criterion/criterion.h>
 #include <stdlib.h>

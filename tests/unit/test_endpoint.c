@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Endpoints of the host: "tcp:ADDR:PORT" and "unix:PATH", parsed and made into addresses. */
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
 #include <errno.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Free runs of the swap file. */
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <stdlib.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* The allocator of frames: fresh, free, clean, in quarantine. */
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <pthread.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* The index by number, beside a plain list. */
 #include <criterion/criterion.h>
 #include <stdlib.h>
 

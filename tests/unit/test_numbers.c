@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* The lowest free number. */
 #include <criterion/criterion.h>
 #include <stdlib.h>
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Files that are opened by path: only regular ones, and without waiting. */
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>

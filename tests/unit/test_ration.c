@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Rations: so much in a time, saved up to a limit. */
 #include <criterion/criterion.h>
 
 #include "base/ration.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* How large a cell may be. */
 #include <criterion/criterion.h>
 
 #include "cell/reach.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Guests by id and by name. */
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <stdio.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Submission and completion rings over flat memory: indices, room, cancellation. */
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <string.h>

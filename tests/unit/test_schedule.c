@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* The policy of shares: proportions, sleepers, caps. */
 #include <criterion/criterion.h>
 #include <stdlib.h>
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Specs: every key, what is refused and how that is said, and formatting. */
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <limits.h>
@@ -130,15 +131,6 @@ Test(spec, a_formatted_spec_parses_to_itself)
 	free(defaults);
 	free(again);
 	free(text);
-}
-
-Test(spec, text_that_is_not_utf8_has_no_format)
-{
-	char *args[] = {(char[]){"\xff"}};
-	cassin_spec_init(&spec);
-	spec.args = args;
-	spec.nargs = 1;
-	cr_assert_null(cassin_spec_format(&spec));
 }
 
 Test(spec, a_copy_is_deep_and_names_the_default_domain)

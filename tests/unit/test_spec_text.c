@@ -63,3 +63,13 @@ Test(spec, every_isolation_and_restart_policy_is_found_by_its_word)
 	cr_assert_eq(cassin_isolation_parse("vmx", &none), -EINVAL);
 	cr_assert_eq(cassin_isolation_parse("", &none), -EINVAL);
 }
+
+Test(spec, text_that_is_not_utf8_has_no_format)
+{
+	char *args[] = {(char[]){"\xff"}};
+	struct cassin_guest_spec spec;
+	cassin_spec_init(&spec);
+	spec.args = args;
+	spec.nargs = 1;
+	cr_assert_null(cassin_spec_format(&spec));
+}

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* The swap file: what was written comes back, or an error does. */
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Symbols of images: addresses in words. */
 #include <criterion/criterion.h>
 #include <stdlib.h>
 #include <string.h>

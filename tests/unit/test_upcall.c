@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Events and upcalls over flat memory: delivery, masks, waits. */
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <string.h>

@@ -1,4 +1,5 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
+/* cassin conformance: a hypervisor, ours or another, against the suite. */
 #include <cassin/abi.h>
 #include <fnmatch.h>
 #include <jansson.h>

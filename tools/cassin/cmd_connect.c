@@ -1,4 +1,5 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
+/* cassin connect: standard input and output as a client of a guest's port. */
 #include <stdlib.h>
 #include <unistd.h>
 

@@ -1,4 +1,5 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
+/* cassin debug: standard input and output as a debugger's connection, or GDB itself. */
 #include <signal.h>
 #include <unistd.h>
 

@@ -1,4 +1,5 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
+/* cassin inspect: all that is known of guests. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

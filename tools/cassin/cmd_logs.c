@@ -1,4 +1,5 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
+/* cassin logs: consoles, as far as they are kept, and as they go on. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,4 +1,5 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
+/* cassin new: a project to begin with. */
 #include <cassin/abi.h>
 #include <cassin/spec.h>
 #include <stdio.h>

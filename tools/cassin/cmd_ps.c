@@ -1,4 +1,5 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
+/* cassin ps: guests as a table. */
 #include <fnmatch.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,4 +1,5 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
+/* cassin rm. */
 #include "select.h"
 
 static const char help[] =

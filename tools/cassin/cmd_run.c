@@ -1,4 +1,5 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
+/* cassin run: one guest in the foreground, without a daemon. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

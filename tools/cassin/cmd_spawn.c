@@ -1,4 +1,5 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
+/* cassin spawn: guests in the daemon, one or many. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

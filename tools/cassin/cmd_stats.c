@@ -1,4 +1,5 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
+/* cassin stats: counters and memory, of the daemon or of guests. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,4 +1,5 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
+/* cassin stop: guests are asked to end, and waited for. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,4 +1,5 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
+/* cassin template: made, listed, removed. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

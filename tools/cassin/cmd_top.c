@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* cassin top: its options, and the form for scripts. */
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>

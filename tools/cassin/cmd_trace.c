@@ -1,4 +1,5 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
+/* cassin trace: what a guest asks of the hypervisor, as it does. */
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>

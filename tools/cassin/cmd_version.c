@@ -1,4 +1,5 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
+/* cassin version: of the command, and of the daemon if one runs. */
 #include <cassin/engine.h>
 #include <stdio.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /* cassin: finds the subcommand. */
 #include <errno.h>
 #include <signal.h>

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * Where a guest's console goes, or its trace: a thread writes, so that whoever has bytes for it never waits for a reader. What does not
  * fit the buffer is lost, and said in its place.

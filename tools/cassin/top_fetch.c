@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* The thread that takes samples beside the view. */
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>

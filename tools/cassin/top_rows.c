@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Which guests are shown, and in what order. */
 #include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>

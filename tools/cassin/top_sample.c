@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Samples: the daemon's guests and totals at a moment, and rates between two. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

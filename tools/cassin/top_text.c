@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Columns and totals as text. */
 #include <stdio.h>
 
 #include "answer.h"

@@ -1,4 +1,5 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
+/* Records of a trace as lines. */
 #include <stdio.h>
 #include <string.h>
 #include <time.h>

@@ -1,4 +1,5 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
+/* Records of a trace, counted by what they are. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /* Guests one by one: list, create, show, end. */
 #include <errno.h>
 #include <fnmatch.h>

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /* A guest's console: what is kept of it, and what comes. */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * POST /v1/spawn: a batch. Guests are spawned in chunks on the thread pool, and between chunks the loop tells the
  * client how far it is. Then it waits until each is ready or has ended. A batch belongs to the pool while a chunk

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /* Totals: /v1/stats, /v1/version and /metrics. */
 #include <stdio.h>
 #include <stdlib.h>

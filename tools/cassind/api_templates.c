@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /* Templates: list, create, remove. Booting one takes its time, on the thread pool. */
 #include <errno.h>
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /* A guest's trace: begun and ended by its worker, so both are the thread pool's; what comes goes out as it is found. */
 #include <errno.h>
 #include <stdlib.h>

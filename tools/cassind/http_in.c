@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /* Requests: from bytes to a struct request, within the limits. */
 #include <stdlib.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /* cassind: starts what the daemon consists of, runs the loop, and ends it all in order. */
 #include <errno.h>
 #include <fcntl.h>

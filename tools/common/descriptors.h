@@ -1,4 +1,5 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
+/* Descriptors 0 to 2. */
 #ifndef DESCRIPTORS_H
 #define DESCRIPTORS_H
 

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /* Cassin as a system under test: a private daemon and its guests. Guest i of a group is GROUP-(i / BATCH)-(i % BATCH),
  * because a batch of the API counts from 0. */
 #include <errno.h>

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /* cassin density: the lab's command. */
 #include <dirent.h>
 #include <errno.h>

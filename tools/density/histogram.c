@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 #include "histogram.h"
 
 /* Values below 2 * SUB have a bucket each; above, a value's highest eleven bits tell its bucket. */

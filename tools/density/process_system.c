@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /* A command that is run once for each guest: the same service as plain processes, or another VMM. */
 #include <arpa/inet.h>
 #include <errno.h>

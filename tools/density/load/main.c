@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /* cassin-load: asks many servers, as a job on standard input says, and prints what it measured. */
 #include <signal.h>
 #include <string.h>

@@ -1,4 +1,5 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
+/* One connection of the load client: when it asks, and what came of it. */
 #include "client.h"
 
 #include <stdio.h>
