@@ -34,13 +34,14 @@ static void chain_take(struct indexed *entry)
 	entry->chain_link = NULL;
 }
 
-static void grow(struct index *x)
+/* Moves all entries to 2^bits places. Without memory they stay where they are. */
+static void resize(struct index *x, unsigned bits)
 {
+	struct indexed **was = x->at, **from = was ? was : x->few, **at = NULL;
 	uint32_t before = UINT32_C(1) << index_bits(x);
-	struct indexed **was = x->at, **from = was ? was : x->few, **at = calloc(before * 2, sizeof *at);
-	if (!at)
+	if (bits > INDEX_FEW_BITS && !(at = calloc(UINT32_C(1) << bits, sizeof *at)))
 		return;
-	x->bits = index_bits(x) + 1;
+	x->bits = bits;
 	x->at = at;
 	for (uint32_t i = 0; i < before; i++) {
 		while (from[i]) {
@@ -50,6 +51,13 @@ static void grow(struct index *x)
 		}
 	}
 	free(was);
+}
+
+/* Places that are no longer needed go, too: whoever has counted the entries alone has counted enough. */
+static void shrink(struct index *x)
+{
+	if (x->at && x->keys < UINT32_C(1) << x->bits >> 2)
+		resize(x, x->bits - 1);
 }
 
 static struct indexed *find(struct indexed *entry, uint64_t key)
@@ -77,7 +85,7 @@ void index_add(struct index *x, struct indexed *entry, uint64_t key)
 		return;
 	}
 	if (x->keys++ >> index_bits(x))
-		grow(x);
+		resize(x, index_bits(x) + 1);
 	entry->next = entry->before = entry;
 	chain_put(chain_of(x, key), entry);
 }
@@ -91,10 +99,12 @@ void index_remove(struct index *x, struct indexed *entry)
 		return;
 	struct indexed **link = entry->chain_link;
 	chain_take(entry);
-	if (next == entry)
-		x->keys--;
-	else
+	if (next != entry) {
 		chain_put(link, next);
+		return;
+	}
+	x->keys--;
+	shrink(x);
 }
 
 void index_clear(struct index *x)

@@ -19,7 +19,7 @@ struct indexed {
 };
 
 struct index {
-	struct indexed **at; /* 2^bits chains, malloc'd; NULL: `few` */
+	struct indexed **at; /* 2^bits chains, malloc'd, four for each key at most; NULL: `few` */
 	unsigned bits;
 	uint32_t keys;
 	struct indexed *few[1u << INDEX_FEW_BITS];

@@ -15,6 +15,7 @@
 #include "guest/ports.h"
 
 #define WAITING_MOST 128u
+#define WAITING_COST 512u /* of host memory: a pipe that nobody has accepted, whose maker may have closed it */
 #define STARVED_NS UINT64_C(100000000) /* until the host may have descriptors again */
 
 /* A connection that came from within the process and waits to be accepted. */
@@ -43,6 +44,27 @@ static bool starved(int error)
 	return error == EMFILE || error == ENFILE || error == ENOMEM || error == ENOBUFS;
 }
 
+/* A pipe waits on the account of what peers leave: whoever has closed its other end owes nothing any more. NULL: too many wait. */
+static struct arrival *arrival_new(struct listener *l, int fd, struct pipe *p)
+{
+	struct account *left = &l->stream.guest->unread;
+	if (l->waiting >= WAITING_MOST || (p && account_charge(left, ACCOUNT_STREAMS, WAITING_COST)))
+		return NULL;
+	struct arrival *a = malloc(sizeof *a);
+	if (a)
+		*a = (struct arrival){NULL, fd, p};
+	else if (p)
+		account_uncharge(left, ACCOUNT_STREAMS, WAITING_COST);
+	return a;
+}
+
+static void arrival_free(struct listener *l, struct arrival *a)
+{
+	if (a->pipe)
+		account_uncharge(&l->stream.guest->unread, ACCOUNT_STREAMS, WAITING_COST);
+	free(a);
+}
+
 static int32_t accept_arrival(struct listener *l)
 {
 	struct arrival *a = l->first;
@@ -54,7 +76,7 @@ static int32_t accept_arrival(struct listener *l)
 	if (!l->first)
 		l->last = &l->first;
 	l->waiting--;
-	free(a);
+	arrival_free(l, a);
 	return r;
 }
 
@@ -159,7 +181,7 @@ static void listener_close(struct stream *s)
 			close(a->fd);
 			descriptors_give(s->guest, 1);
 		}
-		free(a);
+		arrival_free(l, a);
 	}
 	free(l);
 }
@@ -205,13 +227,12 @@ static int welcome(struct guest *g, int fd, const char *greeting)
 int listener_push(struct stream *s, int fd, const char *greeting, struct pipe *p)
 {
 	struct listener *l = (struct listener *)s;
-	struct arrival *a = l->waiting < WAITING_MOST ? malloc(sizeof *a) : NULL;
+	struct arrival *a = arrival_new(l, fd, p);
 	int r = !a ? -EAGAIN : p ? 0 : welcome(s->guest, fd, greeting);
 	if (r) {
-		free(a);
+		free(a); /* of a socket */
 		return r;
 	}
-	*a = (struct arrival){NULL, fd, p};
 	*l->last = a;
 	l->last = &a->next;
 	l->waiting++;

@@ -18,7 +18,8 @@
 #define TABLE_FIRST 8u
 #define STREAMS_PIECE 4u  /* handles closed, left or watched again in one piece, */
 #define PLACES_PIECE 256u /* of so many places at most */
-#define STREAM_COST 512u  /* of host memory: a handle with what it has besides bytes */
+#define STREAM_COST 512u  /* of host memory: a handle with what it has besides bytes, */
+#define PLACE_COST 9u     /* and a place for one: its address, and two bits (base/numbers.h) */
 
 struct streams {
 	struct stream **at;
@@ -62,12 +63,15 @@ static int table_grow(struct guest *g, uint32_t number)
 	uint32_t size = t->size ? t->size * 2 : TABLE_FIRST;
 	while (size <= number)
 		size *= 2;
-	int r = numbers_grow(&t->numbers, size);
+	size_t more = (size_t)(size - t->size) * PLACE_COST;
+	int r = stream_charge(g, more);
 	if (r)
 		return r;
-	struct stream **at = realloc(t->at, size * sizeof *at);
-	if (!at)
+	struct stream **at = numbers_grow(&t->numbers, size) ? NULL : realloc(t->at, size * sizeof *at);
+	if (!at) {
+		stream_discharge(g, more);
 		return -ENOMEM;
+	}
 	memset(at + t->size, 0, (size - t->size) * sizeof *at);
 	t->at = at;
 	t->size = size;
@@ -261,6 +265,7 @@ bool streams_end(struct guest *g, uint32_t *at)
 		stream_remove(open[i]);
 	if (*at < t->size)
 		return true;
+	stream_discharge(g, (size_t)t->size * PLACE_COST);
 	free(t->at);
 	numbers_free(&t->numbers);
 	index_clear(&t->listeners);

@@ -54,7 +54,8 @@ struct guest *guest_new(struct guest_host *host, const struct cassin_guest_spec 
 	g->share.weight = g->spec.weight;
 	g->bandwidth.quota = g->spec.cpu_quota_us * 1000;
 	g->bandwidth.period = g->spec.cpu_period_us * 1000;
-	account_init(&g->account, host->pool, g->spec.memory + ACCOUNT_ALLOWANCE);
+	account_init(&g->account, host->pool,
+		     g->spec.memory + memory_numbers_most(g->spec.memory / PAGE_SIZE) + ACCOUNT_ALLOWANCE);
 	account_init(&g->unread, host->pool, g->spec.memory);
 	account_force(&g->account, ACCOUNT_GUESTS, GUEST_COST);
 	console_init(&g->console);

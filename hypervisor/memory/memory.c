@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "cell/cell.h"
-#include "memory/chunks.h"
 #include "memory/freeze.h"
+#include "memory/pages.h"
 #include "memory/park.h"
 #include "memory/space.h"
 
@@ -19,25 +19,6 @@
 #define DESTROY_PIECE 16u           /* chunks of pages, or page tables, given back in one piece */
 #define HOT_STACK 1u                /* stack pages given at spawn */
 #define HEAP_ALIGN (8u * PAGE_SIZE) /* KVM's shadow paging maps ahead within eight entries, up to the first empty one */
-
-static frame_t *page_slot(struct memory *m, uint64_t page, bool create)
-{
-	uint64_t i = page / CHUNK_PAGES;
-	if (i >= m->nchunks) {
-		if (!create)
-			return NULL;
-		uint64_t n = i + 4;
-		struct chunk **chunks = realloc(m->chunks, n * sizeof(struct chunk *));
-		if (!chunks)
-			return NULL;
-		memset(chunks + m->nchunks, 0, (n - m->nchunks) * sizeof *chunks);
-		m->chunks = chunks;
-		m->nchunks = (uint32_t)n;
-	}
-	if (!m->chunks[i] && create)
-		m->chunks[i] = chunk_new();
-	return m->chunks[i] ? &m->chunks[i]->frame[page % CHUNK_PAGES] : NULL;
-}
 
 static const struct region *page_region(const struct memory *m, uint64_t page)
 {
@@ -115,7 +96,7 @@ static void unshare_page(struct memory *m, const struct region *r, uint64_t page
 /* The page's own frame, made now if there is none yet. */
 static int page_own(struct memory *m, uint64_t page, frame_t *out)
 {
-	frame_t *slot = page_slot(m, page, true);
+	frame_t *slot = pages_slot(m, page, true);
 	if (!slot)
 		return -ENOMEM;
 	*out = *slot;
@@ -142,7 +123,7 @@ static int page_own(struct memory *m, uint64_t page, frame_t *out)
 static int show_page(struct memory *m, uint64_t *entry, const struct region *r, uint64_t page, unsigned rights,
 		     unsigned want)
 {
-	frame_t *own = page_slot(m, page, false);
+	frame_t *own = pages_slot(m, page, false);
 	frame_t f;
 	if (r && has_base(m, r, page) && !(want & CASSIN_WRITE) && !(own && *own)) {
 		int err = cell_image_frame(m->cell, m->image, r->segment, r->first, page, &f);
@@ -376,10 +357,11 @@ static int premap(struct memory *m, const struct memory_layout *layout)
 	return err == -EFAULT ? 0 : err;
 }
 
-int memory_init(struct memory *m, struct cell *cell, struct cell_image *image, uint64_t pages,
+int memory_init(struct memory *m, struct cell *cell, struct cell_image *image, uint64_t pages, struct account *account,
 		struct memory_layout *out)
 {
-	*m = (struct memory){.cell = cell, .image = image, .pages = pages, .tables.generation = generation_next()};
+	*m = (struct memory){.cell = cell, .image = image, .pages = pages, .account = account};
+	m->tables.generation = generation_next();
 	m->regions = calloc(image->image->nsegments + 4, sizeof *m->regions);
 	int r = m->regions ? cell_clock_get(cell, &m->clock) : -ENOMEM;
 	if (!r)
@@ -396,18 +378,6 @@ int memory_init(struct memory *m, struct cell *cell, struct cell_image *image, u
 	return r;
 }
 
-static void drop_chunk(struct memory *m, struct chunk *c)
-{
-	frame_t used[CHUNK_PAGES];
-	size_t n = 0;
-	for (unsigned p = 0; c && p < CHUNK_PAGES; p++) {
-		if (c->frame[p])
-			used[n++] = c->frame[p];
-	}
-	frames_free(&m->cell->frames, used, n);
-	chunk_free(c);
-}
-
 static bool drop_spaces(struct memory *m, uint32_t *most)
 {
 	for (unsigned s = 0; s < SPACES_MAX; s++) {
@@ -420,15 +390,12 @@ static bool drop_spaces(struct memory *m, uint32_t *most)
 
 bool memory_drop_some(struct memory *m, uint32_t most)
 {
-	for (; m->nchunks && most; most--)
-		drop_chunk(m, m->chunks[--m->nchunks]);
+	most -= pages_drop_some(m, most);
 	if (m->nchunks || !drop_spaces(m, &most))
 		return true;
 	if (m->info)
 		frames_free(&m->cell->frames, &m->info, 1);
-	free(m->chunks);
 	free(m->tables.commits);
-	m->chunks = NULL;
 	m->tables.commits = NULL;
 	m->tables.ncommits = m->tables.commits_size = 0;
 	m->info = FRAME_NONE;

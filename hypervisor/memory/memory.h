@@ -64,7 +64,7 @@ struct memory {
 	unsigned nregions;
 	uint64_t fault_next; /* where sequential growth would fault next, and how far to run ahead */
 	unsigned fault_window;
-	struct account *account; /* on which its parked bytes are; NULL: on none */
+	struct account *account; /* on which its parked bytes and its chunks are; NULL: on none */
 	struct parked parked;    /* folded: there are no frames and no tables, */
 	bool dropping;           /* or some of them are still to be given back */
 	int lost;                /* -ENOMEM, -EIO: it could not be unfolded when it had to be, so each use fails; 0 */
@@ -85,9 +85,15 @@ static inline uint64_t memory_tables_most(uint64_t pages)
 	return pages / 64 + 64;
 }
 
-/* Builds space 0 for `image` with a quota of `pages`. -ENOMEM: pool exhausted; -E2BIG: image and stack exceed the
- * quota. On failure nothing is held. */
-int memory_init(struct memory *m, struct cell *cell, struct cell_image *image, uint64_t pages,
+/* Host memory that is needed to number so many pages. */
+static inline uint64_t memory_numbers_most(uint64_t pages)
+{
+	return (pages / CHUNK_PAGES + 8) * (sizeof(struct chunk) + sizeof(struct chunk *));
+}
+
+/* Builds space 0 for `image` with a quota of `pages`. What it takes besides frames is on `account` (NULL: on none). -ENOMEM: pool
+ * exhausted; -E2BIG: image and stack exceed the quota. On failure nothing is held. */
+int memory_init(struct memory *m, struct cell *cell, struct cell_image *image, uint64_t pages, struct account *account,
 		struct memory_layout *out);
 /* Gives all frames back, page tables through the quarantine. _some: a bounded piece; true: there is more. */
 void memory_destroy(struct memory *m);

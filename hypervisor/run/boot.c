@@ -64,12 +64,11 @@ int begin_memory(struct guest *g)
 	struct cell_image *ci = cell_image_get(g->cell, g->image, g->template ? g->template->frozen : NULL);
 	if (!ci)
 		return -ENOMEM;
-	int r = memory_init(&g->memory, g->cell, ci, g->spec.memory / PAGE_SIZE, &layout);
+	int r = memory_init(&g->memory, g->cell, ci, g->spec.memory / PAGE_SIZE, &g->account, &layout);
 	if (r) {
 		cell_image_put(g->cell, ci);
 		return r;
 	}
-	g->memory.account = &g->account;
 	if (g->template)
 		return 0;
 	unsigned char page[PAGE_SIZE] = {0};

@@ -45,6 +45,23 @@ Test(index, what_was_added_is_found_until_it_is_removed)
 	cr_assert_null(index_find(&x, 3));
 }
 
+Test(index, what_it_takes_goes_with_the_keys)
+{
+	struct index x = {0};
+	for (unsigned i = 0; i < MANY; i++)
+		index_add(&x, &entries[i], i);
+	cr_assert(places(&x) >= MANY / 2);
+	for (unsigned i = MANY - 1; i > 0; i--) {
+		index_remove(&x, &entries[i]);
+		cr_assert(places(&x) <= 4 * i || !x.at, "%u places for %u keys", places(&x), i);
+		cr_assert_eq(index_find(&x, i / 2), i / 2 < i ? &entries[i / 2] : NULL);
+	}
+	cr_assert_null(x.at);
+	cr_assert_eq(index_find(&x, 0), &entries[0]);
+	index_remove(&x, &entries[0]);
+	cr_assert_null(index_find(&x, 0));
+}
+
 Test(index, of_one_key_the_oldest_is_found)
 {
 	struct index x = {0};

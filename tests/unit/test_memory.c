@@ -44,7 +44,7 @@ static void world_free(struct world *w)
 static int try_begin(struct world *w, struct box *b, uint64_t quota)
 {
 	b->image = cell_image_get(&w->cell->cell, w->image, NULL);
-	int r = memory_init(&b->memory, &w->cell->cell, b->image, quota, &b->at);
+	int r = memory_init(&b->memory, &w->cell->cell, b->image, quota, NULL, &b->at);
 	if (r)
 		cell_image_put(&w->cell->cell, b->image);
 	return r;

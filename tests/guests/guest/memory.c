@@ -125,6 +125,16 @@ static void tables(int argc, char **argv)
 	cassin_print("still here\n");
 }
 
+/* Touches its last page only, then waits. */
+static void touches_far(int argc, char **argv)
+{
+	(void)argc;
+	(void)argv;
+	*(volatile uint64_t *)(cassin_boot->heap + cassin_boot->heap_size - 8) = 1;
+	cassin_print("touched\n");
+	cassin_sleep_until(CASSIN_FOREVER - 1);
+}
+
 static const struct property all[] = {
 	{"zero", zero_then_dirt},
 	{"copy-on-write", copy_on_write},
@@ -132,5 +142,6 @@ static const struct property all[] = {
 	{"eat", eats},
 	{"allocate", allocates},
 	{"tables", tables},
+	{"far", touches_far},
 };
 PROPERTIES(all)

@@ -445,6 +445,36 @@ static void reads_later(int argc, char **argv)
 	cassin_exit(lost != 0);
 }
 
+/* Opens argv[1] handles and closes them. */
+static void closes_again(int argc, char **argv)
+{
+	CHECK(argc > 1);
+	int32_t n = (int32_t)cassin_parse(argv[1], strlen(argv[1]));
+	for (int32_t i = 0; i < n; i++)
+		CHECK_IS(listen_on((uint64_t)i + 1), i);
+	for (int32_t i = 0; i < n; i++)
+		CHECK_IS(close_it(i), 0);
+	cassin_print("closed\n");
+	CHECK_IS(do_op(CASSIN_OP_CONSOLE_READ, 0, (uint64_t)buffer, 1, 0), 1);
+}
+
+/* Leaves connections in the queues of argv[1] listeners of its own, which accept none. */
+static void leaves_queued(int argc, char **argv)
+{
+	char text[80];
+	int32_t n = 0, h;
+	CHECK(argc > 1);
+	for (int64_t port = 1; port <= cassin_parse(argv[1], strlen(argv[1])); port++) {
+		cassin_format(text, sizeof text, "%s:%d", cassin_name(), (int)port);
+		CHECK(listen_on((uint64_t)port) >= 0);
+		for (; (h = connect_to(text)) >= 0; n++)
+			CHECK_IS(close_it(h), 0);
+		CHECK_IS(h, -CASSIN_ECONNREFUSED);
+	}
+	cassin_print("%d left\n", n);
+	CHECK_IS(do_op(CASSIN_OP_CONSOLE_READ, 0, (uint64_t)buffer, 1, 0), 1);
+}
+
 static const struct property all[] = {
 	{"server", server},
 	{"client", client},
@@ -462,5 +492,7 @@ static const struct property all[] = {
 	{"send-to-the-dead", sends_to_the_dead},
 	{"leave-unread", leaves_unread},
 	{"read-later", reads_later},
+	{"close-again", closes_again},
+	{"leave-queued", leaves_queued},
 };
 PROPERTIES(all)

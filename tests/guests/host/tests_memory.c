@@ -162,6 +162,55 @@ static void quota(struct world *w, const struct test *t)
 	expect_crash(w, id, "page fault: write to|not mapped");
 }
 
+/* What the host needs to remember where pages are is the guest's, too, as little of its quota as that is. */
+static void far(struct world *w, const struct test *t)
+{
+	const uint64_t quota = UINT64_C(64) << 30, numbered = quota / 4096 / 64 * sizeof(void *);
+	struct cassin_guest_spec s = spec_of(w, "g", "memory", "far");
+	(void)t;
+	s.memory = quota;
+	uint64_t id = spawn_spec(w, &s);
+	await_text(w, id, "touched");
+	EXPECT(status_of(w, id).memory.guests >= numbered);
+	EXPECT_IS(cassin_engine_guest_kill(w->e, id), 0);
+	EXPECT(status_of(w, id).memory.guests < numbered / 64);
+}
+
+/* Whether one more such guest had room. */
+static bool another(struct world *w, int number)
+{
+	char name[32];
+	snprintf(name, sizeof name, "g%d", number);
+	struct cassin_guest_spec s = spec_of(w, name, "memory", "far");
+	s.memory = UINT64_C(64) << 30;
+	struct cassin_error_text err;
+	uint64_t id;
+	int r = cassin_engine_guest_spawn(w->e, &s, &id, &err);
+	cassin_spec_free(&s);
+	if (r) {
+		EXPECT_IS(r, -ENOMEM);
+		return false;
+	}
+	while (!strstr(console_of(w, id), "touched")) {
+		if (status_of(w, id).state == CASSIN_GUEST_CRASHED) {
+			expect_crash(w, id, "pool exhausted");
+			return false;
+		}
+		sleep_ms(5);
+	}
+	return true;
+}
+
+/* So the pool bounds it. */
+static void far_beyond_the_pool(struct world *w, const struct test *t)
+{
+	int n = 0;
+	(void)t;
+	while (n < 16 && another(w, n))
+		n++;
+	EXPECT(n >= 8 && n < 16);
+}
+
 const struct test tests_memory[] = {
 	PASS("memory", "zero"),
 	PASS("memory", "copy-on-write"),
@@ -171,6 +220,8 @@ const struct test tests_memory[] = {
 	CRASH("memory", "tables", "quota exhausted"),
 	{.name = "memory.quota", .run = quota},
 	{.name = "memory.smallest", .run = smallest},
+	{.name = "memory.far", .run = far},
+	{.name = "memory.far-beyond-the-pool", .run = far_beyond_the_pool, .pool = UINT64_C(32) << 20},
 	{.name = "memory.pool-exhausted", .run = pool_exhausted, .pool = UINT64_C(32) << 20},
 	{.name = "memory.spawn-refused", .run = spawn_refused, .pool = UINT64_C(32) << 20},
 	{.name = "memory.recycling", .run = recycling, .seconds = 40},

@@ -137,6 +137,35 @@ static void left_beyond_measure(struct world *w, const struct test *t)
 	await_text(w, reader, "17 whole, 23 lost");
 }
 
+/* Connections that nobody accepts take memory when whoever made them has closed them, too: it is on the account of what is left. */
+static void left_in_queues(struct world *w, const struct test *t)
+{
+	(void)t;
+	struct cassin_guest_spec s = spec_of(w, "g", "streams", "leave-queued 64");
+	s.memory = 1u << 20;
+	uint64_t id = spawn_spec(w, &s);
+	await_text(w, id, "2048 left"); /* of the 8192 that the queues would hold */
+	EXPECT(status_of(w, id).memory.streams >= UINT64_C(1) << 20);
+	EXPECT_IS(cassin_engine_guest_input(w->e, id, "x", 1), 1);
+	expect_exit(w, id, 0, 0);
+	EXPECT_IS(status_of(w, id).memory.streams, 0);
+}
+
+/* The table of handles is as large as it ever was, and counts so. */
+static void table_of_handles(struct world *w, const struct test *t)
+{
+	(void)t;
+	struct cassin_guest_spec s = spec_of(w, "g", "streams", "close-again 8000");
+	s.streams = 8000;
+	uint64_t id = spawn_spec(w, &s);
+	await_text(w, id, "closed");
+	EXPECT(status_of(w, id).memory.streams >= 8000 * sizeof(void *));
+	EXPECT(status_of(w, id).memory.streams < UINT64_C(8000) * 64);
+	EXPECT_IS(cassin_engine_guest_input(w->e, id, "x", 1), 1);
+	expect_exit(w, id, 0, 0);
+	EXPECT_IS(status_of(w, id).memory.streams, 0);
+}
+
 /* ---- The host's side ---- */
 
 static void send_pattern(int fd)
@@ -313,6 +342,8 @@ const struct test tests_streams[] = {
 	{.name = "streams.killed-peer", .run = killed_peer},
 	{.name = "streams.left-by-the-dead", .run = left_by_the_dead},
 	{.name = "streams.left-beyond-measure", .run = left_beyond_measure},
+	{.name = "streams.left-in-queues", .run = left_in_queues},
+	{.name = "streams.table-of-handles", .run = table_of_handles},
 	{.name = "streams.gateway", .run = gateway},
 	{.name = "streams.host-port", .run = host_port},
 	{.name = "streams.tcp-port", .run = tcp_port},
