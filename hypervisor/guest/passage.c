@@ -54,13 +54,14 @@ struct guest *passage_next(struct worker *w)
 	return g;
 }
 
+/* A message does not end the turn: each of its own pipes sends one when it is closed. */
 bool passage_run(struct worker *w, struct guest *g)
 {
 	bool more;
 	uint64_t began = guest_work_begin(g);
 	do
 		more = g->passage.step(g);
-	while (more && !kick_due(&w->kick));
+	while (more && !w->kick.kicked);
 	guest_worked(g, began);
 	worker_left(w, g);
 	if (more)

@@ -34,7 +34,7 @@ void passage_then(struct guest *g, struct guest_call *c, void (*fn)(struct guest
 
 /* The guest that has the next turn, if this turn is for one that passes; NULL. It counts until worker_left(). */
 struct guest *passage_next(struct worker *w);
-/* Gives it a turn, which ends with a kick. False: it is over, and passage_finish() is to be called, after which g may be gone. */
+/* Gives it a turn, which ends with its slice. False: it is over, and passage_finish() is to be called, after which g may be gone. */
 bool passage_run(struct worker *w, struct guest *g);
 void passage_finish(struct guest *g);
 

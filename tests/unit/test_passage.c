@@ -65,6 +65,7 @@ Test(passage, a_long_one_has_every_second_turn_until_a_kick)
 		}
 		cr_assert_eq(g, &f->guest);
 		f->worker.kick.kicked = 0;
+		atomic_store(&f->worker.kick.posted, true); /* does not end its turn */
 		kick_at = left - 10;
 		if (!passage_run(&f->worker, g))
 			passage_finish(g);
