@@ -4,7 +4,7 @@
 
 static const char help[] =
 	"Usage: cassin restart [OPTION]... NAME|GLOB...\n"
-	"Ends guests if they run, and starts them anew with the same spec, ports and name.\n"
+	"Ends guests if they run, and starts them again with the same spec, ports and name.\n"
 	"\n"
 	"  -a, --all       every guest\n"
 	"  --socket PATH   the daemon's socket\n"
@@ -21,4 +21,4 @@ static int run(int argc, char **argv)
 	return select_and_request(&cmd_restart, argc, argv, "POST", "/restart");
 }
 
-const struct command cmd_restart = {"restart", "end guests if they run, and start them anew", help, run};
+const struct command cmd_restart = {"restart", "end guests if they run, and start them again", help, run};

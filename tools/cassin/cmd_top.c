@@ -31,7 +31,7 @@ static const char help[] =
 	"  r                    reverse\n"
 	"  /                    filter: a part of the name, or a glob; Enter keeps it, Esc clears it\n"
 	"  arrows, PgUp, PgDn, Home, End    scroll\n"
-	"  Ctrl-L               draw all anew\n"
+	"  Ctrl-L               redraw everything\n"
 	"  q                    quit\n"
 	"\n"
 	"Examples:\n"
