@@ -71,7 +71,7 @@ static void idle(bool begins)
 {
 	cassin_upcall_mask = begins ? CLOSED : OPEN;
 	if (!begins && cassin_upcall_pending() & CASSIN_EVENT_TIMER)
-		tick.at = CASSIN_FOREVER; /* it is over without an upcall: arm() sets it anew */
+		tick.at = CASSIN_FOREVER; /* it is over without an upcall: arm() sets it again */
 }
 
 static const struct preemption preemption = {.arm = arm, .idle = idle};

@@ -35,7 +35,7 @@ extern struct service_state cassin_service_state;
 void conn_dirty(struct cassin_conn *c);
 /* Shows input to the service, until it uses up no more of it or output piles up. */
 void conn_process(struct cassin_conn *c);
-/* Something has come or gone: its idle time begins anew. */
+/* Something has come or gone: its idle time begins again. */
 void conn_active(struct cassin_conn *c);
 /* Results of its operations. */
 void conn_received(struct cassin_conn *c, int32_t result);

@@ -60,7 +60,7 @@ int process_load(struct process *p, const char *name, const char *args, size_t s
 
 /* ---- run.c ---- */
 
-/* Lets the kernel's other threads run; then the process has a slice anew. */
+/* Lets the kernel's other threads run; then the process has a slice again. */
 void process_give_way(struct process *p);
 /* It has a slice from now on. */
 void process_slice(struct process *p);

@@ -8,7 +8,7 @@
 #include <luaconf.h>
 #undef LUA_CORE
 
-/* A tenth of Lua's own limit, so that an endless recursion reaches it in a guest of 16 MiB, and is told as what it is. */
+/* A tenth of Lua's own limit, so that an endless recursion reaches it in a guest of 16 MiB, and is reported as what it is. */
 #undef LUAI_MAXSTACK
 #define LUAI_MAXSTACK 100000
 

@@ -39,7 +39,7 @@ static bool run(sqlite3 *db, const char *sql)
 {
 	static struct cassin_birth birth;
 	int result = SQLITE_OK;
-	if (cassin_reborn(&birth)) /* a clone: SQLite's random numbers begin anew */
+	if (cassin_reborn(&birth)) /* a clone: SQLite's random numbers begin with another seed */
 		sqlite3_randomness(0, NULL);
 	while (result == SQLITE_OK && *sql) {
 		sqlite3_stmt *statement;
@@ -109,7 +109,7 @@ static int converse(sqlite3 *db)
 
 /* ---- The database ---- */
 
-/* The whole file, from SQLite's memory; NULL: told. */
+/* The whole file, from SQLite's memory; NULL: reported. */
 static unsigned char *read_file(const char *name, long *size)
 {
 	FILE *file = fopen(name, "rb");

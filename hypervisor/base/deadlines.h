@@ -35,7 +35,7 @@ static inline bool deadline_pending(const struct deadline *d)
 /* When the first is due; UINT64_MAX when there is none. */
 uint64_t deadlines_next(const struct deadlines *h);
 /* Fires those that are due at `now`, earliest first, and DEADLINES_AT_ONCE at most: the others stay due, for the next call. Those
- * that they set anew for <= now become due at now + 1, so they wait for the next call too. Returns how many. */
+ * that they set again for <= now become due at now + 1, so they wait for the next call too. Returns how many. */
 unsigned deadlines_run(struct deadlines *h, uint64_t now);
 
 #endif

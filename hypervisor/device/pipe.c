@@ -2,7 +2,7 @@
 /*
  * Connections between guests of one domain, by name: two bounded byte rings in the hypervisor's memory, without the host's
  * network. The ends may belong to different workers: the rings are under the pipe's lock, each end's stream is touched only
- * by its guest's worker, and the other side is told by a message.
+ * by its guest's worker, and the other side gets a message.
  */
 #include <errno.h>
 #include <pthread.h>

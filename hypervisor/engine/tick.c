@@ -10,7 +10,7 @@
 #define HEAP_KEPT 256u /* pages that may be free in the C library's heap */
 
 /* What guests held and gave back leaves free pages between those of others, which the C library keeps; so does memory that was
- * folded up and moved to the swap file. Once, when no more of it comes. */
+ * compressed and moved to the swap file. Once, when no more of it comes. */
 static void trim_heap(struct cassin_engine *e)
 {
 	uint64_t parkings = atomic_load(&e->host.parkings), held = atomic_load(&e->pool.host);

@@ -40,7 +40,7 @@ static uint64_t out_start(const struct console *c)
 }
 
 /* Doubles the ring while all that was ever written is in it (not after a lack of memory made it drop some); offsets
- * then map to the same places anew. */
+ * then map to the same places again. */
 static void grow(struct console *c, size_t len)
 {
 	uint32_t size = c->out_size ? c->out_size : OUT_FIRST;

@@ -98,7 +98,7 @@ struct guest {
 	struct console console;
 	_Atomic(struct worker *) worker; /* changed only under the old worker's eyes and the new one's inbox lock */
 	atomic_bool debugged, stopped, traced; /* what `debugger`, RUN_STOPPED and `trace` below say */
-	atomic_bool parked;                    /* its memory is folded up, and it has not run since */
+	atomic_bool parked;                    /* its memory is compressed, and it has not run since */
 	struct guest_atomics count;            /* any thread may read */
 	atomic_uint cell_number;
 	atomic_uint_fast64_t refusing; /* a bit for each port of the host on which nobody listens */

@@ -65,7 +65,7 @@ static struct guest_call *next_of(const struct guest_call *c)
 	return (struct guest_call *)c->message.next;
 }
 
-/* What is held anew meanwhile comes behind these. */
+/* What is held meanwhile comes after these. */
 static void put_back(struct guest *g, struct guest_call *c, struct guest_call *last)
 {
 	last->message.next = g->held.first ? &g->held.first->message : NULL;

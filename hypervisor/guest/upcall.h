@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Virtual interrupts: events that wait for a guest, as bits, and upcalls, by which it is told. Bits, not queues: however
+ * Virtual interrupts: events that wait for a guest, as bits, and upcalls, which report them. Bits, not queues: however
  * much happens, a guest owes itself one upcall. All on the owner's thread, while the guest does not run.
  */
 #ifndef UPCALL_H

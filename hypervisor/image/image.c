@@ -231,7 +231,7 @@ static int image_check(struct image *image, struct cassin_error_text *err)
 	return r;
 }
 
-/* Takes the reference to the file over. NULL stands for no memory, and is told as that. */
+/* Takes the reference to the file over. NULL stands for no memory, and is reported as that. */
 static int image_make(struct image **out, struct cassin_blob *file, const char *path, struct cassin_error_text *err)
 {
 	const char *slash = strrchr(path, '/');

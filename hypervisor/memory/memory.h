@@ -37,7 +37,7 @@ struct chunk {
 	frame_t frame[CHUNK_PAGES];
 };
 
-/* Memory that is folded up (park.h). It is kept by value: a block of the C library's for each guest whose bytes are in the swap
+/* Parked memory (park.h). It is kept by value: a block of the C library's for each guest whose bytes are in the swap
  * file would lie between holes as large as those bytes. */
 struct parked {
 	unsigned char *bytes; /* page numbers, mappings, compressed content */
@@ -67,7 +67,7 @@ struct memory {
 	struct account *account; /* on which its parked bytes and its chunks are; NULL: on none */
 	struct parked parked;    /* folded: there are no frames and no tables, */
 	bool dropping;           /* or some of them are still to be given back */
-	int lost;                /* -ENOMEM, -EIO: it could not be unfolded when it had to be, so each use fails; 0 */
+	int lost;                /* -ENOMEM, -EIO: it could not be unparked when it had to be, so each use fails; 0 */
 	struct parking *parking; /* under way, in pieces: park_pieces.c; NULL: none */
 	struct waking *waking;   /* likewise: unpark_pieces.c */
 	size_t wiped;            /* of the parked bytes, at the end */
@@ -159,11 +159,11 @@ static inline frame_t memory_frame(const struct memory *m, uint64_t page)
 	return c ? c->frame[page % CHUNK_PAGES] : FRAME_NONE;
 }
 
-#define AT_ONCE_PAGES 128u    /* folded up or unfolded at once: half a mebibyte is a millisecond or two, */
+#define AT_ONCE_PAGES 128u    /* parked or unparked at once: half a mebibyte is a millisecond or two, */
 #define AT_ONCE_TABLES 16u    /* if its page tables are as few, */
 #define AT_ONCE_MAPPINGS 128u /* or the mappings that it has changed */
 
-/* Whether memory is folded up that takes more than a moment to unfold: that is done in pieces wherever it can be. */
+/* Whether memory is parked that takes more than a moment to unpark: that is done in pieces wherever it can be. */
 static inline bool memory_sleeps(const struct memory *m)
 {
 	return m->parked.folded &&

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Parking: the memory of a guest that waits, folded up. What equals its image or template is dropped, the rest compressed
+ * Parking: the memory of a guest that waits, compressed. What equals its image or template is dropped, the rest compressed
  * (zstd); frames and page tables go back. Any use of the memory unfolds it again.
  */
 #ifndef PARK_H
@@ -13,7 +13,7 @@
 struct swap;
 
 /* Folds up, at once, the memory of a guest that does not run; into `swap` if that is not NULL and takes it. 0; -EBUSY: it has other
- * spaces, or changes that wait for the monitor, or is being unfolded; -ENOMEM: nothing has changed. */
+ * spaces, or changes that wait for the monitor, or is being unparked; -ENOMEM: nothing has changed. */
 int memory_park(struct memory *m, struct swap *swap);
 /* The same in pieces, for a guest with much memory; another use of the memory gives it up, as if nothing had been. begin: 0, -EBUSY,
  * -ENOMEM. go_on: a bounded piece; 1: there is more to do; 0: it is parked; -ECANCELED: it was given up; -ENOMEM: so it is now. */
@@ -26,7 +26,7 @@ size_t parked_size(const struct parked *p);
  * then. */
 int memory_unpark(struct memory *m);
 /* The same in pieces; it counts as parked until the last, and memory_unpark() does what is left. begin: 0, also when it has begun or
- * is not parked; -ENOMEM. go_on: a bounded piece; 1: there is more to do; 0: it is unfolded; -ENOMEM, -EIO: it stays parked. */
+ * is not parked; -ENOMEM. go_on: a bounded piece; 1: there is more to do; 0: it is unparked; -ENOMEM, -EIO: it stays parked. */
 int memory_unpark_begin(struct memory *m);
 int memory_unpark_go_on(struct memory *m);
 /* It stays parked, unless all of it was there; nothing happens when none is under way. */
@@ -35,7 +35,7 @@ void memory_unpark_give_up(struct memory *m);
  * numbers are at `numbers`. -ENOMEM; -EIO: it is something else. */
 int parked_fill(struct memory *m, const unsigned char *bytes, size_t *size, const unsigned char *numbers, size_t most,
 		size_t *n);
-/* Puts what is folded up on m's account, or takes it off; nothing when it is in the swap file. Never refused: parked bytes take the
+/* Puts what is parked on m's account, or takes it off; nothing when it is in the swap file. Never refused: parked bytes take the
  * place of frames that were just given back, and frames theirs. */
 void parked_count(struct memory *m, const struct parked *p, bool held);
 /* Of bytes in memory: gives back what the compression did not need; frees them, after which the heap, and a core dump with it, keeps
@@ -44,7 +44,7 @@ void parked_fit(struct parked *p);
 void parked_wipe(struct parked *p);
 /* Clears a piece of them, from *at on: HIDDEN_PIECE bytes at most. True: there is more. */
 bool parked_wipe_some(struct parked *p, size_t *at);
-/* Frees what is folded up, if anything is; so many of its bytes are cleared already. */
+/* Frees what is parked, if anything is; so many of its bytes are cleared already. */
 void parked_free(struct parked *p, size_t wiped);
 
 #endif

@@ -125,7 +125,7 @@ static bool more_room(struct parking *p, size_t size)
 	return true;
 }
 
-/* Appends n pages, of p->content, as a frame of zstd's: it is unfolded without the others. */
+/* Appends n pages, of p->content, as a frame of zstd's: it is unparked without the others. */
 static int pack_piece(struct parking *p, size_t n)
 {
 	size_t bound = ZSTD_compressBound(n * PAGE_SIZE);

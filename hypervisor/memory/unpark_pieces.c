@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Unfolding in pieces: what an earlier attempt or the parking has left is given back first, the bytes are read from the swap file if
- * they are there, then mappings and pages are made anew. Until all is there the memory counts as parked, and whoever needs it at once
+ * they are there, then mappings and pages are made. Until all is there the memory counts as parked, and whoever needs it at once
  * has the rest done.
  */
 #include <errno.h>
@@ -28,7 +28,7 @@ struct waking {
 	bool opened;    /* the parked bytes are off the account: frames take their place */
 	uint32_t entry; /* where to go on: a mapping; */
 	size_t at, n;   /* a place among the compressed bytes, and how many pages came before it */
-	size_t wiped;   /* of the parked bytes, once all is unfolded */
+	size_t wiped;   /* of the parked bytes, once all is unparked */
 };
 
 static void finish(struct memory *m)

@@ -24,7 +24,7 @@
 
 /* ---- Freezing ---- */
 
-/* Operations that mean the same when a clone starts them anew. */
+/* Operations that mean the same when a clone starts them again. */
 static bool may_start_again(const struct op *op)
 {
 	switch (op->sqe.op) {

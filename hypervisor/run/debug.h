@@ -57,7 +57,7 @@ enum debug_answer debug_exception(struct guest *g, const struct vcpu_exception *
 /* The instruction that it was to step over was an `out`, under TF, which may have left a trap behind it on the vCPU: takes that
  * away. Before the call is carried out. */
 void debug_called(struct guest *g, struct vcpu *v);
-/* It did what a processor answers with a general protection fault, where KVM stops instead: the debugger is told the same. */
+/* It did what a processor answers with a general protection fault, where KVM stops instead: the debugger gets the same. */
 void debug_forbidden(struct guest *g);
 /* The call has been carried out, and the guest waits now or not. True: it was a step, and stops. */
 bool debug_after_call(struct guest *g, bool waits);

@@ -290,7 +290,7 @@ static void turn_begin(struct worker *w, struct guest *g)
 	atomic_fetch_add_explicit(&g->count.dispatches, 1, memory_order_relaxed);
 }
 
-/* What its turn begins with, in its own time: little is unfolded at once, and what takes longer was done as its work. 0, or
+/* What its turn begins with, in its own time: little is unparked at once, and what takes longer was done as its work. 0, or
  * why its memory stays parked. */
 static int prepare(struct guest *g)
 {

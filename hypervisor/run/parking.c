@@ -77,7 +77,7 @@ static bool small(const struct memory *m)
 	return m->used <= AT_ONCE_PAGES && m->table_frames <= AT_ONCE_TABLES;
 }
 
-/* Of pieces, for it is to be unfolded in pieces. */
+/* Of pieces, for it is to be unparked in pieces. */
 static int park_whole(struct memory *m, struct swap *swap)
 {
 	int r = memory_park_begin(m, swap);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* When the memory of guests is folded up, and unfolded. The owner's thread. */
+/* When the memory of guests is parked, and unparked. The owner's thread. */
 #ifndef PARKING_H
 #define PARKING_H
 
@@ -12,7 +12,7 @@ int guest_park(struct guest *g);
 void guest_park_later(struct guest *g);
 /* What a guest's `waking` does (guest_wakes_first()). */
 void guest_wake_some(struct work *w);
-/* Why a guest ends whose memory could not be unfolded. */
+/* Why a guest ends whose memory could not be unparked. */
 const char *guest_asleep_why(int error);
 /* It runs again, or ends. */
 void guest_unparked(struct guest *g);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Specs as JSON text (docs/spec.md). Here types are told apart; what values may be is cassin_spec_check()'s. */
+/* Specs as JSON text (docs/spec.md). Here types are checked; what values may be is cassin_spec_check()'s. */
 #include <cassin/spec.h>
 
 #include <errno.h>

@@ -140,7 +140,7 @@ static int take_text(const struct reader *r, const char *place, const json_t *va
 	return 0;
 }
 
-/* What must be there and what must not is cassin_spec_check()'s. */
+/* What is required and what is forbidden is cassin_spec_check()'s. */
 static int take_file(const struct reader *r, const char *element, const json_t *value, struct cassin_guest_file *f)
 {
 	char member[PLACE_MAX + 16];

@@ -355,7 +355,7 @@ static void wake_in_pieces(struct paging_model *p)
 		memory_unpark_give_up(&p->memory);
 }
 
-/* Folded up and unfolded, by a host access or before the guest's next turn: nothing may have changed. */
+/* Parked and unparked, by a host access or before the guest's next turn: nothing may have changed. */
 static void step_park(struct paging_model *p)
 {
 	bool others = false;

@@ -13,7 +13,7 @@ struct item {
 	struct deadline deadline; /* first: an item is its deadline */
 	struct deadlines *heap;
 	struct item *victim; /* taken out when this fires */
-	uint64_t again;      /* set anew for this when it fires; 0: not */
+	uint64_t again;      /* set again for this when it fires; 0: not */
 };
 
 static struct item *fired[MANY];

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Memory that is folded up in steps: how many there are, what each does, and what comes in between. */
+/* Memory that is parked in steps: how many there are, what each does, and what comes in between. */
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <stdlib.h>

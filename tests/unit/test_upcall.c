@@ -86,7 +86,7 @@ Test(upcall, the_timer_is_raised_when_it_is_due)
 	cr_assert_eq(f->info.pending, 0u);
 	cr_assert_eq(deadlines_run(&f->worker.deadlines, NOW + 10), 1u);
 	cr_assert_eq(f->info.pending, CASSIN_EVENT_TIMER);
-	timer.timer = NOW; /* anew: what it raised is withdrawn, and its deadline need not have fired to be seen */
+	timer.timer = NOW; /* set again: what it raised is withdrawn, and its deadline need not have fired to be seen */
 	cr_assert_eq(upcall_set(&f->guest, &timer), 0);
 	cr_assert_eq(f->info.pending, 0u);
 	upcall_look(&f->guest, NOW);

@@ -37,7 +37,7 @@ struct conformance {
 	size_t nchapters;
 };
 
-/* Reads these files. False: told on stderr. Lives until the program ends. */
+/* Reads these files. False: reported on stderr. Lives until the program ends. */
 bool conformance_read(struct conformance *c);
 /* Runs a check by a shell: `command` with {image} and {args} in it. Gives it its verdict. */
 void conformance_run(struct check *check, const char *command);

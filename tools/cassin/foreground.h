@@ -14,7 +14,7 @@ struct foreground_options {
 	const char *trace_path;
 };
 
-/* Returns the exit code that `cassin run` promises. What goes wrong is told on stderr. */
+/* Returns the exit code that `cassin run` promises. What goes wrong is reported on stderr. */
 int foreground_run(const struct cassin_guest_spec *spec, const struct foreground_options *o);
 
 #endif

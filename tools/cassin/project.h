@@ -6,7 +6,7 @@
 #include <stdbool.h>
 
 /* Makes the folder `name` in the working folder. In the names of files NAME stands for the name, in their lines @NAME@.
- * False, told on stderr: nothing was made, and what was there is as it was. */
+ * False, reported on stderr: nothing was made, and what was there is as it was. */
 bool project_make(const char *mould, const char *name);
 
 #endif

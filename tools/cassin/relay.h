@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The daemon's gateway, and what goes through it between stdio and a guest. Failures are told on stderr, in one line. */
+/* The daemon's gateway, and what goes through it between stdio and a guest. Failures are reported on stderr, in one line. */
 #ifndef RELAY_H
 #define RELAY_H
 

@@ -13,12 +13,12 @@ struct selection {
 	size_t count, named; /* the first `named` were given by name, the others found by a pattern */
 };
 
-/* 0; EXIT_FAILED when a glob matches nothing or the daemon fails: told. Names are taken as they are. */
+/* 0; EXIT_FAILED when a glob matches nothing or the daemon fails: reported. Names are taken as they are. */
 int selection_make(struct selection *s, struct client *c, char **patterns, int npatterns, bool all);
 void selection_free(struct selection *s);
 
 /* Fetches what the daemon says of each guest selected, in their order: appended to `all`, and shown by each() if that is not NULL,
- * which is also told how many came before. Returns the exit code; a guest that cannot be had is reported, the others follow. */
+ * with the number of those before it. Returns the exit code; a guest that cannot be had is reported, the others follow. */
 int selection_fetch(const struct selection *s, struct client *c, json_t *all,
 		    void (*each)(const json_t *guest, size_t before));
 

@@ -51,7 +51,7 @@ struct top_sample {
 	double exit_rate, switch_rate, daemon_cpu;
 };
 
-/* Asks the daemon; NULL: told. */
+/* Asks the daemon; NULL: reported. */
 struct top_sample *top_sample_take(void);
 void top_sample_free(struct top_sample *s);
 /* Fills in the rates, over the time from an earlier sample to this. */
@@ -61,7 +61,7 @@ void top_sample_rates(struct top_sample *s, const struct top_sample *before);
 
 struct top_fetch;
 
-/* Takes a sample at each interval, but never rests for less time than one takes. NULL: told. */
+/* Takes a sample at each interval, but never rests for less time than one takes. NULL: reported. */
 struct top_fetch *top_fetch_start(uint64_t interval_ns);
 /* Readable when there is news. */
 int top_fetch_fd(const struct top_fetch *f);
@@ -119,7 +119,7 @@ void top_print_json(const struct top_view *v, const struct top_sample *s);
 
 /* ---- The view on the terminal ---- */
 
-/* Runs until the person or a signal ends it; takes *s over. The exit code; a signal is raised anew, with the terminal as
+/* Runs until the person or a signal ends it; takes *s over. The exit code; a signal is raised again, with the terminal as
  * it was. */
 int top_screen(struct top_view *v, struct top_sample *s);
 

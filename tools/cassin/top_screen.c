@@ -34,7 +34,7 @@ struct screen {
 	int number; /* of the signal that ended it */
 };
 
-/* ---- What is told while the terminal is the view's, is told once it is not ---- */
+/* ---- What is reported while the terminal is the view's, is reported once it is not ---- */
 
 struct held {
 	int stderr_fd, file;

@@ -56,7 +56,7 @@ struct spawning {
 
 static void chunk_queue(struct spawning *s);
 
-/* Guests fail in any order; they are told in their own. */
+/* Guests fail in any order; they are reported by their numbers. */
 static void fail(struct spawning *s, unsigned index, const char *why)
 {
 	char name[CASSIN_NAME_MAX + 1];
@@ -158,7 +158,7 @@ static void conclude(struct spawning *s)
 
 /* ---- Waiting ---- */
 
-/* Of the report only why; who is told already. */
+/* Of the report only why; the guest is named already. */
 static void settle_crash(struct spawning *s, const struct spawned *g)
 {
 	char *report = cassin_engine_guest_report(s->daemon->engine, g->id);

@@ -19,7 +19,7 @@
 #define LINGER_MS 2000               /* what a client still sends after a final error is thrown away */
 
 struct request {
-	unsigned method; /* enum http_method; HEAD is told as GET */
+	unsigned method; /* enum http_method; HEAD is given as GET */
 	char target[REQUEST_TARGET_MAX + 1];
 	char *body; /* malloc'd, zero-terminated; NULL when empty */
 	size_t body_len;

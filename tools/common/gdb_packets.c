@@ -196,7 +196,7 @@ static bool resume(struct gdb_client *c, bool step, struct rsp_reply *out)
 		gdb_stop_reply(c, out);
 	else if (result)
 		put_error(out, result);
-	c->running = !result || (result == -ESRCH && !c->ended); /* its end is told soon */
+	c->running = !result || (result == -ESRCH && !c->ended); /* its end is reported soon */
 	return !c->running;
 }
 

@@ -13,7 +13,7 @@ struct gdb_target {
 	uint64_t guest;
 	struct cassin_debugger *debugger; /* NULL: gdb_session() attaches */
 	int rung;                         /* eventfd that gdb_target_notify() writes */
-	bool spawned;                     /* for the client, which is told so: GDB then ends it when it quits */
+	bool spawned;                     /* for the client, which is reported so: GDB then ends it when it quits */
 };
 
 /* For cassin_engine_debug_spawn(): opaque is the target. */

@@ -19,7 +19,7 @@ void bar_start(struct bar *b, bool quiet, double all_s);
 /* A step begins, planned to take so long. */
 void bar_step(struct bar *b, double seconds);
 void bar_say(struct bar *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* Draws anew, a few times a second at most. */
+/* Draws again, a few times a second at most. */
 void bar_draw(struct bar *b);
 void bar_step_done(struct bar *b);
 /* Takes the line away, so that something else can be printed. */

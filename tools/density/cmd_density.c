@@ -124,7 +124,7 @@ static int compare_reports(const struct density_options *o)
 	return result;
 }
 
-/* The scenario with what the options change about it. False: told. */
+/* The scenario with what the options change about it. False: reported. */
 static bool take_scenario(struct lab *lab, const struct density_options *o)
 {
 	char why[512];

@@ -30,7 +30,7 @@ void fields_only(const struct fields *f, const char *const *keys);
 double fields_number(const struct fields *f, const char *key, double least, double most, double otherwise);
 unsigned fields_count(const struct fields *f, const char *key, unsigned least, unsigned most, unsigned otherwise);
 bool fields_flag(const struct fields *f, const char *key, bool otherwise);
-/* NULL as `otherwise`: the key must be there. The text lives as long as the document. */
+/* NULL as `otherwise`: the key is required. The text lives as long as the document. */
 const char *fields_text(const struct fields *f, const char *key, const char *otherwise);
 /* The index of the text among `choices` (NULL-terminated); an absent key gives 0. */
 unsigned fields_choice(const struct fields *f, const char *key, const char *const *choices);

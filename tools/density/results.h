@@ -9,8 +9,8 @@
 void results_begin(struct lab *lab);
 /* A system's entry; it belongs to the results. */
 json_t *results_system(struct lab *lab, const char *name, const char *command);
-/* Writes results.json, results.csv and report.html into the folder, each whole or not at all. `ended`: NULL while it
- * goes on. 0, -errno: told. */
+/* Writes results.json, results.csv and report.html into the folder, each of them atomically or not at all. `ended`: NULL while it
+ * goes on. 0, -errno: reported. */
 int results_write(struct lab *lab, const char *ended);
 /* Reads a report's results; `path` is its folder or file. NULL: *why says what is wrong. A new reference. */
 json_t *results_read(const char *path, char *why, size_t size);

@@ -100,7 +100,7 @@ struct cassin_guest_status {
 	bool ready;    /* it made the ready call, blocked for the first time, or has computed for 100 ms */
 	int exit_code; /* of the last end: exit code & 0xff; 128 + 6 for a crash, 128 + 9 when killed */
 	unsigned restarts;
-	bool parked;            /* its memory is folded up until something comes for it */
+	bool parked;            /* its memory is compressed until something comes for it */
 	bool debugged, stopped; /* a debugger is attached to it; and has stopped it */
 	bool traced;            /* somebody reads its trace, or it waits for a reader */
 	uint64_t refusing;      /* a bit for each port of its spec on which it does not listen */
@@ -128,7 +128,7 @@ int cassin_engine_guest_kill(struct cassin_engine *e, uint64_t id);
 int cassin_engine_guest_stop(struct cassin_engine *e, uint64_t id, uint64_t grace_ns);
 /* Folds up the memory of a guest that waits, now. -EBUSY: it computes, or has other spaces than its first. */
 int cassin_engine_guest_park(struct cassin_engine *e, uint64_t id);
-/* Ends it if it runs and starts it anew with the same spec, ports and id. */
+/* Ends it if it runs and starts it again with the same spec, ports and id. */
 int cassin_engine_guest_restart(struct cassin_engine *e, uint64_t id, struct cassin_error_text *err);
 /* Kills it if it runs and forgets it: name, ports and console are free. */
 int cassin_engine_guest_remove(struct cassin_engine *e, uint64_t id);

@@ -14,7 +14,7 @@ static int32_t near[PAIRS_MOST], far[PAIRS_MOST];
 static char bytes[PAIRS_MOST];
 static unsigned pairs, receives;
 
-/* One connects and one accepts; which handle is whose is told by the tag. */
+/* One connects and one accepts; the tag says which handle is whose. */
 static void open_pair(unsigned i, const char *to, int32_t listener)
 {
 	start_op(1, CASSIN_OP_CONNECT, 0, to, (uint32_t)strlen(to), 0);

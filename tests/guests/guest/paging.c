@@ -65,7 +65,7 @@ static void aliases(int argc, char **argv)
 	CHECK_IS(*spare(0), 7);
 }
 
-/* Pages of the image are numbered too; shown anew they are the same pages, copied on write like the first time. */
+/* Pages of the image are numbered too; mapped again they are the same pages, copied on write like the first time. */
 static void image_aliases(int argc, char **argv)
 {
 	static volatile uint64_t datum[2] = {UINT64_C(0x6375726d75646765), 1};

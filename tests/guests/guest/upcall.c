@@ -116,7 +116,7 @@ static void wakes(int argc, char **argv)
 		uint64_t when = cassin_now() + 10 * MS;
 		CHECK_IS(enter_waking(CASSIN_EVENT_STOP, when), 0); /* not named */
 		CHECK(cassin_now() + MS / 10 >= when);
-		start(NULL, CASSIN_FOREVER); /* set anew, the timer has not fired */
+		start(NULL, CASSIN_FOREVER); /* set again, the timer has not fired */
 		CHECK_IS(cassin_upcall_pending(), 0);
 	}
 	CHECK_IS(upcalls, 0);

@@ -198,7 +198,7 @@ static void privileged_flags(int argc, char **argv)
 		u.frame.regs.rflags = UINT64_C(1) << bit;
 		CHECK_IS(user_go(&u, CASSIN_FOREVER), CASSIN_USER_CALL);
 		CHECK_IS(u.frame.regs.rbx & 0xcd5, (UINT64_C(1) << bit) & 0xcd5);
-		CHECK_IS(u.frame.regs.rbx & 0x3d0100, 0); /* TF NT RF VM AC VIF VIP ID are as ever: off */
+		CHECK_IS(u.frame.regs.rbx & 0x3d0100, 0); /* TF NT RF VM AC VIF VIP ID are as usual: off */
 	}
 	u.frame.regs.rflags = UINT64_MAX;
 	CHECK_IS(user_go(&u, CASSIN_FOREVER), CASSIN_USER_CALL);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Faults of user code: its kernel is told, and goes on. */
+/* Faults of user code: its kernel gets a report, and goes on. */
 #include "user.h"
 
 CASSIN_NEEDS_1_1;

@@ -142,7 +142,7 @@ static void refused(int argc, char **argv)
 
 CODE(eat, "1: movq $7, (%rdi)\nadd $4096, %rdi\ncmp %rsi, %rdi\njne 1b\n" CALL);
 
-/* The host's pool ends under a user: its kernel is told, and lives. */
+/* The host's pool ends under a user: its kernel gets a report, and lives. */
 static void no_memory(int argc, char **argv)
 {
 	struct user u;

@@ -20,7 +20,7 @@ static void lines(struct world *w, const struct test *t)
 	expect_says("the console", console_of(w, id), t->says);
 }
 
-/* It has said that it sleeps; soon it does: only who waits in the hypervisor is folded up. */
+/* It has said that it sleeps; soon it does: only who waits in the hypervisor is parked. */
 static void sleeps(struct world *w, const struct test *t)
 {
 	uint64_t id = spawn(w, "g", t->image, t->args);

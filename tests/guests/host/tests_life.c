@@ -121,7 +121,7 @@ static void stops(struct world *w, const struct test *t)
 	EXPECT_IS(cassin_engine_guest_stop(w->e, deaf, grace), 0); /* has ended already */
 }
 
-/* A guest that listens only after it was asked to stop is told at its first accept. */
+/* A guest that listens only after it was asked to stop learns that at its first accept. */
 static void stop_before_boot(struct world *w, const struct test *t)
 {
 	(void)t;

@@ -71,7 +71,7 @@ static void expect_refused(const struct place *p)
 	EXPECT_IS(connect_there(p), p->tcp ? -ECONNREFUSED : -ENOENT);
 }
 
-/* Who waited to be accepted is told that nobody will. */
+/* Who waited to be accepted learns that nobody will. */
 static void expect_dropped(int fd)
 {
 	char byte;
@@ -274,7 +274,7 @@ static void offered(struct world *w, const struct test *t)
 	close(ends[1]);
 }
 
-/* More than may wait in a guest: they are told to come again, and none is lost. */
+/* More than may wait in a guest: they are asked to come again, and none is lost. */
 static void offered_in_a_crowd(struct world *w, const struct test *t)
 {
 	enum { MOST = 200 };

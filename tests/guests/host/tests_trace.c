@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Traced guests: every call and operation is told, in order, and what is not read in time is counted. */
+/* Traced guests: every call and operation is reported, in order, and what is not read in time is counted. */
 #include <cassin/abi.h>
 #include <cassin/trace.h>
 #include <errno.h>

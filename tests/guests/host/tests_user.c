@@ -12,7 +12,7 @@ static void stopped(struct world *w, const struct test *t)
 	expect_says("the console", console_of(w, id), "stopped");
 }
 
-/* A timer's upcall wakes a guest that is folded up. */
+/* A timer's upcall wakes a guest that is parked. */
 static void parked(struct world *w, const struct test *t)
 {
 	uint64_t id = spawn(w, "g", t->image, t->args);
@@ -42,7 +42,7 @@ static void cloned(struct world *w, const struct test *t)
 	EXPECT_IS(cassin_engine_template_remove(w->e, "t"), 0);
 }
 
-/* Who has other spaces is neither folded up nor made a template. */
+/* Who has other spaces is neither parked nor made a template. */
 static void not_folded(struct world *w, const struct test *t)
 {
 	uint64_t id = spawn(w, "g", t->image, t->args);

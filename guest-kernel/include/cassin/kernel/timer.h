@@ -19,7 +19,7 @@ struct cassin_timer {
 	struct cassin_timer *child, *next, **link; /* link: NULL: not running */
 };
 
-/* Starts it, or starts it anew: it fires at `when`, then every `period` (late ones are skipped). */
+/* Starts it, or starts it again: it fires at `when`, then every `period` (late ones are skipped). */
 void cassin_timer_start(struct cassin_timer *t, uint64_t when);
 /* It will not fire. False: it did not run. */
 bool cassin_timer_stop(struct cassin_timer *t);

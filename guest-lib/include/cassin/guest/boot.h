@@ -32,7 +32,7 @@ struct cassin_birth {
 	uint8_t seed[32]; /* the boot record's */
 };
 /* Whether `birth` is another incarnation's than this guest's, which it is from then on. A clone goes on with all that its
- * template had, and so with what that had drawn as random: true is the sign to draw anew. It costs no exit. */
+ * template had, and so with what that had drawn as random: true is the sign to draw other values. It costs no exit. */
 bool cassin_reborn(struct cassin_birth *birth);
 
 #endif

@@ -5,7 +5,7 @@
 
 #include <cassin/abi.h>
 
-/* Vector registers may be lost in any call but CASSIN_CALL_NULL; the compiler is told so. */
+/* Vector registers may be lost in any call but CASSIN_CALL_NULL; the compiler knows. */
 static inline int64_t cassin_call(uint64_t number, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e)
 {
 	register uint64_t r10 __asm__("r10") = d;
