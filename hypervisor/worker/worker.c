@@ -261,6 +261,25 @@ static void stop(struct worker *w)
 	struct message last = {.fn = on_stop};
 	worker_post(w, &last);
 	pthread_join(w->thread, NULL);
+}
+
+/* What came behind the last message: each holds something, or follows a guest to another worker. False: nothing had. */
+static bool drain(struct worker *w)
+{
+	pthread_mutex_lock(&w->inbox_lock);
+	struct message *m = take_some(w);
+	pthread_mutex_unlock(&w->inbox_lock);
+	bool any = m;
+	while (m) {
+		struct message *next = m->next;
+		m->fn(w, m);
+		m = next;
+	}
+	return any;
+}
+
+static void close_up(struct worker *w)
+{
 	while (uv_run(&w->loop, UV_RUN_NOWAIT)) {
 	}
 	uv_loop_close(&w->loop);
@@ -286,6 +305,13 @@ void workers_stop(struct workers *s)
 	watcher_stop(&s->watcher);
 	for (unsigned i = 0; i < s->n; i++)
 		stop(&s->all[i]);
+	for (bool any = true; any;) {
+		any = false;
+		for (unsigned i = 0; i < s->n; i++)
+			any |= drain(&s->all[i]);
+	}
+	for (unsigned i = 0; i < s->n; i++)
+		close_up(&s->all[i]);
 	free(s->all);
 	s->all = NULL;
 }
