@@ -14,7 +14,7 @@ struct timers {
 	uint64_t added;
 };
 
-/* It must not be in a heap; t->when is set. */
+/* The timer must not be in a heap; t->when is set. */
 void timers_add(struct timers *h, struct cassin_timer *t);
 void timers_remove(struct timers *h, struct cassin_timer *t);
 

@@ -62,7 +62,7 @@ int process_load(struct process *p, const char *name, const char *args, size_t s
 
 /* Lets the kernel's other threads run; then the process has a slice again. */
 void process_give_way(struct process *p);
-/* It has a slice from now on. */
+/* The process has a slice from now on. */
 void process_slice(struct process *p);
 /* The thread of a process, which is its argument. */
 int process_run(void *arg);

@@ -48,7 +48,7 @@ void schedule_put(struct schedule *s, struct share *share, enum share_why why);
 struct share *schedule_take(struct schedule *s);
 /* Takes one out, wherever it is; nothing happens when it is not queued. */
 void schedule_remove(struct schedule *s, struct share *share);
-/* It ran for `ns`. A turn ends long before CHARGE_MOST_NS, unless the host itself stands still: that is nobody's debt. */
+/* The share's guest ran for `ns`. A turn ends long before CHARGE_MOST_NS, unless the host itself stands still: that is nobody's debt. */
 void share_charge(struct share *share, uint64_t ns);
 /* The same for one that has not run meanwhile: what it is owed for having slept is no more than if it were put in now. */
 void share_charge_idle(struct share *share, const struct schedule *s, uint64_t ns);

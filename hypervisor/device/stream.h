@@ -71,7 +71,7 @@ void stream_event(struct stream *s, unsigned events);
 void stream_later(struct stream *s, unsigned events);
 /* Ends the CONNECT that waits: 0, or -errno, which removes s. */
 void stream_connected(struct stream *s, int result);
-/* It cannot be watched: all that waits fails. May free s; the last thing that want() does. */
+/* The stream cannot be watched: all that waits fails. May free s; the last thing that want() does. */
 void stream_fail(struct stream *s, int result);
 /* What its queues wait for. */
 unsigned stream_wanted(const struct stream *s);

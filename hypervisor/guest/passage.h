@@ -20,7 +20,7 @@ struct worker;
 struct passage {
 	/* Does a bounded piece. True: there is more. */
 	bool (*step)(struct guest *g);
-	/* It is over: gives g another state, and after that says passage_over() unless g has gone elsewhere. */
+	/* The passage is over: gives g another state, and after that says passage_over() unless g has gone elsewhere. */
 	void (*done)(struct guest *g);
 	struct guest *next; /* of its worker's */
 };

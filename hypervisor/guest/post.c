@@ -27,7 +27,7 @@ static void on_guest_call(struct worker *w, struct message *m)
 {
 	struct guest_call *c = (struct guest_call *)m;
 	struct guest *g = c->guest;
-	/* It moved meanwhile; or moved away and is coming back: its arrival is behind this call in the inbox. */
+	/* The guest moved meanwhile; or moved away and is coming back: its arrival is behind this call in the inbox. */
 	if (guest_worker(g) != w || g->run == RUN_MOVING) {
 		guest_post(g, c, c->fn);
 		guest_put(g);

@@ -28,7 +28,7 @@ int ring_setup(struct guest *g, gva_t ring, gva_t sqes, uint64_t sq_entries, gva
 /* Consumes at most `most` submissions. Returns how many, -EINVAL (an index that is out of range or moved backwards),
  * -EFAULT, -EBUSY (no room for a completion). */
 int ring_submit(struct guest *g, uint64_t most);
-/* They may say this instead, when the worker has something else to do between two submissions: then ring_go_on() is to be called
+/* Both may say this instead, when the worker has something else to do between two submissions: then ring_go_on() is to be called
  * later, before the guest runs on. */
 #define RING_AGAIN INT32_MIN
 int ring_go_on(struct guest *g);

@@ -30,7 +30,7 @@ static const struct frozen *template_of(const struct memory *m, const struct fre
 	return f->whole && m->image->frozen ? m->image->frozen : &none;
 }
 
-/* Its own pages; for a template also those of the template that it was cloned from where it has none of its own. */
+/* The memory's own pages; for a template also those of the template that it was cloned from where it has none of its own. */
 static bool take_pages(struct memory *m, struct freezing *f, struct frozen *out)
 {
 	const struct frozen *old = template_of(m, f);

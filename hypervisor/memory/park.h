@@ -29,7 +29,7 @@ int memory_unpark(struct memory *m);
  * is not parked; -ENOMEM. go_on: a bounded piece; 1: there is more to do; 0: it is unparked; -ENOMEM, -EIO: it stays parked. */
 int memory_unpark_begin(struct memory *m);
 int memory_unpark_go_on(struct memory *m);
-/* It stays parked, unless all of it was there; nothing happens when none is under way. */
+/* The memory stays parked, unless all of it was there; nothing happens when none is under way. */
 void memory_unpark_give_up(struct memory *m);
 /* Fills the pages of one frame of zstd's, which begins at `bytes`; gives its size and their number. They are at most `most`, whose
  * numbers are at `numbers`. -ENOMEM; -EIO: it is something else. */

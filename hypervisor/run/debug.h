@@ -54,33 +54,33 @@ void debugger_free(struct cassin_debugger *d);
 enum debug_answer { DEBUG_NOT_MINE, DEBUG_GO_ON, DEBUG_HOLD };
 /* An exception of a guest that is debugged: what is to be done about it. */
 enum debug_answer debug_exception(struct guest *g, const struct vcpu_exception *x);
-/* The instruction that it was to step over was an `out`, under TF, which may have left a trap behind it on the vCPU: takes that
- * away. Before the call is carried out. */
+/* The instruction that the guest was to step over was an `out`, under TF, which may have left a trap pending on the vCPU: takes
+ * that away. Before the call is carried out. */
 void debug_called(struct guest *g, struct vcpu *v);
-/* It did what a processor answers with a general protection fault, where KVM stops instead: the debugger gets the same. */
+/* The guest did what a processor answers with a general protection fault, where KVM stops instead: the debugger gets the same. */
 void debug_forbidden(struct guest *g);
 /* The call has been carried out, and the guest waits now or not. True: it was a step, and stops. */
 bool debug_after_call(struct guest *g, bool waits);
-/* It is about to run. True: it stops instead. */
+/* The guest is about to run. True: it stops instead. */
 bool debug_due(struct guest *g);
-/* Stops it, after its turn or where it waits. SIGTRAP and the like: `signal`. */
+/* Stops the guest, after its turn or where it waits. SIGTRAP and the like: `signal`. */
 void debug_hold(struct guest *g, int signal);
 /* After a turn that DEBUG_HOLD ended, or that has made it crash. */
 void debug_turn_over(struct guest *g, struct vcpu *v);
-/* It runs on. -EBUSY. */
+/* The stopped guest runs on, or makes one step. -EBUSY: the guest is not stopped. */
 int debug_resume(struct guest *g, bool step);
-/* Attaches d. */
+/* Attaches the debugger d to the guest. */
 void debug_take(struct guest *g, struct cassin_debugger *d);
-/* Its incarnation has ended, which detaches the debugger. */
+/* The guest's incarnation has ended, which detaches the debugger. */
 void debug_ended(struct guest *g, enum end_kind kind, int code);
-/* Takes the breakpoints out and lets it run. */
+/* Takes the breakpoints out and lets the guest run. */
 void debug_detach(struct guest *g);
 
 /* Breakpoints of a stopped guest; breakpoints.c. -EFAULT, -ENOMEM, -ENOSPC; -ENOENT. NULL: there is none. */
 int breakpoint_set(struct guest *g, uint64_t va);
 int breakpoint_clear(struct guest *g, uint64_t va);
 struct breakpoint *breakpoint_at(struct cassin_debugger *d, uint64_t va);
-/* They lie beneath what a debugger reads and writes: these bytes were read at va; or are to be written there. */
+/* Breakpoints lie beneath what a debugger reads and writes: these bytes were read at va; or are to be written there. */
 void breakpoints_hide(struct cassin_debugger *d, uint64_t va, unsigned char *bytes, size_t len);
 void breakpoints_keep(struct cassin_debugger *d, uint64_t va, unsigned char *bytes, size_t len);
 

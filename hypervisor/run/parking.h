@@ -14,7 +14,7 @@ void guest_park_later(struct guest *g);
 void guest_wake_some(struct work *w);
 /* Why a guest ends whose memory could not be unparked. */
 const char *guest_asleep_why(int error);
-/* It runs again, or ends. */
+/* A parked guest runs again, or ends. */
 void guest_unparked(struct guest *g);
 
 #endif

@@ -33,7 +33,7 @@ int batch_spec(const struct batch *b, unsigned i, struct cassin_guest_spec *out)
 void batch_spec_free(struct cassin_guest_spec *s);
 /* Which guest has that name; -ENOENT. */
 int batch_find(const struct batch *b, const char *name);
-/* Its name; CASSIN_NAME_MAX + 1 bytes. */
+/* The guest's name; CASSIN_NAME_MAX + 1 bytes. */
 void batch_name(const struct batch *b, unsigned i, char *out);
 
 #endif

@@ -11,7 +11,7 @@ enum { GDB_RBP = 6, GDB_RSP = 7, GDB_RIP = 16 };
 
 /* The value of a register, little-endian; its size. */
 size_t gdb_register_get(const struct cassin_debug_registers *r, unsigned number, unsigned char *out);
-/* Its size alone. */
+/* The size of a register alone. */
 size_t gdb_register_size(unsigned number);
 /* Sets it; what cannot be set stays as it is. */
 void gdb_register_set(struct cassin_debug_registers *r, unsigned number, const unsigned char *value);

@@ -17,7 +17,7 @@ struct child {
  * descriptor for its standard error, -1: the lab's own. `procs`: the control group's file that it writes itself into,
  * NULL or "": none. 0, -errno. */
 int child_start(struct child *c, char *const *argv, bool pipes, int errors, const char *procs);
-/* It has ended; *c says how. Waits for nothing. */
+/* Whether the process has ended; *c says how. Waits for nothing. */
 bool child_ended(struct child *c);
 /* Signals its group, waits up to `patience_ms` for its end, then kills it. */
 void child_stop(struct child *c, int signal, unsigned patience_ms);

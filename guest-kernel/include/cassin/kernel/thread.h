@@ -43,7 +43,7 @@ int cassin_thread_create(struct cassin_thread **out, const struct cassin_thread_
 /* Waits for the thread's end, stores what it returned (`result` may be NULL) and frees it. 0, -CASSIN_ETIMEDOUT,
  * -CASSIN_EDEADLK: itself, -CASSIN_EINVAL: it is detached, -CASSIN_EBUSY: another thread joins it. */
 int cassin_thread_join(struct cassin_thread *t, int *result, uint64_t deadline);
-/* It will be freed when it ends. 0, -CASSIN_EINVAL: it is detached already, -CASSIN_EBUSY: a thread joins it. */
+/* The thread will be freed when it ends. 0, -CASSIN_EINVAL: the thread is detached already, -CASSIN_EBUSY: a thread joins it. */
 int cassin_thread_detach(struct cassin_thread *t);
 /* Ends the calling thread. It must hold no mutex. When the last thread has ended, the guest ends with the code that
  * main's thread gave, or 0. */

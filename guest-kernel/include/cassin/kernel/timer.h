@@ -21,7 +21,7 @@ struct cassin_timer {
 
 /* Starts it, or starts it again: it fires at `when`, then every `period` (late ones are skipped). */
 void cassin_timer_start(struct cassin_timer *t, uint64_t when);
-/* It will not fire. False: it did not run. */
+/* The timer will not fire. False: it did not run. */
 bool cassin_timer_stop(struct cassin_timer *t);
 
 #endif
