@@ -47,7 +47,8 @@ struct backend_ops {
 	void (*cell_close)(struct cell *c);
 	/* Makes the next *size bytes of guest memory usable, from *at on or, where that cannot be, fewer from a later *at. -errno. */
 	int (*cell_grow)(struct cell *c, uint64_t *at, uint64_t *size);
-	/* Makes whatever is cached of the cell's page tables forgotten. With the cell's lock. */
+	/* Makes whatever is cached of the cell's page tables forgotten. With the cell's lock. NULL: nothing reads tables of the
+	 * dead, so there is nothing to forget. */
 	void (*cell_flush)(struct cell *c);
 	/* Gives back what the backend itself keeps of guests at rest. With the cell's lock. */
 	void (*cell_trim)(struct cell *c);

@@ -99,6 +99,8 @@ uint64_t cell_flush_settle(void)
 
 static void flush_locked(struct cell *c)
 {
+	if (!c->backend->ops->cell_flush)
+		return;
 	c->backend->ops->cell_flush(c);
 	atomic_fetch_add(&c->flushes, 1);
 	uint64_t until = ration_take(&c->flush_ration, monotonic_ns());

@@ -11,19 +11,24 @@ struct cpu_registers {
 
 #define RFLAGS_KEPT UINT64_C(0xcd5) /* status flags and DF: the guest's; all others are the hypervisor's */
 
+struct stub;
+
 struct cpu_state {
 	struct cpu_registers regs; /* of the code that is to run: a guest's own, or its user's */
 	uint64_t fs_base;          /* likewise */
 	uint64_t trap;             /* RFLAGS_TF while it is stepped, else 0 */
 	uint64_t
 		incarnation; /* unique in the process; a new one after every move, too: which vCPU's extended state is its own */
-	void *xstate; /* extended state that was taken off a vCPU, malloc'd; NULL: initial */
+	void *xstate;       /* extended state that was taken off a vCPU, malloc'd; NULL: initial */
+	struct stub *stubs; /* what a backend holds for each space; its own business */
+	struct stub *stub;  /* the one of them that has the extended state; NULL: none has */
 };
 
-/* A live entry that was changed and awaits the monitor's commit. */
+/* A live entry that was changed, which must take effect before the guest runs on. */
 struct commit {
 	uint64_t entry; /* guest-physical address of the page-table entry */
 	uint64_t value;
+	uint64_t va; /* of the page; and its space, in the lowest bits */
 };
 #define COMMITS_RUN 128u    /* of one run of the monitor */
 #define COMMITS_MOST 16384u /* that may wait: of four calls at their largest; beyond, the cell is flushed */
@@ -32,7 +37,8 @@ struct commit {
 
 struct tables {
 	frame_t root[SPACES_MAX]; /* FRAME_NONE: no such space */
-	uint64_t generation;      /* unique in the process; a new one whenever a live entry changes */
+	uint64_t generation;      /* unique in the process; a new one whenever a live entry changes, */
+	uint64_t epoch;           /* and the last of these for which the commits do not say what has changed */
 	struct commit *commits;
 	uint32_t ncommits, commits_size;
 	uint32_t committed; /* of them; both are 0 again when all are */

@@ -2,6 +2,8 @@
 /* The vCPUs of a cell: made at a worker's first visit. */
 #include "cell/vcpu.h"
 
+#include <stdlib.h>
+
 int vcpu_get(struct cell *c, unsigned worker, struct vcpu **out)
 {
 	int r = 0;
@@ -18,4 +20,15 @@ void vcpu_destroy(struct vcpu *v)
 {
 	if (v)
 		v->cell->backend->ops->vcpu_destroy(v);
+}
+
+/* A long list is rare, and is not kept. */
+void tables_committed(struct tables *t)
+{
+	t->ncommits = t->committed = 0;
+	if (t->commits_size <= COMMITS_RUN)
+		return;
+	free(t->commits);
+	t->commits = NULL;
+	t->commits_size = 0;
 }

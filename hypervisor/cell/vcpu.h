@@ -38,6 +38,8 @@ struct vcpu_exception {
 /* The worker's vCPU in a cell, made at the first visit. -errno. */
 int vcpu_get(struct cell *c, unsigned worker, struct vcpu **out);
 void vcpu_destroy(struct vcpu *v); /* NULL is fine */
+/* For backends: all that was queued has taken effect. */
+void tables_committed(struct tables *t);
 
 /* Prepares v for *cpu: loads or scrubs the extended state, has changes of its page tables take effect, drops stale translations.
  * Counts steps of that in *commits. -EAGAIN: not all has taken effect yet, call it again; *cpu may be put aside before, and its

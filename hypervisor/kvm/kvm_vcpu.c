@@ -170,32 +170,21 @@ static int run_commit(struct kvm_vcpu *v, uint64_t n)
 	return 0;
 }
 
-/* All is committed. A long list is rare, and is not kept. */
-static void commits_done(struct tables *t)
-{
-	t->ncommits = t->committed = 0;
-	if (t->commits_size <= COMMITS_RUN)
-		return;
-	free(t->commits);
-	t->commits = NULL;
-	t->commits_size = 0;
-}
-
 /* Has the monitor store what is queued, a list at a time. -EAGAIN: some of it is left. */
 static int commit_some(struct kvm_vcpu *v, struct tables *t, uint64_t *commits)
 {
-	struct commit *list = (struct commit *)(void *)worker_page(v);
+	struct monitor_store *list = (struct monitor_store *)(void *)worker_page(v);
 	if (t->flush) {
 		cell_flush(v->vcpu.cell); /* the frames in quarantine may stay there */
 		t->flush = false;
-		commits_done(t);
+		tables_committed(t);
 	}
 	for (unsigned runs = 0; runs < COMMIT_RUNS; runs++) {
 		uint32_t n = t->ncommits - t->committed;
 		n = n < COMMITS_RUN ? n : COMMITS_RUN;
 		for (uint32_t i = 0; i < n; i++) {
 			const struct commit *c = &t->commits[t->committed + i];
-			list[i] = (struct commit){MONITOR_DIRECT_VA + c->entry, c->value};
+			list[i] = (struct monitor_store){MONITOR_DIRECT_VA + c->entry, c->value};
 		}
 		t->committed += n;
 		++*commits;
@@ -203,7 +192,7 @@ static int commit_some(struct kvm_vcpu *v, struct tables *t, uint64_t *commits)
 		if (r)
 			return r;
 		if (t->committed == t->ncommits) {
-			commits_done(t);
+			tables_committed(t);
 			return 0;
 		}
 	}

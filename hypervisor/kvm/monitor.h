@@ -26,6 +26,11 @@ extern const char monitor_stubs[];  /* MONITOR_VECTORS of them, MONITOR_STUB_SIZ
 extern const char monitor_commit[]; /* rdi: list of {address of the entry, value}, rsi: how many */
 extern const char monitor_probe[];  /* ring 3: TSC in rax, out to CASSIN_PORT, for ever */
 
+/* What the commit routine is given. */
+struct monitor_store {
+	uint64_t at, value;
+};
+
 /* What a stub leaves on the stack. */
 struct monitor_exception {
 	uint64_t vector, error, rip, cs, rflags, rsp, ss;

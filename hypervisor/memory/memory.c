@@ -84,13 +84,13 @@ static uint64_t entry_value(frame_t f, unsigned rights)
 static void unshare_page(struct memory *m, const struct region *r, uint64_t page, frame_t own)
 {
 	frame_t shared = cell_image_shared(m->image, page);
-	uint64_t *entry = space_entry(m, 0, r->va + ((page - r->first) << PAGE_SHIFT), false);
+	uint64_t va = r->va + ((page - r->first) << PAGE_SHIFT), *entry = space_entry(m, 0, va, false);
 	if (!entry || !(*entry & PTE_P) || shared == FRAME_NONE || (*entry & PTE_FRAME) != frame_gpa(shared).v)
 		return;
 	uint64_t value = frame_gpa(own).v | (*entry & (PTE_P | PTE_U | PTE_A | PTE_NX));
 	if (*entry & PTE_COW)
 		value |= PTE_W | PTE_D;
-	space_set(m, entry, value);
+	space_set(m, 0, va, entry, value);
 }
 
 /* The page's own frame, made now if there is none yet. */
@@ -361,7 +361,7 @@ int memory_init(struct memory *m, struct cell *cell, struct cell_image *image, u
 		struct memory_layout *out)
 {
 	*m = (struct memory){.cell = cell, .image = image, .pages = pages, .account = account};
-	m->tables.generation = generation_next();
+	tables_changed(&m->tables);
 	m->regions = calloc(image->image->nsegments + 4, sizeof *m->regions);
 	int r = m->regions ? cell_clock_get(cell, &m->clock) : -ENOMEM;
 	if (!r)

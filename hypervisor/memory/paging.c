@@ -46,7 +46,8 @@ int memory_map(struct memory *m, unsigned space, gva_t va, uint64_t page, uint64
 	if (!r)
 		r = range_is(m, space, va.v, count, false);
 	for (uint64_t i = 0; !r && i < count; i++)
-		space_set(m, space_entry(m, space, va.v + i * PAGE_SIZE, false), memory_mapped_value(page + i, rights));
+		space_set(m, space, va.v + i * PAGE_SIZE, space_entry(m, space, va.v + i * PAGE_SIZE, false),
+			  memory_mapped_value(page + i, rights));
 	return r;
 }
 
@@ -58,7 +59,7 @@ int memory_unmap(struct memory *m, unsigned space, gva_t va, uint64_t count)
 	for (uint64_t i = 0; !r && i < count; i++) {
 		uint64_t at = va.v + i * PAGE_SIZE;
 		uint64_t hole = space == 0 && region_at(m, at) ? PTE_HOLE : 0;
-		space_set(m, space_entry(m, space, at, false), hole);
+		space_set(m, space, at, space_entry(m, space, at, false), hole);
 	}
 	return r;
 }
@@ -107,9 +108,10 @@ int memory_protect(struct memory *m, unsigned space, gva_t va, uint64_t count, u
 		uint64_t *entry = space_entry(m, space, at, false);
 		if (*entry & PTE_P) {
 			bool own = space != 0 || !shows_shared(m, at, *entry);
-			space_set(m, entry, reprotected(*entry, own, (unsigned)rights));
+			space_set(m, space, at, entry, reprotected(*entry, own, (unsigned)rights));
 		} else {
-			space_set(m, entry, memory_mapped_value(mapping_of(m, space, at, entry).page, rights));
+			space_set(m, space, at, entry,
+				  memory_mapped_value(mapping_of(m, space, at, entry).page, rights));
 		}
 	}
 	return r;
@@ -134,6 +136,6 @@ int memory_space_destroy(struct memory *m, unsigned space)
 		return -EBUSY;
 	space_free(m, m->tables.root[space]);
 	m->tables.root[space] = FRAME_NONE;
-	m->tables.generation = generation_next(); /* a vCPU that has run in it must not know its root again */
+	tables_changed(&m->tables); /* a vCPU that has run in it must not know its root again */
 	return 0;
 }

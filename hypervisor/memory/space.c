@@ -11,7 +11,8 @@
 #define ENTRIES 512u
 #define COMMITS_FIRST 4u
 
-uint64_t generation_next(void)
+/* A number that was never given before in this process. */
+static uint64_t generation_next(void)
 {
 	static atomic_uint_fast64_t last;
 	return atomic_fetch_add_explicit(&last, 1, memory_order_relaxed) + 1;
@@ -61,24 +62,29 @@ static bool commit_room(struct memory *m)
 	return true;
 }
 
-static void commit_queue(struct memory *m, const uint64_t *entry, uint64_t value)
+static void commit_queue(struct memory *m, unsigned space, uint64_t va, const uint64_t *entry, uint64_t value)
 {
 	if (!commit_room(m)) {
 		m->tables.flush = true;
 		return;
 	}
 	uint64_t at = (uint64_t)((const unsigned char *)entry - m->cell->memory);
-	m->tables.commits[m->tables.ncommits++] = (struct commit){at, value};
+	m->tables.commits[m->tables.ncommits++] = (struct commit){at, value, va | space};
 }
 
-void space_set(struct memory *m, uint64_t *entry, uint64_t value)
+void space_set(struct memory *m, unsigned space, uint64_t va, uint64_t *entry, uint64_t value)
 {
 	uint64_t old = *entry;
 	*entry = value;
 	if (!(old & PTE_P))
 		return;
-	commit_queue(m, entry, value);
+	commit_queue(m, space, va, entry, value);
 	m->tables.generation = generation_next();
+}
+
+void tables_changed(struct tables *t)
+{
+	t->generation = t->epoch = generation_next();
 }
 
 int space_make(struct memory *m, frame_t *root)

@@ -8,8 +8,10 @@
 
 /* The leaf entry of va; with `create`, missing tables are made. NULL: there is none, or no memory for it. */
 uint64_t *space_entry(struct memory *m, unsigned space, uint64_t va, bool create);
-/* Stores an entry. A live one is queued for the monitor too and raises the generation. */
-void space_set(struct memory *m, uint64_t *entry, uint64_t value);
+/* Stores the entry of va, a page's address. A live one is queued for the vCPUs too and raises the generation. */
+void space_set(struct memory *m, unsigned space, uint64_t va, uint64_t *entry, uint64_t value);
+/* More has changed than what is queued. */
+void tables_changed(struct tables *t);
 /* A new root, with the monitor in it. -ENOMEM. */
 int space_make(struct memory *m, frame_t *root);
 /* Gives a root's tables back through the quarantine. _some: `*most` at most, of which it says how many are left; false: there are
@@ -28,8 +30,5 @@ struct mapping {
 	bool hypervisor; /* the info or the clock page */
 };
 struct mapping mapping_of(const struct memory *m, unsigned space, uint64_t va, const uint64_t *entry);
-
-/* A number that was never given before in this process. */
-uint64_t generation_next(void);
 
 #endif

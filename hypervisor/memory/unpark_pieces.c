@@ -35,7 +35,7 @@ static void finish(struct memory *m)
 {
 	struct waking *w = m->waking;
 	m->waking = NULL;
-	m->tables.generation = generation_next();
+	tables_changed(&m->tables);
 	m->tables.ncommits = m->tables.committed = 0; /* nothing has run in these tables */
 	m->tables.flush = false;
 	m->parked.folded = true; /* for the last time */

@@ -83,6 +83,7 @@ static bool move(struct worker *w, struct guest *g, struct worker *to)
 		return false;
 	}
 	worker_forget(w, g);
+	vcpu_leave(v, &g->cpu);
 	g->cpu.incarnation = incarnation_next(); /* what this worker's vCPU holds is no longer its state */
 	g->moving = (struct moving){.to = to, .call = c, .op = g->ops};
 	passage_begin(g, leave_step, hand_over);

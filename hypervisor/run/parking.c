@@ -5,6 +5,7 @@
 #include "run/parking.h"
 #include "base/container.h"
 #include "base/time.h"
+#include "cell/vcpu.h"
 #include "guest/guest.h"
 #include "memory/park.h"
 
@@ -56,6 +57,12 @@ void guest_wake_some(struct work *w)
 
 /* ---- Parking ---- */
 
+/* What its vCPU keeps for it goes, too. */
+static void leave(struct guest *g)
+{
+	vcpu_leave(g->cell->vcpus[guest_worker(g)->number], &g->cpu);
+}
+
 static void count(struct guest *g)
 {
 	if (atomic_exchange(&g->parked, true))
@@ -93,6 +100,7 @@ int guest_park(struct guest *g)
 {
 	if (g->run != RUN_BLOCKED || g->doomed || wanted(g))
 		return -EBUSY;
+	leave(g);
 	int r = small(&g->memory) ? memory_park(&g->memory, g->host->swap) : park_whole(&g->memory, g->host->swap);
 	if (!r)
 		count(g);
@@ -122,6 +130,7 @@ static void park_in_pieces(struct guest *g)
 {
 	if (memory_park_begin(&g->memory, g->host->swap))
 		return;
+	leave(g);
 	g->parking.fn = park_some;
 	work_later(g, &g->parking);
 }

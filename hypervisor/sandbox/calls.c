@@ -11,11 +11,13 @@
 #include <fcntl.h>
 #include <linux/kvm.h>
 #include <sched.h>
+#include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -26,8 +28,9 @@
 #define O (1u << CASSIN_SANDBOX_LOADER)
 #define D (1u << CASSIN_SANDBOX_DEBUGGER)
 #define P (1u << CASSIN_SANDBOX_WRITER)
+#define M (1u << CASSIN_SANDBOX_MAKER)
 #define F (1u << CASSIN_SANDBOX_FOREGROUND)
-#define ALL (W | H | L | C | O | D | P | F)
+#define ALL (W | H | L | C | O | D | P | M | F)
 #define CALL(name) SCMP_SYS(name)
 
 #define LOW32 UINT64_C(0xffffffff)
@@ -160,6 +163,22 @@ static const struct call allowed[] = {
 	{CALL(getsid), F},
 	{CALL(umask), F},
 
+	/* Process cells: a worker waits for its stubs. The maker makes them, and what it makes begins with the calls of its role:
+	 * the filter that a stub then puts over these is in process/page.c. */
+	{CALL(wait4), W | M | O | F},
+	{CALL(vfork), M},
+	{CALL(setsid), M},
+	{CALL(dup2), M},
+	{CALL(close_range), M},
+	{CALL(execveat), M},
+	{CALL(pause), M},
+	{CALL(mmap), M},
+	{CALL(mprotect), M},
+	{CALL(prctl), M},
+	{CALL(seccomp), M},
+	{CALL(setrlimit), M},
+	{CALL(prlimit64), M},
+
 	/* A thread for a debugger, which then takes a filter of its own. */
 	{CALL(seccomp), L | F},
 };
@@ -235,6 +254,18 @@ static int add_memory(scmp_filter_ctx filter)
 }
 
 /* A thread, never a process, and never in other namespaces. */
+/* What traces a stub, and nothing that reads or writes another process's memory. */
+static int add_tracing(scmp_filter_ctx filter)
+{
+	static const long requests_of[] = {PTRACE_SYSEMU,    PTRACE_GETREGS,    PTRACE_SETREGS,   PTRACE_CONT,
+					   PTRACE_INTERRUPT, PTRACE_GETSIGINFO, PTRACE_GETREGSET, PTRACE_SETREGSET,
+					   PTRACE_SEIZE,     PTRACE_PEEKSIGINFO};
+	int r = 0;
+	for (size_t i = 0; !r && i < sizeof requests_of / sizeof *requests_of; i++)
+		r = allow_if(filter, CALL(ptrace), 0, UINT64_MAX, (uint64_t)requests_of[i]);
+	return r;
+}
+
 static int add_clone(scmp_filter_ctx filter)
 {
 	uint64_t spaces = CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID |
@@ -286,13 +317,17 @@ static int add_bases(scmp_filter_ctx filter)
 static int add_conditional(scmp_filter_ctx filter, unsigned role)
 {
 	int r = add_requests(filter, role);
-	if (!r)
+	if (!r && !(role & M))
 		r = add_memory(filter);
 	if (!r)
 		r = add_descriptor_flags(filter);
+	if (!r && role & M)
+		r = allow_if(filter, CALL(kill), 1, LOW32, SIGKILL);
+	if (!r && role & (W | O | F))
+		r = add_tracing(filter);
 	if (!r)
 		r = allow_if(filter, CALL(tgkill), 0, LOW32, (uint64_t)getpid());
-	if (!r)
+	if (!r && !(role & M))
 		r = add_names(filter, role);
 	if (!r && role & (W | C | O | F))
 		r = add_sockets(filter);

@@ -12,12 +12,13 @@ MAY_INCLUDE = {
     "image": "base",
     "cell": "base image",
     "kvm": "base cell",
+    "process": "base cell",
     "memory": "base image cell",
     "worker": "base cell",
     "guest": "base spec image cell memory worker",
     "device": "base spec guest",
     "run": "base image cell memory guest device",
-    "engine": "base image cell kvm worker guest device run",
+    "engine": "base image cell kvm process worker guest device run",
 }
 INCLUDE = re.compile(r'\s*#\s*include\s*"([^"]*)"')
 PUBLIC = re.compile(r"hypervisor/include/cassin/\w+\.h")

@@ -24,7 +24,17 @@ extern "C" {
 
 struct cassin_engine;
 
+/* What runs guests' code. */
+enum cassin_backend {
+	CASSIN_BACKEND_AUTO,    /* KVM where it opens, else processes */
+	CASSIN_BACKEND_KVM,     /* /dev/kvm */
+	CASSIN_BACKEND_PROCESS, /* traced processes of the host: no KVM, no rights */
+};
+/* "auto", "kvm" or "process". -EINVAL: another word. */
+int cassin_backend_parse(const char *word, enum cassin_backend *out);
+
 struct cassin_engine_options {
+	enum cassin_backend backend;
 	unsigned workers;       /* host threads that run guests; 0: one per available CPU, at most 64 */
 	uint64_t pool_bytes;    /* memory that all guests together may touch; 0: 3/4 of MemAvailable. At most 504 GiB */
 	bool no_overcommit;     /* refuse guests that could need more memory, all at their most, than the pool has */
@@ -42,9 +52,11 @@ struct cassin_engine_options {
 	void (*console)(void *opaque, uint64_t id, const char *bytes, size_t len);
 };
 
-/* Opens /dev/kvm, probes it and starts the workers. -ENOENT, -EACCES and the like name the cure in *err. */
+/* Opens and probes the backend, and starts the workers. -ENOENT, -EACCES and the like name the cure in *err. */
 int cassin_engine_create(struct cassin_engine **out, const struct cassin_engine_options *options,
 			 struct cassin_error_text *err);
+/* "kvm" or "process": what an engine has. */
+const char *cassin_engine_backend(const struct cassin_engine *e);
 /* Ends every guest, joins the workers and frees everything. */
 void cassin_engine_destroy(struct cassin_engine *e);
 

@@ -34,9 +34,10 @@ enum cassin_sandbox_role {
 	CASSIN_SANDBOX_LOADER,     /* engine calls that spawn: reads images and files, opens ports; keeps specs */
 	CASSIN_SANDBOX_DEBUGGER,   /* serves one debugger */
 	CASSIN_SANDBOX_WRITER,     /* writes a guest's console to a descriptor that is open */
+	CASSIN_SANDBOX_MAKER,      /* makes the processes of process cells, and ends them */
 	CASSIN_SANDBOX_FOREGROUND, /* the one thread of a program that runs a guest: loader and terminal */
 };
-#define CASSIN_SANDBOX_ROLES 8u
+#define CASSIN_SANDBOX_ROLES 9u
 
 /* The mode for programs that are not told one: on, but off where a sanitizer is built in, which needs more calls. */
 enum cassin_sandbox_mode cassin_sandbox_mode_default(void);

@@ -33,7 +33,7 @@ static const char usage_text[] =
 	"  --pool SIZE  memory for guests of each test (default 256M)\n"
 	"  --own-machine  also tests that change the machine: its clock is set\n"
 	"  --again      a test that fails is run once more, unless it brought the engine down\n"
-	"CASSIN_TEST_SLOW=N multiplies all time limits.\n";
+	"CASSIN_TEST_SLOW=N multiplies all time limits. CASSIN_BACKEND=kvm|process: what runs them.\n";
 
 static size_t select_tests(const struct test **out, char **globs)
 {
@@ -63,6 +63,9 @@ static _Noreturn void run_here(struct world *w, const struct test *t)
 		.workers = t->workers ? t->workers : 2,
 		.pool_bytes = t->pool ? t->pool : pool_bytes,
 	};
+	const char *backend = getenv("CASSIN_BACKEND");
+	if (backend && cassin_backend_parse(backend, &options.backend))
+		fail("CASSIN_BACKEND=%s: not auto, kvm or process", backend);
 	int r = cassin_engine_create(&w->e, &options, &err);
 	if (r)
 		fail("engine: %s (%s)", err.text, strerror(-r));

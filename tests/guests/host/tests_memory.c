@@ -22,13 +22,20 @@ static void recycling(struct world *w, const struct test *t)
 	}
 }
 
+/* KVM has shadows of page tables, which outlive them until the cell is flushed; where there is none nothing need be. */
+static bool has_shadows(const struct world *w)
+{
+	return !strcmp(cassin_engine_backend(w->e), "kvm");
+}
+
 /* Many table frames die and come back: the cell is flushed on the way, under running guests. */
 static void recycling_through_flushes(struct world *w, const struct test *t)
 {
 	(void)t;
 	uint64_t flushes = stats_of(w).flushes;
 	uint64_t near = spawn(w, "near", "paging", "remap 3000");
-	for (int i = 0; i < 60 && stats_of(w).flushes < flushes + 2; i++) {
+	int rounds = has_shadows(w) ? 60 : 8;
+	for (int i = 0; i < rounds && stats_of(w).flushes < flushes + 2; i++) {
 		uint64_t ids[8];
 		for (int k = 0; k < 8; k++) {
 			char name[32];
@@ -40,7 +47,7 @@ static void recycling_through_flushes(struct world *w, const struct test *t)
 			EXPECT_IS(cassin_engine_guest_remove(w->e, ids[k]), 0);
 		}
 	}
-	EXPECT(stats_of(w).flushes > flushes);
+	EXPECT_IS(stats_of(w).flushes > flushes, has_shadows(w));
 	expect_exit(w, near, 0, 60);
 }
 
@@ -64,7 +71,10 @@ static void rationed_flushes(struct world *w, const struct test *t)
 	uint64_t near = spawn(w, "near", "life", "read"), from = now_ns(), flushes = stats_of(w).flushes;
 	expect_exit(w, spawn_spec(w, &s), 0, 30);
 	uint64_t caused = stats_of(w).flushes - flushes;
-	EXPECT(caused >= 40);
+	if (has_shadows(w))
+		EXPECT(caused >= 40);
+	else
+		EXPECT_IS(caused, 0);
 	EXPECT(caused <= (now_ns() - from) / every + burst + 2);
 	EXPECT_IS(cassin_engine_guest_remove(w->e, near), 0);
 }

@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: MIT */
+#include "process/maker.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "process/stub.h"
+
+#ifndef MFD_EXEC
+#define MFD_EXEC 0x10u /* Linux 6.3 */
+#endif
+
+struct order {
+	struct order *next;
+	struct stub *doomed; /* to be ended; NULL: one is to be made, */
+	int memory;
+	pid_t pid;
+	int error;
+	bool done;
+};
+
+/* ---- On the maker's thread ---- */
+
+/* In the child, which shares the parent's memory until the exec: only system calls. It has no descriptor but the memory. */
+static void become_stub(int program, int memory)
+{
+	static char *const no_words[] = {NULL};
+	static const struct rlimit no_core = {0, 0};
+	sigset_t none;
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	setsid();
+	setrlimit(RLIMIT_CORE, &no_core);
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) ||
+	    dup2(memory, STUB_MEMORY) < 0 || fcntl(STUB_MEMORY, F_SETFD, 0) /* it may have been that one already */ ||
+	    syscall(SYS_close_range, 0, STUB_MEMORY - 1, 0) ||
+	    syscall(SYS_close_range, STUB_MEMORY + 1, ~0u, CLOSE_RANGE_CLOEXEC))
+		_exit(1);
+	syscall(SYS_execveat, program, "", no_words, no_words, AT_EMPTY_PATH);
+	_exit(1);
+}
+
+static void make(struct maker *m, struct order *o)
+{
+	o->pid = vfork();
+	if (!o->pid)
+		become_stub(m->program, o->memory);
+	o->error = o->pid < 0 ? errno : 0;
+}
+
+static void end(struct order *o)
+{
+	kill(o->doomed->pid, SIGKILL);
+	while (waitpid(o->doomed->pid, NULL, __WALL) < 0 && errno == EINTR) {
+	}
+	free(o->doomed);
+	free(o);
+}
+
+static struct order *next_order(struct maker *m)
+{
+	pthread_mutex_lock(&m->lock);
+	while (!m->first && !m->stop)
+		pthread_cond_wait(&m->wanted, &m->lock);
+	struct order *o = m->first;
+	if (o && !(m->first = o->next))
+		m->end = &m->first;
+	pthread_mutex_unlock(&m->lock);
+	return o;
+}
+
+static void *maker_main(void *opaque)
+{
+	struct maker *m = opaque;
+	struct cassin_error_text err;
+	int r = cassin_sandbox_enter(m->sandbox, CASSIN_SANDBOX_MAKER, &err);
+	pthread_mutex_lock(&m->lock);
+	m->confined = r ? r : 1;
+	pthread_cond_broadcast(&m->done);
+	pthread_mutex_unlock(&m->lock);
+	struct order *o;
+	while (!r && (o = next_order(m))) {
+		if (o->doomed) {
+			end(o);
+			continue;
+		}
+		make(m, o);
+		pthread_mutex_lock(&m->lock);
+		o->done = true;
+		pthread_cond_broadcast(&m->done);
+		pthread_mutex_unlock(&m->lock);
+	}
+	return NULL;
+}
+
+/* ---- For all others ---- */
+
+static void give_order(struct maker *m, struct order *o)
+{
+	*m->end = o;
+	m->end = &o->next;
+	pthread_cond_signal(&m->wanted);
+}
+
+int maker_make(struct maker *m, int memory, pid_t *out)
+{
+	struct order o = {.memory = memory};
+	pthread_mutex_lock(&m->lock);
+	give_order(m, &o);
+	while (!o.done)
+		pthread_cond_wait(&m->done, &m->lock);
+	pthread_mutex_unlock(&m->lock);
+	*out = o.pid;
+	return -o.error;
+}
+
+void maker_dispose(struct maker *m, struct stub *s)
+{
+	struct order *o = calloc(1, sizeof *o);
+	if (!o)
+		return; /* it goes with this process */
+	o->doomed = s;
+	pthread_mutex_lock(&m->lock);
+	give_order(m, o);
+	pthread_mutex_unlock(&m->lock);
+}
+
+static int write_program(struct maker *m, struct cassin_error_text *err)
+{
+	size_t size = (size_t)(stub_program_end - stub_program);
+	int fd = memfd_create("cassin-guest", MFD_CLOEXEC | MFD_EXEC);
+	if (fd < 0 && errno == EINVAL)
+		fd = memfd_create("cassin-guest", MFD_CLOEXEC);
+	if (fd < 0)
+		return cassin_error_set(err, -errno, "cannot make a memory file: %s", strerror(errno));
+	m->program = fcntl(fd, F_DUPFD_CLOEXEC, STUB_MEMORY + 1);
+	close(fd);
+	if (m->program < 0 || write(m->program, stub_program, size) != (ssize_t)size)
+		return cassin_error_set(err, -EIO, "cannot write a memory file: %s", strerror(errno));
+	return 0;
+}
+
+int maker_start(struct maker *m, const struct cassin_sandbox *sandbox, struct cassin_error_text *err)
+{
+	*m = (struct maker){.program = -1, .sandbox = sandbox, .end = &m->first};
+	pthread_mutex_init(&m->lock, NULL);
+	pthread_cond_init(&m->wanted, NULL);
+	pthread_cond_init(&m->done, NULL);
+	int r = write_program(m, err);
+	if (r)
+		return r;
+	r = -pthread_create(&m->thread, NULL, maker_main, m);
+	if (r)
+		return cassin_error_set(err, r, "cannot start a thread: %s", strerror(-r));
+	m->running = true;
+	pthread_mutex_lock(&m->lock);
+	while (!m->confined)
+		pthread_cond_wait(&m->done, &m->lock);
+	pthread_mutex_unlock(&m->lock);
+	return m->confined < 0 ? cassin_error_set(err, m->confined, "the kernel refuses the sandbox") : 0;
+}
+
+void maker_stop(struct maker *m)
+{
+	if (m->running) {
+		pthread_mutex_lock(&m->lock);
+		m->stop = true;
+		pthread_cond_signal(&m->wanted);
+		pthread_mutex_unlock(&m->lock);
+		pthread_join(m->thread, NULL);
+	}
+	if (m->program >= 0)
+		close(m->program);
+}
+
+static long number_in(const char *path)
+{
+	char text[32] = "";
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -1;
+	ssize_t n = read(fd, text, sizeof text - 1);
+	close(fd);
+	return n > 0 ? strtol(text, NULL, 10) : -1;
+}
+
+/* Which of the host's limits stops a fork cannot be asked: the kernel says EAGAIN for three of them. */
+const char *maker_limit(int error)
+{
+	struct rlimit processes;
+	if (error != EAGAIN && error != -EAGAIN)
+		return "the host's memory";
+	if (geteuid() && !getrlimit(RLIMIT_NPROC, &processes) && processes.rlim_cur != RLIM_INFINITY)
+		return "RLIMIT_NPROC (ulimit -u), the control group's pids.max, or kernel.pid_max";
+	return number_in("/proc/sys/kernel/pid_max") < 65536 ? "kernel.pid_max, or the control group's pids.max"
+							     : "the control group's pids.max, or kernel.threads-max";
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Makes the host processes that guests run in, and ends them: on a thread of its own, which is the only one that may do either
+ * (see sandbox/). Any thread may call these.
+ */
+#ifndef PROCESS_MAKER_H
+#define PROCESS_MAKER_H
+
+#include <pthread.h>
+#include <sys/types.h>
+
+#include <cassin/sandbox.h>
+#include <cassin/spec.h>
+
+#include "base/types.h"
+
+struct stub;
+
+struct order; /* of a process, or for its end */
+
+struct maker {
+	pthread_t thread;
+	bool running, stop;
+	pthread_mutex_t lock;
+	pthread_cond_t wanted, done;
+	struct order *first, **end;
+	int program; /* a memory file: what a stub begins as */
+	const struct cassin_sandbox *sandbox;
+	int confined;
+};
+
+/* -errno, with the reason in *err. */
+int maker_start(struct maker *m, const struct cassin_sandbox *sandbox, struct cassin_error_text *err);
+/* Does first what was ordered. */
+void maker_stop(struct maker *m);
+
+/* A process that waits to be seized, whose only descriptor is `memory`. -EAGAIN, -ENOMEM, ...: maker_limit() says in words which
+ * limit of the host that may be. */
+int maker_make(struct maker *m, int memory, pid_t *out);
+const char *maker_limit(int error);
+/* Ends the process of s, whatever state it is in, and frees s; without waiting for it. */
+void maker_dispose(struct maker *m, struct stub *s);
+
+#endif

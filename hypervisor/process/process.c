@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: MIT */
+/* The backend as a whole: opened with a probe, which shows that a process can be made, traced and confined. */
+#include "process/process.h"
+
+#include <cpuid.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/container.h"
+#include "process/process_cell.h"
+#include "process/process_vcpu.h"
+#include "process/stub.h"
+
+#define EXTENDED_MOST (64u << 10)
+#define MXCSR_AT 24u
+
+static void close_backend(struct backend *b)
+{
+	struct process_backend *p = CONTAINER_OF(b, struct process_backend, backend);
+	maker_stop(&p->maker);
+	free(b->extended.initial);
+	free(p);
+}
+
+static const struct backend_ops ops = {
+	.name = "process",
+	.close = close_backend,
+	.cell_size = sizeof(struct process_cell),
+	.cell_open = process_cell_open,
+	.cell_close = process_cell_close,
+	.cell_grow = process_cell_grow,
+	.cell_trim = process_cell_trim,
+	.cell_give_back = process_cell_give_back,
+	.vcpu_create = process_vcpu_create,
+	.vcpu_destroy = process_vcpu_destroy,
+	.load = process_vcpu_load,
+	.run = process_vcpu_run,
+	.stop = process_vcpu_stop,
+	.save = process_vcpu_save,
+	.forget = process_vcpu_forget,
+	.leave = process_vcpu_leave,
+	.keep = process_vcpu_keep,
+	.drop_keys = process_vcpu_drop_keys,
+	.reset = process_vcpu_reset,
+	.recover = process_vcpu_recover,
+};
+
+static size_t find_keys(size_t size)
+{
+	unsigned a, b, c, d, room, at;
+	if (!__get_cpuid_count(0xd, 0, &a, &b, &c, &d) || !(a & XSTATE_PKRU) ||
+	    !__get_cpuid_count(0xd, XSTATE_PKRU_LEAF, &room, &at, &c, &d))
+		return 0;
+	return room >= sizeof(uint32_t) && at <= size - room ? at : 0;
+}
+
+/* Intel SDM volume 1, 13.6: components that the header does not name are loaded with their initial state. */
+static int make_initial(struct process_backend *p, size_t size)
+{
+	static const uint16_t fcw = 0x37f;
+	static const uint32_t mxcsr = 0x1f80;
+	p->keys_at = find_keys(size);
+	struct extended *e = &p->backend.extended;
+	e->size = size;
+	e->always = XSTATE_LEGACY | (p->keys_at ? XSTATE_PKRU : 0);
+	unsigned char *image = e->initial = calloc(1, size);
+	if (!image)
+		return -ENOMEM;
+	memcpy(image, &fcw, sizeof fcw);
+	memcpy(image + MXCSR_AT, &mxcsr, sizeof mxcsr);
+	memcpy(image + XSTATE_BV_AT, &e->always, sizeof e->always);
+	return 0;
+}
+
+static int yama_scope(void)
+{
+	FILE *f = fopen("/proc/sys/kernel/yama/ptrace_scope", "r");
+	int scope = 0;
+	if (f && fscanf(f, "%d", &scope) != 1)
+		scope = 0;
+	if (f)
+		fclose(f);
+	return scope;
+}
+
+static int explain(int r, const char *what, struct cassin_error_text *err)
+{
+	if (r == -EPERM && !strcmp(what, "ptrace") && yama_scope() > 1)
+		return cassin_error_set(
+			err, r,
+			"process cells need ptrace, which kernel.yama.ptrace_scope=%d forbids: 1 or 0 is needed",
+			yama_scope());
+	return cassin_error_set(err, r, "process cells: %s: %s%s", what, strerror(-r),
+				r == -EPERM || r == -EACCES ? ": a container's or a sandbox's rule forbids it" : "");
+}
+
+/* A stub in a cell of its own. */
+static int probe(struct process_backend *p, struct cassin_error_text *err)
+{
+	struct frame_pool pool = {.limit = 4096};
+	struct cell *c;
+	struct stub *s = calloc(1, sizeof *s);
+	void *image = malloc(EXTENDED_MOST);
+	size_t size = EXTENDED_MOST;
+	const char *what = "no memory";
+	int r = s && image ? cell_create(&c, &p->backend, &pool, UINT64_C(4) << 20, 1, err) : -ENOMEM;
+	if (r) {
+		free(s);
+		free(image);
+		return r;
+	}
+	r = maker_make(&p->maker, process_cell(c)->memory, &s->pid);
+	if (r) {
+		cassin_error_set(err, r, "process cells: cannot make a process: %s: see %s", strerror(-r),
+				 maker_limit(r));
+		free(s);
+	} else {
+		r = stub_confine_process(s, process_cell(c)->pages, &what);
+		if (!r) {
+			what = "PTRACE_GETREGSET";
+			r = stub_get_extended(s, image, &size);
+		}
+		maker_dispose(&p->maker, s);
+		if (!r)
+			r = make_initial(p, size);
+		if (r)
+			explain(r, what, err);
+	}
+	cell_destroy(c);
+	free(image);
+	return r;
+}
+
+int process_open(struct backend **out, const struct cassin_sandbox *sandbox, struct cassin_error_text *err)
+{
+	struct process_backend *p = calloc(1, sizeof *p);
+	if (!p)
+		return cassin_error_set(err, -ENOMEM, "no memory");
+	p->backend.ops = &ops;
+	p->backend.tsc_direct = true;
+	int r = maker_start(&p->maker, sandbox, err);
+	if (!r)
+		r = probe(p, err);
+	if (r) {
+		close_backend(&p->backend);
+		return r;
+	}
+	*out = &p->backend;
+	return 0;
+}

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: MIT */
+/* The tracing of a stub: ptrace(2) and waitpid(2), and nothing else of the hypervisor. */
+#include "process/stub.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+
+#include "process/page.h"
+
+#ifndef PTRACE_SYSEMU
+#define PTRACE_SYSEMU 31
+#endif
+#define PEEKED 8
+#define STOPPED_BY_CALL (SIGTRAP | 0x80) /* PTRACE_O_TRACESYSGOOD */
+
+static int wait_stop(struct stub *s, struct stub_stop *stop)
+{
+	int status;
+	while (waitpid(s->pid, &status, __WALL) < 0) {
+		if (errno != EINTR)
+			return -errno;
+	}
+	*stop = (struct stub_stop){0};
+	if (!WIFSTOPPED(status)) {
+		s->dead = true;
+		stop->died_of = WIFSIGNALED(status) ? WTERMSIG(status) : 0x100 | WEXITSTATUS(status);
+		return 0;
+	}
+	stop->signal = WSTOPSIG(status);
+	stop->event = status >> 16;
+	if (stop->signal == STOPPED_BY_CALL) {
+		stop->call = true;
+		stop->signal = SIGTRAP;
+	}
+	return 0;
+}
+
+int stub_run(struct stub *s, struct stub_stop *stop)
+{
+	if (ptrace(PTRACE_SYSEMU, s->pid, 0, 0))
+		return -errno;
+	return wait_stop(s, stop);
+}
+
+void stub_interrupt(const struct stub *s)
+{
+	ptrace(PTRACE_INTERRUPT, s->pid, 0, 0);
+}
+
+bool stub_failed(const struct stub *s)
+{
+	siginfo_t waiting[PEEKED];
+	struct __ptrace_peeksiginfo_args all = {.nr = PEEKED};
+	long n = ptrace(PTRACE_PEEKSIGINFO, s->pid, &all, waiting);
+	for (long i = 0; i < n; i++) {
+		if (waiting[i].si_code > 0)
+			return true;
+	}
+	return false;
+}
+
+int stub_get(const struct stub *s, struct user_regs_struct *r)
+{
+	return ptrace(PTRACE_GETREGS, s->pid, 0, r) ? -errno : 0;
+}
+
+int stub_set(const struct stub *s, const struct user_regs_struct *r)
+{
+	return ptrace(PTRACE_SETREGS, s->pid, 0, r) ? -errno : 0;
+}
+
+int stub_get_extended(const struct stub *s, void *image, size_t *size)
+{
+	struct iovec v = {.iov_base = image, .iov_len = *size};
+	if (ptrace(PTRACE_GETREGSET, s->pid, NT_X86_XSTATE, &v))
+		return -errno;
+	*size = v.iov_len;
+	return 0;
+}
+
+int stub_set_extended(const struct stub *s, void *image, size_t size)
+{
+	struct iovec v = {.iov_base = image, .iov_len = size};
+	return ptrace(PTRACE_SETREGSET, s->pid, NT_X86_XSTATE, &v) ? -errno : 0;
+}
+
+/* The `hlt` at the end of our code; or something that came from outside. */
+static bool is_halt(const struct stub *s, const struct stub_stop *stop)
+{
+	siginfo_t info;
+	return stop->signal == SIGSEGV && !stop->event && !ptrace(PTRACE_GETSIGINFO, s->pid, 0, &info) &&
+	       info.si_code == SI_KERNEL;
+}
+
+/* Runs our own code in it, without stops at its system calls, up to the `hlt` at its end. */
+static int run_ours(struct stub *s, const struct user_regs_struct *from, struct user_regs_struct *after)
+{
+	struct stub_stop stop = {0};
+	int r = stub_set(s, from);
+	while (!r) {
+		r = ptrace(PTRACE_CONT, s->pid, 0, 0) ? -errno : wait_stop(s, &stop);
+		if (!r && s->dead)
+			r = -ESRCH;
+		if (r || is_halt(s, &stop) || stop.signal == SIGSYS)
+			break;
+	}
+	if (!r && stop.signal == SIGSYS)
+		r = -EPERM;
+	return r ? r : stub_get(s, after);
+}
+
+unsigned stub_steps(struct stub *s, unsigned char *page, unsigned n, int *error)
+{
+	struct map_step *list = stub_page_list(page);
+	const uint64_t at = PAGE_VA + PAGE_LIST;
+	struct user_regs_struct r = {
+		.rip = PAGE_VA, .rbx = at, .cs = 0x33, .ss = 0x2b, .eflags = 0x202, .orig_rax = ~0ull, .rsp = PAGE_VA};
+	*error = run_ours(s, &r, &r);
+	unsigned done = *error ? 0 : (unsigned)((r.rbx - at) / sizeof *list);
+	memset(list, 0, (n + 1) * sizeof *list); /* nobody's business but this guest's */
+	if (!*error && done < n)
+		*error = (int64_t)r.rax < 0 ? (int)(int64_t)r.rax : -EIO;
+	return done < n ? done : n;
+}
+
+static int seize(struct stub *s, const char **what)
+{
+	struct stub_stop stop;
+	*what = "ptrace";
+	if (ptrace(PTRACE_SEIZE, s->pid, 0, PTRACE_O_EXITKILL | PTRACE_O_TRACESYSGOOD) ||
+	    ptrace(PTRACE_INTERRUPT, s->pid, 0, 0))
+		return -errno;
+	int r = wait_stop(s, &stop);
+	return r ? r : s->dead ? -ESRCH : 0;
+}
+
+int stub_confine_process(struct stub *s, frame_t page, const char **what)
+{
+	struct user_regs_struct r;
+	int e = seize(s, what);
+	if (!e)
+		e = stub_get(s, &r);
+	if (e)
+		return e;
+	r.rip = STUB_VA + (uint64_t)(stub_confine - stub_program);
+	r.r12 = frame_gpa(page).v;
+	r.orig_rax = ~0ull;
+	e = run_ours(s, &r, &r);
+	*what = r.rip < PAGE_VA ? "mmap" : "seccomp or munmap";
+	if (!e && (r.rip < PAGE_VA || r.rax))
+		e = (int)(int64_t)r.rax < 0 ? (int)(int64_t)r.rax : -EIO;
+	return e;
+}

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A stub: a host process, traced by one worker's thread, that runs the code of one space of one guest at a time. It is a cache:
+ * what it maps is what the guest's page tables say, or less; it can be emptied at any time, and given to another guest.
+ */
+#ifndef PROCESS_STUB_H
+#define PROCESS_STUB_H
+
+#include <sys/types.h>
+
+#include "base/container.h"
+#include "cell/vcpu.h"
+#include "process/layout.h"
+#include "process/maker.h"
+
+#include <sys/user.h> /* after our own PAGE_SIZE, which it says again */
+
+struct process_backend {
+	struct backend backend;
+	struct maker maker;
+	size_t keys_at;            /* where an image of the extended state has PKRU; 0: nowhere */
+	atomic_uint_fast64_t made; /* processes, so far */
+	atomic_uint processes;     /* that there are */
+};
+
+struct process_cell {
+	struct cell cell;
+	int memory;    /* a memory file: all frames */
+	frame_t pages; /* our page of each worker's stubs, in order */
+};
+
+struct stub {
+	pid_t pid;
+	struct stub *older, *newer; /* in the vCPU's list of those in use */
+	struct stub *next;          /* of the same guest; or of the blank ones; or of those to be ended */
+	struct cpu_state *cpu;      /* whose it is; NULL: nobody's */
+	frame_t root;               /* of the space */
+	uint64_t epoch;             /* of the tables that it maps */
+	uint64_t again;             /* a page whose mapping is to be made again before it runs on; 0: none */
+	bool mapped;                /* something is mapped in it */
+	bool dead;
+};
+
+struct process_vcpu {
+	struct vcpu vcpu;
+	unsigned char *page;          /* ours, in all its stubs */
+	struct stub *_Atomic current; /* that is about to run, or runs */
+	struct stub *oldest, *newest; /* in use */
+	struct stub *blank;
+	unsigned nblank;
+	void *extended; /* room for one image, in which it is carried from stub to stub */
+};
+
+static inline struct process_backend *process_backend(const struct cell *c)
+{
+	return CONTAINER_OF(c->backend, struct process_backend, backend);
+}
+
+static inline struct process_cell *process_cell(struct cell *c)
+{
+	return CONTAINER_OF(c, struct process_cell, cell);
+}
+
+static inline struct process_vcpu *process_vcpu(struct vcpu *v)
+{
+	return CONTAINER_OF(v, struct process_vcpu, vcpu);
+}
+
+/* What a stub stopped for. */
+struct stub_stop {
+	int signal;  /* 0: it is gone */
+	bool call;   /* the guest executed `syscall` or the like */
+	bool event;  /* it was interrupted, or stopped from outside */
+	int died_of; /* the signal; or 0x100 and the exit status */
+};
+
+/* Seizes a process that the maker has made and confines it. -errno, and *what says what failed. */
+int stub_confine_process(struct stub *s, frame_t page, const char **what);
+
+/* Does the steps that stand in the page, the last of kind STEP_END. Returns how many were done, of n; *error is what stopped it. */
+unsigned stub_steps(struct stub *s, unsigned char *page, unsigned n, int *error);
+
+/* Lets it run until it stops. Restartable: a signal handler of this thread may interrupt it (stub_interrupt()). */
+HOT int stub_run(struct stub *s, struct stub_stop *stop);
+void stub_interrupt(const struct stub *s);
+/* After an event: whether the guest's last instruction has failed already, which the kernel is to say next. Whoever lets it run then
+ * sees that stop, before any other instruction. */
+bool stub_failed(const struct stub *s);
+
+/* Registers, and the extended state. -ESRCH: the process is gone. */
+int stub_get(const struct stub *s, struct user_regs_struct *r);
+int stub_set(const struct stub *s, const struct user_regs_struct *r);
+int stub_get_extended(const struct stub *s, void *image, size_t *size);
+int stub_set_extended(const struct stub *s, void *image, size_t size);
+
+#endif

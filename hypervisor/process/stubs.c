@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: MIT */
+#include "process/stubs.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "process/page.h"
+#include "process/tables.h"
+
+#define BLANK_MOST 32u /* kept for the next guests; more are ended */
+
+/* ---- Lists ---- */
+
+static void list_add(struct process_vcpu *v, struct stub *s)
+{
+	s->newer = NULL;
+	s->older = v->newest;
+	if (v->newest)
+		v->newest->newer = s;
+	else
+		v->oldest = s;
+	v->newest = s;
+}
+
+static void list_take(struct process_vcpu *v, struct stub *s)
+{
+	if (s->newer)
+		s->newer->older = s->older;
+	else
+		v->newest = s->older;
+	if (s->older)
+		s->older->newer = s->newer;
+	else
+		v->oldest = s->newer;
+}
+
+static void take_from_guest(struct process_vcpu *v, struct stub *s)
+{
+	struct cpu_state *cpu = s->cpu;
+	struct stub **link = &cpu->stubs;
+	while (*link != s)
+		link = &(*link)->next;
+	*link = s->next;
+	if (cpu->stub == s)
+		cpu->stub = NULL;
+	s->cpu = NULL;
+	list_take(v, s);
+}
+
+static void give_to_guest(struct process_vcpu *v, struct stub *s, struct cpu_state *cpu, const struct tables *t,
+			  unsigned space)
+{
+	s->cpu = cpu;
+	s->root = t->root[space];
+	s->epoch = t->epoch;
+	s->again = 0;
+	s->next = cpu->stubs;
+	cpu->stubs = s;
+	list_add(v, s);
+}
+
+/* ---- Ending ---- */
+
+static void dispose(struct process_vcpu *v, struct stub *s)
+{
+	struct process_backend *b = process_backend(v->vcpu.cell);
+	atomic_fetch_sub(&b->processes, 1);
+	maker_dispose(&b->maker, s);
+}
+
+void stubs_lose(struct process_vcpu *v, struct stub *s)
+{
+	if (s->cpu)
+		take_from_guest(v, s);
+	dispose(v, s);
+}
+
+static void make_blank(struct process_vcpu *v, struct stub *s)
+{
+	take_from_guest(v, s);
+	if (s->dead || v->nblank == BLANK_MOST) {
+		dispose(v, s);
+		return;
+	}
+	s->next = v->blank;
+	v->blank = s;
+	v->nblank++;
+}
+
+void stubs_give_back(struct process_vcpu *v, struct cpu_state *cpu)
+{
+	while (cpu->stubs)
+		make_blank(v, cpu->stubs);
+	cpu->stub = NULL;
+}
+
+void stubs_end(struct process_vcpu *v)
+{
+	while (v->oldest)
+		stubs_lose(v, v->oldest);
+	while (v->blank) {
+		struct stub *s = v->blank;
+		v->blank = s->next;
+		dispose(v, s);
+	}
+	v->nblank = 0;
+}
+
+/* ---- Extended state ---- */
+
+int stubs_save(struct process_vcpu *v, struct cpu_state *cpu)
+{
+	size_t size = v->vcpu.cell->backend->extended.size;
+	if (cpu->xstate || !cpu->stub)
+		return 0;
+	void *image = malloc(size);
+	if (!image)
+		return -ENOMEM;
+	int r = stub_get_extended(cpu->stub, image, &size);
+	if (r) {
+		free(image);
+		return r;
+	}
+	cpu->xstate = image;
+	return 0;
+}
+
+/* Its extended state is in s from now on. */
+static int bring_extended(struct process_vcpu *v, struct cpu_state *cpu, struct stub *s)
+{
+	const struct extended *usual = &v->vcpu.cell->backend->extended;
+	size_t size = usual->size;
+	int r = 0;
+	void *image = cpu->xstate;
+	if (!image && cpu->stub) {
+		image = v->extended;
+		r = stub_get_extended(cpu->stub, image, &size);
+	}
+	if (!r)
+		r = stub_set_extended(s, image ? image : usual->initial, size);
+	if (r)
+		return r;
+	free(cpu->xstate);
+	cpu->xstate = NULL;
+	cpu->stub = s;
+	return 0;
+}
+
+/* ---- Making ---- */
+
+static int make(struct process_vcpu *v, struct stub **out, struct vcpu_exception *x)
+{
+	struct process_backend *b = process_backend(v->vcpu.cell);
+	struct process_cell *c = process_cell(v->vcpu.cell);
+	struct stub *s = calloc(1, sizeof *s);
+	const char *what = "vfork";
+	int r = s ? maker_make(&b->maker, c->memory, &s->pid) : -ENOMEM;
+	if (r) {
+		free(s);
+		snprintf(x->why, sizeof x->why, "no process for it: %s: see %s", strerror(-r), maker_limit(r));
+		return r;
+	}
+	atomic_fetch_add(&b->made, 1);
+	atomic_fetch_add(&b->processes, 1);
+	r = stub_confine_process(s, c->pages + v->vcpu.worker, &what);
+	if (r) {
+		snprintf(x->why, sizeof x->why, "its process cannot be confined: %s: %s", what, strerror(-r));
+		dispose(v, s);
+		return r;
+	}
+	*out = s;
+	return 0;
+}
+
+/* Whoever has not run for longest does without its stub from now on. */
+static int evict(struct process_vcpu *v)
+{
+	struct stub *s = v->oldest;
+	int r = s ? stubs_save(v, s->cpu) : -ENOENT;
+	if (!r)
+		make_blank(v, s);
+	return r;
+}
+
+static int acquire(struct process_vcpu *v, struct stub **out, struct vcpu_exception *x)
+{
+	if (!v->blank) {
+		int r = make(v, out, x);
+		if (!r || (r != -EAGAIN && r != -ENOMEM) || evict(v))
+			return r;
+	}
+	*out = v->blank;
+	v->blank = (*out)->next;
+	v->nblank--;
+	return 0;
+}
+
+int stubs_do(struct process_vcpu *v, struct stub *s, struct steps *steps)
+{
+	int error;
+	steps_end(steps);
+	if (stub_steps(s, v->page, steps->n, &error) == steps->n) {
+		s->mapped = true;
+		return 0;
+	}
+	if (error != -ENOMEM || !s->mapped)
+		return error;
+	/* vm.max_map_count: what is needed comes back by faults. */
+	struct steps all = {.list = steps->list};
+	steps_unmap_all(&all);
+	steps_end(&all);
+	stub_steps(s, v->page, 1, &error);
+	s->mapped = false;
+	return error;
+}
+
+/* A stub that begins with what the space shows already. */
+static int fill(struct process_vcpu *v, struct stub *s)
+{
+	struct steps steps = {.list = stub_page_list(v->page)};
+	if (s->mapped)
+		steps_unmap_all(&steps);
+	steps_space(&steps, v->vcpu.cell, s->root);
+	return steps.n ? stubs_do(v, s, &steps) : 0;
+}
+
+struct stub *stubs_find(const struct cpu_state *cpu, frame_t root)
+{
+	struct stub *s = cpu->stubs;
+	while (s && s->root != root)
+		s = s->next;
+	return s;
+}
+
+void stubs_used(struct process_vcpu *v, struct stub *s)
+{
+	if (v->newest == s)
+		return;
+	list_take(v, s);
+	list_add(v, s);
+}
+
+static bool is_root(const struct tables *t, frame_t root)
+{
+	for (unsigned space = 0; space < SPACES_MAX; space++) {
+		if (t->root[space] == root)
+			return true;
+	}
+	return false;
+}
+
+int stubs_refresh(struct process_vcpu *v, struct cpu_state *cpu, const struct tables *t)
+{
+	int r = 0;
+	for (struct stub *s = cpu->stubs, *next; s && !r; s = next) {
+		next = s->next;
+		if (is_root(t, s->root)) {
+			r = fill(v, s);
+			s->epoch = t->epoch;
+		} else {
+			r = s == cpu->stub ? stubs_save(v, cpu) : 0;
+			make_blank(v, s);
+		}
+	}
+	return r;
+}
+
+/* The stub of a space, which it is given now if it has none. */
+static int find(struct process_vcpu *v, struct cpu_state *cpu, const struct tables *t, unsigned space,
+		struct stub **out, struct vcpu_exception *x)
+{
+	*out = stubs_find(cpu, t->root[space]);
+	if (*out)
+		return 0;
+	int r = acquire(v, out, x);
+	if (r)
+		return r;
+	give_to_guest(v, *out, cpu, t, space);
+	r = fill(v, *out);
+	if (r) {
+		snprintf(x->why, sizeof x->why, "its process cannot map its memory: %s", strerror(-r));
+		stubs_lose(v, *out);
+	}
+	return r;
+}
+
+int stubs_get(struct process_vcpu *v, struct cpu_state *cpu, const struct tables *t, unsigned space, struct stub **out,
+	      struct vcpu_exception *x)
+{
+	int r = 0;
+	if (cpu->stub && cpu->stub->root == t->root[space])
+		*out = cpu->stub;
+	else
+		r = find(v, cpu, t, space, out, x);
+	if (!r && (cpu->stub != *out || cpu->xstate)) {
+		r = bring_extended(v, cpu, *out);
+		if (r)
+			snprintf(x->why, sizeof x->why, "its process does not take its registers: %s", strerror(-r));
+	}
+	return r;
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/* The stubs of a vCPU: who has which, where the next one comes from, and what is done with those that are given back. */
+#ifndef PROCESS_STUBS_H
+#define PROCESS_STUBS_H
+
+#include "process/stub.h"
+
+/* The stub of a space of *cpu; with its extended state in it if it was another stub's. It is made, or taken from whoever has not run
+ * for longest, where there is none. -errno, with why in *x. */
+int stubs_get(struct process_vcpu *v, struct cpu_state *cpu, const struct tables *t, unsigned space, struct stub **out,
+	      struct vcpu_exception *x);
+/* Takes all stubs of *cpu from it; its extended state is lost. */
+void stubs_give_back(struct process_vcpu *v, struct cpu_state *cpu);
+/* Takes a copy of its extended state, into cpu->xstate. -ENOMEM. */
+int stubs_save(struct process_vcpu *v, struct cpu_state *cpu);
+/* A process that is no longer of use: it is ended, not used again. */
+void stubs_lose(struct process_vcpu *v, struct stub *s);
+/* Has a stub do the steps of a list. -errno: the process is gone or refuses; it is lost then. A host's limit of mappings empties it
+ * instead. */
+struct steps;
+int stubs_do(struct process_vcpu *v, struct stub *s, struct steps *steps);
+/* The tables of *cpu have changed as a whole: spaces that are gone lose their stubs, the others begin again. -errno. */
+int stubs_refresh(struct process_vcpu *v, struct cpu_state *cpu, const struct tables *t);
+/* That of a space, if there is one. */
+struct stub *stubs_find(const struct cpu_state *cpu, frame_t root);
+/* It is the last that has run. */
+void stubs_used(struct process_vcpu *v, struct stub *s);
+/* Ends all of them. */
+void stubs_end(struct process_vcpu *v);
+
+#endif

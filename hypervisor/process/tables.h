@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/* A guest's page tables, as a stub's mappings are made from them. They are the hypervisor's own, and trusted. */
+#ifndef PROCESS_TABLES_H
+#define PROCESS_TABLES_H
+
+#include "cell/cell.h"
+#include "cell/cpu_state.h"
+#include "process/layout.h"
+
+/* Steps that are being put together: neighbours whose frames are neighbours, too, become one. */
+struct steps {
+	struct map_step *list; /* in our page */
+	unsigned n;
+	bool full; /* something did not fit */
+};
+
+/* The entry of a page in the space of this root; 0: none, or not present. */
+uint64_t tables_entry(const struct cell *c, frame_t root, uint64_t va);
+/* Adds the step that makes a page what its entry says: mapped, or not. False: no room. */
+bool steps_page(struct steps *s, uint64_t va, uint64_t entry);
+/* Adds one that unmaps everything. */
+void steps_unmap_all(struct steps *s);
+/* Ends the list. */
+void steps_end(struct steps *s);
+/* Adds the pages that are present, from `va` on up to the end of its table or the first that is not: at most `most`. */
+void steps_run(struct steps *s, const struct cell *c, frame_t root, uint64_t va, unsigned most);
+/* Adds all pages of a space that are present, as far as they fit. */
+void steps_space(struct steps *s, const struct cell *c, frame_t root);
+
+#endif
