@@ -172,8 +172,6 @@ static const struct call allowed[] = {
 	{CALL(close_range), M},
 	{CALL(execveat), M},
 	{CALL(pause), M},
-	{CALL(mmap), M},
-	{CALL(mprotect), M},
 	{CALL(prctl), M},
 	{CALL(seccomp), M},
 	{CALL(setrlimit), M},
@@ -254,6 +252,16 @@ static int add_memory(scmp_filter_ctx filter)
 }
 
 /* A thread, never a process, and never in other namespaces. */
+/* A stub's memory, which may be code: of its only descriptor, shared, where it is told (process/layout.h). */
+static int add_stub_memory(scmp_filter_ctx filter)
+{
+	const struct scmp_arg_cmp is[] = {
+		SCMP_CMP64(3, SCMP_CMP_MASKED_EQ, LOW32 & ~(uint64_t)MAP_POPULATE, MAP_SHARED | MAP_FIXED),
+		SCMP_CMP64(4, SCMP_CMP_MASKED_EQ, LOW32, 3),
+	};
+	return seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, CALL(mmap), 2, is);
+}
+
 /* What traces a stub, and nothing that reads or writes another process's memory. */
 static int add_tracing(scmp_filter_ctx filter)
 {
@@ -317,8 +325,10 @@ static int add_bases(scmp_filter_ctx filter)
 static int add_conditional(scmp_filter_ctx filter, unsigned role)
 {
 	int r = add_requests(filter, role);
-	if (!r && !(role & M))
+	if (!r)
 		r = add_memory(filter);
+	if (!r && role & M)
+		r = add_stub_memory(filter);
 	if (!r)
 		r = add_descriptor_flags(filter);
 	if (!r && role & M)

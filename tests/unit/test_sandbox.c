@@ -27,8 +27,8 @@
 #define SANITIZED (cassin_sandbox_mode_default() == CASSIN_SANDBOX_OFF)
 #define CONFINED 100 /* the child could not even be confined */
 
-static const char *const names[CASSIN_SANDBOX_ROLES] = {"worker", "watcher",  "loop",   "control",
-							"loader", "debugger", "writer", "foreground"};
+static const char *const names[CASSIN_SANDBOX_ROLES] = {"worker",   "watcher", "loop",  "control",   "loader",
+							"debugger", "writer",  "maker", "foreground"};
 
 struct subject {
 	enum cassin_sandbox_mode mode;
