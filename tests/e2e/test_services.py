@@ -344,6 +344,7 @@ int main(void)
     never, later, local = t.ports(), t.ports(), t.path("local.sock")
     daemon.cassin("spawn", "--name", "http", "-p", f"{never}:8080", "-p", f"unix:{local}:8081", t.guest("http"), code=0)
     daemon.cassin("spawn", "--name", "later", "-p", f"{later}:81", path, code=0)
+    daemon.cassin("spawn", "--name", "local", "-p", f"unix:{t.path('later.sock')}:81", path, code=0)
     for port in (never, later):
         try:
             socket.create_connection(("127.0.0.1", port), timeout=20).close()
@@ -355,14 +356,21 @@ int main(void)
     contains(daemon.cassin("inspect", "http", code=0).out, f"tcp:127.0.0.1:{never}->8080, refuses: the guest does not listen there")
     table = daemon.cassin("stats", "http", "later", code=0).out.splitlines()
     equal([line.split()[-1] for line in table], ["REFUSING", "2", "1"], "the last column")
-    holds(re.search(r"^refusing_ports +3$", daemon.cassin("stats", code=0).out, re.MULTILINE), "the sum")
+    holds(re.search(r"^refusing_ports +4$", daemon.cassin("stats", code=0).out, re.MULTILINE), "the sum")
     metrics = daemon.request("GET", "/metrics?per_guest=1", status=200).text
-    contains(metrics, "\ncassin_refusing_ports 3\n", 'cassin_guest_refusing_ports{guest="http",domain="default"} 2\n')
+    contains(metrics, "\ncassin_refusing_ports 4\n", 'cassin_guest_refusing_ports{guest="http",domain="default"} 2\n')
     wait_until(lambda: not daemon.guest("later")["ports"][0]["refuses"], "it listens")
     with socket.create_connection(("127.0.0.1", later), timeout=20) as connection:
         connection.sendall(b"?")
         equal(connection.recv(10), b"late\n", "what it says")
     holds("refuses" not in daemon.cassin("ps", "later", code=0).out, "it does not refuse any more")
+    # A Unix socket is made anew by a worker, whose sandbox lets it.
+    wait_until(lambda: not daemon.guest("local")["ports"][0]["refuses"], "it listens")
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(20)
+        connection.connect(t.path("later.sock"))
+        connection.sendall(b"?")
+        equal(connection.recv(10), b"late\n", "what it says")
 
 
 def test_a_listener_that_was_closed_refuses_curl_and_connect(t):
