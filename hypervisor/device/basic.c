@@ -58,7 +58,7 @@ static int32_t op_cancel(struct guest *g, const struct cassin_sqe *sqe)
 static int32_t op_random(struct guest *g, const struct cassin_sqe *sqe)
 {
 	uint32_t *done = &g->submission.done;
-	if (!*done && memory_check(&g->memory, gva(sqe->addr), sqe->len, true))
+	if (!*done && memory_check_for(&g->memory, gva(sqe->addr), sqe->len, CASSIN_WRITE))
 		return -EFAULT;
 	while (*done < sqe->len) {
 		unsigned char bytes[RANDOM_CHUNK];

@@ -15,7 +15,7 @@ static int32_t take_input(struct guest *g, const struct cassin_sqe *sqe)
 {
 	struct console *c = &g->console;
 	struct iovec iov[2];
-	int n = memory_span(&g->memory, gva(sqe->addr), sqe->len, true, iov, 2);
+	int n = memory_span_for(&g->memory, gva(sqe->addr), sqe->len, CASSIN_WRITE, iov, 2);
 	if (n < 0)
 		return n;
 	pthread_mutex_lock(&c->lock);
@@ -87,13 +87,13 @@ static bool console_end(struct guest *g, uint32_t *at)
 static int32_t op_write(struct guest *g, const struct cassin_sqe *sqe)
 {
 	uint32_t *done = &g->submission.done;
-	if (!*done && memory_check(&g->memory, gva(sqe->addr), sqe->len, false))
+	if (!*done && memory_check_for(&g->memory, gva(sqe->addr), sqe->len, CASSIN_READ))
 		return -EFAULT;
 	while (*done < sqe->len) {
 		uint32_t left = sqe->len - *done;
 		struct iovec iov;
-		int n = memory_span(&g->memory, gva(sqe->addr + *done), left < WRITE_PIECE ? left : WRITE_PIECE, false,
-				    &iov, 1);
+		int n = memory_span_for(&g->memory, gva(sqe->addr + *done), left < WRITE_PIECE ? left : WRITE_PIECE,
+					CASSIN_READ, &iov, 1);
 		if (n < 0)
 			return n;
 		guest_print(g, iov.iov_base, iov.iov_len);

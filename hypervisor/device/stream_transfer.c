@@ -22,7 +22,7 @@ static struct stream *lookup_connection(struct guest *g, const struct cassin_sqe
 static int32_t receive(struct stream *s, const struct cassin_sqe *sqe)
 {
 	struct iovec iov[STREAM_PIECES];
-	int n = memory_span(&s->guest->memory, gva(sqe->addr), sqe->len, true, iov, STREAM_PIECES);
+	int n = memory_span_for(&s->guest->memory, gva(sqe->addr), sqe->len, CASSIN_WRITE, iov, STREAM_PIECES);
 	if (n < 0)
 		return n;
 	ssize_t got = s->kind->read(s, iov, n);
@@ -53,7 +53,7 @@ int32_t stream_recv(struct guest *g, const struct cassin_sqe *sqe)
 		return -EBADF;
 	if (!sqe->len)
 		return -EINVAL;
-	if (memory_check(&g->memory, gva(sqe->addr), sqe->len, true))
+	if (memory_check_for(&g->memory, gva(sqe->addr), sqe->len, CASSIN_WRITE))
 		return -EFAULT;
 	int32_t r = s->receivers.first ? -EAGAIN : receive(s, sqe);
 	if (r != -EAGAIN)
@@ -71,7 +71,8 @@ static int send_guest(struct stream *s, uint64_t addr, uint32_t len, uint32_t *d
 {
 	while (*done < len) {
 		struct iovec iov[STREAM_PIECES];
-		int n = memory_span(&s->guest->memory, gva(addr + *done), len - *done, false, iov, STREAM_PIECES);
+		int n = memory_span_for(&s->guest->memory, gva(addr + *done), len - *done, CASSIN_READ, iov,
+					STREAM_PIECES);
 		if (n < 0)
 			return n;
 		ssize_t sent = s->kind->write(s, iov, n);
@@ -124,7 +125,7 @@ int32_t stream_send(struct guest *g, const struct cassin_sqe *sqe)
 		return -EBADF;
 	if (copies && sqe->len > COPY_MOST)
 		return -EINVAL;
-	if (memory_check(&g->memory, gva(sqe->addr), sqe->len, false))
+	if (memory_check_for(&g->memory, gva(sqe->addr), sqe->len, CASSIN_READ))
 		return -EFAULT;
 	int sent = s->senders.first ? -EAGAIN : send_guest(s, sqe->addr, sqe->len, &done);
 	if (sent != -EAGAIN && sent != -EINTR)

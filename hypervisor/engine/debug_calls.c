@@ -225,7 +225,7 @@ static void on_write(struct guest *g, struct guest_call *call)
 	if (!r && g->user.space)
 		r = -EFAULT;
 	if (!r) {
-		r = memory_check(&g->memory, gva(c->va), c->len, false);
+		r = memory_check_for(&g->memory, gva(c->va), c->len, CASSIN_READ);
 		memcpy(bytes, c->from, c->len);
 	}
 	if (!r) {

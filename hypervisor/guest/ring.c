@@ -19,8 +19,8 @@ int ring_setup(struct guest *g, gva_t ring, gva_t sqes, uint64_t sq_entries, gva
 	if (g->nops)
 		return -EBUSY;
 	static const struct cassin_ring zero;
-	if (memory_check(&g->memory, sqes, sq_entries * sizeof(struct cassin_sqe), false) ||
-	    memory_check(&g->memory, cqes, cq_entries * sizeof(struct cassin_cqe), true))
+	if (memory_check_for(&g->memory, sqes, sq_entries * sizeof(struct cassin_sqe), CASSIN_READ) ||
+	    memory_check_for(&g->memory, cqes, cq_entries * sizeof(struct cassin_cqe), CASSIN_WRITE))
 		return -EFAULT;
 	int r = memory_copyout(&g->memory, ring, &zero, sizeof zero);
 	if (r)

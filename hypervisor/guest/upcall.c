@@ -115,7 +115,7 @@ static int wanted_check(struct guest *g, const struct upcalls *u)
 	if (u->entry >= CASSIN_VA_END || u->stack < CASSIN_VA_MIN || u->stack >= CASSIN_VA_END ||
 	    u->stack_size < CASSIN_UPCALL_STACK_MIN || u->stack_size > CASSIN_VA_END - u->stack || u->mask.v % 8)
 		return -EINVAL;
-	return memory_check(&g->memory, u->mask, sizeof(uint64_t), true);
+	return memory_check_for(&g->memory, u->mask, sizeof(uint64_t), CASSIN_WRITE);
 }
 
 int upcall_set(struct guest *g, const struct upcalls *wanted)
@@ -145,7 +145,7 @@ int upcall_return(struct guest *g, gva_t frame, uint64_t timer)
 	if (!r)
 		r = registers_check(&f.regs);
 	if (!r && g->upcalls.entry) {
-		r = memory_span(&g->memory, g->upcalls.mask, sizeof f.mask, true, &piece, 1);
+		r = memory_span_for(&g->memory, g->upcalls.mask, sizeof f.mask, CASSIN_WRITE, &piece, 1);
 		r = r < 0 ? r : 0;
 	}
 	if (!r)

@@ -20,7 +20,8 @@ int user_enter(struct guest *g, uint64_t space, gva_t frame, uint64_t deadline)
 	struct iovec pieces[2];
 	if (!space || space >= SPACES_MAX || !g->memory.tables.root[space])
 		return -EINVAL;
-	int n = memory_span(&g->memory, frame, sizeof f, true, pieces, 2); /* so that its end can be told there, too */
+	int n = memory_span_for(&g->memory, frame, sizeof f, CASSIN_WRITE, pieces,
+				2); /* so that its end can be told there, too */
 	if (n < 0)
 		return n;
 	int r = memory_copyin(&g->memory, &f, frame, sizeof f);

@@ -13,9 +13,8 @@ static bool in_range(uint64_t va, size_t len)
 	return va >= CASSIN_VA_MIN && va < CASSIN_VA_END && len <= CASSIN_VA_END - va;
 }
 
-static int check(struct memory *m, unsigned space, gva_t va, size_t len, bool write)
+static int check(struct memory *m, unsigned space, gva_t va, size_t len, unsigned want)
 {
-	const unsigned want = write ? CASSIN_WRITE : CASSIN_READ;
 	if (!len)
 		return 0;
 	if (!in_range(va.v, len))
@@ -31,16 +30,16 @@ static int check(struct memory *m, unsigned space, gva_t va, size_t len, bool wr
 	return 0;
 }
 
-int memory_check(struct memory *m, gva_t va, size_t len, bool write)
+int memory_check_for(struct memory *m, gva_t va, size_t len, unsigned want)
 {
-	return check(m, 0, va, len, write);
+	return check(m, 0, va, len, want);
 }
 
 /* The host's view of va, and how many bytes of `len` it is good for. */
-static int piece(struct memory *m, unsigned space, uint64_t va, size_t len, bool write, struct iovec *out)
+static int piece(struct memory *m, unsigned space, uint64_t va, size_t len, unsigned want, struct iovec *out)
 {
 	frame_t f;
-	int r = memory_touch(m, space, va, write ? CASSIN_WRITE : CASSIN_READ, &f);
+	int r = memory_touch(m, space, va, want, &f);
 	if (r)
 		return r;
 	size_t offset = va % PAGE_SIZE, room = PAGE_SIZE - offset;
@@ -49,13 +48,13 @@ static int piece(struct memory *m, unsigned space, uint64_t va, size_t len, bool
 	return 0;
 }
 
-int memory_span(struct memory *m, gva_t va, size_t len, bool write, struct iovec *iov, int max)
+int memory_span_for(struct memory *m, gva_t va, size_t len, unsigned want, struct iovec *iov, int max)
 {
-	int n = 0, r = memory_check(m, va, len, write);
+	int n = 0, r = memory_check_for(m, va, len, want);
 	if (r)
 		return r;
 	for (uint64_t at = va.v; len && n < max; n++) {
-		r = piece(m, 0, at, len, write, &iov[n]);
+		r = piece(m, 0, at, len, want, &iov[n]);
 		if (r)
 			return r;
 		at += iov[n].iov_len;
@@ -64,15 +63,15 @@ int memory_span(struct memory *m, gva_t va, size_t len, bool write, struct iovec
 	return n;
 }
 
-static int copy(struct memory *m, unsigned space, uint64_t va, unsigned char *host, size_t len, bool write)
+static int copy(struct memory *m, unsigned space, uint64_t va, unsigned char *host, size_t len, unsigned want)
 {
-	int r = va % PAGE_SIZE + len > PAGE_SIZE ? check(m, space, gva(va), len, write) : 0;
+	int r = va % PAGE_SIZE + len > PAGE_SIZE ? check(m, space, gva(va), len, want) : 0;
 	while (!r && len) {
 		struct iovec p;
-		r = piece(m, space, va, len, write, &p);
+		r = piece(m, space, va, len, want, &p);
 		if (r)
 			break;
-		if (write)
+		if (want == CASSIN_WRITE)
 			memcpy(p.iov_base, host, p.iov_len);
 		else
 			memcpy(host, p.iov_base, p.iov_len);
@@ -101,15 +100,15 @@ int memory_poke(struct memory *m, gva_t to, const void *from, size_t len)
 
 int memory_copyin(struct memory *m, void *to, gva_t from, size_t len)
 {
-	return copy(m, 0, from.v, to, len, false);
+	return copy(m, 0, from.v, to, len, CASSIN_READ);
 }
 
 int memory_copyin_from(struct memory *m, unsigned space, void *to, gva_t from, size_t len)
 {
-	return copy(m, space, from.v, to, len, false);
+	return copy(m, space, from.v, to, len, CASSIN_READ);
 }
 
 int memory_copyout(struct memory *m, gva_t to, const void *from, size_t len)
 {
-	return copy(m, 0, to.v, (unsigned char *)from, len, true);
+	return copy(m, 0, to.v, (unsigned char *)from, len, CASSIN_WRITE);
 }

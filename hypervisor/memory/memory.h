@@ -131,12 +131,13 @@ int memory_copyout(struct memory *m, gva_t to, const void *from, size_t len);
 /* Writes where the guest itself may only read, too: a debugger's breakpoint in its code. -EFAULT, -ENOMEM; what comes before
  * the page that fails is written then. */
 int memory_poke(struct memory *m, gva_t to, const void *from, size_t len);
-/* Translates [va, va+len) of space 0 for reading, or for writing by the host (copy-on-write is broken first).
+/* Translates [va, va+len) of space 0 for reading or writing by the host: `want` is CASSIN_READ, or CASSIN_WRITE, for which
+ * copy-on-write is broken first.
  * Fills at most `max` pieces, may cover less than len then. Returns the number of pieces (0 for len 0), -EFAULT,
  * -ENOMEM. The pieces are good until control goes back to the guest's own thread loop. */
-int memory_span(struct memory *m, gva_t va, size_t len, bool write, struct iovec *iov, int max);
+int memory_span_for(struct memory *m, gva_t va, size_t len, unsigned want, struct iovec *iov, int max);
 /* -EFAULT unless every page of the range is mapped with the right; touches nothing. */
-int memory_check(struct memory *m, gva_t va, size_t len, bool write);
+int memory_check_for(struct memory *m, gva_t va, size_t len, unsigned want);
 
 /* The paging calls. -EINVAL (space, alignment, range, rights, count), -EEXIST (map over a mapping),
  * -ENOENT (unmap or protect a hole), -ENOMEM. Nothing changes on failure. */

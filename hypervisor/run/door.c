@@ -25,7 +25,7 @@ bool came_by_door(struct guest *g)
 	struct iovec view;
 	if (memory_copyin(m, opcode, gva(va), OUT_SIZE) || !is_door(opcode))
 		return false;
-	if (memory_span(m, gva(va), OUT_SIZE, false, &view, 1) == 1 && view.iov_len == OUT_SIZE)
+	if (memory_span_for(m, gva(va), OUT_SIZE, CASSIN_READ, &view, 1) == 1 && view.iov_len == OUT_SIZE)
 		*d = (struct door){va, m->tables.generation, view.iov_base};
 	return true;
 }

@@ -42,10 +42,10 @@ static struct fake_guest *of_memory(struct memory *m)
 	return (struct fake_guest *)CONTAINER_OF(m, struct guest, memory);
 }
 
-int memory_check(struct memory *m, gva_t va, size_t len, bool write)
+int memory_check_for(struct memory *m, gva_t va, size_t len, unsigned want)
 {
 	struct fake_guest *f = of_memory(m);
-	(void)write;
+	(void)want;
 	if (!len)
 		return 0;
 	return va.v >= FAKE_BASE && va.v < f->limit && len <= f->limit - va.v ? 0 : -EFAULT;
@@ -53,7 +53,7 @@ int memory_check(struct memory *m, gva_t va, size_t len, bool write)
 
 int memory_copyin(struct memory *m, void *to, gva_t from, size_t len)
 {
-	int r = memory_check(m, from, len, false);
+	int r = memory_check_for(m, from, len, CASSIN_READ);
 	if (!r)
 		memcpy(to, fake_at(of_memory(m), from.v), len);
 	return r;
@@ -61,15 +61,15 @@ int memory_copyin(struct memory *m, void *to, gva_t from, size_t len)
 
 int memory_copyout(struct memory *m, gva_t to, const void *from, size_t len)
 {
-	int r = memory_check(m, to, len, true);
+	int r = memory_check_for(m, to, len, CASSIN_WRITE);
 	if (!r)
 		memcpy(fake_at(of_memory(m), to.v), from, len);
 	return r;
 }
 
-int memory_span(struct memory *m, gva_t va, size_t len, bool write, struct iovec *iov, int max)
+int memory_span_for(struct memory *m, gva_t va, size_t len, unsigned want, struct iovec *iov, int max)
 {
-	int n = 0, r = memory_check(m, va, len, write);
+	int n = 0, r = memory_check_for(m, va, len, want);
 	for (uint64_t at = va.v; !r && len && n < max; n++) {
 		size_t room = PAGE_SIZE - at % PAGE_SIZE;
 		iov[n] = (struct iovec){fake_at(of_memory(m), at), len < room ? len : room};

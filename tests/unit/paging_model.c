@@ -315,7 +315,7 @@ static void step_host(struct paging_model *p)
 	uint64_t word = choose(p, 256);
 	gva_t va = gva(place_va(i) + WORD);
 	bool fine = place->rights & (write ? CASSIN_WRITE : CASSIN_READ);
-	MUST(memory_check(&p->memory, va, sizeof word, write) == (fine ? 0 : -EFAULT));
+	MUST(memory_check_for(&p->memory, va, sizeof word, write ? CASSIN_WRITE : CASSIN_READ) == (fine ? 0 : -EFAULT));
 	int got = write ? memory_copyout(&p->memory, va, &word, sizeof word)
 			: memory_copyin(&p->memory, &word, va, sizeof word);
 	if (got == -ENOMEM)

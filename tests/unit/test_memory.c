@@ -85,11 +85,11 @@ Test(memory, the_layout_has_guards_between_its_parts)
 	cr_assert_eq(at->heap_page, 4u + STACK_PAGES);
 	cr_assert_eq(at->heap_size, (QUOTA - at->heap_page) * PAGE_SIZE);
 	for (unsigned i = 0; i < sizeof guards / sizeof *guards; i++) {
-		cr_assert_eq(memory_check(&b.memory, gva(guards[i]), 1, false), -EFAULT, "guard %u", i);
+		cr_assert_eq(memory_check_for(&b.memory, gva(guards[i]), 1, CASSIN_READ), -EFAULT, "guard %u", i);
 		cr_assert_eq(memory_fault(&b.memory, 0, gva(guards[i]), FAULT_READ), -EFAULT);
 	}
-	cr_assert_eq(memory_check(&b.memory, gva(at->stack_low), at->stack_high - at->stack_low, true), 0);
-	cr_assert_eq(memory_check(&b.memory, gva(at->heap), at->heap_size, true), 0);
+	cr_assert_eq(memory_check_for(&b.memory, gva(at->stack_low), at->stack_high - at->stack_low, CASSIN_WRITE), 0);
+	cr_assert_eq(memory_check_for(&b.memory, gva(at->heap), at->heap_size, CASSIN_WRITE), 0);
 	end(&w, &b);
 	world_free(&w);
 }
@@ -312,12 +312,14 @@ Test(memory, bad_pointers_are_refused_and_nothing_is_copied)
 		for (unsigned j = 0; j < sizeof buf; j++)
 			cr_assert_eq(buf[j], 0x77);
 		cr_assert_eq(memory_copyout(&b.memory, gva(bad[i].va), buf, bad[i].len), -EFAULT, "case %u", i);
-		cr_assert_eq(memory_check(&b.memory, gva(bad[i].va), bad[i].len, false), -EFAULT, "case %u", i);
+		cr_assert_eq(memory_check_for(&b.memory, gva(bad[i].va), bad[i].len, CASSIN_READ), -EFAULT, "case %u",
+			     i);
 		struct iovec iov[4];
-		cr_assert_eq(memory_span(&b.memory, gva(bad[i].va), bad[i].len, false, iov, 4), -EFAULT, "case %u", i);
+		cr_assert_eq(memory_span_for(&b.memory, gva(bad[i].va), bad[i].len, CASSIN_READ, iov, 4), -EFAULT,
+			     "case %u", i);
 	}
 	expect_bytes(&b, b.at.stack_high - 8, "\0\0\0\0\0\0\0\0", 8);
-	cr_assert_eq(memory_check(&b.memory, gva(TEXT), SIZE_MAX, false), -EFAULT);
+	cr_assert_eq(memory_check_for(&b.memory, gva(TEXT), SIZE_MAX, CASSIN_READ), -EFAULT);
 	end(&w, &b);
 	world_free(&w);
 }
@@ -330,8 +332,8 @@ Test(memory, nothing_has_no_address)
 	begin(&w, &b);
 	cr_assert_eq(memory_copyin(&b.memory, NULL, gva(UINT64_MAX), 0), 0);
 	cr_assert_eq(memory_copyout(&b.memory, gva(0), NULL, 0), 0);
-	cr_assert_eq(memory_check(&b.memory, gva(0), 0, true), 0);
-	cr_assert_eq(memory_span(&b.memory, gva(0), 0, true, &iov, 1), 0);
+	cr_assert_eq(memory_check_for(&b.memory, gva(0), 0, CASSIN_WRITE), 0);
+	cr_assert_eq(memory_span_for(&b.memory, gva(0), 0, CASSIN_WRITE, &iov, 1), 0);
 	end(&w, &b);
 	world_free(&w);
 }
@@ -343,13 +345,13 @@ Test(memory, a_span_shows_the_pages_one_by_one)
 	struct iovec iov[4];
 	begin(&w, &b);
 	const uint64_t va = b.at.heap + PAGE_SIZE - 10;
-	cr_assert_eq(memory_span(&b.memory, gva(va), 20 + PAGE_SIZE, true, iov, 4), 3);
+	cr_assert_eq(memory_span_for(&b.memory, gva(va), 20 + PAGE_SIZE, CASSIN_WRITE, iov, 4), 3);
 	cr_assert_eq(iov[0].iov_len, 10u);
 	cr_assert_eq(iov[1].iov_len, PAGE_SIZE);
 	cr_assert_eq(iov[2].iov_len, 10u);
 	memcpy(iov[2].iov_base, "tail", 4);
 	expect_bytes(&b, va + 10 + PAGE_SIZE, "tail", 4);
-	cr_assert_eq(memory_span(&b.memory, gva(va), 20 + PAGE_SIZE, true, iov, 1), 1);
+	cr_assert_eq(memory_span_for(&b.memory, gva(va), 20 + PAGE_SIZE, CASSIN_WRITE, iov, 1), 1);
 	end(&w, &b);
 	world_free(&w);
 }

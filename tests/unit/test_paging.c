@@ -98,11 +98,11 @@ Test(paging, nothing_changes_on_failure)
 {
 	cr_assert_eq(memory_map(&m, 0, gva(FREE.v + 2 * PAGE_SIZE), at.heap_page, 1, RW), 0);
 	cr_assert_eq(memory_map(&m, 0, FREE, at.heap_page, 4, RW), -EEXIST);
-	cr_assert_eq(memory_check(&m, FREE, 1, false), -EFAULT);
+	cr_assert_eq(memory_check_for(&m, FREE, 1, CASSIN_READ), -EFAULT);
 	cr_assert_eq(memory_map(&m, 0, FREE, at.heap_page, 1, RW), 0);
 	cr_assert_eq(memory_unmap(&m, 0, FREE, 3), -ENOENT);
 	cr_assert_eq(memory_protect(&m, 0, FREE, 3, CASSIN_READ), -ENOENT);
-	cr_assert_eq(memory_check(&m, FREE, 1, true), 0);
+	cr_assert_eq(memory_check_for(&m, FREE, 1, CASSIN_WRITE), 0);
 }
 
 Test(paging, the_hypervisors_pages_keep_their_rights)
