@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "kernel.h"
+#include "kernel_private.h"
 
 int cassin_cond_wait(struct cassin_cond *c, struct cassin_mutex *m, uint64_t deadline)
 {

@@ -3,7 +3,7 @@
  * One read of the console at a time, started when a thread wants a line or the end of the input is watched for; what it
  * brings is kept until it is asked for.
  */
-#include "kernel.h"
+#include "kernel_private.h"
 
 static void arrived(struct operation *op);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "kernel.h"
+#include "kernel_private.h"
 
 int cassin_event_wait(struct cassin_event *e, uint64_t deadline)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "kernel.h"
+#include "kernel_private.h"
 
 #define LINE_MOST 512u
 #define DAY UINT64_C(86400)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "kernel.h"
+#include "kernel_private.h"
 
 static void hold(struct cassin_thread *t, struct cassin_mutex *m)
 {

@@ -6,7 +6,7 @@
  * Operations that may pend for as long as others like (receives, say) hold room for completions. A quarter of the room is
  * kept for those that do not, or nobody could answer once everybody listens.
  */
-#include "kernel.h"
+#include "kernel_private.h"
 
 #define RING_SQ 64u
 #define RING_CQ 1024u

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "kernel.h"
+#include "kernel_private.h"
 
 #define TEXT_MOST 512u
 #define FRAMES_MOST 32

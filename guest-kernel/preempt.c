@@ -5,7 +5,7 @@
  *
  * The timer is set only while somebody could use it: another thread is ready, waits for an operation, or for a moment.
  */
-#include "kernel.h"
+#include "kernel_private.h"
 
 #define OPEN (~(uint64_t)CASSIN_EVENT_TIMER)
 #define CLOSED UINT64_MAX

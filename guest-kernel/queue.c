@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "kernel.h"
+#include "kernel_private.h"
 
 int cassin_queue_init(struct cassin_queue *q, size_t size, uint32_t most)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "kernel.h"
+#include "kernel_private.h"
 
 void waiters_append(struct cassin_waiters *list, struct cassin_thread *t)
 {

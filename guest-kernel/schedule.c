@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Which thread runs. Where none can, the one that came last waits on its own stack: idling needs no thread. */
-#include "kernel.h"
+#include "kernel_private.h"
 
 #define POLL_TICKS (UINT64_C(1) << 20) /* of the time-stamp counter: a third of a millisecond or so */
 #define CLOCK_DIFFERENCE_NS 100000u    /* the clock page may be so much behind the clock that ends a wait */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "kernel.h"
+#include "kernel_private.h"
 
 int cassin_sem_wait(struct cassin_sem *s, uint64_t deadline)
 {

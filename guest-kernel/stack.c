@@ -5,7 +5,7 @@
  */
 #include <cassin/kernel/local.h>
 
-#include "kernel.h"
+#include "kernel_private.h"
 
 #define KEPT_MOST 32u
 #define PAGE ((size_t)CASSIN_PAGE_SIZE)

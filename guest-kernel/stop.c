@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "kernel.h"
+#include "kernel_private.h"
 
 static struct {
 	struct cassin_event asked;

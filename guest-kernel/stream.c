@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "kernel.h"
+#include "kernel_private.h"
 
 #define SILENT_MOST 65536u /* longest piece that is copied and sent without waiting */
 #define SHARE 4u           /* of the room for completions, what silent sends may hold */

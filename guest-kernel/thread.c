@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The lives of threads. A thread's structure lies at the top of its stack. */
-#include "kernel.h"
+#include "kernel_private.h"
 
 #define STACK_MOST (UINT64_C(1) << 30)
 #define EXTRA_WITHIN 1024u /* so many bytes of the C library's are taken from a stack's size */

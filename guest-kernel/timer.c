@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "kernel.h"
+#include "kernel_private.h"
 
 void cassin_timer_start(struct cassin_timer *t, uint64_t when)
 {

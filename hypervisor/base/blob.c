@@ -92,7 +92,7 @@ int file_identify(const char *path, struct file_id *out, struct cassin_error_tex
 
 /* The kernel's time stamps move once a tick: a write in the same tick as the one before it leaves the same. So waits for the tick
  * behind the last change; not for one that a server's clock puts into the future. */
-static void let_settle(const struct stat *st)
+static void wait_for_tick(const struct stat *st)
 {
 	for (int i = 0; i < SETTLE_NAPS; i++) {
 		struct timespec now, nap = {.tv_nsec = SETTLE_NS};
@@ -121,7 +121,7 @@ static int read_open(int fd, struct cassin_blob **out, const char *path, uint64_
 	int r = check_size(&st, path, most, err);
 	if (r)
 		return r;
-	let_settle(&st);
+	wait_for_tick(&st);
 	struct cassin_blob *b = blob_new((size_t)st.st_size);
 	r = b ? read_whole(fd, b) : -ENOMEM;
 	if (!r && fstat(fd, &after))

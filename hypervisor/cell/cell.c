@@ -90,7 +90,7 @@ uint64_t cell_flush_owed(void)
 	return owed_until;
 }
 
-uint64_t cell_flush_settle(void)
+uint64_t cell_flush_take(void)
 {
 	uint64_t until = owed_until;
 	owed_until = 0;

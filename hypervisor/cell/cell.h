@@ -40,8 +40,8 @@ struct cell_image {
 	frame_t *frames;        /* shared frame by page number; FRAME_NONE: not filled yet */
 	struct frozen *frozen;  /* a template's, a reference, whose pages go before the image's; NULL: none */
 	frame_t *frozen_frames; /* shared frame by place in it; FRAME_NONE: not filled yet */
-	uint64_t nhot;          /* pages that earlier instances wrote to while they booted: given at spawn */
-	uint32_t hot[64];
+	uint64_t nboot_pages;   /* pages that earlier instances wrote to while they booted: given at spawn */
+	uint32_t boot_pages[64];
 };
 
 struct cell {
@@ -92,10 +92,10 @@ int cell_frame_zero(struct cell *c, frame_t *out);
 /* Makes KVM forget every shadow of this cell's page tables, and every vCPU its translations. */
 void cell_flush(struct cell *c);
 /* A flush makes all guests of the cell fault in again what they touch, so the flushes of a cell are rationed: this is the time
- * until which the guest should wait whose turn the calling thread has, for those that it has caused; 0: it need not. _settle:
+ * until which the guest should wait whose turn the calling thread has, for those that it has caused; 0: it need not. _take:
  * forgets that, too. */
 uint64_t cell_flush_owed(void);
-uint64_t cell_flush_settle(void);
+uint64_t cell_flush_take(void);
 /* Page-table frames of the dead: reused only after a flush, which many of them share. */
 void cell_tables_free(struct cell *c, const frame_t *at, size_t n);
 /* Gives the kernel's shadow memory of idle guests back, and the quarantine; for cells where nothing runs. */
@@ -128,6 +128,6 @@ frame_t cell_image_shared(const struct cell_image *ci, uint64_t page);
 /* The template's content of a page; NULL: it has none. */
 const void *cell_image_frozen(const struct cell_image *ci, uint64_t page);
 /* Remembers that page number `page` (any page of the guest, not only the image's) is written to during boot. */
-void cell_image_hot(struct cell *c, struct cell_image *ci, uint64_t page);
+void cell_image_boot_page(struct cell *c, struct cell_image *ci, uint64_t page);
 
 #endif

@@ -36,7 +36,7 @@ static struct cell_image *make(struct image *image, struct frozen *frozen)
 	ci->frozen = frozen_get(frozen);
 	/* What the template's guest wrote to while it booted, its clones will surely write to: if it is little. */
 	for (uint64_t i = 0; frozen && frozen->npages <= HOT_FROZEN && i < frozen->npages; i++)
-		ci->hot[ci->nhot++] = (uint32_t)frozen->page[i];
+		ci->boot_pages[ci->nboot_pages++] = (uint32_t)frozen->page[i];
 	return ci;
 }
 
@@ -56,8 +56,8 @@ struct cell_image *cell_image_get(struct cell *c, struct image *image, struct fr
 		ci = make(image, frozen);
 		if (ci) {
 			if (full) {
-				ci->nhot = full->nhot;
-				memcpy(ci->hot, full->hot, sizeof ci->hot);
+				ci->nboot_pages = full->nboot_pages;
+				memcpy(ci->boot_pages, full->boot_pages, sizeof ci->boot_pages);
 			}
 			ci->next = c->images;
 			c->images = ci;
@@ -227,13 +227,13 @@ int cell_image_frame(struct cell *c, struct cell_image *ci, const struct image_s
 	return r;
 }
 
-void cell_image_hot(struct cell *c, struct cell_image *ci, uint64_t page)
+void cell_image_boot_page(struct cell *c, struct cell_image *ci, uint64_t page)
 {
 	pthread_mutex_lock(&c->lock);
 	uint64_t i = 0;
-	while (i < ci->nhot && ci->hot[i] != page)
+	while (i < ci->nboot_pages && ci->boot_pages[i] != page)
 		i++;
-	if (i == ci->nhot && i < sizeof ci->hot / sizeof *ci->hot && page <= UINT32_MAX)
-		ci->hot[ci->nhot++] = (uint32_t)page;
+	if (i == ci->nboot_pages && i < sizeof ci->boot_pages / sizeof *ci->boot_pages && page <= UINT32_MAX)
+		ci->boot_pages[ci->nboot_pages++] = (uint32_t)page;
 	pthread_mutex_unlock(&c->lock);
 }

@@ -16,7 +16,7 @@ struct stub;
 struct cpu_state {
 	struct cpu_registers regs; /* of the code that is to run: a guest's own, or its user's */
 	uint64_t fs_base;          /* likewise */
-	uint64_t trap;             /* RFLAGS_TF while it is stepped, else 0 */
+	uint64_t step_flag;        /* RFLAGS_TF while it is stepped, else 0 */
 	uint64_t
 		incarnation; /* unique in the process; a new one after every move, too: which vCPU's extended state is its own */
 	void *xstate;       /* extended state that was taken off a vCPU, malloc'd; NULL: initial */

@@ -7,7 +7,7 @@
 
 bool port_hopeful(struct guest *g, uint16_t port)
 {
-	return !g->stopping && (!g->settled || listener_find(g, port));
+	return !g->stopping && (!g->has_waited || listener_find(g, port));
 }
 
 static void follow(struct guest *g, size_t i)

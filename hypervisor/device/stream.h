@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An open handle: what sockets, listeners and pipes have in common, and what streams.c asks of each. All run on the
+ * An open handle: what sockets, listeners and pipes have in common, and what stream_table.c asks of each. All run on the
  * worker that owns the guest.
  */
 #ifndef STREAM_H

@@ -9,16 +9,16 @@
 #include "base/container.h"
 #include "base/time.h"
 #include "device/console.h"
-#include "device/streams.h"
-#include "engine/account.h"
-#include "engine/ask.h"
-#include "engine/engine.h"
+#include "device/stream_table.h"
+#include "engine/engine_account.h"
+#include "engine/owner_call.h"
+#include "engine/engine_private.h"
 #include "guest/device.h"
 #include "guest/guest.h"
 #include "guest/template.h"
-#include "guest/trace.h"
+#include "guest/trace_records.h"
 #include "image/files.h"
-#include "run/debug.h"
+#include "run/debugger.h"
 #include "run/life.h"
 #include "run/parking.h"
 
@@ -69,12 +69,12 @@ static void dismiss(struct cassin_engine *e, struct guest *g)
 	pthread_mutex_lock(&e->lock);
 	registry_remove(&e->registry, g);
 	g->record.removed = true;
-	pthread_cond_broadcast(&e->ended); /* who found it by name while it was being made waits in ask() */
+	pthread_cond_broadcast(&e->ended); /* who found it by name while it was being made waits in call_owner() */
 	pthread_mutex_unlock(&e->lock);
 }
 
 /* Ports, cell and memory. On failure nothing is held but what guest_put() frees. */
-static int furnish(struct cassin_engine *e, struct guest *g, struct cassin_error_text *err)
+static int acquire_parts(struct cassin_engine *e, struct guest *g, struct cassin_error_text *err)
 {
 	int r = guest_ports_open(g, err);
 	if (r)
@@ -104,8 +104,8 @@ static void launch(struct cassin_engine *e, struct guest *g, struct guest_call *
 }
 
 /* What it boots from, or is cloned from. */
-static int origin(struct cassin_engine *e, const struct cassin_guest_spec *spec, struct image **image,
-		  struct template **t, struct cassin_error_text *err)
+static int find_image_or_template(struct cassin_engine *e, const struct cassin_guest_spec *spec, struct image **image,
+				  struct template **t, struct cassin_error_text *err)
 {
 	*t = NULL;
 	if (!spec->from_template)
@@ -151,7 +151,7 @@ int engine_spawn(struct cassin_engine *e, const struct cassin_guest_spec *spec, 
 	int r = cassin_spec_check(spec, "spec", err);
 	if (r)
 		return r;
-	r = origin(e, spec, &image, &t, err);
+	r = find_image_or_template(e, spec, &image, &t, err);
 	if (r)
 		return r;
 	struct guest *g = guest_new(&e->host, spec, image, t);
@@ -172,7 +172,7 @@ int engine_spawn(struct cassin_engine *e, const struct cassin_guest_spec *spec, 
 	if (!r)
 		r = admit(e, g, err);
 	if (!r) {
-		r = furnish(e, g, err);
+		r = acquire_parts(e, g, err);
 		if (r)
 			dismiss(e, g);
 	}
@@ -204,7 +204,7 @@ int cassin_engine_guest_spawn(struct cassin_engine *e, const struct cassin_guest
 /* ---- Calls that wait for the owner ---- */
 
 struct control_call {
-	struct waiting_call wait;
+	struct owner_call wait;
 	int fd;
 	uint16_t port;
 	const char *greeting;
@@ -260,7 +260,7 @@ static void on_killed(struct guest *g, struct guest_call *c)
 		atomic_fetch_sub(&guest_worker(g)->guests, 1);
 		w->trace = engine_trace_detach(g);
 	}
-	ask_answer(&w->wait, 0);
+	owner_answer(&w->wait, 0);
 }
 
 static void on_kill(struct guest *g, struct guest_call *c)
@@ -275,7 +275,7 @@ static int ask_by_id(struct cassin_engine *e, uint64_t id, void (*fn)(struct gue
 	if (!g)
 		return -ENOENT;
 	struct control_call w = {.fd = -1};
-	int r = ask(e, g, &w.wait, fn);
+	int r = call_owner(e, g, &w.wait, fn);
 	guest_put(g);
 	return r;
 }
@@ -298,7 +298,7 @@ int cassin_engine_guest_remove(struct cassin_engine *e, uint64_t id)
 	pthread_mutex_unlock(&e->lock);
 
 	struct control_call w = {.fd = -1, .forget = true};
-	ask(e, g, &w.wait, on_kill);
+	call_owner(e, g, &w.wait, on_kill);
 	engine_trace_free(e, g, w.trace);
 	pthread_mutex_lock(&e->lock);
 	struct port *ports = g->ports;
@@ -329,13 +329,13 @@ static void on_ended_for_restart(struct guest *g, struct guest_call *c)
 {
 	struct control_call *w = (struct control_call *)c;
 	g->restart_row = 0;
-	ask_answer(&w->wait, was_removed(g) ? -ENOENT : guest_restart_now(g, &w->error));
+	owner_answer(&w->wait, was_removed(g) ? -ENOENT : guest_restart_now(g, &w->error));
 }
 
 static void on_restart(struct guest *g, struct guest_call *c)
 {
 	if (was_removed(g)) {
-		ask_answer((struct waiting_call *)c, -ENOENT);
+		owner_answer((struct owner_call *)c, -ENOENT);
 		return;
 	}
 	end_now(g);
@@ -348,7 +348,7 @@ int cassin_engine_guest_restart(struct cassin_engine *e, uint64_t id, struct cas
 	if (!g)
 		return cassin_error_set(err, -ENOENT, "no such guest");
 	struct control_call w = {.fd = -1};
-	int r = ask(e, g, &w.wait, on_restart);
+	int r = call_owner(e, g, &w.wait, on_restart);
 	if (r)
 		cassin_error_set(err, r, "%s", r == -ENOENT ? "no such guest" : w.error.text);
 	guest_put(g);
@@ -357,7 +357,7 @@ int cassin_engine_guest_restart(struct cassin_engine *e, uint64_t id, struct cas
 
 static void on_park(struct guest *g, struct guest_call *c)
 {
-	ask_answer((struct waiting_call *)c, guest_park(g));
+	owner_answer((struct owner_call *)c, guest_park(g));
 }
 
 int cassin_engine_guest_park(struct cassin_engine *e, uint64_t id)
@@ -444,7 +444,7 @@ static void on_connect(struct guest *g, struct guest_call *c)
 		r = g->timer_on ? -EAGAIN : -ECONNREFUSED; /* another incarnation is to come, or not */
 	else
 		r = streams_adopt(g, w->port, w->fd, w->greeting);
-	ask_answer(&w->wait, r);
+	owner_answer(&w->wait, r);
 }
 
 int cassin_engine_guest_offer(struct cassin_engine *e, uint64_t id, uint16_t port, int fd, const char *greeting)
@@ -453,7 +453,7 @@ int cassin_engine_guest_offer(struct cassin_engine *e, uint64_t id, uint16_t por
 	if (!g)
 		return -ENOENT;
 	struct control_call w = {.fd = fd, .port = port, .greeting = greeting};
-	int r = ask(e, g, &w.wait, on_connect);
+	int r = call_owner(e, g, &w.wait, on_connect);
 	guest_put(g);
 	return r;
 }

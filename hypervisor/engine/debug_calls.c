@@ -5,12 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/ask.h"
-#include "engine/engine.h"
-#include "run/debug.h"
+#include "engine/owner_call.h"
+#include "engine/engine_private.h"
+#include "run/debugger.h"
 
 struct debug_call {
-	struct waiting_call wait;
+	struct owner_call wait;
 	struct cassin_debugger *debugger;
 	bool flag; /* step; set */
 	uint64_t va;
@@ -21,11 +21,11 @@ struct debug_call {
 	const struct cassin_debug_registers *set;
 };
 
-static int ask_debugged(struct cassin_debugger *d, struct debug_call *c,
-			void (*fn)(struct guest *g, struct guest_call *c))
+static int call_debugged(struct cassin_debugger *d, struct debug_call *c,
+			 void (*fn)(struct guest *g, struct guest_call *c))
 {
 	c->debugger = d;
-	return ask(engine_of(d->guest), d->guest, &c->wait, fn);
+	return call_owner(engine_of(d->guest), d->guest, &c->wait, fn);
 }
 
 /* What a call needs of its guest. */
@@ -42,15 +42,15 @@ static void on_attach(struct guest *g, struct guest_call *call)
 {
 	struct debug_call *c = (struct debug_call *)call;
 	if (g->run == RUN_NONE) {
-		ask_answer(&c->wait, -ESRCH);
+		owner_answer(&c->wait, -ESRCH);
 	} else if (g->debugger || g->freezing.wanted) {
-		ask_answer(&c->wait, -EBUSY);
+		owner_answer(&c->wait, -EBUSY);
 	} else if (guest_wakes_first(g)) {
 		guest_hold(g, call, on_attach); /* a debugger never finds its memory asleep */
 	} else {
 		debug_take(g, c->debugger);
 		debug_hold(g, SIGTRAP);
-		ask_answer(&c->wait, 0);
+		owner_answer(&c->wait, 0);
 	}
 }
 
@@ -67,7 +67,7 @@ int cassin_engine_debug_attach(struct cassin_engine *e, uint64_t id, void (*noti
 		return r;
 	}
 	d->guest = g;
-	int r = ask_debugged(d, &c, on_attach);
+	int r = call_debugged(d, &c, on_attach);
 	if (r)
 		debugger_free(d);
 	else
@@ -99,13 +99,13 @@ static void on_detach(struct guest *g, struct guest_call *call)
 	struct debug_call *c = (struct debug_call *)call;
 	if (g->debugger == c->debugger)
 		debug_detach(g);
-	ask_answer(&c->wait, 0);
+	owner_answer(&c->wait, 0);
 }
 
 void cassin_engine_debug_detach(struct cassin_debugger *d)
 {
 	struct debug_call c = {0};
-	ask_debugged(d, &c, on_detach);
+	call_debugged(d, &c, on_detach);
 	debugger_free(d);
 }
 
@@ -137,26 +137,26 @@ static void on_stop(struct guest *g, struct guest_call *call)
 	int r = attached(g, c, false);
 	if (!r && g->run != RUN_STOPPED)
 		debug_hold(g, SIGINT);
-	ask_answer(&c->wait, r);
+	owner_answer(&c->wait, r);
 }
 
 int cassin_engine_debug_stop(struct cassin_debugger *d)
 {
 	struct debug_call c = {0};
-	return ask_debugged(d, &c, on_stop);
+	return call_debugged(d, &c, on_stop);
 }
 
 static void on_resume(struct guest *g, struct guest_call *call)
 {
 	struct debug_call *c = (struct debug_call *)call;
 	int r = attached(g, c, true);
-	ask_answer(&c->wait, r ? r : debug_resume(g, c->flag));
+	owner_answer(&c->wait, r ? r : debug_resume(g, c->flag));
 }
 
 int cassin_engine_debug_resume(struct cassin_debugger *d, bool step)
 {
 	struct debug_call c = {.flag = step};
-	return ask_debugged(d, &c, on_resume);
+	return call_debugged(d, &c, on_resume);
 }
 
 /* ---- Registers ---- */
@@ -167,26 +167,26 @@ static void on_registers(struct guest *g, struct guest_call *call)
 	int r = attached(g, c, true);
 	if (!r)
 		debug_registers_get(g, c->registers);
-	ask_answer(&c->wait, r);
+	owner_answer(&c->wait, r);
 }
 
 int cassin_engine_debug_registers(struct cassin_debugger *d, struct cassin_debug_registers *out)
 {
 	struct debug_call c = {.registers = out};
-	return ask_debugged(d, &c, on_registers);
+	return call_debugged(d, &c, on_registers);
 }
 
 static void on_set_registers(struct guest *g, struct guest_call *call)
 {
 	struct debug_call *c = (struct debug_call *)call;
 	int r = attached(g, c, true);
-	ask_answer(&c->wait, r ? r : debug_registers_set(g, c->set));
+	owner_answer(&c->wait, r ? r : debug_registers_set(g, c->set));
 }
 
 int cassin_engine_debug_set_registers(struct cassin_debugger *d, const struct cassin_debug_registers *r)
 {
 	struct debug_call c = {.set = r};
-	return ask_debugged(d, &c, on_set_registers);
+	return call_debugged(d, &c, on_set_registers);
 }
 
 /* ---- Memory ---- */
@@ -207,13 +207,13 @@ static void on_read(struct guest *g, struct guest_call *call)
 	if (!g->user.space)
 		breakpoints_hide(c->debugger, c->va, c->bytes, done);
 	c->len = done;
-	ask_answer(&c->wait, done ? 0 : r);
+	owner_answer(&c->wait, done ? 0 : r);
 }
 
 long cassin_engine_debug_read(struct cassin_debugger *d, uint64_t va, void *to, size_t len)
 {
 	struct debug_call c = {.va = va, .bytes = to, .len = len < CASSIN_DEBUG_IO_MAX ? len : CASSIN_DEBUG_IO_MAX};
-	int r = ask_debugged(d, &c, on_read);
+	int r = call_debugged(d, &c, on_read);
 	return r ? r : (long)c.len;
 }
 
@@ -232,13 +232,13 @@ static void on_write(struct guest *g, struct guest_call *call)
 		breakpoints_keep(g->debugger, c->va, bytes, c->len);
 		r = memory_poke(&g->memory, gva(c->va), bytes, c->len);
 	}
-	ask_answer(&c->wait, r);
+	owner_answer(&c->wait, r);
 }
 
 int cassin_engine_debug_write(struct cassin_debugger *d, uint64_t va, const void *from, size_t len)
 {
 	struct debug_call c = {.va = va, .from = from, .len = len};
-	return len > CASSIN_DEBUG_IO_MAX ? -EINVAL : ask_debugged(d, &c, on_write);
+	return len > CASSIN_DEBUG_IO_MAX ? -EINVAL : call_debugged(d, &c, on_write);
 }
 
 /* ---- Breakpoints ---- */
@@ -249,11 +249,11 @@ static void on_breakpoint(struct guest *g, struct guest_call *call)
 	int r = attached(g, c, true);
 	if (!r)
 		r = c->flag ? breakpoint_set(g, c->va) : breakpoint_clear(g, c->va);
-	ask_answer(&c->wait, r);
+	owner_answer(&c->wait, r);
 }
 
 int cassin_engine_debug_breakpoint(struct cassin_debugger *d, uint64_t va, bool set)
 {
 	struct debug_call c = {.va = va, .flag = set};
-	return ask_debugged(d, &c, on_breakpoint);
+	return call_debugged(d, &c, on_breakpoint);
 }

@@ -4,8 +4,8 @@
 
 #include "device/basic.h"
 #include "device/console.h"
-#include "device/streams.h"
-#include "engine/engine.h"
+#include "device/stream_table.h"
+#include "engine/engine_private.h"
 
 static void register_all(void)
 {

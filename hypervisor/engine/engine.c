@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#include "engine/engine.h"
-#include "engine/account.h"
+#include "engine/engine_private.h"
+#include "engine/engine_account.h"
 #include "run/dispatch.h"
 
 #include <errno.h>

@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "cell/reach.h"
-#include "engine/account.h"
-#include "engine/engine.h"
+#include "engine/engine_account.h"
+#include "engine/engine_private.h"
 #include "guest/template.h"
 
 #define MIB (UINT64_C(1) << 20)
@@ -103,7 +103,7 @@ static void add_cells(struct cassin_engine *e, struct sums *s)
 }
 
 /* What the cells have and guests have not: monitors, clock pages, and frames that wait for their next use. */
-static void settle_cells(struct cassin_memory_account *sum)
+static void set_cells_rest(struct cassin_memory_account *sum)
 {
 	uint64_t known = sum->frames + sum->tables + sum->shared + sum->quarantined;
 	sum->cells = sum->cells > known ? sum->cells - known : 0;
@@ -116,7 +116,7 @@ void cassin_engine_account(struct cassin_engine *e, struct cassin_memory_account
 	add_guests(e, &s);
 	add_cells(e, &s);
 	add_host(&s.all, &e->account);
-	settle_cells(&s.all);
+	set_cells_rest(&s.all);
 	*out = s.all;
 }
 
@@ -152,7 +152,7 @@ int cassin_engine_domains(struct cassin_engine *e, struct cassin_domain_account 
 	add_guests(e, &s);
 	add_cells(e, &s);
 	for (size_t i = 0; i < s.n; i++)
-		settle_cells(&s.at[i].memory);
+		set_cells_rest(&s.at[i].memory);
 	*out = s.at;
 	return (int)s.n;
 }

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/account.h"
-#include "engine/engine.h"
+#include "engine/engine_account.h"
+#include "engine/engine_private.h"
 
 /* Address space for a cell: guests' quotas overcommit the pool, so a shared cell has room for all of the pool. */
 static uint64_t cell_bytes(const struct cassin_engine *e, const struct cassin_guest_spec *spec)

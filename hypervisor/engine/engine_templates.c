@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "base/time.h"
-#include "engine/account.h"
-#include "engine/engine.h"
+#include "engine/engine_account.h"
+#include "engine/engine_private.h"
 #include "guest/guest.h"
 #include "guest/template.h"
 

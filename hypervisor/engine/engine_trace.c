@@ -2,10 +2,10 @@
 /* Who traces a guest, from outside. */
 #include <errno.h>
 
-#include "engine/account.h"
-#include "engine/ask.h"
-#include "engine/engine.h"
-#include "guest/trace.h"
+#include "engine/engine_account.h"
+#include "engine/owner_call.h"
+#include "engine/engine_private.h"
+#include "guest/trace_records.h"
 
 #define TRACE_PAGES ((TRACE_MEMORY + PAGE_SIZE - 1) / PAGE_SIZE)
 
@@ -69,7 +69,7 @@ int cassin_engine_trace_spawn(struct cassin_engine *e, const struct cassin_guest
 /* ---- Who reads it ---- */
 
 struct trace_ask {
-	struct waiting_call wait;
+	struct owner_call wait;
 	struct cassin_trace *trace; /* NULL: the one that waits is wanted, -ENODATA if there is none */
 };
 
@@ -90,7 +90,7 @@ static void on_start(struct guest *g, struct guest_call *call)
 	}
 	if (!r)
 		c->trace->guest = g;
-	ask_answer(&c->wait, r);
+	owner_answer(&c->wait, r);
 }
 
 int cassin_engine_trace_start(struct cassin_engine *e, uint64_t id, struct cassin_trace **out)
@@ -100,11 +100,11 @@ int cassin_engine_trace_start(struct cassin_engine *e, uint64_t id, struct cassi
 	if (!g)
 		return -ENOENT;
 	struct trace_ask c = {.trace = NULL};
-	int r = ask(e, g, &c.wait, on_start);
+	int r = call_owner(e, g, &c.wait, on_start);
 	if (r == -ENODATA) {
 		r = engine_trace_new(e, g, &c.trace, &err);
 		if (!r)
-			r = ask(e, g, &c.wait, on_start);
+			r = call_owner(e, g, &c.wait, on_start);
 		if (r)
 			engine_trace_free(e, g, c.trace);
 	}
@@ -125,14 +125,14 @@ static void on_stop(struct guest *g, struct guest_call *call)
 	struct trace_ask *c = (struct trace_ask *)call;
 	g->trace = NULL;
 	atomic_store(&g->traced, false);
-	ask_answer(&c->wait, 0);
+	owner_answer(&c->wait, 0);
 }
 
 void cassin_engine_trace_stop(struct cassin_trace *t)
 {
 	struct trace_ask c = {.trace = t};
 	struct guest *g = t->guest;
-	ask(engine_of(g), g, &c.wait, on_stop);
+	call_owner(engine_of(g), g, &c.wait, on_stop);
 	engine_trace_free(engine_of(g), g, t);
 	guest_put(g);
 }

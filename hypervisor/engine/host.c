@@ -4,7 +4,7 @@
 #include <sys/resource.h>
 
 #include "base/container.h"
-#include "engine/engine.h"
+#include "engine/engine_private.h"
 #include "guest/descriptors.h"
 
 static struct guest *by_name(struct guest_host *h, const char *domain, const char *name)

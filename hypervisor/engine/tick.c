@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What an engine does once a second: steers the clock pages, and gives back memory: the kernel's for cells that went idle,
- * frames that nobody needs, and of the heap what folding guests up has left free.
+ * frames that nobody needs, and of the heap what parking guests has left free.
  */
 #include <malloc.h>
 
-#include "engine/engine.h"
+#include "engine/engine_private.h"
 
 #define HEAP_KEPT 256u /* pages that may be free in the C library's heap */
 

@@ -60,14 +60,14 @@ void devices_stop(struct guest *g)
 	}
 }
 
-void devices_settled(struct guest *g)
+void devices_first_wait(struct guest *g)
 {
-	if (g->settled)
+	if (g->has_waited)
 		return;
-	g->settled = true;
+	g->has_waited = true;
 	for (unsigned i = 0; i < ndevices; i++) {
-		if (devices[i]->settled)
-			devices[i]->settled(g);
+		if (devices[i]->first_wait)
+			devices[i]->first_wait(g);
 	}
 }
 

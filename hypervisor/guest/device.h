@@ -30,7 +30,7 @@ struct device {
 	/* The guest was asked to stop. */
 	void (*stop)(struct guest *g);
 	/* An incarnation waits for the first time: it has set itself up. */
-	void (*settled)(struct guest *g);
+	void (*first_wait)(struct guest *g);
 };
 
 /* Registers *d, which lives on; once more is nothing. No two devices offer one operation. */
@@ -41,13 +41,13 @@ struct device_walk {
 	unsigned device;
 	uint32_t at;
 };
-/* The same for all devices: of the first three a piece. True: there is more. The incarnation settles once: whoever waits again is as it
- * was. */
+/* The same for all devices: of the first three a piece. True: there is more. An incarnation waits for the
+ * first time once. */
 bool devices_end(struct guest *g, struct device_walk *walk);
 bool devices_leave(struct guest *g, struct device_walk *walk);
 bool devices_arrive(struct guest *g, struct device_walk *walk);
 void devices_stop(struct guest *g);
-void devices_settled(struct guest *g);
+void devices_first_wait(struct guest *g);
 
 /* Starts an operation by its number. -EINVAL: no device offers it. */
 int32_t device_start(struct guest *g, const struct cassin_sqe *sqe);

@@ -11,7 +11,7 @@
 #include "cell/vcpu.h"
 #include "guest/ports.h"
 #include "guest/template.h"
-#include "guest/trace.h"
+#include "guest/trace_records.h"
 #include "image/files.h"
 
 #define GUEST_COST (sizeof(struct guest) + 1024) /* of host memory: spec, ports, regions, tables of numbers */

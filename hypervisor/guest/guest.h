@@ -156,9 +156,9 @@ struct guest {
 	struct op_queue held_ops; /* of them: over, but its memory sleeps */
 	struct streams *streams;
 	bool in_call;         /* the hypercall in its registers has begun, and is to go on */
-	bool settled;         /* it has waited */
+	bool has_waited;      /* its code has, for anything, in this incarnation */
 	bool stopping;        /* asked to end */
-	bool hog;             /* it used up its last slice */
+	bool used_slice;      /* it used up its last slice */
 	bool timer_on;        /* `timer` is wanted, also after a move */
 	const char *doomed;   /* it must end for this reason, as soon as it would run */
 	int exit_value;       /* of its exit call */

@@ -9,7 +9,7 @@
 #include "base/time.h"
 #include "guest/device.h"
 #include "guest/guest.h"
-#include "guest/trace.h"
+#include "guest/trace_records.h"
 
 #define OP_MEMORY (sizeof(struct op) + 64) /* of the host: its part of tables of numbers, too */
 

@@ -4,7 +4,7 @@
 #include <errno.h>
 
 #include "guest/guest.h"
-#include "guest/trace.h"
+#include "guest/trace_records.h"
 
 static bool size_valid(uint64_t n, uint32_t most)
 {

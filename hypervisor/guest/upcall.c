@@ -6,7 +6,7 @@
 #include "base/container.h"
 #include "guest/guest.h"
 #include "guest/registers.h"
-#include "guest/trace.h"
+#include "guest/trace_records.h"
 
 #define FRAME_ALIGN 16u
 #define NO_MEMORY "pool exhausted: no memory for an upcall"
@@ -102,7 +102,7 @@ static int timer_set(struct guest *g, uint64_t when)
 	worker_deadline(w, &g->upcall_timer, when);
 	g->upcalls.timer = when;
 	upcall_lower(g, CASSIN_EVENT_TIMER);
-	worker_attend(w, when);
+	worker_turn_until(w, when);
 	return 0;
 }
 
@@ -131,7 +131,7 @@ int upcall_set(struct guest *g, const struct upcalls *wanted)
 	u->stack_size = wanted->stack_size;
 	u->mask = wanted->mask;
 	if (u->entry)
-		worker_attend(guest_worker(g), CASSIN_FOREVER);
+		worker_turn_until(guest_worker(g), CASSIN_FOREVER);
 	return 0;
 }
 

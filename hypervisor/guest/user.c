@@ -5,7 +5,7 @@
 
 #include "guest/guest.h"
 #include "guest/registers.h"
-#include "guest/trace.h"
+#include "guest/trace_records.h"
 
 static int frame_check(const struct cassin_user_frame *f)
 {
@@ -38,7 +38,7 @@ int user_enter(struct guest *g, uint64_t space, gva_t frame, uint64_t deadline)
 		.fs_base = g->cpu.fs_base,
 	};
 	registers_set(g, &f.regs);
-	worker_attend(guest_worker(g), deadline);
+	worker_turn_until(guest_worker(g), deadline);
 	return 0;
 }
 
@@ -61,7 +61,7 @@ void user_leave(struct guest *g, int64_t result, const struct user_end *end)
 		g->doomed = "user frame unmapped";
 }
 
-void user_settle(struct guest *g, uint64_t now, uint64_t upcall)
+void user_end_if_due(struct guest *g, uint64_t now, uint64_t upcall)
 {
 	struct user_end end = {.events = g->upcalls.pending & g->user.wake & ~upcall};
 	if (!g->user.space)

@@ -31,7 +31,7 @@ int user_enter(struct guest *g, uint64_t space, gva_t frame, uint64_t deadline);
 void user_leave(struct guest *g, int64_t result, const struct user_end *end);
 /* Ends the run if its deadline has passed, if an event has come that it is to end for, or if an upcall is due for the events
  * `upcall`. Nothing happens when there is none. */
-void user_settle(struct guest *g, uint64_t now, uint64_t upcall);
+void user_end_if_due(struct guest *g, uint64_t now, uint64_t upcall);
 /* Forgets the run: the guest's own code is where it called. Nothing happens when there is none. */
 void user_drop(struct guest *g);
 

@@ -265,7 +265,7 @@ static void give_registers(struct kvm_vcpu *v, const struct cpu_state *cpu, fram
 	uint64_t cr3 = frame_gpa(root).v;
 	finish_out(v, cpu->regs.rip);
 	memcpy(&s->regs, &cpu->regs, sizeof s->regs);
-	s->regs.rflags = (cpu->regs.rflags & RFLAGS_KEPT) | RFLAGS_SET | cpu->trap;
+	s->regs.rflags = (cpu->regs.rflags & RFLAGS_KEPT) | RFLAGS_SET | cpu->step_flag;
 	v->run->kvm_dirty_regs = KVM_SYNC_X86_REGS;
 	if (v->user_loaded && v->cr3 == cr3 && v->fs_base == cpu->fs_base)
 		return;

@@ -115,7 +115,7 @@ static int page_own(struct memory *m, uint64_t page, frame_t *out)
 	if (shared)
 		unshare_page(m, r, page, *out);
 	if (m->booting)
-		cell_image_hot(m->cell, m->image, page);
+		cell_image_boot_page(m->cell, m->image, page);
 	return 0;
 }
 
@@ -160,7 +160,7 @@ static unsigned window_most(const struct memory *m)
 }
 
 /* Pages near one that was just shown cost a store each now and an exit each later. */
-static void show_around(struct memory *m, const struct region *r, uint64_t va, unsigned want)
+static void map_around(struct memory *m, const struct region *r, uint64_t va, unsigned want)
 {
 	uint64_t from = va + PAGE_SIZE, n = 0;
 	if (r->segment) {
@@ -199,7 +199,7 @@ static int show(struct memory *m, unsigned space, uint64_t va, uint64_t *entry, 
 		return show_hypervisor(m, entry, r);
 	int err = show_page(m, entry, r, map.page, map.rights, want);
 	if (!err && r)
-		show_around(m, r, va, want);
+		map_around(m, r, va, want);
 	return err;
 }
 
@@ -207,9 +207,9 @@ int memory_touch(struct memory *m, unsigned space, uint64_t va, unsigned want, f
 {
 	if (va < CASSIN_VA_MIN || va >= CASSIN_VA_END)
 		return -EFAULT;
-	int unfolded = memory_unpark(m);
-	if (unfolded)
-		return unfolded;
+	int unparked = memory_unpark(m);
+	if (unparked)
+		return unparked;
 	va = page_down(va);
 	uint64_t *entry = space_entry(m, space, va, false);
 	if (!entry || !(*entry & PTE_P)) {
@@ -305,7 +305,7 @@ static int lay_out(struct memory *m, struct memory_layout *out)
 }
 
 /* Shows a page where the initial regions have it; where the guest of a template has unmapped it since, nothing is shown. */
-static int show_early(struct memory *m, uint64_t page, unsigned want)
+static int map_early(struct memory *m, uint64_t page, unsigned want)
 {
 	const struct region *r = page_region(m, page);
 	frame_t f;
@@ -315,16 +315,16 @@ static int show_early(struct memory *m, uint64_t page, unsigned want)
 	return err == -EFAULT ? 0 : err;
 }
 
-static int premap_hot(struct memory *m)
+static int premap_boot_pages(struct memory *m)
 {
-	uint32_t hot[sizeof m->image->hot / sizeof *m->image->hot];
+	uint32_t boot_pages[sizeof m->image->boot_pages / sizeof *m->image->boot_pages];
 	pthread_mutex_lock(&m->cell->lock);
-	uint64_t n = m->image->nhot;
-	memcpy(hot, m->image->hot, n * sizeof *hot);
+	uint64_t n = m->image->nboot_pages;
+	memcpy(boot_pages, m->image->boot_pages, n * sizeof *boot_pages);
 	pthread_mutex_unlock(&m->cell->lock);
 	int err = 0;
 	for (uint64_t i = 0; !err && i < n; i++)
-		err = show_early(m, hot[i], CASSIN_WRITE);
+		err = map_early(m, boot_pages[i], CASSIN_WRITE);
 	return err;
 }
 
@@ -334,7 +334,7 @@ static int show_image(struct memory *m, const struct image *image)
 	uint64_t first = 0;
 	for (size_t i = 0; !err && i < image->nsegments; first += image->segments[i++].pages) {
 		for (uint64_t p = 0; !err && p < image->segments[i].data_pages && p < PREMAP_PAGES; p++)
-			err = show_early(m, first + p, CASSIN_READ);
+			err = map_early(m, first + p, CASSIN_READ);
 	}
 	return err;
 }
@@ -345,11 +345,11 @@ static int premap(struct memory *m, const struct memory_layout *layout)
 	const struct image *image = m->image->image;
 	const struct frozen *frozen = m->image->frozen;
 	frame_t f;
-	int err = premap_hot(m);
+	int err = premap_boot_pages(m);
 	for (unsigned i = 0; !err && i < HOT_STACK; i++)
 		err = memory_touch(m, 0, layout->stack_high - (i + 1) * PAGE_SIZE, CASSIN_WRITE, &f);
 	for (uint64_t i = 0; !err && frozen && i < frozen->npages && i < PREMAP_PAGES; i++)
-		err = show_early(m, frozen->page[i], CASSIN_READ);
+		err = map_early(m, frozen->page[i], CASSIN_READ);
 	if (!err)
 		err = memory_touch(m, 0, layout->clock_page, CASSIN_READ, &f);
 	if (!err)
@@ -419,7 +419,7 @@ bool memory_destroy_some(struct memory *m)
 	if (m->clock)
 		cell_clock_put(m->cell, m->clock);
 	free(m->regions);
-	if (m->parked.folded)
+	if (m->parked.active)
 		parked_count(m, &m->parked, false);
 	parked_free(&m->parked, m->wiped);
 	*m = (struct memory){0};
@@ -438,10 +438,10 @@ int memory_fill(struct memory *m, uint64_t page, const void *content)
 	int r = page_own(m, page, &f);
 	if (!r)
 		memcpy(cell_frame(m->cell, f), content, PAGE_SIZE);
-	return r ? r : show_early(m, page, CASSIN_READ);
+	return r ? r : map_early(m, page, CASSIN_READ);
 }
 
-int memory_show_again(struct memory *m, bool info)
+int memory_map_again(struct memory *m, bool info)
 {
 	const struct image *image = m->image->image;
 	int err = 0;

@@ -45,7 +45,7 @@ struct parked {
 	uint64_t at, sum;
 	uint32_t npages, nentries, packed;
 	uint32_t room; /* for page numbers, npages of which are used */
-	bool folded;   /* else nothing of this counts */
+	bool active;   /* else nothing of this counts */
 	bool info;     /* the guest had touched its info page */
 };
 
@@ -65,7 +65,7 @@ struct memory {
 	uint64_t fault_next; /* where sequential growth would fault next, and how far to run ahead */
 	unsigned fault_window;
 	struct account *account; /* on which its parked bytes and its chunks are; NULL: on none */
-	struct parked parked;    /* folded: there are no frames and no tables, */
+	struct parked parked;    /* active: there are no frames and no tables, */
 	bool dropping;           /* or some of them are still to be given back */
 	int lost;                /* -ENOMEM, -EIO: it could not be unparked when it had to be, so each use fails; 0 */
 	struct parking *parking; /* under way, in pieces: park_pieces.c; NULL: none */
@@ -106,7 +106,7 @@ bool memory_drop_some(struct memory *m, uint32_t most);
 /* Gives a page a frame of its own with this content, and shows it where the initial regions have it. -ENOMEM. */
 int memory_fill(struct memory *m, uint64_t page, const void *content);
 /* Shows again what a guest surely touches: its image, the clock page, and the info page if it had. -ENOMEM. */
-int memory_show_again(struct memory *m, bool info);
+int memory_map_again(struct memory *m, bool info);
 
 /* Answers a page fault in `space`; `error` is the hardware's error code. 0: run on; -EFAULT: the guest's own fault;
  * -ENOMEM: the pool or the quota is exhausted. */
@@ -167,7 +167,7 @@ static inline frame_t memory_frame(const struct memory *m, uint64_t page)
 /* Whether memory is parked that takes more than a moment to unpark: that is done in pieces wherever it can be. */
 static inline bool memory_sleeps(const struct memory *m)
 {
-	return m->parked.folded &&
+	return m->parked.active &&
 	       (m->waking || m->dropping || m->parked.npages > AT_ONCE_PAGES || m->parked.nentries > AT_ONCE_MAPPINGS);
 }
 

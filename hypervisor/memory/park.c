@@ -79,7 +79,7 @@ static int pack(struct parked *p, const struct memory *m, const struct frozen *f
 		.room = (uint32_t)f->npages,
 		.nentries = (uint32_t)f->nentries,
 		.packed = (uint32_t)packed,
-		.folded = true,
+		.active = true,
 		.info = m->info,
 	};
 	return 0;
@@ -141,7 +141,7 @@ int memory_park(struct memory *m, struct swap *swap)
 {
 	struct frozen f = {0};
 	struct parked p;
-	if (m->parked.folded)
+	if (m->parked.active)
 		return m->waking ? -EBUSY : 0;
 	memory_park_give_up(m);
 	if (m->tables.ncommits || m->tables.flush)
@@ -163,11 +163,11 @@ int memory_park(struct memory *m, struct swap *swap)
 
 void parked_free(struct parked *p, size_t wiped)
 {
-	if (p->folded && p->swap)
+	if (p->active && p->swap)
 		swap_free(p->swap, p->at, parked_size(p));
-	if (p->folded)
+	if (p->active)
 		wipe_rest(p, wiped);
-	*p = (struct parked){.folded = false};
+	*p = (struct parked){.active = false};
 }
 
 int parked_fill(struct memory *m, const unsigned char *bytes, size_t *size, const unsigned char *numbers, size_t most,

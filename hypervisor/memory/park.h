@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Parking: the memory of a guest that waits, compressed. What equals its image or template is dropped, the rest compressed
- * (zstd); frames and page tables go back. Any use of the memory unfolds it again.
+ * (zstd); frames and page tables go back. Any use of the memory unparks it.
  */
 #ifndef PARK_H
 #define PARK_H
@@ -22,7 +22,7 @@ int memory_park_go_on(struct memory *m);
 void memory_park_give_up(struct memory *m); /* nothing happens when none is under way */
 /* Host memory, or room in the swap file, that it takes. */
 size_t parked_size(const struct parked *p);
-/* Unfolds it; nothing happens when it is not parked. -ENOMEM, or -EIO: the swap file does not give it back. It stays parked
+/* Unparks it; nothing happens when it is not parked. -ENOMEM, or -EIO: the swap file does not give it back. It stays parked
  * then. */
 int memory_unpark(struct memory *m);
 /* The same in pieces; it counts as parked until the last, and memory_unpark() does what is left. begin: 0, also when it has begun or

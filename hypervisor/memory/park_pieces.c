@@ -72,7 +72,7 @@ int memory_park_begin(struct memory *m, struct swap *swap)
 {
 	if (m->waking)
 		return -EBUSY;
-	if (m->parked.folded || m->parking)
+	if (m->parked.active || m->parking)
 		return 0;
 	if (m->tables.ncommits || m->tables.flush || memory_has_spaces(m))
 		return -EBUSY;
@@ -185,7 +185,7 @@ static int write_swap(struct parking *p)
 }
 
 /* From here on it is parked. */
-static void settle(struct memory *m, struct parking *p)
+static void become_parked(struct memory *m, struct parking *p)
 {
 	struct parked *r = &p->result;
 	if (r->swap) {
@@ -194,7 +194,7 @@ static void settle(struct memory *m, struct parking *p)
 	} else {
 		parked_fit(r);
 	}
-	r->folded = true;
+	r->active = true;
 	m->parked = *r;
 	m->dropping = true;
 	parked_count(m, &m->parked, true);
@@ -216,7 +216,7 @@ int memory_park_go_on(struct memory *m)
 	case SWAP:
 		r = write_swap(p);
 		if (!r)
-			settle(m, p);
+			become_parked(m, p);
 		break;
 	case WIPE:
 		r = p->plain && hidden_wipe_some(p->plain, parked_size(&m->parked), &p->wiped);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Unfolding in pieces: what an earlier attempt or the parking has left is given back first, the bytes are read from the swap file if
+ * Unparking in pieces: what an earlier attempt or the parking has left is given back first, the bytes are read from the swap file if
  * they are there, then mappings and pages are made. Until all is there the memory counts as parked, and whoever needs it at once
  * has the rest done.
  */
@@ -38,7 +38,7 @@ static void finish(struct memory *m)
 	tables_changed(&m->tables);
 	m->tables.ncommits = m->tables.committed = 0; /* nothing has run in these tables */
 	m->tables.flush = false;
-	m->parked.folded = true; /* for the last time */
+	m->parked.active = true; /* for the last time */
 	parked_free(&m->parked, w->wiped);
 	hidden_free(w->room);
 	free(w);
@@ -64,7 +64,7 @@ void memory_unpark_give_up(struct memory *m)
 int memory_unpark_begin(struct memory *m)
 {
 	memory_park_give_up(m);
-	if (!m->parked.folded || m->waking)
+	if (!m->parked.active || m->waking)
 		return 0;
 	struct waking *w = calloc(1, sizeof *w);
 	if (!w)
@@ -143,7 +143,7 @@ static int piece(struct memory *m, struct waking *w)
 	case PAGES:
 		return fill_some(m, p, w);
 	case SHOW:
-		return memory_show_again(m, p->info);
+		return memory_map_again(m, p->info);
 	case WIPE:
 		break;
 	}
@@ -155,9 +155,9 @@ int memory_unpark_go_on(struct memory *m)
 	struct waking *w = m->waking;
 	if (!w)
 		return memory_unpark(m);
-	m->parked.folded = false; /* the doors are open for what follows */
+	m->parked.active = false; /* the doors are open for what follows */
 	int r = piece(m, w);
-	m->parked.folded = true;
+	m->parked.active = true;
 	if (r < 0)
 		memory_unpark_give_up(m);
 	else if (!r && w->phase++ == WIPE)
@@ -169,7 +169,7 @@ int memory_unpark_go_on(struct memory *m)
 
 int memory_unpark(struct memory *m)
 {
-	if (!m->parked.folded && !m->parking)
+	if (!m->parked.active && !m->parking)
 		return 0;
 	if (m->lost)
 		return m->lost;

@@ -169,7 +169,7 @@ static void registers_out(const struct cpu_state *cpu, struct user_regs_struct *
 		.r14 = r->r14,
 		.r15 = r->r15,
 		.rip = r->rip,
-		.eflags = (r->rflags & RFLAGS_KEPT) | FLAGS_SET | cpu->trap,
+		.eflags = (r->rflags & RFLAGS_KEPT) | FLAGS_SET | cpu->step_flag,
 		.cs = USER_CS,
 		.ss = USER_SS,
 		.fs_base = cpu->fs_base,

@@ -2,7 +2,7 @@
 /* A debugger's breakpoints: a byte of the guest's code, in a copy that is the guest's own. */
 #include <errno.h>
 
-#include "run/debug.h"
+#include "run/debugger.h"
 
 struct breakpoint *breakpoint_at(struct cassin_debugger *d, uint64_t va)
 {

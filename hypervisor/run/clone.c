@@ -10,11 +10,11 @@
 
 #include "base/time.h"
 #include "device/stream.h"
-#include "device/streams.h"
+#include "device/stream_table.h"
 #include "guest/device.h"
 #include "guest/guest.h"
 #include "guest/template.h"
-#include "guest/trace.h"
+#include "guest/trace_records.h"
 #include "image/files.h"
 #include "memory/freeze.h"
 #include "run/life.h"
@@ -235,7 +235,7 @@ void template_resume(struct guest *g)
 	upcall_resume(g);
 	start_again(g);
 	if (t->blocked)
-		devices_settled(g);
+		devices_first_wait(g);
 	if (!t->blocked || guest_wait(g, t->wait_count, t->wake_at)) {
 		worker_enqueue(w, g, SHARE_NEW);
 	} else if (g->freezing.wanted) { /* a template of a clone that waits from the start */

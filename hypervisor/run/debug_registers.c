@@ -6,7 +6,7 @@
 
 #include "cell/pagetable.h"
 #include "guest/guest.h"
-#include "run/debug.h"
+#include "run/debugger.h"
 
 /* Intel SDM volume 1, table 10-2: the legacy region of an XSAVE image in 64-bit form. */
 struct fxsave {

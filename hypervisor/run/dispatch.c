@@ -11,10 +11,10 @@
 #include "cell/vcpu.h"
 #include "guest/device.h"
 #include "guest/guest.h"
-#include "guest/trace.h"
+#include "guest/trace_records.h"
 #include "memory/park.h"
 #include "run/clone.h"
-#include "run/debug.h"
+#include "run/debugger.h"
 #include "run/door.h"
 #include "run/exceptions.h"
 #include "run/hypercall.h"
@@ -62,7 +62,7 @@ static enum turn user_broken(struct vcpu *v, struct guest *g)
 }
 
 /* What has come for g takes effect before it runs on: the end of a user's run, an upcall. False: its own end. */
-static bool settle(struct guest *g)
+static bool take_events(struct guest *g)
 {
 	if (g->upcalls.timer || g->upcalls.pending || g->user.space) {
 		uint64_t now = monotonic_ns();
@@ -70,7 +70,7 @@ static bool settle(struct guest *g)
 		upcall_show(g); /* it may have touched the page only now */
 		uint64_t events = upcall_due(g);
 		if (!g->doomed)
-			user_settle(g, now, events);
+			user_end_if_due(g, now, events);
 		if (!g->doomed && events)
 			upcall_deliver(g, events);
 	}
@@ -161,7 +161,7 @@ static bool debugged(struct guest *g, const struct vcpu_exception *x, enum turn 
 /* An `out` or `in` that is no hypercall. */
 static enum turn forbidden(struct vcpu *v, struct guest *g)
 {
-	if (g->cpu.trap)
+	if (g->cpu.step_flag)
 		debug_called(g, v);
 	if (g->user.space)
 		return user_broken(v, g);
@@ -184,7 +184,7 @@ static enum turn after_exit(struct vcpu *v, struct guest *g, enum vcpu_exit exit
 	case VCPU_OUT:
 		if (!came_by_door(g))
 			return forbidden(v, g);
-		if (g->cpu.trap)
+		if (g->cpu.step_flag)
 			debug_called(g, v);
 		t = after_call(g);
 		return debugged_call(g, t);
@@ -221,7 +221,7 @@ static enum turn run_turn(struct worker *w, struct vcpu *v, struct guest *g)
 	}
 	for (;;) {
 		uint64_t commits = 0;
-		if (!settle(g))
+		if (!take_events(g))
 			return TURN_END;
 		if (v->generation != g->memory.tables.generation || v->incarnation != g->cpu.incarnation ||
 		    g->memory.tables.ncommits || g->memory.tables.flush || v->unsaved) {
@@ -268,7 +268,7 @@ static uint64_t within_cap(struct guest *g, uint64_t now, uint64_t ns)
  * loop waits for a few slices at most where the watcher does not look: it does from a guest's second turn in a row on. */
 static uint64_t slice_for(const struct worker *w, const struct guest *g, uint64_t now)
 {
-	uint64_t next = deadlines_next(&w->deadlines), most = g->hog ? LONE_SLICE_NS : FIRST_SLICE_NS;
+	uint64_t next = deadlines_next(&w->deadlines), most = g->used_slice ? LONE_SLICE_NS : FIRST_SLICE_NS;
 	if (worker_busy(w) || next <= now + SLICE_NS)
 		return SLICE_NS;
 	return next - now < most ? next - now : most;
@@ -279,12 +279,12 @@ static void turn_begin(struct worker *w, struct guest *g)
 	uint64_t now = monotonic_ns();
 	g->run = RUN_ON_CPU;
 	g->dispatched_at = now;
-	w->watched = g->hog; /* what becomes ready meanwhile does not wait for the slice's end */
+	w->watched = g->used_slice; /* what becomes ready meanwhile does not wait for the slice's end */
 	if (w->watched)
 		watcher_arm(&w->team->watcher, w);
 	slice_begin(w, now, within_cap(g, now, slice_for(w, g, now)));
 	if (g->upcalls.entry || g->upcalls.timer || g->user.space)
-		worker_attend(w, next_moment(g));
+		worker_turn_until(w, next_moment(g));
 	if (!atomic_load_explicit(&g->cell->busy, memory_order_relaxed))
 		atomic_store_explicit(&g->cell->busy, true, memory_order_relaxed);
 	atomic_fetch_add_explicit(&g->count.dispatches, 1, memory_order_relaxed);
@@ -308,7 +308,7 @@ static void turn_end(struct worker *w, struct guest *g)
 {
 	uint64_t ran = monotonic_ns() - g->dispatched_at;
 	g->virtual_ns += ran;
-	g->held_until = cell_flush_settle();
+	g->held_until = cell_flush_take();
 	g->dispatched_at += ran;
 	guest_charge_turn(g, ran);
 	atomic_fetch_add_explicit(&g->count.virtual_ns, ran, memory_order_relaxed);
@@ -331,7 +331,7 @@ static void booted(struct guest *g)
 static void put_aside(struct worker *w, struct vcpu *v, struct guest *g)
 {
 	vcpu_keep(v, &g->cpu); /* another's state may be on it: g went on with a call, and was not loaded */
-	g->hog = true;
+	g->used_slice = true;
 	atomic_fetch_add_explicit(&w->preemptions, 1, memory_order_relaxed);
 	if (g->memory.booting &&
 	    (g->virtual_ns > BOOT_MOST_NS || monotonic_ns() - g->record.started_mono > BOOT_LONGEST_NS))
@@ -342,10 +342,10 @@ static void put_aside(struct worker *w, struct vcpu *v, struct guest *g)
 
 static void block(struct worker *w, struct guest *g)
 {
-	g->hog = false;
+	g->used_slice = false;
 	if (g->memory.booting)
 		booted(g);
-	devices_settled(g);
+	devices_first_wait(g);
 	/* What it waits for may have come while it was being put aside. */
 	if (guest_wait(g, g->wait_count, g->wait_until)) {
 		worker_enqueue(w, g, SHARE_RAN);
@@ -374,15 +374,15 @@ static void dispatch(struct worker *w, struct guest *g)
 	int r = vcpu_get(g->cell, w->number, &v);
 	if (v && v->incarnation != g->cpu.incarnation)
 		atomic_fetch_add_explicit(&w->switches, 1, memory_order_relaxed);
-	cell_flush_settle(); /* whatever came before was not its doing */
+	cell_flush_take(); /* whatever came before was not its doing */
 	guest_unparked(g);
 	turn_begin(w, g);
-	int folded = prepare(g);
+	int asleep = prepare(g);
 	if (g->trace && !g->user.space)
 		trace_return(g);
 	enum turn t = TURN_END;
-	if (folded)
-		guest_crash(g, "%s", guest_asleep_why(folded));
+	if (asleep)
+		guest_crash(g, "%s", guest_asleep_why(asleep));
 	else if (r)
 		guest_crash(g, "cannot make a vCPU: %s", strerror(-r));
 	else if (g->debugger && !g->in_call && debug_due(g))
@@ -396,7 +396,7 @@ static void dispatch(struct worker *w, struct guest *g)
 		put_aside(w, v, g);
 		break;
 	case TURN_YIELD:
-		g->hog = false;
+		g->used_slice = false;
 		worker_enqueue(w, g, SHARE_YIELDS);
 		break;
 	case TURN_BLOCK:

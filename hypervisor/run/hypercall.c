@@ -7,7 +7,7 @@
 #include "base/hot.h"
 #include "base/time.h"
 #include "guest/guest.h"
-#include "guest/trace.h"
+#include "guest/trace_records.h"
 #include "image/files.h"
 #include "run/clone.h"
 #include "run/life.h"

@@ -13,10 +13,10 @@
 #include "guest/device.h"
 #include "guest/guest.h"
 #include "guest/template.h"
-#include "guest/trace.h"
+#include "guest/trace_records.h"
 #include "run/boot.h"
 #include "run/clone.h"
-#include "run/debug.h"
+#include "run/debugger.h"
 #include "run/parking.h"
 
 #define OPERATIONS_PIECE 16u /* dropped in one piece */
@@ -37,8 +37,8 @@ int guest_begin(struct guest *g, struct cassin_error_text *err)
 					(unsigned long long)(g->host->pool->limit * PAGE_SIZE >> 20));
 	g->waking.fn = guest_wake_some;
 	g->virtual_ns = 0;
-	g->settled = false;
-	g->hog = g->stopping = g->in_call = g->submission.begun = false;
+	g->has_waited = false;
+	g->used_slice = g->stopping = g->in_call = g->submission.begun = false;
 	g->submission.done = 0;
 	g->doomed = NULL;
 	g->user.space = 0;

@@ -39,7 +39,7 @@ void worker_slice(struct worker *w, uint64_t now)
 		slice_set(w, now);
 }
 
-void worker_attend(struct worker *w, uint64_t until)
+void worker_turn_until(struct worker *w, uint64_t until)
 {
 	uint64_t now = monotonic_ns();
 	if (until < w->slice_end && until > now) {

@@ -98,7 +98,7 @@ void worker_kick(struct worker *w);
 void worker_slice(struct worker *w, uint64_t now);
 /* The guest on the CPU is waiting for something while it computes: its turn ends at `until` at the latest (CASSIN_FOREVER: as it
  * would; what has passed is the caller's business), and at once when the loop has something to do. */
-void worker_attend(struct worker *w, uint64_t until);
+void worker_turn_until(struct worker *w, uint64_t until);
 /* Whether someone waits for a turn. */
 static inline bool worker_busy(const struct worker *w)
 {

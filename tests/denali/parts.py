@@ -223,6 +223,6 @@ PARTS = [
          "Denali pages any VM in and out. Cassin has no paging: without parking, memory that is full is a wall: further "
          "guests are refused, those that run go on, and one that needs a page more ends. With parking the number of "
          "guests is bounded by those that are awake at "
-         "once, and a request to a parked guest waits for its memory to be unfolded. Parked memory lies outside the pool, "
+         "once, and a request to a parked guest waits until it is unparked. Parked memory lies outside the pool, "
          "compressed, or in the file.", cliff),
 ]

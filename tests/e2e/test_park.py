@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Guests whose memory is folded up while they wait."""
+"""Guests whose memory is compressed while they wait."""
 
 import os
 import signal

@@ -26,7 +26,7 @@ static void settle(struct guest *g, uint64_t now)
 	upcall_look(g, now);
 	uint64_t events = upcall_due(g);
 	if (!g->doomed)
-		user_settle(g, now, events);
+		user_end_if_due(g, now, events);
 	MUST(g->doomed || !events || !g->user.space);
 	if (!g->doomed && events)
 		upcall_deliver(g, events);

@@ -84,7 +84,7 @@ struct cassin_info_page *memory_info(struct memory *m)
 	return &of_memory(m)->info;
 }
 
-void worker_attend(struct worker *w, uint64_t until)
+void worker_turn_until(struct worker *w, uint64_t until)
 {
 	(void)w;
 	(void)until;

@@ -375,7 +375,7 @@ static void step_park(struct paging_model *p)
 	if (choose(p, 2))
 		step_host(p);
 	MUST(memory_unpark(&p->memory) == 0);
-	MUST(!p->memory.parking && !p->memory.dropping && !p->memory.parked.folded);
+	MUST(!p->memory.parking && !p->memory.dropping && !p->memory.parked.active);
 }
 
 void paging_model_step(struct paging_model *p)

@@ -5,7 +5,7 @@
 
 #include "guest_names.h"
 
-#include "kernel.h"
+#include "kernel_private.h"
 
 #define THREADS 64u
 #define TIMERS 2000u

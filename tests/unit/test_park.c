@@ -96,7 +96,7 @@ static uint64_t park_in_steps(void)
 	for (; (r = memory_park_go_on(&m)) == 1; n++)
 		;
 	cr_assert_eq(r, 0);
-	cr_assert(m.parked.folded);
+	cr_assert(m.parked.active);
 	cr_assert_eq(m.used, 0u);
 	return n;
 }
@@ -138,7 +138,7 @@ static uint64_t wake_in_steps(void)
 	for (; (r = memory_unpark_go_on(&m)) == 1; n++)
 		cr_assert(memory_sleeps(&m));
 	cr_assert_eq(r, 0);
-	cr_assert_not(m.parked.folded);
+	cr_assert_not(m.parked.active);
 	return n;
 }
 
@@ -187,7 +187,7 @@ Test(park, a_use_between_two_pieces_has_the_rest_done)
 			cr_assert_geq(memory_unpark_go_on(&m), 0);
 		expect_pages(SMALL, before);
 		cr_assert_null(m.waking);
-		cr_assert_not(m.parked.folded);
+		cr_assert_not(m.parked.active);
 	}
 }
 
@@ -218,7 +218,7 @@ Test(park, no_memory_in_the_middle_of_waking_leaves_it_parked)
 	while (r == 1)
 		r = memory_unpark_go_on(&m);
 	cr_assert_eq(r, -ENOMEM);
-	cr_assert(m.parked.folded);
+	cr_assert(m.parked.active);
 	cr_assert_eq(memory_unpark(&m), -ENOMEM);
 	cr_assert_eq(m.used, 0u, "an attempt at once gives back what it took");
 	cell->pool.limit = limit;

@@ -222,19 +222,19 @@ Test(user, deadline_and_events_end_a_run_and_nothing_else_does)
 	frame->wake = CASSIN_EVENT_TIMER;
 	cr_assert_eq(user_enter(&f->guest, SPACE, gva(FRAME), NOW + 5), 0);
 	upcall_raise(&f->guest, CASSIN_EVENT_COMPLETION);
-	user_settle(&f->guest, NOW, 0);
+	user_end_if_due(&f->guest, NOW, 0);
 	cr_assert_eq(f->guest.user.space, SPACE);
 	upcall_raise(&f->guest, CASSIN_EVENT_TIMER);
-	user_settle(&f->guest, NOW, 0);
+	user_end_if_due(&f->guest, NOW, 0);
 	cr_assert_eq(f->guest.cpu.regs.rax, CASSIN_USER_EVENT);
 	cr_assert_eq(frame->events, CASSIN_EVENT_TIMER);
 	cr_assert_eq(f->guest.upcalls.pending, CASSIN_EVENT_COMPLETION, "what it was told is no longer pending");
 	cr_assert_eq(user_enter(&f->guest, SPACE, gva(FRAME), NOW + 5), 0);
-	user_settle(&f->guest, NOW, CASSIN_EVENT_COMPLETION);
+	user_end_if_due(&f->guest, NOW, CASSIN_EVENT_COMPLETION);
 	cr_assert_eq(f->guest.cpu.regs.rax, CASSIN_USER_EVENT);
 	cr_assert_eq(frame->events, 0u, "the upcall tells");
 	cr_assert_eq(user_enter(&f->guest, SPACE, gva(FRAME), NOW + 5), 0);
-	user_settle(&f->guest, NOW + 5, 0);
+	user_end_if_due(&f->guest, NOW + 5, 0);
 	cr_assert_eq(f->guest.cpu.regs.rax, CASSIN_USER_DEADLINE);
 	fake_guest_free(f);
 }

@@ -38,7 +38,7 @@ static int print_log(struct client *client, const char *name, bool follow, bool 
 	if (result < 0)
 		return EXIT_FAILED;
 	if (r.status >= 400) {
-		client_told_error(&r, NULL);
+		client_report_error(&r, NULL);
 		free(r.body);
 		return EXIT_FAILED;
 	}

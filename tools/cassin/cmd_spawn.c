@@ -265,7 +265,7 @@ static int run(int argc, char **argv)
 		client_close(client);
 	if (result < 0)
 		return EXIT_FAILED;
-	result = r.status >= 400 ? client_told_error(&r, NULL) : conclude(&s);
+	result = r.status >= 400 ? client_report_error(&r, NULL) : conclude(&s);
 	free(r.body);
 	free(s.line);
 	json_decref(s.summary);

@@ -74,7 +74,7 @@ static int ask(struct client *client, const char *name, const char *grace, bool 
 	if (result < 0)
 		return EXIT_FAILED;
 	*gone = r.status == 404;
-	result = r.status >= 400 && (named || !*gone) ? client_told_error(&r, NULL) : EXIT_OK;
+	result = r.status >= 400 && (named || !*gone) ? client_report_error(&r, NULL) : EXIT_OK;
 	free(r.body);
 	return result;
 }

@@ -31,7 +31,7 @@ struct foreground {
 	unsigned restarts; /* seen so far */
 	char input[4096];
 	size_t input_start, input_len;
-	bool input_ended, end_told;
+	bool input_ended, end_reported;
 	struct gdb_port *gdb;    /* NULL: it is not debugged */
 	struct run_trace *trace; /* NULL: it is not traced */
 	struct cassin_sandbox *sandbox;
@@ -69,9 +69,9 @@ static void input_push(struct foreground *f)
 		f->input_start += (size_t)n;
 		f->input_len -= (size_t)n;
 	}
-	if (f->input_ended && !f->end_told) {
+	if (f->input_ended && !f->end_reported) {
 		cassin_engine_guest_input(f->engine, f->id, "", 0);
-		f->end_told = true;
+		f->end_reported = true;
 	}
 }
 
@@ -115,7 +115,7 @@ static bool look(struct foreground *f, int *code)
 	case CASSIN_GUEST_STARTING:
 	case CASSIN_GUEST_RUNNING:
 		if (s.restarts != f->restarts)
-			f->end_told = false; /* the new incarnation has not heard that the input has ended */
+			f->end_reported = false; /* the new incarnation has not heard that the input has ended */
 		f->restarts = s.restarts;
 		return false;
 	case CASSIN_GUEST_WAITING:
@@ -162,7 +162,7 @@ static int attend(struct foreground *f)
 {
 	int code = EXIT_FAILED;
 	while (!look(f, &code)) {
-		bool waiting = f->input_len || (f->input_ended && !f->end_told), background = in_background();
+		bool waiting = f->input_len || (f->input_ended && !f->end_reported), background = in_background();
 		struct pollfd watched[3] = {
 			{.fd = f->changed, .events = POLLIN},
 			{.fd = f->signals, .events = POLLIN},
@@ -188,7 +188,7 @@ static int attend(struct foreground *f)
 }
 
 /* Output that could not be written is no success; that a reader has seen enough is no news, though. */
-static int told_error(int error, int code)
+static int report_error(int error, int code)
 {
 	if (error == EPIPE)
 		return 128 + SIGPIPE;
@@ -215,7 +215,7 @@ static int drain(struct foreground *f, int trace_written, int code)
 {
 	if (!await_output(f, output_end(f->output), &code) || (f->trace && !await_output(f, trace_written, &code)))
 		return code;
-	code = f->signal ? code : told_error(output_error(f->output), code);
+	code = f->signal ? code : report_error(output_error(f->output), code);
 	if (f->trace && !run_trace_close(f->trace) && !f->signal)
 		code = EXIT_FAILED;
 	output_free(f->output);

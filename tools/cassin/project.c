@@ -40,7 +40,7 @@ static char *path_in(const char *folder, const char *file, const char *name)
 	return NULL;
 }
 
-static bool told(const char *path)
+static bool report_path(const char *path)
 {
 	command_failed("%s: %s", path, strerror(errno));
 	return false;
@@ -57,7 +57,7 @@ static bool make_file(const char *from, const char *to, const char *name)
 	FILE *in = fdopen(fd, "r");
 	if (!in) {
 		close(fd);
-		return told(from);
+		return report_path(from);
 	}
 	FILE *out = fopen(to, "wxe");
 	char *line = NULL;
@@ -67,12 +67,12 @@ static bool make_file(const char *from, const char *to, const char *name)
 	free(line);
 	bool read = !ferror(in);
 	if (!read)
-		told(from);
+		report_path(from);
 	fclose(in);
 	bool written = out && !ferror(out);
 	if (out && fclose(out))
 		written = false;
-	return read && (written || told(to));
+	return read && (written || report_path(to));
 }
 
 static bool fill_folder(const char *from, const char *to, const char *name);
@@ -81,24 +81,24 @@ static bool make_entry(const char *from, const char *to, const char *name)
 {
 	struct stat st;
 	if (stat(from, &st))
-		return told(from);
+		return report_path(from);
 	if (!S_ISDIR(st.st_mode))
 		return make_file(from, to, name);
-	return mkdir(to, 0777) ? told(to) : fill_folder(from, to, name);
+	return mkdir(to, 0777) ? report_path(to) : fill_folder(from, to, name);
 }
 
 static bool fill_folder(const char *from, const char *to, const char *name)
 {
 	DIR *folder = opendir(from);
 	if (!folder)
-		return told(from);
+		return report_path(from);
 	bool made = true;
 	struct dirent *entry;
 	while (made && (entry = readdir(folder))) {
 		if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
 			continue;
 		char *source = path_in(from, entry->d_name, "NAME"), *target = path_in(to, entry->d_name, name);
-		made = source && target ? make_entry(source, target, name) : told(to);
+		made = source && target ? make_entry(source, target, name) : report_path(to);
 		free(source);
 		free(target);
 	}
@@ -115,7 +115,7 @@ static int remove_entry(const char *path, const struct stat *st, int kind, struc
 bool project_make(const char *mould, const char *name)
 {
 	if (mkdir(name, 0777))
-		return told(name);
+		return report_path(name);
 	if (fill_folder(mould, name, name))
 		return true;
 	nftw(name, remove_entry, 8, FTW_DEPTH | FTW_PHYS);

@@ -114,7 +114,7 @@ static int request_each(struct client *client, const struct selection *s, const 
 			continue;
 		}
 		if (r.status >= 400)
-			result = client_told_error(&r, NULL);
+			result = client_report_error(&r, NULL);
 		else
 			puts(s->names[i]);
 		free(r.body);

@@ -144,7 +144,7 @@ static bool take_guests(struct top_sample *s, struct client *c)
 	if (result < 0)
 		return false;
 	if (r.status >= 400)
-		client_told_error(&r, NULL);
+		client_report_error(&r, NULL);
 	else if (reader.failed || r.truncated)
 		command_failed(r.truncated ? "the daemon closed the connection before it answered"
 					   : "the daemon's list of guests cannot be read");

@@ -49,9 +49,9 @@ struct spawning {
 	unsigned hopeless;
 	atomic_bool *cancelled; /* while they waited */
 	unsigned ncancelled;
-	uint64_t started, spawned_at, told;
-	unsigned told_next;
-	bool told_full;
+	uint64_t started, spawned_at, reported;
+	unsigned reported_next;
+	bool reported_full;
 };
 
 static void chunk_queue(struct spawning *s);
@@ -76,9 +76,9 @@ static void tell(struct spawning *s)
 	struct connection *c = s->connection;
 	if (!c || c->backlog > TELL_BACKLOG)
 		return;
-	s->told = now_ns();
-	s->told_next = s->next;
-	s->told_full = s->full;
+	s->reported = now_ns();
+	s->reported_next = s->next;
+	s->reported_full = s->full;
 	unsigned waiting = s->queued && (s->full || !s->tried) ? s->batch.count - s->next : 0;
 	stream_json(c, json_pack("{s:s, s:i, s:i, s:i, s:i, s:i}", "event", "progress", "count", (int)s->batch.count,
 				 "spawned", (int)s->nguests, "settled", (int)(s->nguests - s->unsettled), "failed",
@@ -224,7 +224,7 @@ static void on_wait(uv_timer_t *timer)
 	if (!s->unsettled || (s->batch.atomic && s->nfailed)) {
 		uv_timer_stop(&s->timer);
 		conclude(s);
-	} else if (s->unsettled != before && now - s->told >= TELL_NS) {
+	} else if (s->unsettled != before && now - s->reported >= TELL_NS) {
 		tell(s);
 	}
 }
@@ -301,7 +301,7 @@ static void chunk_done(struct job *work)
 	bool stopped = atomic_load(&s->abandoned) || atomic_load(&s->daemon->stopping) ||
 		       (s->batch.atomic && s->nfailed);
 	s->unsettled = s->nguests;
-	if (s->next != s->told_next || s->full != s->told_full)
+	if (s->next != s->reported_next || s->full != s->reported_full)
 		tell(s);
 	if (stopped || s->next == s->batch.count)
 		spawning_over(s, stopped);

@@ -45,7 +45,7 @@ const size_t guest_figures_count = sizeof guest_figures / sizeof *guest_figures;
 const struct figure engine_figures[] = {
 	GAUGE(guests, "Guests listed"),
 	GAUGE(running, "Guests that are starting or running"),
-	GAUGE(parked, "Running guests whose memory is folded up"),
+	GAUGE(parked, "Running guests whose memory is compressed"),
 	COUNTER(parkings, "Times that a guest was parked"),
 	GAUGE(swap_bytes, "Bytes of parked memory in the swap file"),
 	GAUGE(pool_frames, "4 KiB frames that guests may use"),
@@ -83,7 +83,7 @@ const struct figure account_figures[] = {
 	ACCOUNT(shared, "pages of images and templates that guests share"),
 	ACCOUNT(quarantined, "freed page tables that await a flush"),
 	ACCOUNT(cells, "monitors, clock pages, and frames that wait for their next use"),
-	ACCOUNT(parked, "folded-up memory of guests"),
+	ACCOUNT(parked, "compressed memory of guests"),
 	ACCOUNT(frozen, "templates' pages"),
 	ACCOUNT(images, "files of images"),
 	ACCOUNT(operations, "operations that pend"),

@@ -27,7 +27,7 @@ struct kept {
 	unsigned under_way, runners;
 	unsigned progress, progress_seen; /* templates and guests that are settled; the same at the last look */
 	uint64_t idle_ms;
-	bool told;
+	bool reported;
 };
 
 struct runner {
@@ -151,9 +151,9 @@ static void start_guests(struct job *j)
 
 static void tell_ready(struct kept *k)
 {
-	if (!k->told && !atomic_load(&k->daemon->stopping))
+	if (!k->reported && !atomic_load(&k->daemon->stopping))
 		k->ready(k->daemon);
-	k->told = true;
+	k->reported = true;
 }
 
 static void step_done(struct kept *k)
@@ -219,7 +219,7 @@ static void on_look(uv_timer_t *timer)
 	k->idle_ms = idle ? k->idle_ms + LOOK_MS : 0;
 	if (idle && more)
 		runner_start(k);
-	if (k->idle_ms >= KEPT_PATIENCE_MS && !k->told) {
+	if (k->idle_ms >= KEPT_PATIENCE_MS && !k->reported) {
 		log_warn("some kept guests or templates have not come to be: their files cannot be read yet");
 		tell_ready(k);
 	}

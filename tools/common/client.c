@@ -217,7 +217,7 @@ int client_request(struct client *c, const char *method, const char *target, con
 	return result;
 }
 
-int client_told_error(const struct response *r, const char *subject)
+int client_report_error(const struct response *r, const char *subject)
 {
 	json_t *o = r->body ? json_loads(r->body, 0, NULL) : NULL;
 	const char *text = json_string_value(json_object_get(o, "error"));
@@ -237,7 +237,7 @@ json_t *client_json(struct client *c, const char *method, const char *target, co
 	if (client_request(c, method, target, body, NULL, NULL, &r) < 0)
 		return NULL;
 	if (r.status >= 400)
-		client_told_error(&r, NULL);
+		client_report_error(&r, NULL);
 	else if (!(o = json_loads(r.body ? r.body : "", 0, NULL)))
 		command_failed("the daemon's answer is no JSON document");
 	free(r.body);

@@ -31,7 +31,7 @@ int client_request(struct client *c, const char *method, const char *target, con
 /* The same for one JSON document; NULL: reported, an error of the API's included. */
 json_t *client_json(struct client *c, const char *method, const char *target, const char *body);
 /* Tells an API error that *r holds, after `subject` if there is one. Returns EXIT_FAILED. */
-int client_told_error(const struct response *r, const char *subject);
+int client_report_error(const struct response *r, const char *subject);
 
 /* "/v1/guests/NAME" and suffix, with NAME percent-encoded; malloc'd. */
 char *client_guest_target(const char *name, const char *suffix);

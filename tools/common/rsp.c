@@ -69,7 +69,7 @@ static enum rsp_input finish(struct rsp *r)
 {
 	r->state = RSP_BETWEEN;
 	r->packet[r->len] = '\0';
-	return r->damaged || r->told != r->sum ? RSP_DAMAGED : RSP_PACKET;
+	return r->damaged || r->sum_received != r->sum ? RSP_DAMAGED : RSP_PACKET;
 }
 
 enum rsp_input rsp_feed(struct rsp *r, unsigned char byte)
@@ -86,7 +86,7 @@ enum rsp_input rsp_feed(struct rsp *r, unsigned char byte)
 	case RSP_SUM_HIGH:
 	case RSP_SUM_LOW:
 		r->damaged |= digit((char)byte) < 0;
-		r->told = (unsigned char)(r->told << 4 | (digit((char)byte) & 15));
+		r->sum_received = (unsigned char)(r->sum_received << 4 | (digit((char)byte) & 15));
 		if (r->state == RSP_SUM_LOW)
 			return finish(r);
 		r->state = RSP_SUM_LOW;

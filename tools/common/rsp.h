@@ -23,7 +23,7 @@ enum rsp_input {
 
 struct rsp {
 	enum { RSP_BETWEEN, RSP_INSIDE, RSP_ESCAPED, RSP_SUM_HIGH, RSP_SUM_LOW, RSP_LOST } state;
-	unsigned char sum, told;
+	unsigned char sum, sum_received;
 	bool damaged;
 	size_t len;
 	char packet[RSP_PACKET_MAX + 1]; /* escapes undone; zero-terminated, but it may hold zeros */

@@ -46,15 +46,15 @@ static int foresee(struct system *s, const struct window_base *base, unsigned gu
 
 static void tell_step(struct system *s, unsigned run, const json_t *step)
 {
-	static const char *const told[] = {"memory_total_kib", "memory_host_kib", "spawn_p50_us",
-					   "requests_per_s",   "latency_p99_us",  "echo_p99_us",
-					   "late_p99_us",      "fairness_error",  "churn_per_s"};
+	static const char *const shown[] = {"memory_total_kib", "memory_host_kib", "spawn_p50_us",
+					    "requests_per_s",   "latency_p99_us",  "echo_p99_us",
+					    "late_p99_us",      "fairness_error",  "churn_per_s"};
 	char text[32];
 	bar_clear(&s->lab->bar);
 	printf("%-10s run %u  %7u guests", s->name, run, s->guests);
-	for (size_t i = 0; i < sizeof told / sizeof *told; i++) {
-		const json_t *v = json_object_get(json_object_get(step, "metrics"), told[i]);
-		const char *name = told[i];
+	for (size_t i = 0; i < sizeof shown / sizeof *shown; i++) {
+		const json_t *v = json_object_get(json_object_get(step, "metrics"), shown[i]);
+		const char *name = shown[i];
 		for (size_t m = 0; v && m < metric_count; m++)
 			if (!strcmp(metrics[m].name, name))
 				printf("  %s %s", name, metric_text(json_number_value(v), text));

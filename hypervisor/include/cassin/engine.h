@@ -38,7 +38,7 @@ struct cassin_engine_options {
 	unsigned workers;       /* host threads that run guests; 0: one per available CPU, at most 64 */
 	uint64_t pool_bytes;    /* memory that all guests together may touch; 0: 3/4 of MemAvailable. At most 504 GiB */
 	bool no_overcommit;     /* refuse guests that could need more memory, all at their most, than the pool has */
-	uint64_t park_after_ns; /* fold up the memory of guests that have waited for so long; 0: never */
+	uint64_t park_after_ns; /* compress the memory of guests that have waited for so long; 0: never */
 	const char *swap_path;  /* parked memory goes to this file; NULL: it stays in the process */
 	uint64_t swap_bytes;    /* its greatest size; 0: 16 GiB */
 	/* Its threads are confined by this, which must outlive the engine's creation; NULL: they are not. */

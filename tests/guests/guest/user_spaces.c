@@ -166,7 +166,7 @@ static void no_memory(int argc, char **argv)
 	user_end(&u);
 }
 
-/* The runner tries to fold it up meanwhile. */
+/* The runner tries to park it meanwhile. */
 static void hold(int argc, char **argv)
 {
 	struct user u;

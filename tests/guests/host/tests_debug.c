@@ -187,7 +187,7 @@ static void waits_on_behind_the_stop(struct world *w, const struct test *t)
 	expect_exit(w, id, 0, 0);
 }
 
-static void parked_one_is_unfolded(struct world *w, const struct test *t)
+static void parked_one_is_unparked(struct world *w, const struct test *t)
 {
 	struct session s;
 	unsigned char bytes[64];
@@ -466,7 +466,7 @@ const struct test tests_debug[] = {
 	DEBUG("breakpoints-are-bounded", breakpoints_are_bounded),
 	DEBUG("stops-one-that-computes", stops_one_that_computes),
 	DEBUG("one-that-waited-waits-on", waits_on_behind_the_stop),
-	DEBUG("a-parked-one-is-unfolded", parked_one_is_unfolded),
+	DEBUG("a-parked-one-is-unparked", parked_one_is_unparked),
 	DEBUG("a-deadline-that-passes-meanwhile-wakes", sleeper_wakes_in_time),
 	DEBUG("a-crash-stops-first", crash_stops_first),
 	DEBUG("detaching-from-a-crash-ends-it", detaching_from_a_crash_ends_it),

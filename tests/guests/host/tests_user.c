@@ -43,7 +43,7 @@ static void cloned(struct world *w, const struct test *t)
 }
 
 /* Who has other spaces is neither parked nor made a template. */
-static void not_folded(struct world *w, const struct test *t)
+static void not_parked(struct world *w, const struct test *t)
 {
 	uint64_t id = spawn(w, "g", t->image, t->args);
 	await_text(w, id, "waiting");
@@ -77,7 +77,7 @@ const struct test tests_user[] = {
 	PASS("user", "refused"),
 	PASS("user", "privileged-flags"),
 	PASS("user", "frame-places"),
-	{.name = "user.not-folded", .run = not_folded, .image = "user-spaces", .args = "hold"},
+	{.name = "user.not-parked", .run = not_parked, .image = "user-spaces", .args = "hold"},
 	PASS("user-faults", "faults"),
 	PASS("user-faults", "keys"),
 	PASS("user-faults", "fault-again"),

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* Calls to a guest's owner that wait for the answer. Never from a worker's thread. */
-#ifndef ASK_H
-#define ASK_H
+#ifndef OWNER_CALL_H
+#define OWNER_CALL_H
 
 #include "guest/guest.h"
 
 /* The head of such a call; it stays the caller's. */
-struct waiting_call {
+struct owner_call {
 	struct guest_call call;
 	struct cassin_engine *engine;
 	bool done;
@@ -15,9 +15,9 @@ struct waiting_call {
 
 /* Has fn run on the thread of g's owner and waits until it has answered; gives the answer. -ENOENT: the spawn of g, which was
  * under way, has failed. */
-int ask(struct cassin_engine *e, struct guest *g, struct waiting_call *w,
-	void (*fn)(struct guest *g, struct guest_call *c));
+int call_owner(struct cassin_engine *e, struct guest *g, struct owner_call *w,
+	       void (*fn)(struct guest *g, struct guest_call *c));
 /* Answers; *w is the caller's again. On the owner's thread, once. */
-void ask_answer(struct waiting_call *w, int result);
+void owner_answer(struct owner_call *w, int result);
 
 #endif

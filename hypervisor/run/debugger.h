@@ -3,8 +3,8 @@
  * A debugger as the owner of its guest sees it: g->debugger, NULL for nearly all guests. Everything here runs on the owner's
  * thread but what is under the lock.
  */
-#ifndef DEBUG_H
-#define DEBUG_H
+#ifndef DEBUGGER_H
+#define DEBUGGER_H
 
 #include <pthread.h>
 

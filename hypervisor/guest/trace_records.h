@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* What a traced guest does, put down on its owner's thread: g->trace, NULL for nearly all guests. All functions but the two of
  * the reader need it. */
-#ifndef TRACE_H
-#define TRACE_H
+#ifndef TRACE_RECORDS_H
+#define TRACE_RECORDS_H
 
 #include <pthread.h>
 

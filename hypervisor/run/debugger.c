@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* How a debugged guest stops and goes on. */
-#include "run/debug.h"
+#include "run/debugger.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -88,7 +88,7 @@ enum debug_answer debug_exception(struct guest *g, const struct vcpu_exception *
 void debug_called(struct guest *g, struct vcpu *v)
 {
 	vcpu_recover(v, &g->cpu);
-	g->cpu.trap = 0;
+	g->cpu.step_flag = 0;
 }
 
 void debug_forbidden(struct guest *g)
@@ -131,11 +131,11 @@ void debug_hold(struct guest *g, int signal)
 	}
 	d->crash_rip = g->cpu.regs.rip;
 	vcpu_save(v, &g->cpu); /* without memory for it, it stays on the vCPU */
-	guest_unparked(g);     /* whoever looks unfolds it */
+	guest_unparked(g);     /* whoever looks unparks it */
 	g->run = RUN_STOPPED;
 	atomic_store(&g->stopped, true);
-	g->hog = false;
-	g->cpu.trap = 0;
+	g->used_slice = false;
+	g->cpu.step_flag = 0;
 	tell(d, (struct cassin_debug_event){.kind = DEBUG_STOPPED, .signal = signal, .breakpoint = d->at_break});
 	d->step = d->due = d->at_break = false;
 	d->signal = 0;
@@ -174,7 +174,7 @@ int debug_resume(struct guest *g, bool step)
 	bool waits = d->waiting && g->cpu.regs.rip == d->rip;
 	d->due = step && waits;
 	d->step = step && !waits;
-	g->cpu.trap = d->step ? RFLAGS_TF : 0;
+	g->cpu.step_flag = d->step ? RFLAGS_TF : 0;
 	if (d->spawned) {
 		d->spawned = false;
 		guest_start(g);
@@ -189,7 +189,7 @@ int debug_resume(struct guest *g, bool step)
 static void release(struct guest *g)
 {
 	g->debugger = NULL;
-	g->cpu.trap = 0;
+	g->cpu.step_flag = 0;
 	atomic_store(&g->debugged, false);
 	atomic_store(&g->stopped, false);
 }

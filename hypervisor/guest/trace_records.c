@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "guest/trace.h"
+#include "guest/trace_records.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-#include "engine/ask.h"
+#include "engine/owner_call.h"
 
 #include <errno.h>
 
-#include "engine/engine.h"
+#include "engine/engine_private.h"
 
-void ask_answer(struct waiting_call *w, int result)
+void owner_answer(struct owner_call *w, int result)
 {
 	struct cassin_engine *e = w->engine;
 	pthread_mutex_lock(&e->lock);
@@ -15,8 +15,8 @@ void ask_answer(struct waiting_call *w, int result)
 	pthread_mutex_unlock(&e->lock);
 }
 
-int ask(struct cassin_engine *e, struct guest *g, struct waiting_call *w,
-	void (*fn)(struct guest *g, struct guest_call *c))
+int call_owner(struct cassin_engine *e, struct guest *g, struct owner_call *w,
+	       void (*fn)(struct guest *g, struct guest_call *c))
 {
 	w->engine = e;
 	w->done = false;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The handle table, and what waits on each handle. */
-#include "device/streams.h"
+#include "device/stream_table.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -351,5 +351,5 @@ const struct device streams_device = {
 	.leave = leave,
 	.arrive = arrive,
 	.stop = stop,
-	.settled = host_ports_follow,
+	.first_wait = host_ports_follow,
 };

@@ -3,12 +3,12 @@
  * Streams: handles onto listeners, host sockets (TCP, Unix) and pipes to other guests. A guest's handle table is
  * used by the worker that owns the guest, only.
  */
-#ifndef STREAMS_H
-#define STREAMS_H
+#ifndef STREAM_TABLE_H
+#define STREAM_TABLE_H
 
 #include "guest/device.h"
 
-struct streams; /* a guest's handle table and listeners; streams.c */
+struct streams; /* a guest's handle table and listeners; stream_table.c */
 struct worker;
 
 extern const struct device streams_device;

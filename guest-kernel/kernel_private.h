@@ -3,8 +3,8 @@
  * What the kernel's files share. There is one CPU, so the state needs no lock against others; kernel_lock() only keeps
  * an interrupt's handler from switching threads while the state is being changed (cassin_thread_preempt()).
  */
-#ifndef KERNEL_H
-#define KERNEL_H
+#ifndef KERNEL_PRIVATE_H
+#define KERNEL_PRIVATE_H
 
 #include <cassin/kernel.h>
 #include <cassin/kernel/local.h>
