@@ -324,12 +324,23 @@ static bool was_removed(struct guest *g)
 	return removed;
 }
 
+static void on_restarted(struct guest *g, struct guest_call *c)
+{
+	g->beginning.err = NULL; /* the caller's again */
+	owner_answer((struct owner_call *)c, guest_restarted(g));
+}
+
 /* Removed meanwhile, it must not come to life again. */
 static void on_ended_for_restart(struct guest *g, struct guest_call *c)
 {
 	struct control_call *w = (struct control_call *)c;
+	if (was_removed(g)) {
+		owner_answer(&w->wait, -ENOENT);
+		return;
+	}
 	g->restart_row = 0;
-	owner_answer(&w->wait, was_removed(g) ? -ENOENT : guest_restart_now(g, &w->error));
+	guest_restart(g, &w->error);
+	passage_then(g, c, on_restarted);
 }
 
 static void on_restart(struct guest *g, struct guest_call *c)

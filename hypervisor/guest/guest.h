@@ -64,6 +64,15 @@ struct guest_links {
 	struct guest *changed_next, *id_next, *name_next, *list_next, *list_prev;
 };
 
+/* An incarnation that begins. */
+struct beginning {
+	struct memory_layout layout;
+	size_t at; /* in what its template has: mappings, then listeners */
+	bool listens;
+	int result;                    /* of a restart */
+	struct cassin_error_text *err; /* why not; NULL: nobody asked */
+};
+
 /* An incarnation that ends. */
 struct ending {
 	enum end_kind kind;
@@ -123,6 +132,7 @@ struct guest {
 	struct work waking;       /* likewise: goes ahead of other work */
 	struct passage passage;   /* RUN_PASSAGE */
 	struct held_calls held;   /* what others want of it, and has to wait: post.h */
+	struct beginning beginning;
 	struct ending ending;
 	struct moving {
 		struct worker *to;

@@ -229,13 +229,13 @@ int memory_freeze(struct memory *m, bool whole, struct frozen *out)
 	return r;
 }
 
-int memory_remap(struct memory *m, const struct frozen *f)
+int memory_remap(struct memory *m, const struct frozen *f, size_t *at, size_t most)
 {
-	for (size_t i = 0; i < f->nentries; i++) {
-		uint64_t *entry = space_entry(m, 0, f->entries[i].va, true);
+	for (; *at < f->nentries && most; most--, ++*at) {
+		uint64_t *entry = space_entry(m, 0, f->entries[*at].va, true);
 		if (!entry)
 			return -ENOMEM;
-		*entry = f->entries[i].value;
+		*entry = f->entries[*at].value;
 	}
-	return 0;
+	return *at < f->nentries;
 }

@@ -37,7 +37,8 @@ struct freezing {
 int memory_freeze_begin(struct memory *m, struct freezing *f, bool whole, struct frozen *out);
 int memory_freeze_go_on(struct memory *m, struct freezing *f, struct frozen *out);
 void memory_freeze_end(struct freezing *f);
-/* Puts the mappings of `f` into a space 0 that nothing has run in. -ENOMEM. */
-int memory_remap(struct memory *m, const struct frozen *f);
+/* Puts the mappings of `f` into a space 0 that nothing has run in, from *at on, of which there are `most` at most. 1: there are more; 0;
+ * -ENOMEM. */
+int memory_remap(struct memory *m, const struct frozen *f, size_t *at, size_t most);
 
 #endif

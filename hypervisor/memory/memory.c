@@ -16,7 +16,6 @@
 #define WINDOW_MOST 128u            /* pages of zero that sequential growth gets at a time, */
 #define WINDOW_SMALL 16u            /* where what the guest has already does not allow for more: */
 #define WINDOW_SHARE 16u            /* one page for each so many */
-#define DESTROY_PIECE 16u           /* chunks of pages, or page tables, given back in one piece */
 #define HOT_STACK 1u                /* stack pages given at spawn */
 #define HEAP_ALIGN (8u * PAGE_SIZE) /* KVM's shadow paging maps ahead within eight entries, up to the first empty one */
 
@@ -357,8 +356,8 @@ static int premap(struct memory *m, const struct memory_layout *layout)
 	return err == -EFAULT ? 0 : err;
 }
 
-int memory_init(struct memory *m, struct cell *cell, struct cell_image *image, uint64_t pages, struct account *account,
-		struct memory_layout *out)
+int memory_init_begin(struct memory *m, struct cell *cell, struct cell_image *image, uint64_t pages,
+		      struct account *account, struct memory_layout *out)
 {
 	*m = (struct memory){.cell = cell, .image = image, .pages = pages, .account = account};
 	tables_changed(&m->tables);
@@ -368,68 +367,34 @@ int memory_init(struct memory *m, struct cell *cell, struct cell_image *image, u
 		r = lay_out(m, out);
 	if (!r)
 		r = space_make(m, &m->tables.root[0]);
-	if (!r && image->frozen)
-		r = memory_remap(m, image->frozen);
-	if (!r)
-		r = premap(m, out);
 	if (r)
 		memory_destroy(m);
-	m->booting = !r;
 	return r;
 }
 
-static bool drop_spaces(struct memory *m, uint32_t *most)
+int memory_init_go_on(struct memory *m, const struct memory_layout *layout, size_t *mapped)
 {
-	for (unsigned s = 0; s < SPACES_MAX; s++) {
-		if (m->tables.root[s] && !space_free_some(m, m->tables.root[s], most))
-			return false;
-		m->tables.root[s] = FRAME_NONE;
+	const struct frozen *frozen = m->image->frozen;
+	int r = frozen ? memory_remap(m, frozen, mapped, AT_ONCE_MAPPINGS) : 0;
+	if (!r)
+		r = premap(m, layout);
+	if (r < 0)
+		memory_destroy(m);
+	else
+		m->booting = !r;
+	return r;
+}
+
+int memory_init(struct memory *m, struct cell *cell, struct cell_image *image, uint64_t pages, struct account *account,
+		struct memory_layout *out)
+{
+	size_t mapped = 0;
+	int r = memory_init_begin(m, cell, image, pages, account, out);
+	for (int more = 1; !r && more;) {
+		more = memory_init_go_on(m, out, &mapped);
+		r = more < 0 ? more : 0;
 	}
-	return true;
-}
-
-bool memory_drop_some(struct memory *m, uint32_t most)
-{
-	most -= pages_drop_some(m, most);
-	if (m->nchunks || !drop_spaces(m, &most))
-		return true;
-	if (m->info)
-		frames_free(&m->cell->frames, &m->info, 1);
-	free(m->tables.commits);
-	m->tables.commits = NULL;
-	m->tables.ncommits = m->tables.commits_size = 0;
-	m->info = FRAME_NONE;
-	m->used = 0;
-	m->dropping = false;
-	return false;
-}
-
-void memory_drop(struct memory *m)
-{
-	while (memory_drop_some(m, UINT32_MAX)) {
-	}
-}
-
-bool memory_destroy_some(struct memory *m)
-{
-	memory_park_give_up(m);
-	memory_unpark_give_up(m);
-	if (memory_drop_some(m, DESTROY_PIECE) || parked_wipe_some(&m->parked, &m->wiped))
-		return true;
-	if (m->clock)
-		cell_clock_put(m->cell, m->clock);
-	free(m->regions);
-	if (m->parked.active)
-		parked_count(m, &m->parked, false);
-	parked_free(&m->parked, m->wiped);
-	*m = (struct memory){0};
-	return false;
-}
-
-void memory_destroy(struct memory *m)
-{
-	while (memory_destroy_some(m)) {
-	}
+	return r;
 }
 
 int memory_fill(struct memory *m, uint64_t page, const void *content)

@@ -95,6 +95,11 @@ static inline uint64_t memory_numbers_most(uint64_t pages)
  * exhausted; -E2BIG: image and stack exceed the quota. On failure nothing is held. */
 int memory_init(struct memory *m, struct cell *cell, struct cell_image *image, uint64_t pages, struct account *account,
 		struct memory_layout *out);
+/* The same in pieces of 128 mappings of a template; the last shows what the guest will surely touch: up to 128 pages of each segment of
+ * its image and of its template. *mapped is 0 at first. go_on: 1: there is more; 0; -ENOMEM. */
+int memory_init_begin(struct memory *m, struct cell *cell, struct cell_image *image, uint64_t pages,
+		      struct account *account, struct memory_layout *out);
+int memory_init_go_on(struct memory *m, const struct memory_layout *layout, size_t *mapped);
 /* Gives all frames back, page tables through the quarantine. _some: a bounded piece; true: there is more. */
 void memory_destroy(struct memory *m);
 bool memory_destroy_some(struct memory *m);

@@ -103,12 +103,13 @@ static int map_some(struct memory *m, const struct parked *p, struct waking *w)
 	struct frozen_entry entries[ENTRIES_PIECE];
 	uint32_t left = p->nentries - w->entry, n = left < ENTRIES_PIECE ? left : ENTRIES_PIECE;
 	struct frozen f = {.nentries = n, .entries = entries};
+	size_t done = 0;
 	int r = w->entry ? 0 : space_make(m, &m->tables.root[0]);
 	if (r)
 		return r;
 	memcpy(entries, w->bytes + p->room * sizeof(uint64_t) + w->entry * sizeof *entries, n * sizeof *entries);
 	w->entry += n;
-	r = memory_remap(m, &f);
+	r = memory_remap(m, &f, &done, n);
 	return r ? r : w->entry < p->nentries;
 }
 

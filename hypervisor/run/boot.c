@@ -60,20 +60,28 @@ static uint64_t write_boot(struct guest *g, const struct memory_layout *layout, 
 
 int begin_memory(struct guest *g)
 {
-	struct memory_layout layout;
 	struct cell_image *ci = cell_image_get(g->cell, g->image, g->template ? g->template->frozen : NULL);
 	if (!ci)
 		return -ENOMEM;
-	int r = memory_init(&g->memory, g->cell, ci, g->spec.memory / PAGE_SIZE, &g->account, &layout);
-	if (r) {
+	int r = memory_init_begin(&g->memory, g->cell, ci, g->spec.memory / PAGE_SIZE, &g->account,
+				  &g->beginning.layout);
+	if (r)
 		cell_image_put(g->cell, ci);
+	return r;
+}
+
+int begin_memory_go_on(struct guest *g)
+{
+	const struct memory_layout *layout = &g->beginning.layout;
+	struct cell_image *ci = g->memory.image;
+	int r = memory_init_go_on(&g->memory, layout, &g->beginning.at);
+	if (r < 0)
+		cell_image_put(g->cell, ci);
+	if (r || g->template)
 		return r;
-	}
-	if (g->template)
-		return 0;
 	unsigned char page[PAGE_SIZE] = {0};
-	g->boot = write_boot(g, &layout, page, layout.stack_high);
-	r = memory_copyout(&g->memory, gva(layout.stack_high - PAGE_SIZE), page, sizeof page);
+	g->boot = write_boot(g, layout, page, layout->stack_high);
+	r = memory_copyout(&g->memory, gva(layout->stack_high - PAGE_SIZE), page, sizeof page);
 	if (r)
 		guest_abandon(g);
 	return r;

@@ -20,7 +20,8 @@
 #include "run/life.h"
 #include "run/parking.h"
 
-#define OPERATIONS_PIECE 64u /* frozen in one piece */
+#define OPERATIONS_PIECE 64u /* frozen, */
+#define LISTENERS_PIECE 16u  /* or opened again in one piece */
 
 /* ---- Freezing ---- */
 
@@ -202,16 +203,23 @@ int template_begin(struct guest *g)
 	g->boot_name = t->boot_name;
 	g->ring = t->ring;
 	g->upcalls = t->upcalls;
-	int r = write_own(g);
-	for (size_t i = 0; !r && i < t->nlisteners; i++) {
-		struct stream *s = listener_new(g, t->listeners[i].port);
-		r = s ? stream_add_at(g, s, &listener_kind, t->listeners[i].number) : -ENOMEM;
+	return write_own(g);
+}
+
+int template_listen_some(struct guest *g, size_t *at)
+{
+	const struct template *t = g->template;
+	int r = 0;
+	for (unsigned n = 0; !r && *at < t->nlisteners && n < LISTENERS_PIECE; n++, ++*at) {
+		struct stream *s = listener_new(g, t->listeners[*at].port);
+		r = s ? stream_add_at(g, s, &listener_kind, t->listeners[*at].number) : -ENOMEM;
 		if (s && r < 0)
 			listener_kind.close(s);
+		r = r < 0 ? r : 0;
 	}
-	for (uint32_t at = 0; r && streams_end(g, &at);) {
+	for (uint32_t closed = 0; r && streams_end(g, &closed);) {
 	}
-	return r;
+	return r ? r : *at < t->nlisteners;
 }
 
 static void start_again(struct guest *g)

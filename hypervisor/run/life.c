@@ -26,15 +26,27 @@
 #define BACKOFF_MOST_NS UINT64_C(10000000000)
 #define STABLE_NS UINT64_C(10000000000) /* a run this long forgives the restarts before it */
 
-int guest_begin(struct guest *g, struct cassin_error_text *err)
+static int cannot_begin(struct guest *g, int r, struct cassin_error_text *err)
 {
-	int r = begin_memory(g);
 	if (r == -E2BIG)
 		return cassin_error_set(err, r, "%s: \"memory\": %llu KiB do not hold the image and its stack",
 					g->spec.name, (unsigned long long)g->spec.memory / 1024);
-	if (r)
-		return cassin_error_set(err, r, "%s: no memory: the pool of %llu MiB is exhausted", g->spec.name,
-					(unsigned long long)(g->host->pool->limit * PAGE_SIZE >> 20));
+	if (g->beginning.listens)
+		return cassin_error_set(err, r, "%s: no memory for the clone", g->spec.name);
+	return cassin_error_set(err, r, "%s: no memory: the pool of %llu MiB is exhausted", g->spec.name,
+				(unsigned long long)(g->host->pool->limit * PAGE_SIZE >> 20));
+}
+
+static int begin_first(struct guest *g)
+{
+	struct cassin_error_text *err = g->beginning.err;
+	g->beginning = (struct beginning){.err = err};
+	return begin_memory(g);
+}
+
+/* What is not the memory's. */
+static int begin_state(struct guest *g)
+{
 	g->waking.fn = guest_wake_some;
 	g->virtual_ns = 0;
 	g->has_waited = false;
@@ -43,22 +55,49 @@ int guest_begin(struct guest *g, struct cassin_error_text *err)
 	g->doomed = NULL;
 	g->user.space = 0;
 	g->upcalls = (struct upcalls){0};
-	if (g->template) {
-		r = template_begin(g);
-		if (r) {
-			guest_abandon(g);
-			return cassin_error_set(err, r, "%s: no memory for the clone", g->spec.name);
-		}
+	if (g->template)
+		return template_begin(g);
+	g->cpu.regs = (struct cpu_registers){.rip = g->image->entry, .rdi = g->boot, .rsp = g->boot, .rflags = 2};
+	g->cpu.fs_base = 0;
+	g->ring = (struct ring){0};
+	return 0;
+}
+
+/* 1: there is more; 0: it can run; -errno: nothing is held. */
+static int begin_piece(struct guest *g)
+{
+	struct beginning *b = &g->beginning;
+	int r;
+	if (!b->listens) {
+		r = begin_memory_go_on(g);
+		if (r)
+			return r;
+		b->listens = true;
+		b->at = 0;
+		r = begin_state(g);
+		if (!r)
+			return 1;
 	} else {
-		g->cpu.regs = (struct cpu_registers){
-			.rip = g->image->entry, .rdi = g->boot, .rsp = g->boot, .rflags = 2};
-		g->cpu.fs_base = 0;
-		g->ring = (struct ring){0};
+		r = g->template ? template_listen_some(g, &b->at) : 0;
 	}
+	if (r < 0)
+		guest_abandon(g);
+	if (r)
+		return r;
 	g->cpu.incarnation = incarnation_next();
 	atomic_store(&g->count.frames, g->memory.used);
 	atomic_store(&g->count.table_frames, g->memory.table_frames);
 	return 0;
+}
+
+int guest_begin(struct guest *g, struct cassin_error_text *err)
+{
+	int r = begin_first(g);
+	if (!r)
+		do
+			r = begin_piece(g);
+		while (r == 1);
+	return r ? cannot_begin(g, r, err) : 0;
 }
 
 void guest_abandon(struct guest *g)
@@ -88,10 +127,9 @@ static bool wants_restart(struct guest *g, enum end_kind kind, int code, uint64_
 static void restart_fire(struct deadline *d)
 {
 	struct guest *g = CONTAINER_OF(d, struct guest, timer);
-	struct cassin_error_text err;
 	uint64_t began = guest_work_begin(g);
 	g->timer_on = false;
-	guest_restart_now(g, &err);
+	guest_restart(g, NULL);
 	guest_worked(g, began);
 }
 
@@ -179,22 +217,56 @@ void guest_end(struct guest *g, enum end_kind kind, int code)
 	passage_begin(g, end_step, ended);
 }
 
-int guest_restart_now(struct guest *g, struct cassin_error_text *err)
+static void restart_failed(struct guest *g, const struct cassin_error_text *why)
 {
+	if (g->beginning.err)
+		*g->beginning.err = *why;
+	g->host->restart_failed(g, why->text);
+}
+
+static bool begin_step(struct guest *g)
+{
+	g->beginning.result = begin_piece(g);
+	return g->beginning.result == 1;
+}
+
+static void begun(struct guest *g)
+{
+	struct cassin_error_text why;
+	g->run = RUN_NONE;
+	if (g->beginning.result) {
+		guest_ports_refuse(g);
+		cannot_begin(g, g->beginning.result, &why);
+		restart_failed(g, &why);
+	} else {
+		g->host->restarted(g);
+		guest_start(g);
+	}
+	passage_over(g);
+}
+
+void guest_restart(struct guest *g, struct cassin_error_text *err)
+{
+	struct cassin_error_text why;
 	console_reopen(&g->console);
-	int r = guest_ports_resume(g, err);
+	g->beginning.err = err;
+	int r = guest_ports_resume(g, &why);
 	if (!r) {
-		r = guest_begin(g, err);
-		if (r)
-			guest_ports_refuse(g);
+		r = begin_first(g);
+		if (!r) {
+			passage_begin(g, begin_step, begun);
+			return;
+		}
+		guest_ports_refuse(g);
+		cannot_begin(g, r, &why);
 	}
-	if (r) {
-		g->host->restart_failed(g, err->text);
-		return r;
-	}
-	g->host->restarted(g);
-	guest_start(g);
-	return 0;
+	restart_failed(g, &why);
+	g->beginning.result = r;
+}
+
+int guest_restarted(const struct guest *g)
+{
+	return g->beginning.result;
 }
 
 void guest_start(struct guest *g)

@@ -290,6 +290,37 @@ Test(park, a_template_is_taken_out_in_pieces)
 	frozen_clear(&pieces);
 }
 
+Test(park, a_clone_begins_in_pieces)
+{
+	const uint64_t far = UINT64_C(0x7000000000), n = 2048;
+	struct frozen *frozen = frozen_new();
+	struct memory clone;
+	struct memory_layout layout;
+	write_pages(SMALL, 0);
+	cr_assert_eq(memory_map(&m, 0, gva(far), at.heap_page, n, CASSIN_READ), 0);
+	cr_assert_eq(memory_freeze(&m, true, frozen), 0);
+	struct image *image = fake_image();
+	struct cell_image *ci = cell_image_get(&cell->cell, image, frozen);
+	image_put(image);
+	cr_assert_eq(memory_init_begin(&clone, &cell->cell, ci, QUOTA, NULL, &layout), 0);
+	size_t mapped = 0, before = 0;
+	uint64_t pieces = 0;
+	int r = 1;
+	for (; r == 1; pieces++, before = mapped) {
+		r = memory_init_go_on(&clone, &layout, &mapped);
+		cr_assert_leq(mapped - before, (size_t)AT_ONCE_MAPPINGS);
+	}
+	cr_assert_eq(r, 0);
+	cr_assert_geq(pieces, n / AT_ONCE_MAPPINGS);
+	uint64_t word, want;
+	cr_assert_eq(memory_copyin(&clone, &word, gva(far + 3 * PAGE_SIZE), sizeof word), 0);
+	cr_assert_eq(memory_copyin(&m, &want, gva(at.heap + 3 * PAGE_SIZE), sizeof want), 0);
+	cr_assert_eq(word, want);
+	memory_destroy(&clone);
+	cell_image_put(&cell->cell, ci);
+	frozen_put(frozen);
+}
+
 /* A copy of all content would be as large as the guest, and another one what its compression may need. */
 Test(park, no_second_copy_of_the_guest_is_made)
 {

@@ -122,6 +122,27 @@ static void freezes_large(int argc, char **argv)
 	CHECK_IS(((uint64_t *)alias)[3], large()[CASSIN_PAGE_SIZE / 8 + 3]);
 }
 
+#define WIDE 4000u
+#define LISTENERS 200
+
+/* A template with many mappings and listeners: its clones have them, in each of their lives. */
+static void freezes_wide(int argc, char **argv)
+{
+	(void)argc;
+	(void)argv;
+	*(uint64_t *)heap(7) = 77;
+	CHECK_IS(cassin_map(0, alias, cassin_boot->heap_page + 512, WIDE, CASSIN_READ), 0);
+	for (uint64_t i = 0; i < LISTENERS; i++)
+		CHECK_IS(do_op(CASSIN_OP_LISTEN, 0, 0, 0, 100 + i), (int32_t)i);
+	cassin_call0(CASSIN_CALL_READY);
+	CHECK_IS(*(uint64_t *)(alias + 7 * PAGE), 77);
+	CHECK_IS(alias[(WIDE - 1) * PAGE], 0);
+	for (int32_t i = 0; i < LISTENERS; i++)
+		CHECK_IS(do_op(CASSIN_OP_CLOSE, i, 0, 0, 0), 0);
+	cassin_print("wide\n");
+	cassin_sleep_until(cassin_now() + 5 * MS);
+}
+
 /* Everything that can come to it while it sleeps: connections and their bytes, time, input. */
 static void serves_large(int argc, char **argv)
 {
@@ -149,6 +170,7 @@ static const struct property all[] = {{"keep", keeps},
 				      {"sleep", sleeps},
 				      {"large", larges},
 				      {"serve-large", serves_large},
-				      {"large-template", freezes_large}};
+				      {"large-template", freezes_large},
+				      {"wide-template", freezes_wide}};
 
 PROPERTIES(all)

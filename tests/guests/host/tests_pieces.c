@@ -337,7 +337,43 @@ static void frozen_large(struct world *w, const struct test *t)
 	EXPECT_IS(cassin_engine_template_remove(w->e, "tmpl"), 0);
 }
 
+/* A clone begins again in pieces, by its policy, by hand, and with other calls in the middle. */
+static void restarted_wide(struct world *w, const struct test *t)
+{
+	struct cassin_error_text err = {0};
+	(void)t;
+	struct cassin_guest_spec s = spec_of(w, "tmpl", "park", "wide-template");
+	s.memory = UINT64_C(64) << 20;
+	EXPECT_IS(cassin_engine_template_create(w->e, &s, 60000 * MS, NULL, &err), 0);
+	cassin_spec_free(&s);
+	for (int second = 0; second < WAYS; second++) {
+		cassin_spec_init(&s);
+		s.name = strdup("clone");
+		s.from_template = strdup("tmpl");
+		s.restart = CASSIN_RESTART_ALWAYS;
+		uint64_t id = spawn_spec(w, &s), end = now_ns() + 10000 * MS * w->slow;
+		while (status_of(w, id).restarts < 2 && now_ns() < end)
+			sleep_ms(2);
+		EXPECT(status_of(w, id).restarts >= 2);
+		struct caller callers[2] = {{w, id, 1, -1}, {w, id, second, -1}};
+		pthread_t threads[2];
+		for (int i = 0; i < 2; i++)
+			EXPECT_IS(pthread_create(&threads[i], NULL, call_it, &callers[i]), 0);
+		for (int i = 0; i < 2; i++)
+			pthread_join(threads[i], NULL);
+		EXPECT(callers[0].result == 0 || (second == 2 && callers[0].result == -ENOENT));
+		EXPECT_IS(stats_of(w).crashes, 0);
+		if (second != 2)
+			EXPECT(!strstr(console_of(w, id), "park.c:"));
+		cassin_engine_guest_remove(w->e, id);
+	}
+	EXPECT_IS(cassin_engine_template_remove(w->e, "tmpl"), 0);
+	expect_balance(w);
+}
+
 const struct test tests_pieces[] = {
+	{.name = "pieces.restarted-wide", .run = restarted_wide, .workers = 1, .seconds = 90},
+	{.name = "pieces.restarted-wide-two-workers", .run = restarted_wide, .seconds = 90},
 	{.name = "pieces.ended-with-handles", .run = ended_with_handles, .workers = 1, .seconds = 60},
 	{.name = "pieces.called-while-it-ends", .run = called_while_it_ends, .workers = 1, .seconds = 120},
 	{.name = "pieces.called-while-it-ends-two-workers", .run = called_while_it_ends, .seconds = 120},
