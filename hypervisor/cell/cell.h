@@ -42,6 +42,7 @@ struct cell_image {
 	frame_t *frozen_frames; /* shared frame by place in it; FRAME_NONE: not filled yet */
 	uint64_t nboot_pages;   /* pages that earlier instances wrote to while they booted: given at spawn */
 	uint32_t boot_pages[64];
+	void *regions; /* of memory/: what its first guest laid out; malloc'd, for later ones of the same quota; NULL: nobody yet */
 };
 
 struct cell {

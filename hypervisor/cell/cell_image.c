@@ -95,6 +95,7 @@ static void free_one(struct cell *c, struct cell_image *ci)
 	free_frames(c, ci->frozen_frames, ci->frozen ? ci->frozen->npages : 0);
 	image_put(ci->image);
 	frozen_put(ci->frozen);
+	free(ci->regions);
 	free(ci);
 }
 

@@ -36,13 +36,20 @@ struct commit {
 #define SPACES_MAX 64
 
 struct tables {
-	frame_t root[SPACES_MAX]; /* FRAME_NONE: no such space */
-	uint64_t generation;      /* unique in the process; a new one whenever a live entry changes, */
-	uint64_t epoch;           /* and the last of these for which the commits do not say what has changed */
+	frame_t root;  /* of space 0; FRAME_NONE: there is none */
+	frame_t *more; /* of the others, SPACES_MAX - 1 of them, malloc'd when one is first made; NULL: none was */
+	uint64_t generation; /* unique in the process; a new one whenever a live entry changes, */
+	uint64_t epoch;      /* and the last of these for which the commits do not say what has changed */
 	struct commit *commits;
 	uint32_t ncommits, commits_size;
 	uint32_t committed; /* of them; both are 0 again when all are */
 	bool flush;         /* too many commits, or no memory for them: flush the cell instead */
 };
+
+/* The root of a space; FRAME_NONE: there is no such space. */
+static inline frame_t tables_root(const struct tables *t, unsigned space)
+{
+	return !space ? t->root : t->more ? t->more[space - 1] : FRAME_NONE;
+}
 
 #endif

@@ -6,6 +6,8 @@
 #ifndef VCPU_H
 #define VCPU_H
 
+#include <stdlib.h>
+
 #include "base/hot.h"
 #include "cell/backend.h"
 #include "cell/cell.h"
@@ -89,6 +91,15 @@ static inline void vcpu_keep(struct vcpu *v, struct cpu_state *cpu)
 {
 	if (v)
 		v->cell->backend->ops->keep(v, cpu);
+}
+
+/* *cpu has let its extended state go, as a guest does by a call: nobody need save it. */
+static inline void vcpu_lose_extended(struct vcpu *v, struct cpu_state *cpu)
+{
+	if (v->unsaved == cpu)
+		v->unsaved = NULL;
+	free(cpu->xstate);
+	cpu->xstate = NULL;
 }
 
 /* Lifts all restrictions that ring 3 has put on protection keys. -ENOENT: there are none here; -ENOMEM. */

@@ -109,7 +109,7 @@ static int explain(struct cassin_engine *e, struct guest *g, struct cassin_error
 	const char *name = g->spec.name;
 	if (g->freezing.result == -EBUSY)
 		return cassin_error_set(err, -EBUSY, "%s: cannot be frozen at its ready call: %s", name,
-					g->freezing.why);
+					g->freezing.why ? g->freezing.why : "no memory to say why");
 	if (g->freezing.result == -ENOMEM)
 		return engine_full(e, name, err);
 	if (g->freezing.result)

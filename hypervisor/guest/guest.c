@@ -114,6 +114,7 @@ void guest_put(struct guest *g)
 		atomic_fetch_sub(&g->template->clones, 1);
 	template_put(g->template);
 	template_put(g->freezing.made);
+	free(g->freezing.why);
 	cassin_spec_free(&g->spec);
 	guest_report_set(g, NULL);
 	free(g->crash);

@@ -91,7 +91,7 @@ struct guest_freezing {
 	int result;                /* of the attempt, */
 	struct freezer *under_way; /* which is; NULL: none is */
 	struct template *made;     /* a reference */
-	char why[112];             /* with a result of -EBUSY */
+	char *why;                 /* with a result of -EBUSY; malloc'd; NULL: there was no memory for it */
 };
 
 struct guest {

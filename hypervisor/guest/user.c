@@ -2,6 +2,7 @@
 #include "guest/user.h"
 
 #include <errno.h>
+#include <stdlib.h>
 
 #include "guest/guest.h"
 #include "guest/registers.h"
@@ -18,7 +19,7 @@ int user_enter(struct guest *g, uint64_t space, gva_t frame, uint64_t deadline)
 {
 	struct cassin_user_frame f;
 	struct iovec pieces[2];
-	if (!space || space >= SPACES_MAX || !g->memory.tables.root[space])
+	if (!space || space >= SPACES_MAX || !tables_root(&g->memory.tables, (unsigned)space))
 		return -EINVAL;
 	int n = memory_span_for(&g->memory, frame, sizeof f, CASSIN_WRITE, pieces,
 				2); /* so that its end can be told there, too */
@@ -27,15 +28,17 @@ int user_enter(struct guest *g, uint64_t space, gva_t frame, uint64_t deadline)
 	int r = memory_copyin(&g->memory, &f, frame, sizeof f);
 	if (!r)
 		r = frame_check(&f);
+	if (!r && !g->user.caller)
+		r = (g->user.caller = malloc(sizeof *g->user.caller)) ? 0 : -ENOMEM;
 	if (r)
 		return r;
+	*g->user.caller = (struct user_caller){g->cpu.regs, g->cpu.fs_base};
 	g->user = (struct user_run){
 		.space = (unsigned)space,
 		.frame = frame,
 		.deadline = deadline,
 		.wake = f.wake,
-		.regs = g->cpu.regs,
-		.fs_base = g->cpu.fs_base,
+		.caller = g->user.caller,
 	};
 	registers_set(g, &f.regs);
 	worker_turn_until(guest_worker(g), deadline);
@@ -78,7 +81,13 @@ void user_drop(struct guest *g)
 {
 	if (!g->user.space)
 		return;
-	g->cpu.regs = g->user.regs;
-	g->cpu.fs_base = g->user.fs_base;
+	g->cpu.regs = g->user.caller->regs;
+	g->cpu.fs_base = g->user.caller->fs_base;
 	g->user.space = 0;
+}
+
+void user_forget(struct guest *g)
+{
+	free(g->user.caller);
+	g->user = (struct user_run){0};
 }

@@ -15,7 +15,12 @@ struct user_run {
 	unsigned space; /* whose code runs; 0: the guest's own */
 	gva_t frame;    /* where its registers go */
 	uint64_t deadline, wake;
-	struct cpu_registers regs; /* of the guest's own code, at its call */
+	struct user_caller *caller; /* made at the first run: most guests have no user code; malloc'd */
+};
+
+/* The guest's own code, at its call. */
+struct user_caller {
+	struct cpu_registers regs;
 	uint64_t fs_base;
 };
 
@@ -34,5 +39,7 @@ void user_leave(struct guest *g, int64_t result, const struct user_end *end);
 void user_end_if_due(struct guest *g, uint64_t now, uint64_t upcall);
 /* Forgets the run: the guest's own code is where it called. Nothing happens when there is none. */
 void user_drop(struct guest *g);
+/* The incarnation is over, with the run that it may be in. */
+void user_forget(struct guest *g);
 
 #endif

@@ -221,7 +221,7 @@ static int load_extended(struct kvm_vcpu *v, struct cpu_state *cpu)
 int kvm_vcpu_load(struct vcpu *vcpu, struct cpu_state *cpu, struct tables *t, unsigned space, uint64_t *commits)
 {
 	struct kvm_vcpu *v = kvm_vcpu(vcpu);
-	frame_t root = t->root[space];
+	frame_t root = tables_root(t, space);
 	int r = load_extended(v, cpu);
 	if (!r && (t->ncommits || t->flush || (v->vcpu.generation != t->generation && v->cr3 == frame_gpa(root).v)))
 		r = commit_some(v, t, commits);
@@ -356,7 +356,7 @@ enum vcpu_exit kvm_vcpu_run(struct vcpu *vcpu, struct cpu_state *cpu, const stru
 			    struct kick *k, struct vcpu_exception *x)
 {
 	struct kvm_vcpu *v = kvm_vcpu(vcpu);
-	give_registers(v, cpu, t->root[space]);
+	give_registers(v, cpu, tables_root(t, space));
 	for (unsigned reruns = 0;; reruns++) {
 		announce(v, k);
 		if (reruns)

@@ -4,9 +4,9 @@
 
 static bool near_stack_guard(const struct memory *m, uint64_t va)
 {
-	for (unsigned i = 0; i < m->nregions; i++) {
-		const struct region *r = &m->regions[i];
-		if (!r->segment && !r->frame && r->pages == STACK_PAGES)
+	for (unsigned i = 0; i < m->regions->n; i++) {
+		const struct region *r = &m->regions->at[i];
+		if (!r->segment && !r->what && r->pages == STACK_PAGES)
 			return va < r->va && r->va - va <= PAGE_SIZE;
 	}
 	return false;

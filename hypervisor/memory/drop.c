@@ -8,16 +8,19 @@
 #include "memory/memory.h"
 #include "memory/pages.h"
 #include "memory/park.h"
+#include "memory/regions.h"
 #include "memory/space.h"
 
 #define DESTROY_PIECE 16u /* chunks of pages, or page tables, given back in one piece */
 
 static bool drop_spaces(struct memory *m, uint32_t *most)
 {
-	for (unsigned s = 0; s < SPACES_MAX; s++) {
-		if (m->tables.root[s] && !space_free_some(m, m->tables.root[s], most))
+	struct tables *t = &m->tables;
+	for (unsigned s = 0; s < (t->more ? SPACES_MAX : 1); s++) {
+		frame_t *root = s ? &t->more[s - 1] : &t->root;
+		if (*root && !space_free_some(m, *root, most))
 			return false;
-		m->tables.root[s] = FRAME_NONE;
+		*root = FRAME_NONE;
 	}
 	return true;
 }
@@ -30,6 +33,8 @@ bool memory_drop_some(struct memory *m, uint32_t most)
 	if (m->info)
 		frames_free(&m->cell->frames, &m->info, 1);
 	free(m->tables.commits);
+	free(m->tables.more);
+	m->tables.more = NULL;
 	m->tables.commits = NULL;
 	m->tables.ncommits = m->tables.commits_size = 0;
 	m->info = FRAME_NONE;
@@ -52,7 +57,7 @@ bool memory_destroy_some(struct memory *m)
 		return true;
 	if (m->clock)
 		cell_clock_put(m->cell, m->clock);
-	free(m->regions);
+	regions_free(m);
 	if (m->parked.active)
 		parked_count(m, &m->parked, false);
 	parked_free(&m->parked, m->wiped);

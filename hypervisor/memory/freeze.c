@@ -30,6 +30,15 @@ static const struct frozen *template_of(const struct memory *m, const struct fre
 	return f->whole && m->image->frozen ? m->image->frozen : &none;
 }
 
+/* Whole, or for parking the difference from its base; nothing when it has nothing of its own. */
+static void add_own(const struct memory *m, const struct freezing *f, struct frozen *out, const void *content)
+{
+	if (f->whole && !memory_page_is_image(m, f->page, content))
+		add_page(out, f->page, content);
+	else if (!f->whole && memory_page_delta(m, f->page, content, out->content + out->npages * PAGE_SIZE))
+		out->page[out->npages++] = f->page;
+}
+
 /* The memory's own pages; for a template also those of the template that it was cloned from where it has none of its own. */
 static bool take_pages(struct memory *m, struct freezing *f, struct frozen *out)
 {
@@ -38,9 +47,9 @@ static bool take_pages(struct memory *m, struct freezing *f, struct frozen *out)
 	for (; f->page < all && f->page < end; f->page++) {
 		frame_t frame = memory_frame(m, f->page);
 		bool had = f->old < old->npages && old->page[f->old] == f->page;
-		if (frame && !memory_page_is(m, f->page, f->whole, cell_frame(m->cell, frame)))
-			add_page(out, f->page, cell_frame(m->cell, frame));
-		else if (!frame && had)
+		if (frame)
+			add_own(m, f, out, cell_frame(m->cell, frame));
+		else if (had)
 			add_page(out, f->page, old->content + f->old * PAGE_SIZE);
 		f->old += had;
 	}
@@ -103,7 +112,7 @@ static int page_shown(const struct memory *m, const struct owners *o, uint64_t v
 	frame_t f = (frame_t)((entry & PTE_FRAME) >> PAGE_SHIFT);
 	const struct region *r = region_at(m, va);
 	*page = UINT64_MAX;
-	if (r && r->frame && *r->frame == f)
+	if (r && r->what && region_frame(m, r) == f)
 		return 0;
 	uint64_t usual = r ? r->first + ((va - r->va) >> PAGE_SHIFT) : UINT64_MAX;
 	if (r && (memory_frame(m, usual) == f || cell_image_shared(m->image, usual) == f)) {
@@ -139,7 +148,7 @@ static int take_entry(struct memory *m, struct owners *o, struct frozen *out, ui
 	if (err)
 		return err;
 	if (page == UINT64_MAX ||
-	    (r && !r->frame && map.rights == r->rights && page == r->first + ((va - r->va) >> PAGE_SHIFT)))
+	    (r && !r->what && map.rights == r->rights && page == r->first + ((va - r->va) >> PAGE_SHIFT)))
 		return 0;
 	return add_entry(out, va, memory_mapped_value(page, map.rights));
 }
@@ -147,7 +156,7 @@ static int take_entry(struct memory *m, struct owners *o, struct frozen *out, ui
 /* The table of the lowest level that holds the entry of va; NULL: there is none, and *next is where one may be. */
 static const uint64_t *leaf_table(const struct memory *m, uint64_t va, uint64_t *next)
 {
-	const uint64_t *entries = cell_frame(m->cell, m->tables.root[0]);
+	const uint64_t *entries = cell_frame(m->cell, m->tables.root);
 	for (int level = 3; level > 0; level--) {
 		unsigned shift = PAGE_SHIFT + 9 * (unsigned)level;
 		uint64_t entry = entries[(va >> shift) % TABLE_ENTRIES];

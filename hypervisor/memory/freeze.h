@@ -22,8 +22,9 @@ void owners_free(struct owners *o);
  * there is more, and *va says where; 0, -ENOMEM. */
 int freeze_mappings(struct memory *m, struct owners *o, struct frozen *out, uint64_t *va, unsigned most);
 
-/* Copies a guest's memory as it is now, as far as it differs from what its image gives (`whole`), or from what its template and
- * its image give, to *out, which is empty. The guest does not run. -ENOMEM, -EBUSY: it has other spaces than 0. */
+/* Copies a guest's memory as it is now to *out, which is empty: the pages that differ from what its image gives (`whole`), or, of
+ * those that differ from what its template and its image give, the differences. The guest does not run. -ENOMEM, -EBUSY: it has
+ * other spaces than 0. */
 int memory_freeze(struct memory *m, bool whole, struct frozen *out);
 /* The same in pieces of 64 pages or 16 page tables. go_on: 1: there is more; 0; -ENOMEM. In the end, or instead, end(). */
 struct freezing {

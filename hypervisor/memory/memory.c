@@ -9,25 +9,15 @@
 #include "memory/freeze.h"
 #include "memory/pages.h"
 #include "memory/park.h"
+#include "memory/regions.h"
 #include "memory/space.h"
 
-#define PREMAP_PAGES 128u           /* of a small image: all mapped at spawn */
-#define AROUND_PAGES 16u            /* of a large one: mapped with the page that faulted */
-#define WINDOW_MOST 128u            /* pages of zero that sequential growth gets at a time, */
-#define WINDOW_SMALL 16u            /* where what the guest has already does not allow for more: */
-#define WINDOW_SHARE 16u            /* one page for each so many */
-#define HOT_STACK 1u                /* stack pages given at spawn */
-#define HEAP_ALIGN (8u * PAGE_SIZE) /* KVM's shadow paging maps ahead within eight entries, up to the first empty one */
-
-static const struct region *page_region(const struct memory *m, uint64_t page)
-{
-	for (unsigned i = 0; i < m->nregions; i++) {
-		const struct region *r = &m->regions[i];
-		if (!r->frame && page >= r->first && page - r->first < r->pages)
-			return r;
-	}
-	return NULL;
-}
+#define PREMAP_PAGES 128u /* of a small image: all mapped at spawn */
+#define AROUND_PAGES 16u  /* of a large one: mapped with the page that faulted */
+#define WINDOW_MOST 128u  /* pages of zero that sequential growth gets at a time, */
+#define WINDOW_SMALL 16u  /* where what the guest has already does not allow for more: */
+#define WINDOW_SHARE 16u  /* one page for each so many */
+#define HOT_STACK 1u      /* stack pages given at spawn */
 
 static bool has_data(const struct region *r, uint64_t page)
 {
@@ -42,7 +32,7 @@ static bool has_base(const struct memory *m, const struct region *r, uint64_t pa
 
 static void image_content(const struct memory *m, uint64_t page, void *to)
 {
-	const struct region *r = page_region(m, page);
+	const struct region *r = region_of_page(m, page);
 	if (has_data(r, page))
 		image_page(m->image->image, r->segment, page - r->first, to);
 	else
@@ -59,14 +49,27 @@ static void base_content(const struct memory *m, uint64_t page, void *to)
 		image_content(m, page, to);
 }
 
-bool memory_page_is(const struct memory *m, uint64_t page, bool image, const void *content)
+bool memory_page_is_image(const struct memory *m, uint64_t page, const void *content)
 {
 	unsigned char usual[PAGE_SIZE];
-	if (image)
-		image_content(m, page, usual);
-	else
-		base_content(m, page, usual);
+	image_content(m, page, usual);
 	return memcmp(usual, content, PAGE_SIZE) == 0;
+}
+
+/* Adds one page to another, bit by bit without carry: what was added once is taken away by adding it again. False: they were the
+ * same. */
+static bool mix(uint64_t *to, const uint64_t *from)
+{
+	uint64_t any = 0;
+	for (size_t i = 0; i < PAGE_SIZE / sizeof *to; i++)
+		any |= to[i] ^= from[i];
+	return any;
+}
+
+bool memory_page_delta(const struct memory *m, uint64_t page, const void *content, void *delta)
+{
+	base_content(m, page, delta);
+	return mix(delta, content);
 }
 
 static uint64_t entry_value(frame_t f, unsigned rights)
@@ -101,7 +104,7 @@ static int page_own(struct memory *m, uint64_t page, frame_t *out)
 	*out = *slot;
 	if (*slot)
 		return 0;
-	const struct region *r = page_region(m, page);
+	const struct region *r = region_of_page(m, page);
 	bool fresh;
 	int err = cell_frame_alloc(m->cell, out, &fresh);
 	if (err)
@@ -139,8 +142,8 @@ static int show_page(struct memory *m, uint64_t *entry, const struct region *r, 
 
 static int show_hypervisor(struct memory *m, uint64_t *entry, const struct region *r)
 {
-	if (!*r->frame) {
-		int err = cell_frame_zero(m->cell, r->frame);
+	if (!region_frame(m, r)) { /* the clock page is there from the start */
+		int err = cell_frame_zero(m->cell, &m->info);
 		if (err)
 			return err;
 		m->used++;
@@ -148,7 +151,7 @@ static int show_hypervisor(struct memory *m, uint64_t *entry, const struct regio
 		info->abi_major = CASSIN_ABI_MAJOR;
 		info->abi_minor = CASSIN_ABI_MINOR;
 	}
-	*entry = entry_value(*r->frame, CASSIN_READ);
+	*entry = entry_value(region_frame(m, r), CASSIN_READ);
 	return 0;
 }
 
@@ -238,8 +241,8 @@ int memory_own(struct memory *m, uint64_t va, frame_t *out)
 	const struct region *r = err ? NULL : region_at(m, va);
 	if (!r)
 		return err;
-	if (r->frame)
-		return *out == *r->frame ? -EFAULT : 0;
+	if (r->what)
+		return *out == region_frame(m, r) ? -EFAULT : 0;
 	uint64_t page = r->first + ((page_down(va) - r->va) >> PAGE_SHIFT);
 	if (!has_base(m, r, page) || *out != cell_image_shared(m->image, page))
 		return 0;
@@ -265,48 +268,10 @@ int memory_fault(struct memory *m, unsigned space, gva_t va, uint64_t error)
 	return r;
 }
 
-static void add_region(struct memory *m, struct region r)
-{
-	m->regions[m->nregions++] = r;
-}
-
-/* Numbers the pages and lays out space 0: image, guard, stack, guard, clock, info, guard, heap. Small guests fit one
- * page table of 2 MiB. */
-static int lay_out(struct memory *m, struct memory_layout *out)
-{
-	const struct image *image = m->image->image;
-	uint64_t page = 0;
-	for (size_t i = 0; i < image->nsegments; i++) {
-		const struct image_segment *s = &image->segments[i];
-		add_region(m,
-			   (struct region){
-				   .va = s->va, .pages = s->pages, .first = page, .rights = s->rights, .segment = s});
-		page += s->pages;
-	}
-	if (page + STACK_PAGES + 1 > m->pages)
-		return -E2BIG;
-	const unsigned rw = CASSIN_READ | CASSIN_WRITE;
-	out->stack_low = image->high + PAGE_SIZE;
-	out->stack_high = out->stack_low + STACK_PAGES * PAGE_SIZE;
-	add_region(m, (struct region){.va = out->stack_low, .pages = STACK_PAGES, .first = page, .rights = rw});
-	page += STACK_PAGES;
-	out->clock_page = out->stack_high + PAGE_SIZE;
-	add_region(m, (struct region){.va = out->clock_page, .pages = 1, .rights = CASSIN_READ, .frame = &m->clock});
-	out->info_page = out->clock_page + PAGE_SIZE;
-	add_region(m, (struct region){.va = out->info_page, .pages = 1, .rights = CASSIN_READ, .frame = &m->info});
-	out->heap = (out->info_page + 2 * PAGE_SIZE + HEAP_ALIGN - 1) / HEAP_ALIGN * HEAP_ALIGN;
-	out->heap_page = page;
-	out->heap_size = (m->pages - page) << PAGE_SHIFT;
-	if (out->heap_size > CASSIN_VA_END - out->heap)
-		return -E2BIG;
-	add_region(m, (struct region){.va = out->heap, .pages = m->pages - page, .first = page, .rights = rw});
-	return 0;
-}
-
 /* Shows a page where the initial regions have it; where the guest of a template has unmapped it since, nothing is shown. */
 static int map_early(struct memory *m, uint64_t page, unsigned want)
 {
-	const struct region *r = page_region(m, page);
+	const struct region *r = region_of_page(m, page);
 	frame_t f;
 	if (!r || (r->rights & want) != want)
 		return 0;
@@ -361,12 +326,11 @@ int memory_init_begin(struct memory *m, struct cell *cell, struct cell_image *im
 {
 	*m = (struct memory){.cell = cell, .image = image, .pages = pages, .account = account};
 	tables_changed(&m->tables);
-	m->regions = calloc(image->image->nsegments + 4, sizeof *m->regions);
-	int r = m->regions ? cell_clock_get(cell, &m->clock) : -ENOMEM;
+	int r = cell_clock_get(cell, &m->clock);
 	if (!r)
-		r = lay_out(m, out);
+		r = regions_make(m, out);
 	if (!r)
-		r = space_make(m, &m->tables.root[0]);
+		r = space_make(m, &m->tables.root);
 	if (r)
 		memory_destroy(m);
 	return r;
@@ -397,12 +361,12 @@ int memory_init(struct memory *m, struct cell *cell, struct cell_image *image, u
 	return r;
 }
 
-int memory_fill(struct memory *m, uint64_t page, const void *content)
+int memory_fill(struct memory *m, uint64_t page, const void *delta)
 {
 	frame_t f;
 	int r = page_own(m, page, &f);
 	if (!r)
-		memcpy(cell_frame(m->cell, f), content, PAGE_SIZE);
+		mix(cell_frame(m->cell, f), delta);
 	return r ? r : map_early(m, page, CASSIN_READ);
 }
 
@@ -410,10 +374,10 @@ int memory_map_again(struct memory *m, bool info)
 {
 	const struct image *image = m->image->image;
 	int err = 0;
-	for (unsigned i = 0; !err && i < m->nregions; i++) {
-		const struct region *r = &m->regions[i];
+	for (unsigned i = 0; !err && i < m->regions->n; i++) {
+		const struct region *r = &m->regions->at[i];
 		frame_t f;
-		if (r->frame && (r->frame != &m->info || info))
+		if (r->what == REGION_CLOCK || (r->what == REGION_INFO && info))
 			err = memory_touch(m, 0, r->va, CASSIN_READ, &f);
 		if (err == -EFAULT) /* unmapped by the guest */
 			err = 0;

@@ -17,7 +17,6 @@ struct cell;
 struct cell_image;
 struct vcpu;
 
-#define REGIONS_MAX (IMAGE_SEGMENTS_MAX + 4)
 #define STACK_PAGES 16u
 #define MAP_PAGES_MAX 4096u /* of one map, unmap or protect call */
 
@@ -27,8 +26,19 @@ struct region {
 	uint64_t pages;
 	uint64_t first; /* number of its first page; unused for hypervisor pages */
 	unsigned rights;
+	enum {
+		REGION_PAGES,
+		REGION_CLOCK,
+		REGION_INFO
+	} what;                              /* the guest's pages, or a page of the hypervisor's: read-only */
 	const struct image_segment *segment; /* initial content; NULL: zero */
-	frame_t *frame;                      /* a page of the hypervisor's own (info, clock): read-only */
+};
+
+/* The regions of all guests that have an image in common, and a quota. They never change. */
+struct regions {
+	uint64_t quota;
+	unsigned n;
+	struct region at[];
 };
 
 /* Page numbers to frames, 64 at a time, so that a guest which touches little costs little. */
@@ -58,11 +68,10 @@ struct memory {
 	struct chunk **chunks;
 	uint32_t nchunks;
 	struct tables tables;
-	frame_t info;  /* its info page, made when first touched */
-	frame_t clock; /* the clock page that it shares */
-	struct region *regions;
-	unsigned nregions;
-	uint64_t fault_next; /* where sequential growth would fault next, and how far to run ahead */
+	frame_t info;                  /* its info page, made when first touched */
+	frame_t clock;                 /* the clock page that it shares */
+	const struct regions *regions; /* the image's, if that is m->image->regions */
+	uint64_t fault_next;           /* where sequential growth would fault next, and how far to run ahead */
 	unsigned fault_window;
 	struct account *account; /* on which its parked bytes and its chunks are; NULL: on none */
 	struct parked parked;    /* active: there are no frames and no tables, */
@@ -108,8 +117,9 @@ bool memory_destroy_some(struct memory *m);
  * most; true: there is more. */
 void memory_drop(struct memory *m);
 bool memory_drop_some(struct memory *m, uint32_t most);
-/* Gives a page a frame of its own with this content, and shows it where the initial regions have it. -ENOMEM. */
-int memory_fill(struct memory *m, uint64_t page, const void *content);
+/* Gives a page, which has not been written to, a frame of its own with what memory_page_delta() was once made of, and shows it
+ * where the initial regions have it. -ENOMEM. */
+int memory_fill(struct memory *m, uint64_t page, const void *delta);
 /* Shows again what a guest surely touches: its image, the clock page, and the info page if it had. -ENOMEM. */
 int memory_map_again(struct memory *m, bool info);
 
@@ -153,8 +163,11 @@ int memory_space_create(struct memory *m);                  /* number, -EMFILE, 
 bool memory_has_spaces(const struct memory *m);             /* other than space 0 */
 int memory_space_destroy(struct memory *m, unsigned space); /* -EINVAL, -EBUSY for space 0 */
 
-/* Whether this content is what the page would hold if it were never written to; with `image` the template does not count. */
-bool memory_page_is(const struct memory *m, uint64_t page, bool image, const void *content);
+/* Whether this content is what the page has from its image. */
+bool memory_page_is_image(const struct memory *m, uint64_t page, const void *content);
+/* How this content differs from what the page would hold if it were never written to: zero where it does not, so that little is left
+ * of it when it is compressed. To *delta, which is aligned as pages are. False: nowhere. */
+bool memory_page_delta(const struct memory *m, uint64_t page, const void *content, void *delta);
 /* The not-present entry that says: page number `page`, with these rights. */
 uint64_t memory_mapped_value(uint64_t page, uint64_t rights);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The paging calls: policy is the guest's, the mechanism is ours. */
 #include <errno.h>
+#include <stdlib.h>
 
 #include "cell/cell.h"
 #include "memory/space.h"
@@ -13,7 +14,7 @@ static bool rights_valid(uint64_t rights)
 
 static int range_check(const struct memory *m, uint64_t space, uint64_t va, uint64_t count)
 {
-	if (space >= SPACES_MAX || !m->tables.root[space])
+	if (space >= SPACES_MAX || !tables_root(&m->tables, (unsigned)space))
 		return -EINVAL;
 	if (!count || count > MAP_PAGES_MAX || va % PAGE_SIZE || va < CASSIN_VA_MIN || va >= CASSIN_VA_END ||
 	    count > (CASSIN_VA_END - va) >> PAGE_SHIFT)
@@ -79,8 +80,8 @@ static uint64_t reprotected(uint64_t old, bool own, unsigned rights)
 static bool shows_shared(const struct memory *m, uint64_t va, uint64_t entry)
 {
 	const struct region *r = region_at(m, va);
-	frame_t shared = r && !r->frame ? cell_image_shared(m->image, r->first + ((va - r->va) >> PAGE_SHIFT))
-					: FRAME_NONE;
+	frame_t shared = r && !r->what ? cell_image_shared(m->image, r->first + ((va - r->va) >> PAGE_SHIFT))
+				       : FRAME_NONE;
 	return shared && (entry & PTE_FRAME) == frame_gpa(shared).v;
 }
 
@@ -119,9 +120,14 @@ int memory_protect(struct memory *m, unsigned space, gva_t va, uint64_t count, u
 
 int memory_space_create(struct memory *m)
 {
+	struct tables *t = &m->tables;
+	if (!t->more)
+		t->more = calloc(SPACES_MAX - 1, sizeof *t->more);
+	if (!t->more)
+		return -ENOMEM;
 	for (unsigned s = 1; s < SPACES_MAX; s++) {
-		if (!m->tables.root[s]) {
-			int r = space_make(m, &m->tables.root[s]);
+		if (!tables_root(t, s)) {
+			int r = space_make(m, &t->more[s - 1]);
 			return r ? r : (int)s;
 		}
 	}
@@ -130,12 +136,12 @@ int memory_space_create(struct memory *m)
 
 int memory_space_destroy(struct memory *m, unsigned space)
 {
-	if (space >= SPACES_MAX || !m->tables.root[space])
+	if (space >= SPACES_MAX || !tables_root(&m->tables, (unsigned)space))
 		return -EINVAL;
 	if (space == 0)
 		return -EBUSY;
-	space_free(m, m->tables.root[space]);
-	m->tables.root[space] = FRAME_NONE;
+	space_free(m, m->tables.more[space - 1]);
+	m->tables.more[space - 1] = FRAME_NONE;
 	tables_changed(&m->tables); /* a vCPU that has run in it must not know its root again */
 	return 0;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Parking: the memory of a guest that waits, compressed. What equals its image or template is dropped, the rest compressed
- * (zstd); frames and page tables go back. Any use of the memory unparks it.
+ * Parking: the memory of a guest that waits, compressed. Pages that equal the image or the template are dropped; of the others the
+ * differences are compressed (zstd): a clone has written little of most pages that it has of its own. Frames and page tables go
+ * back. Any use of the memory unparks it.
  */
 #ifndef PARK_H
 #define PARK_H

@@ -147,10 +147,11 @@ static int compress_pages(struct memory *m, struct parking *p)
 	size_t n = 0;
 	for (; p->page < all && p->page < end; p->page++) {
 		frame_t f = memory_frame(m, p->page);
-		if (f == FRAME_NONE || memory_page_is(m, p->page, false, cell_frame(m->cell, f)))
+		if (f == FRAME_NONE ||
+		    !memory_page_delta(m, p->page, cell_frame(m->cell, f), p->content + n * PAGE_SIZE))
 			continue;
 		memcpy(p->result.bytes + p->result.npages++ * sizeof p->page, &p->page, sizeof p->page);
-		memcpy(p->content + n++ * PAGE_SIZE, cell_frame(m->cell, f), PAGE_SIZE);
+		n++;
 	}
 	int r = pack_piece(p, n);
 	if (r || p->page < all)

@@ -35,7 +35,7 @@ static frame_t entry_frame(uint64_t entry)
 
 uint64_t *space_entry(struct memory *m, unsigned space, uint64_t va, bool create)
 {
-	frame_t table = m->tables.root[space];
+	frame_t table = tables_root(&m->tables, space);
 	for (int level = LEVELS - 1; level > 0; level--) {
 		uint64_t *entry = (uint64_t *)cell_frame(m->cell, table) + (va >> (PAGE_SHIFT + 9 * level)) % ENTRIES;
 		if (!(*entry & PTE_P)) {
@@ -126,16 +126,6 @@ void space_free(struct memory *m, frame_t root)
 	space_free_some(m, root, &all);
 }
 
-const struct region *region_at(const struct memory *m, uint64_t va)
-{
-	for (unsigned i = 0; i < m->nregions; i++) {
-		const struct region *r = &m->regions[i];
-		if (va >= r->va && va - r->va < r->pages << PAGE_SHIFT)
-			return r;
-	}
-	return NULL;
-}
-
 static unsigned rights_of(uint64_t entry)
 {
 	unsigned rights = CASSIN_READ;
@@ -154,10 +144,10 @@ struct mapping mapping_of(const struct memory *m, unsigned space, uint64_t va, c
 	const struct region *r = space == 0 ? region_at(m, va) : NULL;
 	if (value & PTE_P)
 		return (struct mapping){true, rights_of(value), 0,
-					r && r->frame && (value & PTE_FRAME) == frame_gpa(*r->frame).v};
+					r && r->what && (value & PTE_FRAME) == frame_gpa(region_frame(m, r)).v};
 	if (value & PTE_HOLE || !r)
 		return (struct mapping){0};
-	return (struct mapping){true, r->rights, r->first + ((va - r->va) >> PAGE_SHIFT), r->frame};
+	return (struct mapping){true, r->rights, r->first + ((va - r->va) >> PAGE_SHIFT), r->what};
 }
 
 uint64_t memory_mapped_value(uint64_t page, uint64_t rights)
@@ -169,7 +159,7 @@ uint64_t memory_mapped_value(uint64_t page, uint64_t rights)
 bool memory_has_spaces(const struct memory *m)
 {
 	for (unsigned s = 1; s < SPACES_MAX; s++) {
-		if (m->tables.root[s])
+		if (tables_root(&m->tables, s))
 			return true;
 	}
 	return false;

@@ -5,6 +5,7 @@
 
 #include "cell/pagetable.h"
 #include "memory/memory.h"
+#include "memory/regions.h"
 
 /* The leaf entry of va; with `create`, missing tables are made. NULL: there is none, or no memory for it. */
 uint64_t *space_entry(struct memory *m, unsigned space, uint64_t va, bool create);
@@ -18,9 +19,6 @@ int space_make(struct memory *m, frame_t *root);
  * more. Nothing runs in them any more. */
 void space_free(struct memory *m, frame_t root);
 bool space_free_some(struct memory *m, frame_t root, uint32_t *most);
-
-/* The initial region of space 0 that holds va; NULL. */
-const struct region *region_at(const struct memory *m, uint64_t va);
 
 /* What an entry of a space means, whatever its form. */
 struct mapping {

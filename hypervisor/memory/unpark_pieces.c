@@ -104,7 +104,7 @@ static int map_some(struct memory *m, const struct parked *p, struct waking *w)
 	uint32_t left = p->nentries - w->entry, n = left < ENTRIES_PIECE ? left : ENTRIES_PIECE;
 	struct frozen f = {.nentries = n, .entries = entries};
 	size_t done = 0;
-	int r = w->entry ? 0 : space_make(m, &m->tables.root[0]);
+	int r = w->entry ? 0 : space_make(m, &m->tables.root);
 	if (r)
 		return r;
 	memcpy(entries, w->bytes + p->room * sizeof(uint64_t) + w->entry * sizeof *entries, n * sizeof *entries);

@@ -80,7 +80,7 @@ static uint32_t load_some(struct process_vcpu *v, struct cpu_state *cpu, const s
 {
 	const struct commit *first = &t->commits[t->committed];
 	unsigned space = first->va % PAGE_SIZE;
-	struct stub *s = stubs_find(cpu, t->root[space]);
+	struct stub *s = stubs_find(cpu, tables_root(t, space));
 	struct steps steps = {.list = stub_page_list(v->page)};
 	uint32_t n = 0;
 	for (; n < most && first[n].va % PAGE_SIZE == space; n++) {

@@ -53,7 +53,7 @@ static void give_to_guest(struct process_vcpu *v, struct stub *s, struct cpu_sta
 			  unsigned space)
 {
 	s->cpu = cpu;
-	s->root = t->root[space];
+	s->root = tables_root(t, space);
 	s->epoch = t->epoch;
 	s->again = 0;
 	s->next = cpu->stubs;
@@ -245,7 +245,7 @@ void stubs_used(struct process_vcpu *v, struct stub *s)
 static bool is_root(const struct tables *t, frame_t root)
 {
 	for (unsigned space = 0; space < SPACES_MAX; space++) {
-		if (t->root[space] == root)
+		if (tables_root(t, space) == root)
 			return true;
 	}
 	return false;
@@ -271,7 +271,7 @@ int stubs_refresh(struct process_vcpu *v, struct cpu_state *cpu, const struct ta
 static int find(struct process_vcpu *v, struct cpu_state *cpu, const struct tables *t, unsigned space,
 		struct stub **out, struct vcpu_exception *x)
 {
-	*out = stubs_find(cpu, t->root[space]);
+	*out = stubs_find(cpu, tables_root(t, space));
 	if (*out)
 		return 0;
 	int r = acquire(v, out, x);
@@ -290,7 +290,7 @@ int stubs_get(struct process_vcpu *v, struct cpu_state *cpu, const struct tables
 	      struct vcpu_exception *x)
 {
 	int r = 0;
-	if (cpu->stub && cpu->stub->root == t->root[space])
+	if (cpu->stub && cpu->stub->root == tables_root(t, space))
 		*out = cpu->stub;
 	else
 		r = find(v, cpu, t, space, out, x);

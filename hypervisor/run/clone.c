@@ -53,7 +53,9 @@ static void __attribute__((format(printf, 2, 3))) refuse(struct guest *g, const 
 {
 	va_list args;
 	va_start(args, format);
-	vsnprintf(g->freezing.why, sizeof g->freezing.why, format, args);
+	free(g->freezing.why);
+	if (vasprintf(&g->freezing.why, format, args) < 0)
+		g->freezing.why = NULL;
 	va_end(args);
 }
 
@@ -135,7 +137,7 @@ static void freeze_end(struct guest *g, int r)
 	struct template *t = f->template;
 	g->freezing.under_way = NULL;
 	g->freezing.result = r;
-	if (r == -EBUSY && !*g->freezing.why)
+	if (r == -EBUSY && !g->freezing.why)
 		refuse(g, f->part == LISTENERS ? "it has a connection" : "it has made another space");
 	memory_freeze_end(&f->memory);
 	if (r) {

@@ -340,9 +340,10 @@ static void put_aside(struct worker *w, struct vcpu *v, struct guest *g)
 		worker_enqueue(w, g, SHARE_RAN);
 }
 
-static void block(struct worker *w, struct guest *g)
+static void block(struct worker *w, struct vcpu *v, struct guest *g)
 {
 	g->used_slice = false;
+	vcpu_lose_extended(v, &g->cpu); /* it may have been put aside since its call */
 	if (g->memory.booting)
 		booted(g);
 	devices_first_wait(g);
@@ -400,7 +401,7 @@ static void dispatch(struct worker *w, struct guest *g)
 		worker_enqueue(w, g, SHARE_YIELDS);
 		break;
 	case TURN_BLOCK:
-		block(w, g);
+		block(w, v, g);
 		break;
 	case TURN_STOP:
 		debug_turn_over(g, v);

@@ -53,7 +53,6 @@ static int begin_state(struct guest *g)
 	g->used_slice = g->stopping = g->in_call = g->submission.begun = false;
 	g->submission.done = 0;
 	g->doomed = NULL;
-	g->user.space = 0;
 	g->upcalls = (struct upcalls){0};
 	if (g->template)
 		return template_begin(g);
@@ -179,6 +178,7 @@ static void ended(struct guest *g)
 	cell_image_put(g->cell, g->ending.image);
 	free(g->cpu.xstate);
 	g->cpu.xstate = NULL;
+	user_forget(g);
 	g->run = RUN_NONE;
 	atomic_store(&g->count.frames, 0);
 	atomic_store(&g->count.table_frames, 0);

@@ -81,8 +81,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct input in = {data, size};
 	struct fake_guest *f = fake_guest_new();
 	struct guest *g = &f->guest;
-	for (unsigned s = 0; s < SPACES_MADE; s++)
-		g->memory.tables.root[s] = 1 + s;
+	frame_t roots[SPACES_MAX - 1] = {0};
+	for (unsigned s = 1; s < SPACES_MADE; s++)
+		roots[s - 1] = 1 + s;
+	g->memory.tables.root = 1;
+	g->memory.tables.more = roots;
 	for (unsigned i = 0; in.left && i < STEPS_MOST && !g->doomed; i++) {
 		step(f, &in);
 		MUST(g->cpu.regs.rip < CASSIN_VA_END && g->cpu.regs.rsp <= CASSIN_VA_END &&

@@ -70,7 +70,7 @@ static void model_region(struct paging_model *p, const struct region *r)
 		uint64_t va = place_va(i);
 		if (va >= r->va && va - r->va < r->pages * PAGE_SIZE)
 			p->place[0][i] = (struct place){r->rights, r->first + (va - r->va) / PAGE_SIZE,
-							r->frame != NULL};
+							r->what != REGION_PAGES};
 	}
 	for (uint64_t n = 0; r->segment && n < r->pages; n++) {
 		unsigned char page[PAGE_SIZE];
@@ -87,8 +87,8 @@ struct paging_model *paging_model_new(paging_choice_fn choice, void *opaque)
 	p->opaque = opaque;
 	p->cell = fake_guest_new(2000, &p->memory, QUOTA, &p->at);
 	p->exists[0] = true;
-	for (unsigned i = 0; i < p->memory.nregions; i++)
-		model_region(p, &p->memory.regions[i]);
+	for (unsigned i = 0; i < p->memory.regions->n; i++)
+		model_region(p, &p->memory.regions->at[i]);
 	return p;
 }
 
@@ -138,7 +138,7 @@ static bool rights_valid(unsigned rights)
 /* The hardware's view of an address: its leaf entry, 0 if there is none. Upper levels allow all to ring 3. */
 static uint64_t walk(const struct paging_model *p, unsigned space, uint64_t va)
 {
-	uint64_t entry = frame_gpa(p->memory.tables.root[space]).v | PTE_P;
+	uint64_t entry = frame_gpa(tables_root(&p->memory.tables, space)).v | PTE_P;
 	for (int shift = 39; shift >= PAGE_SHIFT; shift -= 9) {
 		const uint64_t *table = cell_frame(&p->cell->cell, (frame_t)((entry & PTE_FRAME) >> PAGE_SHIFT));
 		entry = table[va >> shift & 511];

@@ -215,6 +215,27 @@ Test(memory, guests_of_one_image_share_its_pages)
 	world_free(&w);
 }
 
+/* They are as large as all else that a parked guest keeps of its memory. */
+Test(memory, guests_of_one_image_and_quota_share_the_description_of_their_regions)
+{
+	struct world w = world_new(1000);
+	struct box first, second, larger, last;
+	begin(&w, &first);
+	begin(&w, &second);
+	cr_assert_eq(try_begin(&w, &larger, QUOTA * 2), 0);
+	cr_assert_eq(second.memory.regions, first.memory.regions);
+	cr_assert_neq(larger.memory.regions, first.memory.regions);
+	cr_assert_eq(larger.memory.regions->quota, QUOTA * 2);
+	end(&w, &first);
+	end(&w, &larger);
+	begin(&w, &last);
+	cr_assert_eq(last.memory.regions, second.memory.regions);
+	expect_bytes(&last, TEXT, "\xcc\xcc\xcc\xcc", 4);
+	end(&w, &second);
+	end(&w, &last);
+	world_free(&w);
+}
+
 Test(memory, frames_of_the_dead_are_scrubbed_before_reuse)
 {
 	char secret[64];

@@ -162,6 +162,7 @@ Test(paging, spaces_are_separate)
 {
 	uint64_t word;
 	frame_t f;
+	cr_assert_null(m.tables.more, "a guest of one space has no table of others");
 	cr_assert_eq(memory_space_create(&m), 1);
 	cr_assert_eq(memory_space_create(&m), 2);
 	cr_assert_eq(memory_map(&m, 1, FREE, at.heap_page, 1, RW), 0);

@@ -290,6 +290,59 @@ Test(park, a_template_is_taken_out_in_pieces)
 	frozen_clear(&pieces);
 }
 
+static int freeze(struct memory *of, struct frozen *out)
+{
+	m.tables.ncommits = m.tables.committed = 0; /* the monitor has run */
+	m.tables.flush = false;
+	return memory_freeze(of, true, out);
+}
+
+/* A clone of what has pages that do not compress, of which it has written a word each. */
+static void clone_and_write(struct memory *clone, struct frozen *frozen, uint64_t n)
+{
+	struct cell_image *image = cell_image_get(&cell->cell, m.image->image, frozen);
+	cr_assert_eq(memory_init(clone, &cell->cell, image, QUOTA, NULL, &at), 0);
+	for (uint64_t p = 0; p < n; p++)
+		cr_assert_eq(memory_copyout(clone, gva(at.heap + p * PAGE_SIZE + 8 * p), &p, sizeof p), 0);
+	clone->tables.ncommits = clone->tables.committed = 0;
+	clone->tables.flush = false;
+}
+
+static void expect_clone(struct memory *clone, uint64_t n)
+{
+	uint64_t words[PAGE_SIZE / sizeof(uint64_t)], got[PAGE_SIZE / sizeof(uint64_t)];
+	for (uint64_t p = 0; p < n; p++) {
+		fill_page(p, 0, words);
+		words[p] = p;
+		cr_assert_eq(memory_copyin(clone, got, gva(at.heap + p * PAGE_SIZE), sizeof got), 0);
+		cr_assert_arr_eq(got, words, sizeof words);
+	}
+}
+
+Test(park, what_a_clone_did_not_write_of_its_pages_takes_next_to_nothing)
+{
+	const uint64_t n = 100;
+	struct frozen *frozen = frozen_new();
+	struct memory clone;
+	write_pages(n, 0);
+	cr_assert_eq(freeze(&m, frozen), 0);
+	clone_and_write(&clone, frozen, n);
+	cr_assert_eq(memory_park(&clone, NULL), 0);
+	cr_assert_eq(clone.parked.npages, n);
+	cr_assert_lt(parked_size(&clone.parked), n * 64);
+	expect_clone(&clone, n);
+	clone.tables.ncommits = 0;
+	cr_assert_eq(memory_park_begin(&clone, NULL), 0);
+	while (memory_park_go_on(&clone) == 1)
+		;
+	cr_assert_lt(parked_size(&clone.parked), n * 64);
+	expect_clone(&clone, n);
+	struct cell_image *image = clone.image;
+	memory_destroy(&clone);
+	cell_image_put(&cell->cell, image);
+	frozen_put(frozen);
+}
+
 Test(park, a_clone_begins_in_pieces)
 {
 	const uint64_t far = UINT64_C(0x7000000000), n = 2048;

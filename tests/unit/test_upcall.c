@@ -18,7 +18,8 @@
 static struct fake_guest *guest(void)
 {
 	struct fake_guest *f = fake_guest_new();
-	f->guest.memory.tables.root[SPACE] = 77;
+	static frame_t roots[SPACES_MAX - 1] = {[SPACE - 1] = 77};
+	f->guest.memory.tables.more = roots;
 	f->guest.cpu.regs = (struct cpu_registers){
 		.rip = 0x401000, .rsp = FAKE_BASE + 0x2000, .rax = 5, .rflags = 0x3246};
 	f->guest.cpu.fs_base = 0x1234;
@@ -197,6 +198,7 @@ Test(user, a_run_swaps_the_registers_and_its_end_swaps_them_back)
 	struct fake_guest *f = guest();
 	const struct cpu_registers was = f->guest.cpu.regs;
 	struct cassin_user_frame *frame = user_frame(f);
+	cr_assert_null(f->guest.user.caller, "a guest without user code has no room for its caller's registers");
 	cr_assert_eq(user_enter(&f->guest, SPACE, gva(FRAME), CASSIN_FOREVER), 0);
 	cr_assert_eq(f->guest.cpu.regs.rip, 0x10u);
 	cr_assert_eq(f->guest.cpu.regs.rflags, RFLAGS_KEPT);
