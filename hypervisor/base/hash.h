@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A number below 2^bits (1 to 32) for a key: by multiplication with a random odd number of this process, so that nobody can choose
+/* A number below 2^bits (1 to 32) for a key: by multiplication with two random odd numbers of this process, so that nobody can choose
  * keys that fall together. */
 uint32_t hash_keyed(uint64_t key, unsigned bits);
 
