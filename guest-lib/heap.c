@@ -200,7 +200,7 @@ void *cassin_alloc_aligned(size_t align, size_t size)
 	size_t more;
 	if (align <= ALIGN)
 		return cassin_alloc(size);
-	if (align > ALIGN_MOST || align & (align - 1) || __builtin_add_overflow(size, align + LEAST, &more))
+	if (align > ALIGN_MOST || align & (align - 1) || __builtin_add_overflow(size, align + 2 * LEAST, &more))
 		return NULL;
 	LOCKED;
 	char *p = cassin_alloc(size); /* one like it may have been freed */
