@@ -34,13 +34,13 @@ struct cell_clock {
 /* An image's pages in a cell, read-only and shared by up to SHARERS_MOST guests; filled as guests touch them. */
 struct cell_image {
 	struct cell_image *next;
-	struct image *image;    /* a reference */
-	unsigned guests;        /* that use it */
-	uint64_t npages;        /* of all segments, zero pages too; numbered in the segments' order */
-	frame_t *frames;        /* shared frame by page number; FRAME_NONE: not filled yet */
-	struct frozen *frozen;  /* a template's, a reference, whose pages go before the image's; NULL: none */
-	frame_t *frozen_frames; /* shared frame by place in it; FRAME_NONE: not filled yet */
-	uint64_t nboot_pages;   /* pages that earlier instances wrote to while they booted: given at spawn */
+	struct image *image;            /* a reference */
+	unsigned guests;                /* that use it */
+	uint64_t npages;                /* of all segments, zero pages too; numbered in the segments' order */
+	_Atomic frame_t *frames;        /* shared frame by page number; FRAME_NONE: not filled yet */
+	struct frozen *frozen;          /* a template's, a reference, whose pages go before the image's; NULL: none */
+	_Atomic frame_t *frozen_frames; /* shared frame by place in it; FRAME_NONE: not filled yet */
+	uint64_t nboot_pages;           /* pages that earlier instances wrote to while they booted: given at spawn */
 	uint32_t boot_pages[64];
 	void *regions; /* of memory/: what its first guest laid out; malloc'd, for later ones of the same quota; NULL: nobody yet */
 };

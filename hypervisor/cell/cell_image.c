@@ -69,11 +69,12 @@ struct cell_image *cell_image_get(struct cell *c, struct image *image, struct fr
 	return ci;
 }
 
-static void free_frames(struct cell *c, frame_t *frames, uint64_t n)
+static void free_frames(struct cell *c, _Atomic frame_t *frames, uint64_t n)
 {
 	for (uint64_t i = 0; i < n; i++) {
-		if (frames[i]) {
-			frames_free(&c->frames, &frames[i], 1);
+		frame_t frame = atomic_load_explicit(&frames[i], memory_order_relaxed);
+		if (frame) {
+			frames_free(&c->frames, &frame, 1);
 			atomic_fetch_sub(&c->image_frames, 1);
 		}
 	}
@@ -182,7 +183,7 @@ void cell_images_drop(struct cell *c)
 }
 
 /* Where the shared frame of a page is kept, and the template's content of it. NULL: the page is not shared. */
-static frame_t *shared_slot(const struct cell_image *ci, uint64_t page, const void **content)
+static _Atomic frame_t *shared_slot(const struct cell_image *ci, uint64_t page, const void **content)
 {
 	size_t at;
 	*content = ci->frozen ? frozen_page(ci->frozen, page, &at) : NULL;
@@ -194,8 +195,8 @@ static frame_t *shared_slot(const struct cell_image *ci, uint64_t page, const vo
 frame_t cell_image_shared(const struct cell_image *ci, uint64_t page)
 {
 	const void *content;
-	const frame_t *slot = shared_slot(ci, page, &content);
-	return slot ? __atomic_load_n(slot, __ATOMIC_RELAXED) : FRAME_NONE;
+	const _Atomic frame_t *slot = shared_slot(ci, page, &content);
+	return slot ? atomic_load_explicit(slot, memory_order_relaxed) : FRAME_NONE;
 }
 
 const void *cell_image_frozen(const struct cell_image *ci, uint64_t page)
@@ -208,10 +209,10 @@ int cell_image_frame(struct cell *c, struct cell_image *ci, const struct image_s
 		     uint64_t page, frame_t *out)
 {
 	const void *content;
-	frame_t *slot = shared_slot(ci, page, &content);
+	_Atomic frame_t *slot = shared_slot(ci, page, &content);
 	int r = 0;
 	pthread_mutex_lock(&c->lock);
-	*out = *slot;
+	*out = atomic_load_explicit(slot, memory_order_relaxed);
 	if (!*out) {
 		bool fresh;
 		r = cell_frame_alloc_locked(c, out, &fresh);
@@ -221,7 +222,7 @@ int cell_image_frame(struct cell *c, struct cell_image *ci, const struct image_s
 			else
 				image_page(ci->image, segment, page - first, cell_frame(c, *out));
 			atomic_fetch_add(&c->image_frames, 1);
-			__atomic_store_n(slot, *out, __ATOMIC_RELAXED); /* others look without the lock */
+			atomic_store_explicit(slot, *out, memory_order_relaxed); /* others look without the lock */
 		}
 	}
 	pthread_mutex_unlock(&c->lock);

@@ -75,7 +75,7 @@ void clock_steer(struct clock *c)
 
 void clock_publish(const struct clock *c, struct cassin_clock_page *to)
 {
-	uint32_t seq = to->seq;
+	uint32_t seq = to->seq; /* plain in the ABI's header, so no C11 atomic */
 	__atomic_store_n(&to->seq, seq + 1, __ATOMIC_RELAXED);
 	__atomic_thread_fence(__ATOMIC_RELEASE);
 	to->flags = c->page.flags;
