@@ -18,6 +18,11 @@ void frame_pool_give(struct frame_pool *p, uint64_t n)
 	atomic_fetch_sub(&p->used, n);
 }
 
+bool frame_pool_reclaim(struct frame_pool *p)
+{
+	return p->reclaim && atomic_load(&p->quarantined) && p->reclaim(p->opaque);
+}
+
 void account_init(struct account *a, struct frame_pool *pool, uint64_t limit)
 {
 	a->pool = pool;

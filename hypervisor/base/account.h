@@ -8,17 +8,24 @@
 #define ACCOUNT_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 /* What all cells together, and all accounts, may use. */
 struct frame_pool {
-	uint64_t limit;            /* pages */
-	atomic_uint_fast64_t used; /* of them */
-	atomic_uint_fast64_t host; /* of these, by accounts */
+	uint64_t limit;                   /* pages */
+	atomic_uint_fast64_t used;        /* of them */
+	atomic_uint_fast64_t host;        /* of these, by accounts */
+	atomic_uint_fast64_t quarantined; /* of these, page tables of the dead: frames of use to nobody yet */
+	bool (*reclaim)(void *opaque);    /* gives such back; NULL: nobody does */
+	void *opaque;
 };
 /* Counts n pages. 0, -ENOMEM. */
 int frame_pool_take(struct frame_pool *p, uint64_t n);
 void frame_pool_give(struct frame_pool *p, uint64_t n);
+/* For who has found it full: has frames given back that are of use to nobody. True: some were, so another try is worth it. Flushes a
+ * cell; no lock of a cell, or of the list of cells, is held. */
+bool frame_pool_reclaim(struct frame_pool *p);
 
 /* Memory of the process that is not a cell's. */
 enum account_kind {

@@ -14,6 +14,7 @@
 #define MIB (UINT64_C(1) << 20)
 #define SLOT_SIZE (64 * MIB)
 #define FLUSH_EVERY_NS UINT64_C(50000000) /* whoever causes more flushes waits */
+#define RECLAIMS_MOST 4u                  /* cells that are flushed for one frame */
 #define RETURN_MOST 8192u                 /* frames given back to the host at a time, */
 #define RETURN_TICK 65536u                /* and in one call */
 #define POPULATE_MOST 64u                 /* frames whose pages are asked of the host at a time, */
@@ -97,14 +98,18 @@ uint64_t cell_flush_take(void)
 	return until;
 }
 
+void cell_flush_owe(uint64_t until)
+{
+	owed_until = until > owed_until ? until : owed_until;
+}
+
 static void flush_locked(struct cell *c)
 {
 	if (!c->backend->ops->cell_flush)
 		return;
 	c->backend->ops->cell_flush(c);
 	atomic_fetch_add(&c->flushes, 1);
-	uint64_t until = ration_take(&c->flush_ration, monotonic_ns());
-	owed_until = until > owed_until ? until : owed_until;
+	cell_flush_owe(ration_take(&c->flush_ration, monotonic_ns()));
 }
 
 /* Frees the quarantine when it holds at least `least`. */
@@ -150,7 +155,22 @@ int cell_frame_alloc(struct cell *c, frame_t *out, bool *fresh)
 	pthread_mutex_lock(&c->lock);
 	r = cell_frame_alloc_locked(c, out, fresh);
 	pthread_mutex_unlock(&c->lock);
+	for (unsigned tries = 0; r == -ENOMEM && cell_reclaim(c, &tries);)
+		r = frames_alloc(&c->frames, out, fresh);
 	return r;
+}
+
+bool cell_reclaim(struct cell *c, unsigned *tries)
+{
+	return (*tries)++ < RECLAIMS_MOST && frame_pool_reclaim(c->frames.pool);
+}
+
+bool cell_flush_quarantine(struct cell *c)
+{
+	pthread_mutex_lock(&c->lock);
+	bool any = release_locked(c, 1);
+	pthread_mutex_unlock(&c->lock);
+	return any;
 }
 
 int cell_frame_zero(struct cell *c, frame_t *out)

@@ -84,10 +84,14 @@ static inline void *cell_frame(const struct cell *c, frame_t f)
 	return c->memory + frame_gpa(f).v;
 }
 
-/* A frame for the caller to overwrite whole, unless it is fresh (zero). When the pool is exhausted the quarantine is
- * emptied first. _locked: c->lock is held. -ENOMEM. */
+/* A frame for the caller to overwrite whole, unless it is fresh (zero). When the pool is exhausted the quarantine is emptied
+ * first, and then that of other cells. _locked: c->lock is held, so other cells are left alone: cell_reclaim() is for afterwards.
+ * -ENOMEM. */
 int cell_frame_alloc(struct cell *c, frame_t *out, bool *fresh);
 int cell_frame_alloc_locked(struct cell *c, frame_t *out, bool *fresh);
+/* Whether it is worth another try, -ENOMEM having been the answer to the last *tries: another cell's quarantine was emptied. No
+ * lock is held. */
+bool cell_reclaim(struct cell *c, unsigned *tries);
 /* A frame of zeros. -ENOMEM. */
 int cell_frame_zero(struct cell *c, frame_t *out);
 /* Makes KVM forget every shadow of this cell's page tables, and every vCPU its translations. */
@@ -97,6 +101,10 @@ void cell_flush(struct cell *c);
  * forgets that, too. */
 uint64_t cell_flush_owed(void);
 uint64_t cell_flush_take(void);
+/* Makes it wait at least until then. */
+void cell_flush_owe(uint64_t until);
+/* Flushes the cell if that gives frames back; true: it did. */
+bool cell_flush_quarantine(struct cell *c);
 /* Page-table frames of the dead: reused only after a flush, which many of them share. */
 void cell_tables_free(struct cell *c, const frame_t *at, size_t n);
 /* Gives the kernel's shadow memory of idle guests back, and the quarantine; for cells where nothing runs. */

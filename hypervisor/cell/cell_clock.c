@@ -26,20 +26,29 @@ static int add(struct cell *c, struct cell_clock **out)
 	return 0;
 }
 
-int cell_clock_get(struct cell *c, frame_t *out)
+/* Under the lock. */
+static int get(struct cell *c, frame_t *out)
 {
-	int r = 0;
-	pthread_mutex_lock(&c->lock);
 	struct cell_clock *k = c->clocks;
 	while (k && k->guests >= SHARERS_MOST)
 		k = k->next;
-	if (!k)
-		r = add(c, &k);
-	if (!r) {
-		k->guests++;
-		*out = k->frame;
-	}
-	pthread_mutex_unlock(&c->lock);
+	int r = k ? 0 : add(c, &k);
+	if (r)
+		return r;
+	k->guests++;
+	*out = k->frame;
+	return 0;
+}
+
+int cell_clock_get(struct cell *c, frame_t *out)
+{
+	unsigned tries = 0;
+	int r;
+	do {
+		pthread_mutex_lock(&c->lock);
+		r = get(c, out);
+		pthread_mutex_unlock(&c->lock);
+	} while (r == -ENOMEM && cell_reclaim(c, &tries));
 	return r;
 }
 

@@ -205,27 +205,36 @@ const void *cell_image_frozen(const struct cell_image *ci, uint64_t page)
 	return ci->frozen ? frozen_page(ci->frozen, page, &at) : NULL;
 }
 
+/* Under the lock. */
+static int fill_shared(struct cell *c, _Atomic frame_t *slot, const void *content, struct cell_image *ci,
+		       const struct image_segment *segment, uint64_t page, frame_t *out)
+{
+	bool fresh;
+	int r = cell_frame_alloc_locked(c, out, &fresh);
+	if (r)
+		return r;
+	if (content)
+		memcpy(cell_frame(c, *out), content, PAGE_SIZE);
+	else
+		image_page(ci->image, segment, page, cell_frame(c, *out));
+	atomic_fetch_add(&c->image_frames, 1);
+	atomic_store_explicit(slot, *out, memory_order_relaxed); /* others look without the lock */
+	return 0;
+}
+
 int cell_image_frame(struct cell *c, struct cell_image *ci, const struct image_segment *segment, uint64_t first,
 		     uint64_t page, frame_t *out)
 {
 	const void *content;
 	_Atomic frame_t *slot = shared_slot(ci, page, &content);
-	int r = 0;
-	pthread_mutex_lock(&c->lock);
-	*out = atomic_load_explicit(slot, memory_order_relaxed);
-	if (!*out) {
-		bool fresh;
-		r = cell_frame_alloc_locked(c, out, &fresh);
-		if (!r) {
-			if (content)
-				memcpy(cell_frame(c, *out), content, PAGE_SIZE);
-			else
-				image_page(ci->image, segment, page - first, cell_frame(c, *out));
-			atomic_fetch_add(&c->image_frames, 1);
-			atomic_store_explicit(slot, *out, memory_order_relaxed); /* others look without the lock */
-		}
-	}
-	pthread_mutex_unlock(&c->lock);
+	unsigned tries = 0;
+	int r;
+	do {
+		pthread_mutex_lock(&c->lock);
+		*out = atomic_load_explicit(slot, memory_order_relaxed);
+		r = *out ? 0 : fill_shared(c, slot, content, ci, segment, page - first, out);
+		pthread_mutex_unlock(&c->lock);
+	} while (r == -ENOMEM && cell_reclaim(c, &tries));
 	return r;
 }
 

@@ -16,6 +16,7 @@ void frames_init(struct frames *f, struct frame_pool *pool, frames_grow_fn grow,
 
 void frames_destroy(struct frames *f)
 {
+	atomic_fetch_sub(&f->pool->quarantined, f->quarantine.count);
 	atomic_fetch_sub(&f->pool->used, f->used);
 	free(f->free.at);
 	free(f->clean.at);
@@ -109,6 +110,7 @@ uint32_t frames_quarantine(struct frames *f, const frame_t *at, size_t n)
 	pthread_mutex_lock(&f->lock);
 	memcpy(f->quarantine.at + f->quarantine.count, at, n * sizeof *at);
 	f->quarantine.count += (uint32_t)n;
+	atomic_fetch_add(&f->pool->quarantined, n);
 	uint32_t waiting = f->quarantine.count;
 	pthread_mutex_unlock(&f->lock);
 	return waiting;
@@ -130,6 +132,7 @@ void frames_release(struct frames *f, uint32_t n)
 	f->free.count += n;
 	memmove(q->at, q->at + n, (q->count - n) * sizeof *q->at);
 	q->count -= n;
+	atomic_fetch_sub(&f->pool->quarantined, n);
 	give_back(f, n);
 	pthread_mutex_unlock(&f->lock);
 }

@@ -16,6 +16,7 @@
 #include "guest/guest.h"
 #include "guest/template.h"
 
+#define RECLAIM_EVERY_NS UINT64_C(50000000) /* whoever has more cells flushed for a full pool waits */
 #define SWAP_DEFAULT (UINT64_C(16) << 30)
 
 static uint64_t mem_available(void)
@@ -53,6 +54,9 @@ static void set_up(struct cassin_engine *e, const struct cassin_engine_options *
 	if (options)
 		e->options = *options;
 	e->swap.fd = -1;
+	e->pool.reclaim = engine_cells_reclaim;
+	e->pool.opaque = e;
+	e->reclaims.every = RECLAIM_EVERY_NS;
 	e->pool.limit = cell_pool(e->options.pool_bytes, mem_available()) / PAGE_SIZE;
 	account_init(&e->account, &e->pool, UINT64_MAX);
 	e->started = monotonic_ns();

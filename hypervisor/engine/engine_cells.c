@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/time.h"
 #include "engine/engine_account.h"
 #include "engine/engine_private.h"
 
@@ -122,4 +123,41 @@ struct cell *engine_cell_next(struct cassin_engine *e, struct cell *before)
 	if (before)
 		engine_cell_leave(e, before);
 	return c;
+}
+
+/* The cell whose flush gives most and harms least, of which the caller is a user; NULL: none would give anything. */
+static struct cell *worth_flushing_locked(struct cassin_engine *e)
+{
+	struct cell *best = NULL;
+	uint32_t most = 0;
+	bool rests = false;
+	for (struct cell *c = e->cells; c; c = c->next) {
+		uint32_t n = frames_quarantined(&c->frames);
+		bool idle = !atomic_load(&c->busy);
+		if (!n || (rests && !idle) || (rests == idle && n <= most))
+			continue;
+		best = c;
+		most = n;
+		rests = idle;
+	}
+	if (best)
+		best->users++;
+	return best;
+}
+
+/* Guests of that cell fault in again what they touch, so whoever asks often waits, however many cells there are: in its turn, by
+ * cell_flush_take(). */
+bool engine_cells_reclaim(void *opaque)
+{
+	struct cassin_engine *e = opaque;
+	pthread_mutex_lock(&e->cells_lock);
+	struct cell *c = worth_flushing_locked(e);
+	uint64_t until = c ? ration_take(&e->reclaims, monotonic_ns()) : 0;
+	pthread_mutex_unlock(&e->cells_lock);
+	if (!c)
+		return false;
+	cell_flush_owe(until);
+	bool any = cell_flush_quarantine(c);
+	engine_cell_leave(e, c);
+	return any;
 }

@@ -37,6 +37,7 @@ struct cassin_engine {
 				       KVM or a file: the API's loop takes it */
 	struct cell *cells;
 	unsigned ncells;
+	struct ration reclaims; /* flushes of cells for others; under cells_lock */
 	struct image_cache images;
 	struct blob_store files; /* contents of guests' files */
 
@@ -104,5 +105,7 @@ void engine_cell_leave(struct cassin_engine *e, struct cell *c);
 /* To walk all cells: the one behind `before` (NULL: the first), of which the caller is a user until it gives it as `before`. NULL:
  * that was the last. */
 struct cell *engine_cell_next(struct cassin_engine *e, struct cell *before);
+/* The pool's reclaim(): flushes the cell with the most page tables of the dead, first of those where nothing runs. */
+bool engine_cells_reclaim(void *opaque);
 
 #endif

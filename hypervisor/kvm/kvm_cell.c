@@ -110,7 +110,7 @@ static int monitor_build(struct kvm_cell *k, struct cassin_error_text *err)
 	for (uint64_t i = 0; i < npages + ntables; i++) {
 		frame_t f;
 		bool fresh;
-		r = frames_alloc(&k->cell.frames, &f, &fresh);
+		r = cell_frame_alloc(&k->cell, &f, &fresh);
 		if (r)
 			return cassin_error_set(err, r, "no memory for another cell: %s",
 						r == -ENOMEM ? "the pool is exhausted" : strerror(-r));
