@@ -32,6 +32,7 @@ enum account_kind {
 	ACCOUNT_PARKED,     /* guests' memory, compressed */
 	ACCOUNT_FROZEN,     /* templates' pages */
 	ACCOUNT_IMAGES,     /* images' files, in use or kept for the next spawn */
+	ACCOUNT_FILES,      /* files of specs, each content once, and lists of them */
 	ACCOUNT_OPERATIONS, /* that pend */
 	ACCOUNT_STREAMS,    /* handles, and bytes on their way */
 	ACCOUNT_CONSOLES,

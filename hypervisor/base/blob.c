@@ -158,9 +158,9 @@ int blob_read(struct cassin_blob **out, const char *path, uint64_t most, struct 
 
 /* ---- The store ---- */
 
-void blob_store_init(struct blob_store *s)
+void blob_store_init(struct blob_store *s, struct account *account)
 {
-	*s = (struct blob_store){.lock = PTHREAD_MUTEX_INITIALIZER};
+	*s = (struct blob_store){.lock = PTHREAD_MUTEX_INITIALIZER, .account = account};
 }
 
 void blob_store_destroy(struct blob_store *s)
@@ -170,57 +170,101 @@ void blob_store_destroy(struct blob_store *s)
 	pthread_mutex_destroy(&s->lock);
 }
 
-static unsigned bucket_of(const struct cassin_blob *b)
+static struct cassin_blob **bucket_of(struct blob_store *s, uint64_t hash)
 {
-	return (unsigned)(hash_fnv(b->bytes, b->size) % BLOB_BUCKETS);
+	return &s->buckets[hash % BLOB_BUCKETS];
 }
 
-/* A reference; NULL: none. Under the lock. */
-static struct cassin_blob *find_same(struct blob_store *s, const struct cassin_blob *b, unsigned bucket)
+/* The next one behind `before` (a reference; NULL: from the beginning) that may be the same: a reference, NULL: none. *added says
+ * what there was to look at. */
+static struct cassin_blob *next_alike(struct blob_store *s, struct cassin_blob *before, uint64_t hash, size_t size,
+				      uint64_t *added)
 {
-	for (struct cassin_blob *same = s->buckets[bucket]; same; same = same->next)
-		if (same->size == b->size && !memcmp(same->bytes, b->bytes, b->size))
-			return blob_get(same);
-	return NULL;
+	pthread_mutex_lock(&s->lock);
+	if (!before)
+		*added = s->added;
+	struct cassin_blob *b = before ? before->next : *bucket_of(s, hash);
+	while (b && (b->hash != hash || b->size != size))
+		b = b->next;
+	if (b)
+		blob_get(b);
+	pthread_mutex_unlock(&s->lock);
+	blob_put(before);
+	return b;
 }
 
-/* The same bytes with one reference: who else holds the blob must not see it change. */
-static struct cassin_blob *sole(struct cassin_blob *b)
+static struct cassin_blob *find_same(struct blob_store *s, const struct cassin_blob *b, uint64_t hash, uint64_t *added)
 {
-	if (atomic_load(&b->refs) == 1)
-		return b;
-	struct cassin_blob *c = copy(b);
-	blob_put(b);
+	struct cassin_blob *c = NULL;
+	do {
+		c = next_alike(s, c, hash, b->size, added);
+	} while (c && memcmp(c->bytes, b->bytes, b->size) != 0);
 	return c;
+}
+
+static void discharge(struct blob_store *s, size_t size)
+{
+	if (s->account)
+		account_uncharge(s->account, ACCOUNT_FILES, sizeof(struct cassin_blob) + size);
+}
+
+/* The same bytes with one reference, which the store's account has: who else holds the blob must not see it change. The reference
+ * is taken over. NULL: no memory. */
+static struct cassin_blob *charged(struct blob_store *s, struct cassin_blob *b)
+{
+	struct cassin_blob *sole = NULL;
+	if (!s->account || !account_charge(s->account, ACCOUNT_FILES, sizeof *b + b->size)) {
+		sole = atomic_load(&b->refs) == 1 && !b->store ? blob_get(b) : copy(b);
+		if (!sole)
+			discharge(s, b->size);
+	}
+	blob_put(b);
+	return sole;
+}
+
+/* False: others have come since one like it was looked for. */
+static bool insert(struct blob_store *s, struct cassin_blob *b, uint64_t hash, uint64_t added)
+{
+	pthread_mutex_lock(&s->lock);
+	bool as_seen = s->added == added;
+	if (as_seen) {
+		b->store = s;
+		b->hash = hash;
+		b->next = *bucket_of(s, hash);
+		*bucket_of(s, hash) = b;
+		s->added++;
+	}
+	pthread_mutex_unlock(&s->lock);
+	return as_seen;
 }
 
 struct cassin_blob *blob_intern(struct blob_store *s, struct cassin_blob *b)
 {
 	if (b->store == s)
 		return b;
-	unsigned bucket = bucket_of(b);
-	pthread_mutex_lock(&s->lock);
-	struct cassin_blob *kept = find_same(s, b, bucket);
+	uint64_t hash = hash_fnv(b->bytes, b->size), added;
+	size_t size = b->size;
+	struct cassin_blob *kept = find_same(s, b, hash, &added);
 	if (kept) {
-		pthread_mutex_unlock(&s->lock);
 		blob_put(b);
 		return kept;
 	}
-	kept = sole(b);
-	if (kept) {
-		kept->store = s;
-		kept->bucket = bucket;
-		kept->next = s->buckets[bucket];
-		s->buckets[bucket] = kept;
+	b = charged(s, b);
+	while (b && !insert(s, b, hash, added)) {
+		kept = find_same(s, b, hash, &added);
+		if (!kept)
+			continue;
+		blob_put(b);
+		discharge(s, size);
+		return kept;
 	}
-	pthread_mutex_unlock(&s->lock);
-	return kept;
+	return b;
 }
 
 /* Whether that was the last reference; then it is found in its store no more. */
 static bool drop_stored(struct blob_store *s, struct cassin_blob *b)
 {
-	struct cassin_blob **link = &s->buckets[b->bucket];
+	struct cassin_blob **link = bucket_of(s, b->hash);
 	pthread_mutex_lock(&s->lock);
 	bool last = atomic_fetch_sub(&b->refs, 1) == 1;
 	if (last) {
@@ -229,6 +273,8 @@ static bool drop_stored(struct blob_store *s, struct cassin_blob *b)
 		*link = b->next;
 	}
 	pthread_mutex_unlock(&s->lock);
+	if (last)
+		discharge(s, b->size);
 	return last;
 }
 

@@ -15,22 +15,26 @@
 
 #include <cassin/spec.h>
 
+#include "base/account.h"
+
 struct blob_store;
 
 struct cassin_blob {
 	atomic_uint refs;
 	struct blob_store *store; /* NULL: in none */
 	struct cassin_blob *next; /* there, */
-	unsigned bucket;          /* in this bucket */
+	uint64_t hash;            /* in the bucket of this hash */
 	size_t size;
 	unsigned char bytes[];
 };
 
 #define BLOB_BUCKETS 1024u
 
-/* Any thread. */
+/* Any thread. The lock is held for the lists alone: bytes are compared and copied without it. */
 struct blob_store {
 	pthread_mutex_t lock;
+	struct account *account; /* which has each blob of the store once; NULL: none */
+	uint64_t added;          /* blobs, ever */
 	struct cassin_blob *buckets[BLOB_BUCKETS];
 };
 
@@ -57,9 +61,10 @@ int blob_read(struct cassin_blob **out, const char *path, uint64_t most, struct 
 int file_identify(const char *path, struct file_id *out, struct cassin_error_text *err);
 bool file_same(const struct file_id *a, const struct file_id *b);
 
-void blob_store_init(struct blob_store *s);
-void blob_store_destroy(struct blob_store *s); /* which is empty */
-/* Takes a reference over and gives one to the blob of the store with the same bytes: maybe the same. NULL: no memory. */
+void blob_store_init(struct blob_store *s, struct account *account); /* NULL: none */
+void blob_store_destroy(struct blob_store *s);                       /* which is empty */
+/* Takes a reference over and gives one to the blob of the store with the same bytes: maybe the same. NULL: no memory, in the process
+ * or on the store's account. */
 struct cassin_blob *blob_intern(struct blob_store *s, struct cassin_blob *b);
 
 #endif

@@ -65,7 +65,7 @@ static void set_up(struct cassin_engine *e, const struct cassin_engine_options *
 	pthread_mutex_init(&e->cells_lock, NULL);
 	pthread_mutex_init(&e->making, NULL);
 	image_cache_init(&e->images, &e->account);
-	blob_store_init(&e->files);
+	blob_store_init(&e->files, &e->account);
 	pthread_condattr_t monotonic;
 	pthread_condattr_init(&monotonic);
 	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The account of the host's memory as people see it: by guest, by domain, and in all. */
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,24 +13,52 @@
 #define MIB (UINT64_C(1) << 20)
 #define NAMED_MOST 4u /* kinds in a line that says what the pool is full of */
 
+#define IN_CELLS (-1)
+
+/* What memory is used for: its name in a line for a person (NULL: never what a pool is full of), its place in the account of all, and
+ * in an account of the process's own memory. */
+static const struct use {
+	const char *name;
+	size_t at;
+	int kind; /* IN_CELLS: frames, which no account has */
+} uses[] = {
+	{"guests' pages", offsetof(struct cassin_memory_account, frames), IN_CELLS},
+	{"page tables", offsetof(struct cassin_memory_account, tables), IN_CELLS},
+	{"shared pages of images", offsetof(struct cassin_memory_account, shared), IN_CELLS},
+	{"page tables of the dead", offsetof(struct cassin_memory_account, quarantined), IN_CELLS},
+	{NULL, offsetof(struct cassin_memory_account, cells), IN_CELLS},
+	{"parked guests", offsetof(struct cassin_memory_account, parked), ACCOUNT_PARKED},
+	{"templates", offsetof(struct cassin_memory_account, frozen), ACCOUNT_FROZEN},
+	{"files of images", offsetof(struct cassin_memory_account, images), ACCOUNT_IMAGES},
+	{"files of specs", offsetof(struct cassin_memory_account, files), ACCOUNT_FILES},
+	{"operations", offsetof(struct cassin_memory_account, operations), ACCOUNT_OPERATIONS},
+	{"streams", offsetof(struct cassin_memory_account, streams), ACCOUNT_STREAMS},
+	{"consoles", offsetof(struct cassin_memory_account, consoles), ACCOUNT_CONSOLES},
+	{"traces", offsetof(struct cassin_memory_account, traces), ACCOUNT_TRACES},
+	{"crash reports", offsetof(struct cassin_memory_account, reports), ACCOUNT_REPORTS},
+	{"guests' records", offsetof(struct cassin_memory_account, guests), ACCOUNT_GUESTS},
+};
+#define USES (sizeof uses / sizeof *uses)
+_Static_assert(sizeof(struct cassin_memory_account) == (USES + 1) * sizeof(uint64_t),
+	       "each use has a place, and the sum");
+
+static uint64_t *place(struct cassin_memory_account *m, const struct use *u)
+{
+	return (uint64_t *)((char *)m + u->at);
+}
+
 static void add_host(struct cassin_memory_account *out, const struct account *a)
 {
-	out->parked += account_bytes(a, ACCOUNT_PARKED);
-	out->frozen += account_bytes(a, ACCOUNT_FROZEN);
-	out->images += account_bytes(a, ACCOUNT_IMAGES);
-	out->operations += account_bytes(a, ACCOUNT_OPERATIONS);
-	out->streams += account_bytes(a, ACCOUNT_STREAMS);
-	out->consoles += account_bytes(a, ACCOUNT_CONSOLES);
-	out->traces += account_bytes(a, ACCOUNT_TRACES);
-	out->reports += account_bytes(a, ACCOUNT_REPORTS);
-	out->guests += account_bytes(a, ACCOUNT_GUESTS);
+	for (const struct use *u = uses; u < uses + USES; u++)
+		if (u->kind != IN_CELLS)
+			*place(out, u) += account_bytes(a, (enum account_kind)u->kind);
 }
 
 static void add_up(struct cassin_memory_account *out)
 {
-	out->total = out->frames + out->tables + out->shared + out->quarantined + out->cells + out->parked +
-		     out->frozen + out->images + out->operations + out->streams + out->consoles + out->traces +
-		     out->reports + out->guests;
+	out->total = 0;
+	for (const struct use *u = uses; u < uses + USES; u++)
+		out->total += *place(out, u);
 }
 
 static void add_guest(struct cassin_memory_account *out, const struct guest *g)
@@ -159,10 +188,10 @@ int cassin_engine_domains(struct cassin_engine *e, struct cassin_domain_account 
 
 /* ---- Promises ---- */
 
-/* Pages of what was not promised to guests: files of images, and templates. */
+/* Pages of what was not promised to guests: files of images and of specs, and templates. */
 static uint64_t kept(struct cassin_engine *e)
 {
-	uint64_t bytes = account_bytes(&e->account, ACCOUNT_IMAGES);
+	uint64_t bytes = account_bytes(&e->account, ACCOUNT_IMAGES) + account_bytes(&e->account, ACCOUNT_FILES);
 	pthread_mutex_lock(&e->lock);
 	for (const struct template *t = e->templates; t; t = t->next)
 		bytes += account_bytes(&t->account, ACCOUNT_FROZEN);
@@ -211,21 +240,10 @@ int engine_full(struct cassin_engine *e, const char *who, struct cassin_error_te
 	char text[128];
 	size_t at = 0;
 	cassin_engine_account(e, &m);
-	struct named all[] = {
-		{"guests' pages", m.frames},
-		{"page tables", m.tables + m.quarantined},
-		{"shared pages of images", m.shared},
-		{"parked guests", m.parked},
-		{"templates", m.frozen},
-		{"files of images", m.images},
-		{"operations", m.operations},
-		{"streams", m.streams},
-		{"consoles", m.consoles},
-		{"traces", m.traces},
-		{"crash reports", m.reports},
-		{"guests' records", m.guests},
-	};
-	qsort(all, sizeof all / sizeof *all, sizeof *all, compare_bytes);
+	struct named all[USES];
+	for (size_t i = 0; i < USES; i++)
+		all[i] = (struct named){uses[i].name, uses[i].name ? *place(&m, &uses[i]) : 0};
+	qsort(all, USES, sizeof *all, compare_bytes);
 	text[0] = '\0';
 	for (size_t i = 0; i < NAMED_MOST && all[i].bytes && at < sizeof text; i++)
 		at += (size_t)snprintf(text + at, sizeof text - at, "%s%s %.1f MiB", i ? ", " : "", all[i].name,

@@ -58,6 +58,7 @@ struct guest *guest_new(struct guest_host *host, const struct cassin_guest_spec 
 		     g->spec.memory + memory_numbers_most(g->spec.memory / PAGE_SIZE) + ACCOUNT_ALLOWANCE);
 	account_init(&g->unread, host->pool, g->spec.memory);
 	account_force(&g->account, ACCOUNT_GUESTS, GUEST_COST);
+	account_force(&g->account, ACCOUNT_FILES, files_list_bytes(&g->spec));
 	console_init(&g->console);
 	g->console.account = &g->account;
 	return g;
@@ -115,6 +116,7 @@ void guest_put(struct guest *g)
 	template_put(g->template);
 	template_put(g->freezing.made);
 	free(g->freezing.why);
+	account_uncharge(&g->account, ACCOUNT_FILES, files_list_bytes(&g->spec));
 	cassin_spec_free(&g->spec);
 	guest_report_set(g, NULL);
 	free(g->crash);

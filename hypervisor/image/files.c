@@ -29,11 +29,21 @@ static int read_one(struct cassin_blob **out, struct cassin_guest_file *of, uint
 	int r = b ? 0 : blob_read(&b, of->path, room, NULL, err);
 	if (r)
 		return r;
+	double size = (double)b->size;
 	b = blob_intern(store, b);
 	if (of->text)
 		of->text = b ? blob_get(b) : NULL;
 	*out = b;
-	return b ? 0 : cassin_error_set(err, -ENOMEM, "%s: no memory", of->name);
+	return b ? 0 : cassin_error_set(err, -ENOMEM, "no memory: the pool has no %.1f MiB for it", size / (1 << 20));
+}
+
+uint64_t files_list_bytes(const struct cassin_guest_spec *spec)
+{
+	uint64_t bytes = spec->nfiles ? sizeof(struct files) : 0;
+	for (size_t i = 0; i < spec->nfiles; i++)
+		bytes += sizeof(struct file) + sizeof *spec->files +
+			 (spec->files[i].path ? strlen(spec->files[i].path) + 1 : 0);
+	return bytes;
 }
 
 int files_read(struct files **out, struct cassin_guest_spec *spec, struct blob_store *store,

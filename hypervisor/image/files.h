@@ -23,6 +23,8 @@ struct files {
  * says. */
 int files_read(struct files **out, struct cassin_guest_spec *spec, struct blob_store *store,
 	       struct cassin_error_text *err);
+/* What a spec's list of files takes, but for their contents: a store has those once. */
+uint64_t files_list_bytes(const struct cassin_guest_spec *spec);
 /* NULL is fine. */
 struct files *files_get(struct files *f);
 void files_put(struct files *f);

@@ -158,6 +158,48 @@ def test_images_fill_the_pool_and_those_that_nobody_uses_go(t):
     wait_until(lambda: daemon.pss_kib("Pss_Anon") < 16 << 10, "the process is small again", 40)
 
 
+def with_files(t, name, **file):
+    return {"name": name, "image": t.guest("life"), "args": ["sleep"], "files": [{"name": "data", **file}]}
+
+
+def test_files_of_specs_are_counted_once_and_fill_the_pool(t):
+    daemon = t.daemon("--pool", "56M")
+    daemon.cassin("spawn", "--name", "warm", t.guest("life"), "sleep", code=0)
+    start = settled(daemon)
+    for number in range(4):
+        t.write(f"data-{number}", bytes([number + 1]) * (15 * MIB))
+    for i in range(10):  # one content, by ten names
+        same = t.path("data-0") if i < 9 else t.write("data-0-again", b"\1" * (15 * MIB))
+        daemon.request("POST", "/v1/guests", with_files(t, f"same-{i}", path=same), status=201)
+    holds(15 * MIB <= account(daemon)["files"] < 16 * MIB, "one content is counted once")
+    agrees(daemon, start, "with files")
+    own = daemon.request("GET", "/v1/guests/same-3", status=200).json()["account"]
+    holds(0 < own["files"] < 1024 and own["files"] <= own["total"], f"a guest has its list of them: {own}")
+    daemon.request("POST", "/v1/guests", with_files(t, "text", text="x" * 100000), status=201)
+    holds(15 * MIB + 100000 <= account(daemon)["files"] < 16 * MIB, "texts are counted")
+    for i in (1, 2):
+        daemon.request("POST", "/v1/guests", with_files(t, f"other-{i}", path=t.path(f"data-{i}")), status=201)
+    refused = daemon.request("POST", "/v1/guests", with_files(t, "other-3", path=t.path("data-3")), status=507).json()["error"]
+    contains(refused, "other-3: file data: no memory: the pool has no 15.0 MiB for it")
+    metrics = daemon.request("GET", "/metrics", status=200).text
+    contains(metrics, f'cassin_memory_bytes{{kind="files"}} {account(daemon)["files"]}')
+    daemon.cassin("template", "create", "--file", t.path("data-1"), "t", t.guest("http"), code=0)
+    daemon.cassin("rm", "--all", code=0)
+    holds(15 * MIB <= account(daemon)["files"] < 16 * MIB, "a template keeps its files")
+    daemon.cassin("template", "rm", "t", code=0)
+    equal(account(daemon)["files"], 0, "files when all is removed")
+
+
+def test_admission_knows_files_of_specs(t):
+    daemon = t.daemon("--pool", "64M", "--no-overcommit")
+    t.write("data", b"d" * (15 * MIB))
+    daemon.request("POST", "/v1/guests", with_files(t, "one", path=t.path("data")) | {"memory": "4M"}, status=201)
+    text = daemon.cassin("spawn", "--name", "two", "--memory", "12M", t.guest("life"), "sleep", code=1).err
+    one_line(text, "no memory", "promised")
+    daemon.cassin("rm", "--all", code=0)
+    daemon.cassin("spawn", "--name", "two", "--memory", "12M", t.guest("life"), "sleep", code=0)
+
+
 def test_the_sums_of_guests_domains_and_all_agree(t):
     daemon = t.daemon()
     for domain in ("a", "b"):
@@ -166,7 +208,7 @@ def test_the_sums_of_guests_domains_and_all_agree(t):
         wait_until(lambda name=name: "pend" in daemon.cassin("logs", name, code=0).out, f"{name} is done")
     stats = daemon.request("GET", "/v1/stats", status=200).json()
     equal(sorted(stats["domains"]), ["a", "b"], "domains")
-    for kind in ("frames", "tables", "operations", "streams", "guests", "consoles"):
+    for kind in ("frames", "tables", "files", "operations", "streams", "guests", "consoles"):
         of_guests = sum(g["account"][kind] for g in daemon.guests())
         holds(stats["account"][kind] == sum(d[kind] for d in stats["domains"].values()) == of_guests, f"{kind}: {stats}")
     holds(stats["account"]["operations"] > 0, "operations are counted")

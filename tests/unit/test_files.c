@@ -10,17 +10,37 @@
 #include <string.h>
 #include <unistd.h>
 
+void *__real_hidden_alloc(size_t size, bool zero);
+void *__wrap_hidden_alloc(size_t size, bool zero);
+
 static struct blob_store store;
+static unsigned copies; /* made while nobody held the store's lock */
+static struct frame_pool pool;
+static struct account account;
 static struct cassin_error_text err;
+
+void *__wrap_hidden_alloc(size_t size, bool zero)
+{
+	if (!pthread_mutex_trylock(&store.lock)) {
+		copies++;
+		pthread_mutex_unlock(&store.lock);
+	}
+	return __real_hidden_alloc(size, zero);
+}
 
 static void setup(void)
 {
-	blob_store_init(&store);
+	pool = (struct frame_pool){.limit = 100};
+	account = (struct account){.pool = NULL};
+	account_init(&account, &pool, UINT64_MAX);
+	blob_store_init(&store, &account);
 }
 
 static void teardown(void)
 {
 	blob_store_destroy(&store); /* which asserts that it is empty */
+	cr_expect_eq(account_bytes(&account, ACCOUNT_FILES), 0u);
+	cr_expect_eq(atomic_load(&pool.used), 0u);
 }
 
 TestSuite(files, .init = setup, .fini = teardown);
@@ -91,7 +111,9 @@ Test(files, what_large_ones_took_goes_back_to_the_host)
 Test(files, what_others_hold_is_copied_to_the_store)
 {
 	struct cassin_blob *mine = blob_of("text");
+	unsigned before = copies;
 	struct cassin_blob *kept = blob_intern(&store, blob_get(mine));
+	cr_expect_eq(copies, before + 1, "nothing is copied under the lock");
 	cr_assert_neq(kept, mine);
 	cr_assert_null(mine->store);
 	cr_assert_eq(kept->size, 4);
@@ -105,6 +127,55 @@ Test(files, what_others_hold_is_copied_to_the_store)
 	blob_put(same);
 	blob_put(outside);
 	blob_put(kept);
+}
+
+static struct cassin_blob *filled(unsigned char with, size_t size)
+{
+	struct cassin_blob *b = blob_new(size);
+	memset(b->bytes, with, size);
+	return b;
+}
+
+Test(files, each_content_is_on_the_account_once)
+{
+	const uint64_t each = 40000 + sizeof(struct cassin_blob);
+	struct cassin_blob *a = blob_intern(&store, filled('a', 40000)), *mine = filled('b', 40000);
+	struct cassin_blob *again = blob_intern(&store, filled('a', 40000));
+	cr_expect_eq(account_bytes(&account, ACCOUNT_FILES), each);
+	struct cassin_blob *b = blob_intern(&store, blob_get(mine)); /* a copy, as somebody else has it, too */
+	cr_expect_eq(account_bytes(&account, ACCOUNT_FILES), 2 * each);
+	cr_expect_eq(atomic_load(&pool.used), (2 * each + 4095) / 4096);
+	blob_put(a);
+	cr_expect_eq(account_bytes(&account, ACCOUNT_FILES), 2 * each);
+	blob_put(again);
+	cr_expect_eq(account_bytes(&account, ACCOUNT_FILES), each);
+	blob_put(b);
+	blob_put(mine);
+}
+
+Test(files, a_full_pool_refuses_new_content_and_gives_what_is_there)
+{
+	struct cassin_blob *a = blob_intern(&store, filled('a', 300000)), *mine = filled('b', 300000);
+	cr_assert_not_null(a);
+	cr_expect_null(blob_intern(&store, filled('b', 300000)));
+	cr_expect_null(blob_intern(&store, blob_get(mine)));
+	cr_expect_eq(blob_intern(&store, filled('a', 300000)), a);
+	blob_put(a);
+	cr_expect_eq(account_bytes(&account, ACCOUNT_FILES), 300000 + sizeof *a, "what was refused left nothing");
+	blob_put(a);
+	struct cassin_blob *b = blob_intern(&store, mine);
+	cr_expect_eq(b, mine, "there is room again");
+	blob_put(b);
+}
+
+Test(files, a_list_takes_what_its_names_and_paths_do)
+{
+	struct cassin_guest_spec none = spec_of("{}"),
+				 s = spec_of("{\"files\": [{\"name\": \"a\", \"path\": \"/p\"}]}");
+	cr_expect_eq(files_list_bytes(&none), 0u);
+	cr_expect_eq(files_list_bytes(&s), sizeof(struct files) + sizeof(struct file) + sizeof *s.files + 3);
+	cassin_spec_free(&none);
+	cassin_spec_free(&s);
 }
 
 static void *come_and_go(void *arg)

@@ -86,6 +86,7 @@ const struct figure account_figures[] = {
 	ACCOUNT(parked, "compressed memory of guests"),
 	ACCOUNT(frozen, "templates' pages"),
 	ACCOUNT(images, "files of images"),
+	ACCOUNT(files, "files of specs"),
 	ACCOUNT(operations, "operations that pend"),
 	ACCOUNT(streams, "handles, and bytes on their way"),
 	ACCOUNT(consoles, "consoles"),

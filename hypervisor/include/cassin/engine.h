@@ -97,8 +97,10 @@ struct cassin_memory_account {
 	uint64_t parked;      /* guests' memory, compressed; what is in the swap file does not count */
 	uint64_t frozen;      /* templates' pages */
 	uint64_t images;      /* their files, in use or kept for the next spawn */
-	uint64_t operations;  /* that pend */
-	uint64_t streams;     /* handles, and bytes on their way */
+	uint64_t
+		files; /* files of specs: each content once, on the engine's account; their names and paths on the guest's */
+	uint64_t operations; /* that pend */
+	uint64_t streams;    /* handles, and bytes on their way */
 	uint64_t consoles, traces, reports;
 	uint64_t guests; /* what each takes by being there, and the list of its pages */
 	uint64_t total;
