@@ -86,7 +86,8 @@ def test_a_file_that_is_no_socket_is_refused_and_kept(t):
 
 def test_bad_options_are_refused(t):
     for options in (["--workers", "65"], ["--workers", "-1"], ["--workers", "two"], ["--pool", "0"], ["--pool", "lots"],
-                    ["--ready-fd", "x"], ["--nonsense"], ["stray"]):
+                    ["--ready-fd", "x"], ["--nonsense"], ["stray"],
+                    ["--swap-size", "1G"]):
         holds(start_fails(t, *options, code=2).err, f"{options} is refused with words")
 
 

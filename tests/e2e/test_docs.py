@@ -121,7 +121,14 @@ def test_unknown_commands_and_options_are_refused_with_a_hint(t):
     contains(t.cassin("nonsense", code=2).err, "nonsense", "cassin help")
     contains(t.cassin(code=2).err, "Usage")
     for command in COMMANDS:
-        contains(t.cassin(command, "--nonsense", code=2).err, "nonsense", f"cassin help {command}")
+        contains(t.cassin(command, "--nonsense", code=2).err, f"cassin {command}: ", "nonsense", f"cassin help {command}")
+
+
+def test_the_overview_lists_commands_in_two_columns(t):
+    listed = [line for line in t.cassin("help", code=0).out.partition("Commands:\n")[2].partition("\n\n")[0].splitlines()]
+    holds(len(listed) > 10, "commands are listed")
+    starts = {len(line) - len(line.strip().partition(" ")[2].strip()) for line in listed}
+    equal(len(starts), 1, "columns where summaries begin")
 
 
 def test_a_full_disk_or_closed_pipe_is_no_success(t):

@@ -22,13 +22,21 @@ def test_a_full_disk_is_said_by_every_command(t):
     daemon.cassin("spawn", "--name", "echo", t.guest("echo"), code=0)
     daemon.cassin("spawn", "--name", "said", t.guest("hello"), code=0)
     for args in (["ps"], ["stats"], ["inspect", "echo"], ["logs", "said"], ["logs", "-f", "said"], ["top", "--once"], ["help"],
-                 ["connect", "echo", "7"]):
+                 ["connect", "echo", "7"], ["conformance", "--list"]):
         done = into_full_disk(t, daemon, *args, text="hello\n")
         equal((done.returncode, done.stderr), (1, NO_SPACE), f"code and message of {args}")
     done = subprocess.run(f"{t.tool('cassin')} --socket {daemon.socket} trace echo >/dev/full & sleep 1;"
                           f"echo hi | {t.tool('cassin')} --socket {daemon.socket} connect echo 7; wait $!", shell=True,
                           capture_output=True, text=True, timeout=30 * SLOW, check=False)
     equal((done.returncode, done.stderr), (1, NO_SPACE), "trace")
+
+
+def test_the_daemon_says_that_a_disk_is_full(t):
+    for option in ("--help", "--version"):
+        with open("/dev/full", "wb") as full:
+            done = subprocess.run([t.tool("cassind"), option], stdout=full, stderr=subprocess.PIPE, timeout=30 * SLOW, text=True,
+                                  check=False)
+        equal((done.returncode, done.stderr), (1, NO_SPACE.replace("cassin:", "cassind:")), f"code and message of {option}")
 
 
 def test_run_says_that_a_disk_is_full_though_its_guest_has_ended(t):

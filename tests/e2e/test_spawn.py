@@ -78,7 +78,7 @@ def test_a_name_that_is_taken_fails_alone(t):
     daemon = t.daemon()
     daemon.cassin("spawn", "--name", "w-2", t.guest("life"), "sleep", code=0)
     result = daemon.cassin("spawn", "-n", 5, "--name", "w", t.guest("life"), "sleep", code=1)
-    one_line(result.err, "w-2", "exists")
+    equal(result.err, "cassin: w-2: a guest of that name exists\n", "the line, which names it once")
     contains(result.out, "4 guests running")
     equal(count(daemon), 5, "guests")
 

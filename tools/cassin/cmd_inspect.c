@@ -23,12 +23,12 @@ static const char help[] =
 
 static void line(const char *key, const char *value)
 {
-	printf("%-14s %s\n", key, value);
+	printf("%-19s %s\n", key, value);
 }
 
 static void line_number(const char *key, uint64_t value)
 {
-	printf("%-14s %llu\n", key, (unsigned long long)value);
+	printf("%-19s %llu\n", key, (unsigned long long)value);
 }
 
 static void print_times(const json_t *guest)
@@ -68,7 +68,7 @@ static void print_account(const json_t *account)
 	line("host memory", units_size(units, answer_number(account, "total")));
 	json_object_foreach ((json_t *)account, key, value) {
 		if (json_integer_value(value) && strcmp(key, "total") != 0)
-			printf("  %-12s %s\n", key, units_size(units, (uint64_t)json_integer_value(value)));
+			printf("  %-17s %s\n", key, units_size(units, (uint64_t)json_integer_value(value)));
 	}
 }
 

@@ -145,6 +145,14 @@ static void on_piece(void *opaque, const char *bytes, size_t len)
 	}
 }
 
+/* Why a guest failed, without its name in front, where the daemon's line has it. */
+static const char *reason(const json_t *guest)
+{
+	const char *name = answer_text(guest, "name"), *error = answer_text(guest, "error");
+	size_t n = strlen(name);
+	return !strncmp(error, name, n) && !strncmp(error + n, ": ", 2) ? error + n + 2 : error;
+}
+
 /* Neighbours that failed for the same reason share a line. */
 static void print_failures(const json_t *failed)
 {
@@ -152,15 +160,14 @@ static void print_failures(const json_t *failed)
 	while (first < n) {
 		const json_t *guest = json_array_get(failed, first);
 		size_t last = first;
-		while (last + 1 < n &&
-		       !strcmp(answer_text(guest, "error"), answer_text(json_array_get(failed, last + 1), "error")))
+		while (last + 1 < n && !strcmp(reason(guest), reason(json_array_get(failed, last + 1))))
 			last++;
 		if (last == first)
-			command_failed("%s: %s", answer_text(guest, "name"), answer_text(guest, "error"));
+			command_failed("%s: %s", answer_text(guest, "name"), reason(guest));
 		else
 			command_failed("%s to %s (%zu guests): %s", answer_text(guest, "name"),
 				       answer_text(json_array_get(failed, last), "name"), last - first + 1,
-				       answer_text(guest, "error"));
+				       reason(guest));
 		first = last + 1;
 	}
 }

@@ -2,6 +2,7 @@
 /* cassin: finds the subcommand. */
 #include <errno.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,8 +31,8 @@ static void overview(FILE *out)
 	      "Commands:\n",
 	      out);
 	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
-		fprintf(out, "  %-9s %s\n", commands[i]->name, commands[i]->summary);
-	fputs("  help      explain a command: cassin help spawn\n\n"
+		fprintf(out, "  %-11s %s\n", commands[i]->name, commands[i]->summary);
+	fputs("  help        explain a command: cassin help spawn\n\n"
 	      "Examples:\n"
 	      "  cassin run build/examples/hello.elf\n"
 	      "  cassind & cassin spawn -n 500 -p 8000+:80 build/examples/http.elf\n"
@@ -52,13 +53,16 @@ static int help(const char *name)
 	return name && !c ? EXIT_USAGE : EXIT_OK;
 }
 
-/* Output that could not be written is no success. */
+/* Output that could not be written is no success. Where an earlier write failed and the last one has nothing to do, errno may
+ * still tell why; what only looks at files leaves none of these there. */
 static int finish(int result)
 {
+	int before = errno;
 	errno = 0;
 	if (fflush(stdout) == 0 && !ferror(stdout))
 		return result;
-	int failed = command_output_failed(errno);
+	bool said = before == ENOSPC || before == EDQUOT || before == EFBIG || before == EPIPE;
+	int failed = command_output_failed(errno ? errno : said ? before : 0);
 	return result ? result : failed;
 }
 
@@ -92,6 +96,9 @@ int main(int argc, char **argv)
 	const struct command *c = command_find(rest[0]);
 	if (!c)
 		return help(rest[0]);
+	char name[32];
+	snprintf(name, sizeof name, "cassin %s", c->name);
+	rest[0] = name; /* what getopt says begins as all else does */
 	optind = 0;
 	return finish(c->run(nrest, rest));
 }

@@ -5,6 +5,7 @@
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cassin/engine.h>
 
@@ -48,6 +49,14 @@ static _Noreturn void usage_error(const char *option, const char *value, const c
 {
 	fprintf(stderr, "cassind: %s %s: must be %s\n", option, value, must);
 	exit(2);
+}
+
+static _Noreturn void print_and_exit(const char *text)
+{
+	if (fputs(text, stdout) != EOF && !fflush(stdout))
+		exit(0);
+	fprintf(stderr, "cassind: cannot write to standard output: %s\n", strerror(errno));
+	exit(1);
 }
 
 static unsigned number(const char *option, const char *text, unsigned long most, const char *must)
@@ -136,12 +145,10 @@ void options_parse(struct options *o, int argc, char **argv)
 			o->ready_fd = (int)number("--ready-fd", optarg, 1u << 20, "a descriptor's number");
 			break;
 		case VERSION:
-			puts("cassind " CASSIN_VERSION);
-			exit(0);
+			print_and_exit("cassind " CASSIN_VERSION "\n");
 		case 'h':
 		case HELP:
-			fputs(help, stdout);
-			exit(0);
+			print_and_exit(help);
 		default:
 			fputs("Try: cassind --help\n", stderr);
 			exit(2);
@@ -149,6 +156,10 @@ void options_parse(struct options *o, int argc, char **argv)
 	}
 	if (optind < argc) {
 		fprintf(stderr, "cassind: unexpected argument: %s\nTry: cassind --help\n", argv[optind]);
+		exit(2);
+	}
+	if (o->swap_bytes && !o->swap) {
+		fputs("cassind: --swap-size: needs --swap FILE\nTry: cassind --help\n", stderr);
 		exit(2);
 	}
 }
