@@ -341,7 +341,7 @@ static int add_conditional(scmp_filter_ctx filter, unsigned role)
 		r = add_names(filter, role);
 	if (!r && role & (W | C | O | F))
 		r = add_sockets(filter);
-	if (!r && role & (L | F))
+	if (!r && role & (L | C | O | F))
 		r = add_clone(filter);
 	if (!r && role & W)
 		r = add_bases(filter);

@@ -19,7 +19,7 @@ struct queue {
 	pthread_cond_t filled;
 	struct job *first, **end;
 	struct job *running; /* by `next` */
-	unsigned nrunning;
+	unsigned nrunning, nthreads;
 };
 
 struct pool {
@@ -39,23 +39,24 @@ struct pool {
 };
 
 static const struct {
-	unsigned threads;
+	unsigned first, most; /* threads: at the start, and in all */
 	enum cassin_sandbox_role role;
 } lanes[LANES] = {
-	[LANE_CONTROL] = {CONTROLLERS, CASSIN_SANDBOX_CONTROL},
-	[LANE_CONNECT] = {CONNECTORS, CASSIN_SANDBOX_CONTROL},
-	[LANE_LOAD] = {LOADERS, CASSIN_SANDBOX_LOADER},
-	[LANE_BOOT] = {TEMPLATES_BOOTING_MAX, CASSIN_SANDBOX_LOADER},
+	[LANE_CONTROL] = {2, CONTROLLERS, CASSIN_SANDBOX_CONTROL},
+	[LANE_CONNECT] = {1, CONNECTORS, CASSIN_SANDBOX_CONTROL},
+	[LANE_LOAD] = {1, LOADERS, CASSIN_SANDBOX_LOADER},
+	[LANE_BOOT] = {1, TEMPLATES_BOOTING_MAX, CASSIN_SANDBOX_LOADER},
 };
 
 struct start {
 	struct pool *pool;
 	enum lane lane;
+	bool confined; /* by the thread that makes it */
 };
 
 unsigned pool_threads(enum lane lane)
 {
-	return lanes[lane].threads;
+	return lanes[lane].most;
 }
 
 /* ---- A thread ---- */
@@ -106,13 +107,23 @@ static bool report_for_duty(struct pool *p, enum lane lane)
 	return result == 0;
 }
 
+static int thread_start(struct pool *p, enum lane lane, bool confined);
+
+/* Somebody waits for the next job, while the host lets us have threads. */
+static void keep_one_waiting(struct pool *p, enum lane lane)
+{
+	struct queue *q = &p->lanes[lane];
+	if (q->nrunning == q->nthreads && q->nthreads < lanes[lane].most)
+		thread_start(p, lane, true);
+}
+
 static void *thread_main(void *opaque)
 {
 	struct start start = *(struct start *)opaque;
 	struct pool *p = start.pool;
 	struct queue *q = &p->lanes[start.lane];
 	free(opaque);
-	if (!report_for_duty(p, start.lane))
+	if (!start.confined && !report_for_duty(p, start.lane))
 		return NULL;
 	pthread_mutex_lock(&p->lock);
 	for (;;) {
@@ -121,6 +132,7 @@ static void *thread_main(void *opaque)
 		if (!q->first)
 			break;
 		struct job *j = take(q);
+		keep_one_waiting(p, start.lane);
 		pthread_mutex_unlock(&p->lock);
 		j->run(j);
 		pthread_mutex_lock(&p->lock);
@@ -131,21 +143,24 @@ static void *thread_main(void *opaque)
 	return NULL;
 }
 
-static int thread_start(struct pool *p, enum lane lane)
+/* With the lock, once there are others. */
+static int thread_start(struct pool *p, enum lane lane, bool confined)
 {
 	struct start *start = malloc(sizeof *start);
 	pthread_attr_t attributes;
 	if (!start)
 		return -ENOMEM;
-	*start = (struct start){.pool = p, .lane = lane};
+	*start = (struct start){.pool = p, .lane = lane, .confined = confined};
 	pthread_attr_init(&attributes);
 	pthread_attr_setstacksize(&attributes, STACK_BYTES);
 	int result = -pthread_create(&p->threads[p->nthreads], &attributes, thread_main, start);
 	pthread_attr_destroy(&attributes);
-	if (result < 0)
+	if (result < 0) {
 		free(start);
-	else
+	} else {
 		p->nthreads++;
+		p->lanes[lane].nthreads++;
+	}
 	return result;
 }
 
@@ -191,8 +206,8 @@ int pool_start(struct pool **out, uv_loop_t *loop, const struct cassin_sandbox *
 		return cassin_error_set(err, -ENOMEM, "no memory for the threads");
 	set_up(p, loop, s);
 	for (unsigned lane = 0; lane < LANES; lane++)
-		for (unsigned i = 0; result == 0 && i < lanes[lane].threads; i++)
-			result = thread_start(p, (enum lane)lane);
+		for (unsigned i = 0; result == 0 && i < lanes[lane].first; i++)
+			result = thread_start(p, (enum lane)lane, false);
 	pthread_mutex_lock(&p->lock);
 	while (p->nstarted < p->nthreads)
 		pthread_cond_wait(&p->started, &p->lock);
@@ -220,7 +235,7 @@ uint64_t pool_stuck_ns(struct pool *p, enum lane lane)
 	const struct queue *q = &p->lanes[lane];
 	uint64_t oldest = UINT64_MAX;
 	pthread_mutex_lock(&p->lock);
-	for (const struct job *j = q->running; j && q->nrunning == lanes[lane].threads; j = j->next)
+	for (const struct job *j = q->running; j && q->nrunning == q->nthreads; j = j->next)
 		if (j->since < oldest)
 			oldest = j->since;
 	pthread_mutex_unlock(&p->lock);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Threads for engine calls that may block, in lanes that cannot hold each other up: a spawn whose image lies on a file
- * system that hangs takes a loader, never the thread that kills a guest. All threads are made before the first guest runs, each
- * confined to its lane's role. The functions here are for the loop's thread.
+ * system that hangs takes a loader, never the thread that kills a guest. A lane begins with few threads, confined to its role
+ * before the first guest runs; one that takes a job while none is left to wait makes another, which has its filter. The functions
+ * here are for the loop's thread.
  */
 #ifndef POOL_H
 #define POOL_H
@@ -36,7 +37,7 @@ int pool_start(struct pool **out, uv_loop_t *loop, const struct cassin_sandbox *
 void pool_add(struct pool *p, enum lane lane, struct job *j, void (*run)(struct job *j), void (*done)(struct job *j));
 /* For how long a lane whose threads are all taken has had its oldest job, in ns; 0: a thread is free. */
 uint64_t pool_stuck_ns(struct pool *p, enum lane lane);
-unsigned pool_threads(enum lane lane);
+unsigned pool_threads(enum lane lane); /* at most */
 /* Jobs that are not done. */
 unsigned pool_pending(const struct pool *p);
 /* Ends the threads, when no job is pending; the loop then closes the pool's handle. pool_free() is for afterwards. */
