@@ -5,10 +5,10 @@
  * name a sandbox; a program that uses the engine confines those that it makes itself.
  *
  * A filter is for ever, and a thread has the filters of the thread that made it besides its own. So the order is: create the
- * sandbox while there is only one thread, create the engine, make threads that enter a role of their own, and enter the role of the
- * thread that made them last, before the first guest is spawned. Afterwards CASSIN_SANDBOX_LOOP and CASSIN_SANDBOX_FOREGROUND may make threads,
- * which then enter CASSIN_SANDBOX_DEBUGGER; CASSIN_SANDBOX_CONTROL and CASSIN_SANDBOX_LOADER may, too, of their own role: those have their
- * filter already.
+ * sandbox while there is only one thread, create the engine, make threads that enter a role of their own, and enter the role of
+ * the thread that made them last, before the first guest is spawned. Afterwards CASSIN_SANDBOX_LOOP and
+ * CASSIN_SANDBOX_FOREGROUND may make threads, which then enter CASSIN_SANDBOX_DEBUGGER; CASSIN_SANDBOX_CONTROL and
+ * CASSIN_SANDBOX_LOADER may make threads of their own role, which have their filter already.
  */
 #ifndef CASSIN_SANDBOX_H
 #define CASSIN_SANDBOX_H
