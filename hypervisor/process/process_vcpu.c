@@ -16,6 +16,7 @@
 #include "cell/pagetable.h"
 #include "process/fault.h"
 #include "process/page.h"
+#include "process/place.h"
 #include "process/stubs.h"
 #include "process/tables.h"
 
@@ -421,6 +422,7 @@ enum vcpu_exit process_vcpu_run(struct vcpu *vcpu, struct cpu_state *cpu, const 
 	if (stubs_get(u.v, cpu, t, space, &u.stub, x))
 		return VCPU_BROKEN;
 	stubs_used(u.v, u.stub);
+	stub_place(u.stub);
 	do {
 		int r = prepare(&u);
 		if (!r && !announce(&u, k)) {

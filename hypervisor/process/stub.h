@@ -37,6 +37,7 @@ struct stub {
 	frame_t root;               /* of the space */
 	uint64_t epoch;             /* of the tables that it maps */
 	uint64_t again;             /* a page whose mapping is to be made again before it runs on; 0: none */
+	int cpu_number;             /* that it keeps to, from 1 on; 0: none */
 	bool mapped;                /* something is mapped in it */
 	bool dead;
 };

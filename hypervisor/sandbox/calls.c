@@ -166,6 +166,7 @@ static const struct call allowed[] = {
 	/* Process cells: a worker waits for its stubs. The maker makes them, and what it makes begins with the calls of its role:
 	 * the filter that a stub then puts over these is in process/page.c. */
 	{CALL(wait4), W | M | O | F},
+	{CALL(sched_setaffinity), W | O | F},
 	{CALL(vfork), M},
 	{CALL(setsid), M},
 	{CALL(dup2), M},
