@@ -164,7 +164,8 @@ static const struct call allowed[] = {
 	{CALL(umask), F},
 
 	/* Process cells: a worker waits for its stubs. The maker makes them, and what it makes begins with the calls of its role:
-	 * the filter that a stub then puts over these is in process/page.c. */
+	 * the filter that a stub then puts over these is in process/page.c. A new cell is a memory file. */
+	{CALL(memfd_create), O | F},
 	{CALL(wait4), W | M | O | F},
 	{CALL(sched_setaffinity), W | O | F},
 	{CALL(vfork), M},
