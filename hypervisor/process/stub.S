@@ -43,16 +43,16 @@ name:
 
 	/* Until its tracer sends it on. */
 boot:
+	mov $SYS_PAUSE, %eax
+	syscall
+	jmp boot
+
+	/* Takes its name (what it was before may have been stopped anywhere), maps our page and goes on there. */
+stub_confine:
 	mov $SYS_PRCTL, %eax
 	mov $PR_SET_NAME, %edi
 	lea name(%rip), %rsi
 	syscall
-1:	mov $SYS_PAUSE, %eax
-	syscall
-	jmp 1b
-
-	/* Maps our page and goes on there. */
-stub_confine:
 	mov $SYS_MMAP, %eax
 	movabs $PAGE_VA, %rdi
 	mov $4096, %esi
