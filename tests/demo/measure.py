@@ -37,8 +37,21 @@ def threads(pid):
 
 
 def children(pid):
-    with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as line:
-        return line.read().split()
+    """Of all its threads."""
+    found = []
+    for thread in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{thread}/children", encoding="ascii") as line:
+            found += line.read().split()
+    return found
+
+
+def are_guests(pids):
+    """Whether all of these are what guests run in where there is no KVM."""
+    names = set()
+    for pid in pids:
+        with open(f"/proc/{pid}/comm", encoding="utf-8") as name:
+            names.add(name.read().strip())
+    return names <= {"cassin-guest"}
 
 
 def ask(port, seconds=5):

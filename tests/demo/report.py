@@ -103,8 +103,8 @@ def write(path, facts, rows, checks):
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Cassin: {facts['guests']} virtual machines</title><style>{STYLE}</style></head>
 <body><main>
-<h1>{facts['guests']} virtual machines, one process</h1>
-<p class="soft">{html.escape(facts['machine'])}. {when}. {held} of {len(checks)} checks held.</p>
+<h1>{facts['guests']} virtual machines, one hypervisor</h1>
+<p class="soft">{html.escape(facts['machine'])}. Backend: {html.escape(facts['backend'])}. {when}. {held} of {len(checks)} checks held.</p>
 <div class="tiles">{tiles(facts)}</div>
 <div class="plots">{''.join(cards(facts))}{''.join(details(facts, rows, checks))}</div>
 <footer>Measured in one run, on a machine that others may have used too; times vary from run to run.</footer>

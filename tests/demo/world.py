@@ -95,6 +95,10 @@ class World:
     def version(self):
         return json.loads(self.cassin("version", "--json").stdout)["daemon"]["version"]
 
+    def backend(self):
+        """What runs its guests: "kvm" or "process"."""
+        return json.loads(self.cassin("version", "--json").stdout)["daemon"]["backend"]
+
     def spawn_many(self, count):
         """All or none; on other ports if someone took one since they were found to be free."""
         summary = {}
