@@ -66,7 +66,7 @@ def account(daemon):
 def settled(daemon):
     """The account and the process's own memory, in bytes, once they stand still."""
     def look():
-        return account(daemon)["total"], daemon.pss_kib("Pss_Anon") << 10
+        return account(daemon)["total"], daemon.memory_kib() << 10
     seen = [look()]
     def still():
         seen.append(look())
@@ -107,7 +107,7 @@ def test_the_account_is_what_the_daemon_has_grown_by_and_nothing_is_left(t):
     left = account(daemon)
     equal({k: left[k] for k in ("frames", "tables", "parked", "frozen", "operations", "streams", "guests", "consoles")},
           dict.fromkeys(("frames", "tables", "parked", "frozen", "operations", "streams", "guests", "consoles"), 0), "what is left")
-    wait_until(lambda: daemon.pss_kib("Pss_Anon") << 10 < start[1] + 4 * MIB, "the process is as small as at its start", 40)
+    wait_until(lambda: daemon.memory_kib() << 10 < start[1] + 4 * MIB, "the process is as small as at its start", 40)
 
 
 def test_a_full_pool_refuses_templates_and_says_what_it_is_full_of(t):
@@ -117,7 +117,7 @@ def test_a_full_pool_refuses_templates_and_says_what_it_is_full_of(t):
     daemon.cassin("template", "create", "--memory", "40M", "t1", full, "30", code=0)
     refused = daemon.cassin("template", "create", "--memory", "40M", "t2", full, "30", code=1)
     one_line(refused.err, "the pool of 100 MiB is exhausted", "templates 60.")
-    holds(daemon.pss_kib("Pss_Anon") < 150 << 10, "the daemon stays within its pool, about")
+    holds(daemon.memory_kib() < 150 << 10, "the daemon stays within its pool, about")
 
 
 def test_guests_that_are_parked_fill_the_pool_too(t):
@@ -155,7 +155,7 @@ def test_images_fill_the_pool_and_those_that_nobody_uses_go(t):
     daemon.cassin("spawn", "--name", "small", t.guest("life"), "sleep", code=0)
     daemon.cassin("rm", "--all", code=0)
     wait_until(lambda: account(daemon)["images"] <= 100 * MIB // 16, "nothing large is kept")
-    wait_until(lambda: daemon.pss_kib("Pss_Anon") < 16 << 10, "the process is small again", 40)
+    wait_until(lambda: daemon.memory_kib() < 16 << 10, "the process is small again", 40)
 
 
 def with_files(t, name, **file):

@@ -302,7 +302,7 @@ def test_an_image_of_many_notes_is_refused_and_holds_up_nobody(t):
 
 def test_a_hostile_symbol_is_cut_and_escaped_wherever_it_is_shown(t):
     daemon = t.daemon()
-    before = daemon.pss_kib("Pss_Anon")
+    before = daemon.memory_kib()
     name = b"\x1b[2Jx\nguest other (o.elf) crashed: \xff\xc2\x9b\"" + b"A" * (16 << 20)
     path = t.write("symbol.elf", with_symbol(t.guest("life"), name))
     daemon.cassin("spawn", "--name", "bad", "--timeout", "0", path, "crash", code=None)
@@ -318,7 +318,7 @@ def test_a_hostile_symbol_is_cut_and_escaped_wherever_it_is_shown(t):
     contains(report, shown)
     holds(all(line.startswith(("guest bad (symbol.elf) crashed: ", "  ", "backtrace:")) for line in report.splitlines()),
           f"no line is forged: {report!r}")
-    holds(daemon.pss_kib("Pss_Anon") - before < 40 << 10, "the daemon holds the file once, and no report of its size")
+    holds(daemon.memory_kib() - before < 40 << 10, "the daemon holds the file once, and no report of its size")
 
 
 def test_an_argument_that_is_no_utf8_is_called_that(t):
@@ -339,7 +339,7 @@ def test_a_spec_as_editors_and_programs_write_it(t):
 def test_large_images_that_no_guest_uses_are_not_kept_without_end(t):
     daemon = t.daemon()
     path = t.write("large.elf", bytes(hello(t).bytes))
-    before = daemon.pss_kib("Pss_Anon")
+    before = daemon.memory_kib()
     for i in range(10):
         with open(path, "r+b") as image:
             image.truncate((40 << 20) + i)
@@ -349,4 +349,4 @@ def test_large_images_that_no_guest_uses_are_not_kept_without_end(t):
         path = t.write("large.elf", bytes(hello(t).bytes))
         daemon.cassin("spawn", "--name", "kept", t.path(f"large-{i}.elf"), code=0)
         daemon.cassin("rm", "kept", code=0)
-    wait_until(lambda: daemon.pss_kib("Pss_Anon") - before < 100 << 10, "at most 64 MiB of them are kept")
+    wait_until(lambda: daemon.memory_kib() - before < 100 << 10, "at most 64 MiB of them are kept")

@@ -57,7 +57,7 @@ def holdings(daemon):
 def resident_kib(daemon):
     """Of the daemon's own memory; what guests had is given back to the host once all rest."""
     time.sleep(REST_S)
-    return daemon.pss_kib("Pss_Anon")
+    return daemon.memory_kib()
 
 
 def balanced(daemon, before):
