@@ -11,8 +11,6 @@
 
 #include "base/time.h"
 #include "cell/reach.h"
-#include "kvm/kvm.h"
-#include "process/process.h"
 #include "guest/guest.h"
 #include "guest/template.h"
 
@@ -87,25 +85,6 @@ static int start_workers(struct cassin_engine *e, struct cassin_error_text *err)
 	return r ? cassin_error_set(err, r, "cannot start the workers: %s", strerror(-r)) : 0;
 }
 
-/* KVM where it opens, else processes: unless one is asked for. What KVM lacks is told if neither can be had. */
-static int open_backend(struct cassin_engine *e, struct cassin_error_text *err)
-{
-	enum cassin_backend wanted = e->options.backend;
-	int r = -ENOENT;
-	if (wanted != CASSIN_BACKEND_PROCESS)
-		r = kvm_open(&e->backend, err);
-	if (!r || wanted == CASSIN_BACKEND_KVM)
-		return r;
-	struct cassin_error_text other;
-	int s = process_open(&e->backend, e->options.sandbox, &other);
-	if (!s || wanted == CASSIN_BACKEND_PROCESS) {
-		*err = other;
-		return s;
-	}
-	struct cassin_error_text kvm = *err;
-	return cassin_error_set(err, r, "%s; %s", kvm.text, other.text);
-}
-
 int cassin_engine_create(struct cassin_engine **out, const struct cassin_engine_options *options,
 			 struct cassin_error_text *err)
 {
@@ -117,7 +96,7 @@ int cassin_engine_create(struct cassin_engine **out, const struct cassin_engine_
 	if (!r)
 		r = registry_init(&e->registry);
 	if (!r)
-		r = open_backend(e, err);
+		r = engine_open_backend(e, err);
 	if (!r && e->options.swap_path)
 		r = swap_open(&e->swap, e->options.swap_path,
 			      e->options.swap_bytes ? e->options.swap_bytes : SWAP_DEFAULT, err);
@@ -132,24 +111,6 @@ int cassin_engine_create(struct cassin_engine **out, const struct cassin_engine_
 	}
 	*out = e;
 	return 0;
-}
-
-const char *cassin_engine_backend(const struct cassin_engine *e)
-{
-	return e->backend->ops->name;
-}
-
-int cassin_backend_parse(const char *word, enum cassin_backend *out)
-{
-	static const char *const words[] = {
-		[CASSIN_BACKEND_AUTO] = "auto", [CASSIN_BACKEND_KVM] = "kvm", [CASSIN_BACKEND_PROCESS] = "process"};
-	for (unsigned i = 0; i < sizeof words / sizeof *words; i++) {
-		if (!strcmp(word, words[i])) {
-			*out = (enum cassin_backend)i;
-			return 0;
-		}
-	}
-	return -EINVAL;
 }
 
 static void drop_cells(struct cassin_engine *e)

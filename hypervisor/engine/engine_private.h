@@ -20,6 +20,7 @@ struct cassin_debugger;
 struct cassin_engine {
 	struct cassin_engine_options options;
 	struct backend *backend;
+	struct cassin_error_text not_kvm; /* why not, if it was tried */
 	struct frame_pool pool;
 	atomic_uint_fast64_t committed; /* pages that guests and cells can take at most */
 	struct account account;         /* of what belongs to no guest and no template: images */
@@ -93,6 +94,8 @@ void engine_trace_free(struct cassin_engine *e, struct guest *g, struct cassin_t
 void engine_trace_attach(struct guest *g, struct cassin_trace *t);
 /* Takes a trace that waits for a reader away from g. NULL: there is none. The owner's thread. */
 struct cassin_trace *engine_trace_detach(struct guest *g);
+/* The backend that the options ask for. -ENOENT, -EACCES, ... with the cure in *err. */
+int engine_open_backend(struct cassin_engine *e, struct cassin_error_text *err);
 /* A template by name, a reference; NULL: none. */
 struct template *template_find(struct cassin_engine *e, const char *name);
 /* Frees the list. No guest is left. */

@@ -181,22 +181,36 @@ static int read_out(struct kvm *k, struct cassin_error_text *err)
 	return 0;
 }
 
-int kvm_open(struct backend **out, struct cassin_error_text *err)
+enum { DEVICE, PERMISSION, CAPABILITIES, MACHINE };
+const char *const kvm_steps[] = {[DEVICE] = "/dev/kvm",
+				 [PERMISSION] = "permission",
+				 [CAPABILITIES] = "capabilities",
+				 [MACHINE] = "virtual machine",
+				 NULL};
+
+int kvm_open(struct backend **out, unsigned *done, struct cassin_error_text *err)
 {
+	*done = DEVICE;
 	struct kvm *k = calloc(1, sizeof *k);
 	if (!k)
 		return cassin_error_set(err, -ENOMEM, "no memory");
 	k->backend.ops = &ops;
 	k->fd = open_device(err);
-	int r = k->fd < 0 ? k->fd : check_capabilities(k, err);
+	int r = k->fd < 0 ? k->fd : 0;
+	*done = !r ? CAPABILITIES : r == -EACCES ? PERMISSION : DEVICE;
+	if (!r)
+		r = check_capabilities(k, err);
 	if (!r)
 		r = read_out(k, err);
-	if (!r)
+	if (!r) {
+		*done = MACHINE;
 		r = kvm_cell_probe(k, err);
+	}
 	if (r) {
 		close_device(&k->backend);
 		return r;
 	}
+	*done = MACHINE + 1;
 	*out = &k->backend;
 	return 0;
 }

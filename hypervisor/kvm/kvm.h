@@ -20,7 +20,8 @@ struct kvm {
 };
 
 /* Opens it, and finds out by a probe what this KVM does. -ENOENT, -EACCES, -ENOSYS, -ENOMEM with the cure in *err. */
-int kvm_open(struct backend **out, struct cassin_error_text *err);
+int kvm_open(struct backend **out, unsigned *done, struct cassin_error_text *err);
+extern const char *const kvm_steps[]; /* of opening it, NULL at the end; *done is how many succeeded */
 /* Closes what an ioctl of KVM gave, a VM or a vCPU. A place of its own: see tests/tsan-suppressions. */
 void kvm_descriptor_close(int fd);
 

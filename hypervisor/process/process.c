@@ -96,8 +96,12 @@ static int explain(int r, const char *what, struct cassin_error_text *err)
 				r == -EPERM || r == -EACCES ? ": a container's or a sandbox's rule forbids it" : "");
 }
 
+enum { MEMORY_FILE, PROCESS, TRACING, CONFINEMENT, REGISTERS };
+const char *const process_steps[] = {[MEMORY_FILE] = "memory file", [PROCESS] = "process",     [TRACING] = "ptrace",
+				     [CONFINEMENT] = "seccomp",     [REGISTERS] = "registers", NULL};
+
 /* A stub in a cell of its own. */
-static int probe(struct process_backend *p, struct cassin_error_text *err)
+static int probe(struct process_backend *p, unsigned *done, struct cassin_error_text *err)
 {
 	struct frame_pool pool = {.limit = 4096};
 	struct cell *c;
@@ -111,6 +115,7 @@ static int probe(struct process_backend *p, struct cassin_error_text *err)
 		free(image);
 		return r;
 	}
+	*done = PROCESS;
 	r = maker_make(&p->maker, process_cell(c)->memory, &s->pid);
 	if (r) {
 		cassin_error_set(err, r, "process cells: cannot make a process: %s: see %s", strerror(-r),
@@ -118,6 +123,7 @@ static int probe(struct process_backend *p, struct cassin_error_text *err)
 		free(s);
 	} else {
 		r = stub_confine_process(s, process_cell(c)->pages, &what);
+		*done = !r ? REGISTERS : !strcmp(what, "ptrace") ? TRACING : CONFINEMENT;
 		if (!r) {
 			what = "PTRACE_GETREGSET";
 			r = stub_get_extended(s, image, &size);
@@ -133,8 +139,10 @@ static int probe(struct process_backend *p, struct cassin_error_text *err)
 	return r;
 }
 
-int process_open(struct backend **out, const struct cassin_sandbox *sandbox, struct cassin_error_text *err)
+int process_open(struct backend **out, const struct cassin_sandbox *sandbox, unsigned *done,
+		 struct cassin_error_text *err)
 {
+	*done = MEMORY_FILE;
 	struct process_backend *p = calloc(1, sizeof *p);
 	if (!p)
 		return cassin_error_set(err, -ENOMEM, "no memory");
@@ -142,11 +150,12 @@ int process_open(struct backend **out, const struct cassin_sandbox *sandbox, str
 	p->backend.tsc_direct = true;
 	int r = maker_start(&p->maker, sandbox, err);
 	if (!r)
-		r = probe(p, err);
+		r = probe(p, done, err);
 	if (r) {
 		close_backend(&p->backend);
 		return r;
 	}
+	*done = REGISTERS + 1;
 	*out = &p->backend;
 	return 0;
 }

@@ -72,6 +72,8 @@ void bench_open_parking(struct bench *b, unsigned workers, uint64_t after_ns)
 	if (cassin_sandbox_create(&b->sandbox, bench_sandbox(), &err))
 		bench_die("%s", err.text);
 	options.sandbox = b->sandbox;
+	if (cassin_backend_default(&options.backend, &err))
+		bench_die("%s", err.text);
 	b->event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (b->event < 0)
 		bench_die("eventfd: %s", strerror(errno));

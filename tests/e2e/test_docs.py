@@ -8,7 +8,7 @@ import subprocess
 from cassin_test import ROOT, contains, equal, have, holds
 
 COMMANDS = ["run", "spawn", "ps", "inspect", "logs", "stop", "kill", "restart", "rm", "stats", "top", "connect", "debug", "trace",
-            "density", "conformance", "template", "new", "version"]
+            "density", "conformance", "template", "new", "doctor", "version"]
 
 
 def manual(name):

@@ -267,8 +267,8 @@ def without_kvm(t, script):
     """Runs cassin and cassind where the script has changed /dev for them alone."""
     text = f'set -e; {script}; shift 0; exec "$@"'
     prefix = ["unshare", "-m", "sh", "-c", text, "sh"]
-    return (t.run([*prefix, t.tool("cassin"), "run", t.guest("hello")], code=125),
-            t.run([*prefix, t.tool("cassind"), "--socket", t.path("no.sock")], code=3))
+    return (t.run([*prefix, t.tool("cassin"), "run", "--backend", "kvm", t.guest("hello")], code=125),
+            t.run([*prefix, t.tool("cassind"), "--backend", "kvm", "--socket", t.path("no.sock")], code=3))
 
 
 def test_without_kvm_one_line_says_how_to_get_it(t):
@@ -282,9 +282,11 @@ def test_a_forbidden_kvm_is_told_in_one_line_with_the_cure(t):
     nobody = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"]
     public = ["unshare", "-m", "sh", "-c", 'mount -t tmpfs none /mnt; cp "$1" /mnt/tool; cp "$2" /mnt/hello.elf; '
               'chmod 755 /mnt /mnt/*; shift 2; exec "$@"', "sh"]
-    result = t.run([*public, t.tool("cassin"), t.guest("hello"), *nobody, "/mnt/tool", "run", "/mnt/hello.elf"], code=125)
+    result = t.run([*public, t.tool("cassin"), t.guest("hello"), *nobody, "/mnt/tool", "run", "--backend", "kvm",
+                    "/mnt/hello.elf"], code=125)
     one_line(result.err, "/dev/kvm", "permission denied", "usermod -aG kvm")
-    result = t.run([*public, t.tool("cassind"), t.guest("hello"), *nobody, "/mnt/tool", "--socket", "/mnt/x.sock"])
+    result = t.run([*public, t.tool("cassind"), t.guest("hello"), *nobody, "/mnt/tool", "--backend", "kvm", "--socket",
+                    "/mnt/x.sock"])
     holds(result.code == 3, f"exit code 3: {result.code}")
 
 

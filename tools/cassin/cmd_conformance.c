@@ -22,6 +22,7 @@ static const char help[] =
 	"  --hypervisor CMD  try this one instead of `cassin run`: a shell's command that runs a\n"
 	"                    guest in the foreground and exits with its code (134: it crashed).\n"
 	"                    {image} and {args} stand for the guest's file and its arguments\n"
+	"  --backend WHAT    of our own `cassin run`: auto, kvm or process\n"
 	"  --list            print the checks that would run: name, image, code, arguments\n"
 	"  --json            one JSON document\n"
 	"\n"
@@ -171,10 +172,11 @@ static void print_json(const struct conformance *c, size_t all, size_t failed)
 
 static void take_options(struct options *o, int argc, char **argv)
 {
-	enum { HYPERVISOR = OPTION_OWN, LIST };
+	enum { HYPERVISOR = OPTION_OWN, BACKEND, LIST };
 	static const struct option longs[] = {
 		COMMON_OPTIONS,
 		{"hypervisor", required_argument, NULL, HYPERVISOR},
+		{"backend", required_argument, NULL, BACKEND},
 		{"list", no_argument, NULL, LIST},
 		{"json", no_argument, NULL, 'j'},
 		{0},
@@ -183,6 +185,8 @@ static void take_options(struct options *o, int argc, char **argv)
 	while ((option = getopt_long(argc, argv, "h", longs, NULL)) != -1) {
 		if (option == HYPERVISOR)
 			o->hypervisor = optarg;
+		else if (option == BACKEND)
+			command_backend(&cmd_conformance, optarg);
 		else if (option == LIST)
 			o->list = true;
 		else if (option == 'j')

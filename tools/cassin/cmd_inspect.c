@@ -105,6 +105,7 @@ static void print_guest(const json_t *guest)
 	line(clone ? "template" : "image", answer_text(guest, clone ? "template" : "image"));
 	line("domain", answer_text(guest, "domain"));
 	print_ports(guest);
+	line("backend", answer_text(guest, "backend"));
 	line_number("cell", answer_number(guest, "cell"));
 	line_number("worker", answer_number(guest, "worker"));
 	snprintf(text, sizeof text, "%s of %s", units_size(used, answer_number(guest, "used_bytes")),

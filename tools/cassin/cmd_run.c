@@ -21,6 +21,8 @@ static const char help[] =
 	"  --trace[=FILE]      show what the guest asks of the hypervisor, from its first instruction,\n"
 	"                      on stderr or in a file that is made or emptied; see cassin help trace\n"
 	"  --workers N         host threads that run the guest (default 1)\n"
+	"  --backend WHAT      kvm, process (guests in traced processes, without KVM) or auto: KVM\n"
+	"                      where it opens, else process (default: $CASSIN_BACKEND, or auto)\n"
 	"  --sandbox MODE      on (default): system calls that running a guest does not need end\n"
 	"                      the command; log: they are only logged by the kernel; off\n"
 	"\n"
@@ -55,6 +57,7 @@ static int run(int argc, char **argv)
 					      {"gdb", required_argument, NULL, 'g'},
 					      {"trace", optional_argument, NULL, 't'},
 					      {"sandbox", required_argument, NULL, 's'},
+					      {"backend", required_argument, NULL, 'b'},
 					      {0}};
 	struct spec_options o = {0};
 	struct cassin_error_text err = {""};
@@ -77,6 +80,8 @@ static int run(int argc, char **argv)
 		} else if (option == 's') {
 			if (cassin_sandbox_mode_parse(optarg, &how.sandbox) < 0)
 				command_usage(&cmd_run, "--sandbox %s: must be on, log or off", optarg);
+		} else if (option == 'b') {
+			command_backend(&cmd_run, optarg);
 		} else {
 			command_option(&cmd_run, option == 'h' ? OPTION_HELP : option);
 		}

@@ -30,6 +30,7 @@ static void print_totals(const json_t *stats)
 	json_t *value;
 	const char *key;
 	char units[UNITS_MAX];
+	printf("%-20s %s\n", "backend", answer_text(stats, "backend"));
 	json_object_foreach ((json_t *)stats, key, value) {
 		uint64_t n = (uint64_t)json_integer_value(value);
 		size_t len = strlen(key);

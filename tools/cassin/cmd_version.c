@@ -59,8 +59,9 @@ static int run(int argc, char **argv)
 	}
 	puts("cassin " CASSIN_VERSION);
 	if (daemon)
-		printf("cassind %s (API %u, process %u)\n", answer_text(daemon, "version"),
-		       (unsigned)answer_number(daemon, "api"), (unsigned)answer_number(daemon, "pid"));
+		printf("cassind %s (API %u, process %u, backend %s)\n", answer_text(daemon, "version"),
+		       (unsigned)answer_number(daemon, "api"), (unsigned)answer_number(daemon, "pid"),
+		       answer_text(daemon, "backend"));
 	json_decref(daemon);
 	return EXIT_OK;
 }

@@ -292,7 +292,9 @@ static int engine_start(struct foreground *f, const struct foreground_options *o
 	struct cassin_engine_options options = {
 		.workers = o->workers, .sandbox = f->sandbox, .notify = on_notify, .opaque = f, .console = on_console};
 	setenv("UV_USE_IO_URING", "0", 1); /* whose calls no filter sees */
-	result = cassin_engine_create(&f->engine, &options, err);
+	result = cassin_backend_default(&options.backend, err);
+	if (result == 0)
+		result = cassin_engine_create(&f->engine, &options, err);
 	if (result)
 		return result;
 	f->output = output_start(STDOUT_FILENO, "console output", f->sandbox, on_notify, f);

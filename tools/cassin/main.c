@@ -11,9 +11,9 @@
 #include "../common/command.h"
 
 static const struct command *const commands[] = {
-	&cmd_run,     &cmd_spawn,    &cmd_ps,    &cmd_inspect,     &cmd_logs,    &cmd_stop,  &cmd_kill,
-	&cmd_restart, &cmd_rm,       &cmd_stats, &cmd_top,         &cmd_connect, &cmd_debug, &cmd_trace,
-	&cmd_density, &cmd_template, &cmd_new,   &cmd_conformance, &cmd_version,
+	&cmd_run,     &cmd_spawn,    &cmd_ps,    &cmd_inspect,     &cmd_logs,    &cmd_stop,    &cmd_kill,
+	&cmd_restart, &cmd_rm,       &cmd_stats, &cmd_top,         &cmd_connect, &cmd_debug,   &cmd_trace,
+	&cmd_density, &cmd_template, &cmd_new,   &cmd_conformance, &cmd_doctor,  &cmd_version,
 };
 
 static const struct command *command_find(const char *name)

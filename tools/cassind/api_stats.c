@@ -36,8 +36,8 @@ void api_stats(struct connection *c, const struct target *t)
 	struct cassin_memory_account all;
 	cassin_engine_stats(d->engine, &s);
 	cassin_engine_account(d->engine, &all);
-	json_t *o = json_pack("{s:i, s:i, s:I}", "workers", (int)s.workers, "cells", (int)s.cells, "templates",
-			      (json_int_t)count_templates(d));
+	json_t *o = json_pack("{s:s, s:i, s:i, s:I}", "backend", cassin_engine_backend(d->engine), "workers",
+			      (int)s.workers, "cells", (int)s.cells, "templates", (json_int_t)count_templates(d));
 	for (size_t i = 0; i < engine_figures_count; i++)
 		json_object_set_new(o, engine_figures[i].name,
 				    json_integer((json_int_t)figure_of(&engine_figures[i], &s)));
@@ -54,8 +54,8 @@ void api_version(struct connection *c, const struct target *t)
 {
 	(void)t;
 	reply_json(c, 200,
-		   json_pack("{s:s, s:s, s:i, s:i}", "name", "cassind", "version", CASSIN_VERSION, "api", 1, "pid",
-			     (int)getpid()));
+		   json_pack("{s:s, s:s, s:i, s:i, s:s}", "name", "cassind", "version", CASSIN_VERSION, "api", 1, "pid",
+			     (int)getpid(), "backend", cassin_engine_backend(c->daemon->engine)));
 }
 
 enum metric_type { GAUGE, COUNTER };
@@ -107,8 +107,10 @@ static void metrics_totals(struct daemon *d, FILE *out)
 	cassin_engine_stats(d->engine, &s);
 	metric_head(out, "cassin_build_info", "The daemon's version", GAUGE);
 	fprintf(out, "cassin_build_info{version=\"%s\"} 1\n", CASSIN_VERSION);
+	metric_head(out, "cassin_backend_info", "What runs guests", GAUGE);
+	fprintf(out, "cassin_backend_info{backend=\"%s\"} 1\n", cassin_engine_backend(d->engine));
 	metric(out, "cassin_workers", "Host threads that run guests", GAUGE, s.workers);
-	metric(out, "cassin_cells", "KVM virtual machines", GAUGE, s.cells);
+	metric(out, "cassin_cells", "Cells: KVM virtual machines, or what processes share", GAUGE, s.cells);
 	metric(out, "cassin_templates", "Templates", GAUGE, count_templates(d));
 	for (size_t i = 0; i < engine_figures_count; i++) {
 		const struct figure *f = &engine_figures[i];

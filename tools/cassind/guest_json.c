@@ -159,6 +159,7 @@ json_t *guest_json(struct daemon *d, uint64_t id, enum guest_detail detail)
 			      "uptime_ns", (json_int_t)s.uptime_ns);
 	if (!o)
 		return NULL;
+	json_object_set_new(o, "backend", json_string(cassin_engine_backend(d->engine)));
 	json_object_set_new(o, "parked", json_boolean(s.parked));
 	json_object_set_new(o, "debugged", json_boolean(s.debugged));
 	json_object_set_new(o, "stopped", json_boolean(s.stopped));

@@ -203,7 +203,8 @@ static void tell_ready(struct daemon *d)
 /* The engine, the pool and the loop: all threads but those of debuggers, each confined before the first guest runs. */
 static int start(struct daemon *d, const struct options *o, struct listeners *l, struct cassin_error_text *err)
 {
-	struct cassin_engine_options options = {.workers = o->workers,
+	struct cassin_engine_options options = {.backend = o->backend,
+						.workers = o->workers,
 						.pool_bytes = o->pool_bytes,
 						.no_overcommit = o->no_overcommit,
 						.park_after_ns = o->park_s * UINT64_C(1000000000),
@@ -246,11 +247,18 @@ static void end(struct daemon *d)
 	log_info("ended");
 }
 
-/* What a start that succeeds has to say of the rights that are left. */
-static void tell_rights(const struct options *o)
+static void tell_backend(const struct daemon *d)
 {
+	const char *why = cassin_engine_not_kvm(d->engine);
+	log_info("backend: %s%s%s", cassin_engine_backend(d->engine), *why ? ", as KVM cannot be had: " : "", why);
+}
+
+/* What a start that succeeds has to say of the rights that are left. */
+static void tell_rights(const struct daemon *d, const struct options *o)
+{
+	bool kvm = !strcmp(cassin_engine_backend(d->engine), "kvm");
 	if (geteuid() == 0)
-		log_warn("runs as root: a user of its own that may open /dev/kvm is enough");
+		log_warn("runs as root: a user of its own%s is enough", kvm ? " that may open /dev/kvm" : "");
 	if (o->sandbox == CASSIN_SANDBOX_OFF)
 		log_warn("runs without a sandbox");
 	else if (o->sandbox == CASSIN_SANDBOX_LOG)
@@ -263,7 +271,8 @@ static int serve(struct daemon *d, const struct options *o, struct listeners *l)
 	if (start(d, o, l, &err) < 0)
 		return cannot_start(&err);
 	log_info("cassind %s listens on %s", CASSIN_VERSION, l->path.api);
-	tell_rights(o);
+	tell_backend(d);
+	tell_rights(d, o);
 	if (d->state)
 		kept_start(d, tell_ready);
 	else

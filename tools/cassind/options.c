@@ -7,8 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <cassin/engine.h>
-
 #define WORKERS_MAX 64
 
 static const char help[] =
@@ -32,6 +30,9 @@ static const char help[] =
 	"  --swap FILE     move the memory of parked guests to this file; it is removed at\n"
 	"                  the end\n"
 	"  --swap-size SIZE  its greatest size (default: 16G; it grows as needed)\n"
+	"  --backend WHAT  what runs guests: kvm, process (traced processes, without KVM) or\n"
+	"                  auto: KVM where it opens, else process (default:\n"
+	"                  $CASSIN_BACKEND, or auto); see cassin doctor\n"
 	"  --sandbox MODE  on (default): system calls that the daemon does not need end it;\n"
 	"                  log: they are only logged by the kernel; off: nothing is given up\n"
 	"  --ready-fd N    write one byte to descriptor N when the socket answers\n"
@@ -82,6 +83,7 @@ void options_parse(struct options *o, int argc, char **argv)
 		SWAP,
 		SWAP_SIZE,
 		SANDBOX,
+		BACKEND,
 		READY,
 		VERSION,
 		HELP
@@ -97,12 +99,14 @@ void options_parse(struct options *o, int argc, char **argv)
 		{"swap", required_argument, NULL, SWAP},
 		{"swap-size", required_argument, NULL, SWAP_SIZE},
 		{"sandbox", required_argument, NULL, SANDBOX},
+		{"backend", required_argument, NULL, BACKEND},
 		{"ready-fd", required_argument, NULL, READY},
 		{"version", no_argument, NULL, VERSION},
 		{"help", no_argument, NULL, HELP},
 		{0},
 	};
 	int option;
+	bool told = false;
 	*o = (struct options){.ready_fd = -1, .sandbox = cassin_sandbox_mode_default()};
 	while ((option = getopt_long(argc, argv, "h", longs, NULL)) != -1) {
 		switch (option) {
@@ -141,6 +145,11 @@ void options_parse(struct options *o, int argc, char **argv)
 			if (cassin_sandbox_mode_parse(optarg, &o->sandbox) < 0)
 				usage_error("--sandbox", optarg, "on, log or off");
 			break;
+		case BACKEND:
+			if (cassin_backend_parse(optarg, &o->backend) < 0)
+				usage_error("--backend", optarg, "auto, kvm or process");
+			told = true;
+			break;
 		case READY:
 			o->ready_fd = (int)number("--ready-fd", optarg, 1u << 20, "a descriptor's number");
 			break;
@@ -153,6 +162,11 @@ void options_parse(struct options *o, int argc, char **argv)
 			fputs("Try: cassind --help\n", stderr);
 			exit(2);
 		}
+	}
+	struct cassin_error_text err;
+	if (!told && cassin_backend_default(&o->backend, &err) < 0) {
+		fprintf(stderr, "cassind: %s\n", err.text);
+		exit(2);
 	}
 	if (optind < argc) {
 		fprintf(stderr, "cassind: unexpected argument: %s\nTry: cassind --help\n", argv[optind]);

@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include <cassin/sandbox.h>
+#include <cassin/engine.h>
 
 struct options {
 	const char *socket, *state;
@@ -19,6 +19,7 @@ struct options {
 	uint64_t swap_bytes; /* 0: the engine's own choice */
 	int ready_fd;        /* -1: none */
 	enum cassin_sandbox_mode sandbox;
+	enum cassin_backend backend;
 };
 
 /* Returns only when the daemon is to run: --help, --version and mistakes end the process. */

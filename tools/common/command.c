@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <cassin/engine.h>
+
 const char *command_socket;
 
 void command_usage(const struct command *c, const char *format, ...)
@@ -57,4 +59,12 @@ void command_flush(void)
 	errno = 0;
 	if (fflush(stdout))
 		exit(command_output_failed(errno));
+}
+
+void command_backend(const struct command *c, const char *word)
+{
+	enum cassin_backend backend;
+	if (cassin_backend_parse(word, &backend) < 0)
+		command_usage(c, "--backend %s: must be auto, kvm or process", word);
+	setenv("CASSIN_BACKEND", word, 1);
 }

@@ -24,7 +24,7 @@ struct command {
 
 extern const struct command cmd_run, cmd_spawn, cmd_ps, cmd_inspect, cmd_logs, cmd_stop, cmd_kill, cmd_restart, cmd_rm,
 	cmd_stats, cmd_top, cmd_connect, cmd_debug, cmd_trace, cmd_density, cmd_template, cmd_new, cmd_conformance,
-	cmd_version;
+	cmd_doctor, cmd_version;
 
 /* What every subcommand takes. */
 enum { OPTION_SOCKET = 1000, OPTION_HELP, OPTION_OWN };
@@ -42,6 +42,8 @@ _Noreturn void command_usage(const struct command *c, const char *format, ...) _
 int command_failed(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Says that standard output takes no more, for this errno; nothing of a reader that has seen enough. Returns EXIT_FAILED. */
 int command_output_failed(int error);
+/* Takes the word of --backend: puts it where this program's engine finds it, and those of programs that it starts. */
+void command_backend(const struct command *c, const char *word);
 /* Writes out what is buffered for standard output; where it takes no more, says so and exits. */
 void command_flush(void);
 

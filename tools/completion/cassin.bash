@@ -53,6 +53,7 @@ _cassin_value()
     --out | --examples | --state) compopt -o filenames 2>/dev/null; COMPREPLY+=($(compgen -d -- "$cur")) ;;
     --isolation) COMPREPLY+=($(compgen -W 'cell vm' -- "$cur")) ;;
     --restart) COMPREPLY+=($(compgen -W 'no on-failure always' -- "$cur")) ;;
+    --backend) COMPREPLY=($(compgen -W 'auto kvm process' -- "$cur")) ;;
     --sandbox) COMPREPLY=($(compgen -W 'on log off' -- "$cur")) ;;
     --template) _cassin_templates ;;
     --sort) COMPREPLY+=($(compgen -W 'name state cpu memory exits accepted in out uptime' -- "$cur")) ;;
@@ -88,7 +89,7 @@ _cassin_init()
 _cassin()
 {
     local words cword cur prev command options
-    local commands='run spawn ps inspect logs stop kill restart rm stats top connect debug trace density conformance template new version help'
+    local commands='run spawn ps inspect logs stop kill restart rm stats top connect debug trace density conformance template new doctor version help'
     local guest='-p --name --memory --domain --weight --cpu-max --file --isolation --restart --spec'
     _cassin_init
     _cassin_command
@@ -98,12 +99,12 @@ _cassin()
         return
     fi
     case $command in
-    run) options="$guest --workers --gdb --trace --sandbox" ;;
+    run) options="$guest --workers --gdb --trace --backend --sandbox" ;;
     spawn) options="$guest -n --template --atomic --trace --wait --timeout --json" ;;
     ps) options='--quiet --json' ;;
     inspect | stats) options='--all --json' ;;
-    density) options='--out --ramp --runs --warmup --measure --reserve --examples --peer --no-baseline --list --quiet' ;;
-    conformance) options='--hypervisor --list --json' ;;
+    density) options='--out --ramp --runs --warmup --measure --reserve --examples --peer --backend --no-baseline --list --quiet' ;;
+    conformance) options='--hypervisor --backend --list --json' ;;
     top) options='--interval --sort --reverse --once --json' ;;
     logs) options='--follow --all' ;;
     trace) options='--count --json' ;;
@@ -111,7 +112,7 @@ _cassin()
     kill | restart | rm) options='--all' ;;
     template) options='--memory --domain --file --spec --template --timeout --json' ;;
     new) options='--kernel' ;;
-    version) options='--json' ;;
+    doctor | version) options='--json' ;;
     *) options= ;;
     esac
     if [[ $cur == -* ]]; then
@@ -142,7 +143,7 @@ _cassind()
     local words cword cur prev
     _cassin_init
     _cassin_value && return
-    COMPREPLY=($(compgen -W '--socket --state --workers --pool --max-guests --no-overcommit --park --swap --swap-size --sandbox --ready-fd --version --help' -- "$cur"))
+    COMPREPLY=($(compgen -W '--socket --state --workers --pool --max-guests --no-overcommit --park --swap --swap-size --backend --sandbox --ready-fd --version --help' -- "$cur"))
 }
 
 complete -F _cassin cassin

@@ -401,6 +401,15 @@ static void cassin_target(struct system *s, size_t group, struct target *t)
 
 /* ---- Beginning and end ---- */
 
+/* Which backend the daemon has, beside what the report says of the host. */
+static void note_backend(struct cassin *c, struct lab *lab)
+{
+	json_t *version = client_json(c->daemon.client, "GET", "/v1/version", NULL), *host;
+	host = json_object_get(lab->results, "host");
+	json_object_set(host, "backend", json_object_get(version, "backend"));
+	json_decref(version);
+}
+
 static int cassin_start(struct system *s)
 {
 	struct cassin *c = cassin_of(s);
@@ -419,6 +428,8 @@ static int cassin_start(struct system *s)
 			memset(c->virtual_ns[i], 0, SCENARIO_GUESTS_MAX * sizeof(double));
 	}
 	result = private_daemon_start(&c->daemon, s);
+	if (result == 0)
+		note_backend(c, s->lab);
 	for (size_t i = 0; result == 0 && i < scenario->group_count; i++)
 		if (scenario->groups[i].clones)
 			result = make_template(c, i);

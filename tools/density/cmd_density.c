@@ -41,6 +41,7 @@ static const char help[] =
 	"  --examples DIR       where guests' images are looked for first\n"
 	"  --peer NAME=COMMAND  measure this too: a command that is run once for each guest;\n"
 	"                       {i} is the guest's number, {port} the TCP port it shall serve\n"
+	"  --backend WHAT       of that daemon: auto, kvm or process\n"
 	"  --no-baseline        leave out the same service as plain processes\n"
 	"  --list               the scenarios that there are\n"
 	"  -q, --quiet          no progress bar\n"

@@ -55,7 +55,7 @@ static void add_peer(struct density_options *o)
 
 void density_options_parse(struct density_options *o, int argc, char **argv)
 {
-	enum { OUT = OPTION_OWN, EXAMPLES, RAMP, RUNS, WARMUP, MEASURE, RESERVE, PEER, NO_BASELINE, LIST };
+	enum { OUT = OPTION_OWN, EXAMPLES, RAMP, RUNS, WARMUP, MEASURE, RESERVE, PEER, BACKEND, NO_BASELINE, LIST };
 	static const struct option longs[] = {COMMON_OPTIONS,
 					      {"out", required_argument, NULL, OUT},
 					      {"examples", required_argument, NULL, EXAMPLES},
@@ -65,6 +65,7 @@ void density_options_parse(struct density_options *o, int argc, char **argv)
 					      {"measure", required_argument, NULL, MEASURE},
 					      {"reserve", required_argument, NULL, RESERVE},
 					      {"peer", required_argument, NULL, PEER},
+					      {"backend", required_argument, NULL, BACKEND},
 					      {"no-baseline", no_argument, NULL, NO_BASELINE},
 					      {"list", no_argument, NULL, LIST},
 					      {"quiet", no_argument, NULL, 'q'},
@@ -88,6 +89,8 @@ void density_options_parse(struct density_options *o, int argc, char **argv)
 			o->reserve_kib = size("--reserve");
 		else if (option == PEER)
 			add_peer(o);
+		else if (option == BACKEND)
+			command_backend(&cmd_density, optarg);
 		else if (option == NO_BASELINE)
 			o->baseline = false;
 		else if (option == LIST)

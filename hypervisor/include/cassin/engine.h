@@ -32,6 +32,22 @@ enum cassin_backend {
 };
 /* "auto", "kvm" or "process". -EINVAL: another word. */
 int cassin_backend_parse(const char *word, enum cassin_backend *out);
+const char *cassin_backend_name(enum cassin_backend b);
+/* For programs that are not told one: what the environment variable CASSIN_BACKEND names; auto, if it is not set or empty. -EINVAL:
+ * another word is there. */
+int cassin_backend_default(enum cassin_backend *out, struct cassin_error_text *err);
+
+/* What an attempt to have a backend came to. */
+#define CASSIN_PROBE_STEPS 6
+struct cassin_backend_probe {
+	int result; /* 0: it can be had; -errno */
+	const char
+		*steps[CASSIN_PROBE_STEPS]; /* what it takes, in the order in which it is tried; NULL behind the last */
+	unsigned done;                      /* steps that succeeded: if result is not 0, the next one failed */
+	struct cassin_error_text why;       /* what failed, and the cure; empty if nothing did */
+};
+/* Opens CASSIN_BACKEND_KVM or CASSIN_BACKEND_PROCESS as an engine would, and closes it again. Returns p->result. */
+int cassin_backend_probe(enum cassin_backend which, struct cassin_backend_probe *p);
 
 struct cassin_engine_options {
 	enum cassin_backend backend;
@@ -57,6 +73,8 @@ int cassin_engine_create(struct cassin_engine **out, const struct cassin_engine_
 			 struct cassin_error_text *err);
 /* "kvm" or "process": what an engine has. */
 const char *cassin_engine_backend(const struct cassin_engine *e);
+/* Why an engine that was to choose by itself did not take KVM; "" if it did, or had no choice. */
+const char *cassin_engine_not_kvm(const struct cassin_engine *e);
 /* Ends every guest, joins the workers and frees everything. */
 void cassin_engine_destroy(struct cassin_engine *e);
 

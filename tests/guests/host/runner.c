@@ -63,9 +63,8 @@ static _Noreturn void run_here(struct world *w, const struct test *t)
 		.workers = t->workers ? t->workers : 2,
 		.pool_bytes = t->pool ? t->pool : pool_bytes,
 	};
-	const char *backend = getenv("CASSIN_BACKEND");
-	if (backend && cassin_backend_parse(backend, &options.backend))
-		fail("CASSIN_BACKEND=%s: not auto, kvm or process", backend);
+	if (cassin_backend_default(&options.backend, &err))
+		fail("%s", err.text);
 	int r = cassin_engine_create(&w->e, &options, &err);
 	if (r)
 		fail("engine: %s (%s)", err.text, strerror(-r));

@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: MIT
+"""What runs guests: KVM, or processes of the host; which one a program takes, what it says of it, and what a host can do."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+
+from cassin_test import contains, equal, have, holds, http_get, one_line, wait_until
+
+NOBODY = 65534
+NO_DEV = "mount -t tmpfs none /dev"
+# A launcher under whose filter a call fails with EPERM, as in some containers.
+WITHOUT_CALL = """
+import ctypes, os, sys
+lib = ctypes.CDLL("libseccomp.so.2")
+lib.seccomp_init.restype = ctypes.c_void_p
+filter = ctypes.c_void_p(lib.seccomp_init(0x7fff0000))
+assert lib.seccomp_rule_add(filter, 0x00050001, int(sys.argv[1]), 0) == 0 and lib.seccomp_load(filter) == 0
+os.execv(sys.argv[2], sys.argv[2:])
+"""
+PTRACE = 101
+MEMFD_CREATE = 319
+
+
+def without_kvm(*command):
+    return ["unshare", "-m", "sh", "-c", f'{NO_DEV} && exec "$@"', "sh", *command]
+
+
+def without_call(call, *command):
+    return [sys.executable, "-c", WITHOUT_CALL, call, *command]
+
+
+class Anybody:
+    """The programs as an ordinary user has them: copies that he can reach, and a folder of his own; or as root."""
+
+    def __init__(self, t, root):
+        self.t = t
+        self.prefix = [] if root else ["setpriv", "--reuid", str(NOBODY), "--regid", str(NOBODY), "--clear-groups"]
+        os.chmod(t.folder, 0o755)
+        self.own = t.path("own")
+        os.mkdir(self.own)
+        os.chown(self.own, *((0, 0) if root else (NOBODY, NOBODY)))
+        for path in (t.tool("cassin"), t.tool("cassind")):
+            shutil.copy(path, t.folder)
+
+    def image(self, name):
+        return shutil.copy(self.t.guest(name), self.t.folder)
+
+    def cassin(self, *args, **how):
+        return self.t.run([*self.prefix, self.t.path("cassin"), *args], **how)
+
+    def daemon(self, *options, **how):
+        # What the harness names is the build's own, which he may not reach: the copy goes in its place.
+        copy = ["sh", "-c", f'shift; exec {self.t.path("cassind")} "$@"', "sh"]
+        return self.t.daemon("--socket", os.path.join(self.own, "d.sock"), *options, prefix=[*self.prefix, *copy], **how)
+
+
+def stubs(daemon):
+    """The processes that its guests run in."""
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as stat:
+                name, _, rest = stat.read().partition("(")[2].rpartition(")")
+        except OSError:
+            continue
+        if name == "cassin-guest" and int(rest.split()[1]) == daemon.process.pid:
+            found.append(int(pid))
+    return found
+
+
+def serves(t, root):
+    who = Anybody(t, root)
+    equal(who.cassin("run", "--backend", "process", who.image("hello"), code=0).out.split()[0], "hello", "what the guest says")
+    daemon = who.daemon("--backend", "process", "--park", 1)
+    contains(daemon.log(), "backend: process\n")
+    port = t.ports(4)
+    daemon.cassin("spawn", "-n", 3, "--name", "web", "-p", f"{port}+:80", who.image("http"), code=0)
+    equal(daemon.cassin("ps", code=0).out.count("running"), 3, "guests that run")
+    for i in range(3):
+        out = t.run([have("curl"), "-sS", f"http://127.0.0.1:{port + i}/status"], code=0, seconds=60).json()
+        equal(out["name"], f"web-{i}", "who answers")
+    wait_until(lambda: daemon.request("GET", "/v1/stats", status=200).json()["parked"] == 3, "all are parked")
+    equal(http_get(port + 1, "/status").json()["name"], "web-1", "who answers after parking")
+    daemon.cassin("template", "create", "base", t.path("http.elf"), code=0)
+    daemon.cassin("spawn", "--name", "clone", "--template", "base", "-p", f"{port + 3}:80", code=0)
+    equal(http_get(port + 3, "/status").json()["name"], "clone", "which clone answers")
+    return daemon
+
+
+def test_root_has_guests_in_processes(t):
+    serves(t, True)
+
+
+def test_an_ordinary_user_has_guests_in_processes(t):
+    serves(t, False)
+
+
+def test_debugger_and_trace_work_on_processes(t):
+    who = Anybody(t, False)
+    daemon = who.daemon("--backend", "process")
+    port = t.ports()
+    daemon.cassin("spawn", "--name", "web", "-p", f"{port}:80", who.image("http"), code=0)
+    http_get(port, "/")
+    trace = t.start([t.tool("cassin"), "--socket", daemon.socket, "trace", "web"], stdout=subprocess.PIPE, text=True)
+    wait_until(lambda: daemon.guest("web")["traced"], "it is traced")
+    http_get(port, "/")
+    holds(any("accept" in trace.stdout.readline() for _ in range(40)), "the trace shows the connection")
+    with daemon.connect(suffix=".gw") as debugger:
+        debugger.sendall(b"web gdb\n")
+        equal(debugger.recv(3), b"OK\n", "the debugger's answer")
+        wait_until(lambda: daemon.guest("web")["stopped"], "the debugger has stopped it")
+        debugger.sendall(b"$g#67")
+        answer = b""
+        while b"#" not in answer:
+            answer += debugger.recv(4096)
+        holds(re.search(rb"\$[0-9a-f]{300}", answer), "it tells the registers")
+    wait_until(lambda: not daemon.guest("web")["debugged"], "the debugger has left")
+    equal(http_get(port, "/status").json()["name"], "web", "who answers afterwards")
+
+
+def test_a_daemon_that_is_killed_leaves_no_guest_behind(t):
+    who = Anybody(t, False)
+    daemon = who.daemon("--backend", "process")
+    daemon.cassin("spawn", "-n", 5, "--name", "w", who.image("life"), "sleep", code=0)
+    processes = wait_until(lambda: len(stubs(daemon)) >= 5 and stubs(daemon), "each has a process")
+    daemon.end(signal.SIGKILL)
+    wait_until(lambda: not any(os.path.exists(f"/proc/{pid}/exe") for pid in processes), "all of them are gone")
+
+
+def test_everything_names_the_backend(t):
+    for backend in ("kvm", "process"):
+        if backend == "kvm" and t.cassin("doctor", "--json").json()["auto"] != "kvm":
+            continue
+        daemon = t.daemon("--backend", backend)
+        daemon.cassin("spawn", "--name", "g", t.guest("life"), "sleep", code=0)
+        contains(daemon.log(), f"backend: {backend}\n")
+        contains(daemon.cassin("version", code=0).out, f"backend {backend})")
+        for command in (("stats",), ("inspect", "g")):
+            lines = [line.split() for line in daemon.cassin(*command, code=0).out.splitlines()]
+            holds(["backend", backend] in lines, f"{command} names it")
+        contains(daemon.request("GET", "/metrics", status=200).text, f'\ncassin_backend_info{{backend="{backend}"}} 1\n')
+        for target in ("/v1/version", "/v1/stats", "/v1/guests/g"):
+            equal(daemon.request("GET", target, status=200).json()["backend"], backend, target)
+
+
+def test_the_environment_names_the_backend_unless_an_option_does(t):
+    env = {"CASSIN_BACKEND": "nonsense"}
+    one_line(t.cassin("run", t.guest("hello"), env=env, code=125).err, "CASSIN_BACKEND=nonsense", "auto, kvm or process")
+    one_line(t.run([t.tool("cassind"), "--socket", t.path("n.sock")], env=env, code=2).err, "CASSIN_BACKEND=nonsense")
+    t.cassin("run", "--backend", "process", t.guest("hello"), env=env, code=0)
+    for command in (["run", "--backend", "xen", t.guest("hello")], ["conformance", "--backend", "xen"],
+                    ["density", "--backend", "xen", "idle"]):
+        contains(t.cassin(*command, code=2).err, "--backend xen: must be auto, kvm or process")
+    contains(t.run([t.tool("cassind"), "--backend", "xen"], code=2).err, "--backend xen", "auto, kvm or process")
+    hidden = t.run(without_kvm(t.tool("cassin"), "run", t.guest("hello")), env={"CASSIN_BACKEND": "kvm"}, code=125)
+    one_line(hidden.err, "/dev/kvm")
+
+
+def test_without_kvm_auto_takes_processes_and_the_daemon_says_why(t):
+    t.run(without_kvm(t.tool("cassin"), "run", t.guest("hello")), env={"CASSIN_BACKEND": ""}, code=0)
+    daemon = t.daemon("--backend", "auto", prefix=without_kvm())
+    contains(daemon.log(), "backend: process, as KVM cannot be had: /dev/kvm: not there")
+    equal(daemon.request("GET", "/v1/version", status=200).json()["backend"], "process", "backend")
+
+
+def test_where_neither_can_be_had_one_line_says_both_reasons(t):
+    for command, code in (([t.tool("cassin"), "run", t.guest("hello")], 125),
+                          ([t.tool("cassind"), "--socket", t.path("no.sock")], 3)):
+        result = t.run(without_kvm(*without_call(PTRACE, *command)), env={"CASSIN_BACKEND": "auto"}, code=code)
+        one_line(result.err, "neither", "/dev/kvm: not there", "modprobe", "process cells: ptrace: Operation not permitted",
+                 "rule forbids it")
+    holds(not os.path.exists(t.path("no.sock")), "no socket is left")
+
+
+def test_processes_that_cannot_be_had_are_told_in_one_line(t):
+    for call, words in ((PTRACE, "process cells: ptrace: Operation not permitted"), (MEMFD_CREATE, "memory file")):
+        command = without_call(call, t.tool("cassin"), "run", "--sandbox", "off", "--backend", "process",
+                               t.guest("hello"))
+        one_line(t.run(command, code=125).err, words)
+
+
+def test_the_doctor_tries_each_step(t):
+    result = t.run(without_kvm(t.tool("cassin"), "doctor", "--json"), code=0).json()
+    equal((result["auto"], result["kvm"]["available"], result["process"]["available"]), ("process", False, True), "backends")
+    equal([step["passed"] for step in result["kvm"]["steps"]], [False, None, None, None], "steps to KVM")
+    holds(all(step["passed"] for step in result["process"]["steps"]), "all steps to process cells")
+    contains(result["kvm"]["why"], "/dev/kvm: not there")
+    equal(result["process"]["why"], "", "why not process cells")
+    for name in ("kernel.yama.ptrace_scope", "RLIMIT_NPROC", "pids.max", "kernel.pid_max", "vm.max_map_count", "vm.mmap_min_addr",
+                 "RLIMIT_NOFILE", "seccomp"):
+        holds(result["host"][name], f"{name} is told")
+    table = t.run(without_kvm(t.tool("cassin"), "doctor"), code=0).out
+    contains(table, "auto gives process, as KVM cannot be had: /dev/kvm", "process: ptrace ")
+
+
+def test_the_doctor_fails_where_no_guest_can_run(t):
+    result = t.run(without_kvm(*without_call(PTRACE, t.tool("cassin"), "doctor", "--json")), code=1).json()
+    equal(result["auto"], None, "what auto gives")
+    equal([step["passed"] for step in result["process"]["steps"]], [True, True, False, None, None], "steps to process cells")
+    contains(result["process"]["why"], "ptrace")
+    contains(t.run(without_kvm(*without_call(PTRACE, t.tool("cassin"), "doctor")), code=1).out, "auto gives nothing")
+
+
+def test_the_doctor_sees_permissions_and_limits_of_who_asks(t):
+    who = Anybody(t, False)
+    text = who.cassin("doctor", "--json", code=0).json()
+    holds(text["process"]["available"], "an ordinary user has process cells")
+    limited = t.run([*who.prefix, "prlimit", "--nproc=77", t.path("cassin"), "doctor", "--json"])
+    equal(limited.json()["host"]["RLIMIT_NPROC"], "77", "his limit")

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT */
+/* cassin doctor: what this host can do for guests. */
+#include <cassin/engine.h>
+#include <jansson.h>
+#include <stdio.h>
+
+#include "../common/command.h"
+#include "answer.h"
+#include "doctor_facts.h"
+#include "table.h"
+
+static const char help[] =
+	"Usage: cassin doctor [OPTION]...\n"
+	"Tries what this host can do for guests, as whoever calls it, without a daemon: each step\n"
+	"of having KVM and of having process cells, and the settings and limits that matter. Says\n"
+	"which backend `auto` gives and why, and how to get KVM where it is not to be had.\n"
+	"\n"
+	"  --json          one JSON document\n"
+	"\n"
+	"Exit code: 0 if guests can run here, 1 if not.\n"
+	"\n"
+	"Examples:\n"
+	"  cassin doctor\n"
+	"  cassin doctor --json | jq -r .auto\n"
+	"  sudo -u cassin cassin doctor        as the daemon's user\n";
+
+struct diagnosis {
+	struct cassin_backend_probe kvm, process;
+	const char *gets; /* auto; NULL: nothing */
+};
+
+static const char *verdict(const struct cassin_backend_probe *p, unsigned step)
+{
+	return step < p->done ? "yes" : step == p->done ? "no" : "not tried";
+}
+
+static void backend_rows(struct table *t, const char *name, const struct cassin_backend_probe *p)
+{
+	for (unsigned i = 0; i < CASSIN_PROBE_STEPS && p->steps[i]; i++) {
+		char what[64];
+		snprintf(what, sizeof what, "%s: %s", name, p->steps[i]);
+		table_row(t, (const char *const[]){what, verdict(p, i), i == p->done ? p->why.text : ""});
+	}
+}
+
+static void print_table(const struct diagnosis *d)
+{
+	static const char *const heads[] = {"WHAT", "HERE", "NOTE", NULL};
+	size_t count;
+	const struct fact *facts = doctor_facts(&count);
+	struct table t;
+	table_init(&t, heads);
+	backend_rows(&t, "kvm", &d->kvm);
+	backend_rows(&t, "process", &d->process);
+	for (size_t i = 0; i < count; i++)
+		table_row(&t, (const char *const[]){facts[i].name, facts[i].value, facts[i].note});
+	table_print(&t);
+	if (!d->gets)
+		puts("\nauto gives nothing: no guest can run here until a \"no\" above is mended");
+	else if (!d->kvm.result)
+		printf("\nauto gives %s\n", d->gets);
+	else
+		printf("\nauto gives %s, as KVM cannot be had: %s\n", d->gets, d->kvm.why.text);
+}
+
+static json_t *backend_json(const struct cassin_backend_probe *p)
+{
+	json_t *steps = json_array();
+	for (unsigned i = 0; i < CASSIN_PROBE_STEPS && p->steps[i]; i++)
+		json_array_append_new(steps, json_pack("{s:s, s:o}", "name", p->steps[i], "passed",
+						       i > p->done ? json_null() : json_boolean(i < p->done)));
+	return json_pack("{s:b, s:o, s:s}", "available", !p->result, "steps", steps, "why", p->why.text);
+}
+
+static void print_json(const struct diagnosis *d)
+{
+	size_t count;
+	const struct fact *facts = doctor_facts(&count);
+	json_t *host = json_object();
+	for (size_t i = 0; i < count; i++)
+		json_object_set_new(host, facts[i].name, json_string(facts[i].value));
+	json_t *o = json_pack("{s:s?, s:o, s:o, s:o}", "auto", d->gets, "kvm", backend_json(&d->kvm), "process",
+			      backend_json(&d->process), "host", host);
+	answer_print(o);
+	json_decref(o);
+}
+
+static int run(int argc, char **argv)
+{
+	static const struct option longs[] = {COMMON_OPTIONS, {"json", no_argument, NULL, 'j'}, {0}};
+	struct diagnosis d;
+	bool json = false;
+	int option;
+	while ((option = getopt_long(argc, argv, "h", longs, NULL)) != -1) {
+		if (option == 'j')
+			json = true;
+		else
+			command_option(&cmd_doctor, option == 'h' ? OPTION_HELP : option);
+	}
+	if (optind < argc)
+		command_usage(&cmd_doctor, "unexpected argument: %s", argv[optind]);
+	cassin_backend_probe(CASSIN_BACKEND_KVM, &d.kvm);
+	cassin_backend_probe(CASSIN_BACKEND_PROCESS, &d.process);
+	d.gets = !d.kvm.result       ? cassin_backend_name(CASSIN_BACKEND_KVM)
+		 : !d.process.result ? cassin_backend_name(CASSIN_BACKEND_PROCESS)
+				     : NULL;
+	if (json)
+		print_json(&d);
+	else
+		print_table(&d);
+	return d.gets ? EXIT_OK : EXIT_FAILED;
+}
+
+const struct command cmd_doctor = {"doctor", "tell what this host can do for guests", help, run};
