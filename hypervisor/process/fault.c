@@ -27,17 +27,19 @@ static void give_registers(ZydisRegisterContext *to, const struct cpu_registers 
 	}
 }
 
-/* Whether a memory operand is at the address, give or take its size: what is pushed lies below the stack's pointer. */
+/* Whether a memory operand is at the address. What is pushed lies below the stack's pointer. */
 static bool operand_at(const ZydisDecodedInstruction *i, const ZydisDecodedOperand *o, const struct cpu_registers *r,
 		       uint64_t address)
 {
 	ZydisRegisterContext context;
 	ZyanU64 at;
 	uint64_t size = o->size / 8 ? o->size / 8 : 1;
+	bool pushed = o->visibility == ZYDIS_OPERAND_VISIBILITY_HIDDEN && o->mem.base == ZYDIS_REGISTER_RSP;
+	uint64_t below = pushed ? size : 0;
 	give_registers(&context, r);
 	if (!ZYAN_SUCCESS(ZydisCalcAbsoluteAddressEx(i, o, r->rip, &context, &at)))
 		return false;
-	return address - (at - size) < 2 * size;
+	return address - (at - below) < size + below;
 }
 
 enum access instruction_access(const unsigned char *bytes, size_t n, const struct cpu_registers *r, uint64_t address)
@@ -57,6 +59,13 @@ enum access instruction_access(const unsigned char *bytes, size_t n, const struc
 		reads += !write;
 	}
 	return writes && !reads ? ACCESS_WRITE : ACCESS_READ;
+}
+
+bool instruction_whole(const unsigned char *bytes, size_t n)
+{
+	ZydisDecodedInstruction i;
+	ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
+	return decode(bytes, n, &i, operands);
 }
 
 bool instruction_port(const unsigned char *bytes, size_t n, uint16_t dx, uint8_t port)

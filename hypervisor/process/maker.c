@@ -61,8 +61,10 @@ static void make(struct maker *m, struct order *o)
 
 static void end(struct order *o)
 {
-	kill(o->doomed->pid, SIGKILL);
-	while (waitpid(o->doomed->pid, NULL, __WALL) < 0 && errno == EINTR) {
+	if (!o->doomed->dead) { /* else its number may be another's by now */
+		kill(o->doomed->pid, SIGKILL);
+		while (waitpid(o->doomed->pid, NULL, __WALL) < 0 && errno == EINTR) {
+		}
 	}
 	free(o->doomed);
 	free(o);

@@ -97,6 +97,14 @@ static bool is_halt(const struct stub *s, const struct stub_stop *stop)
 	       info.si_code == SI_KERNEL;
 }
 
+/* Our code has met with what it must not: the filter, or memory that is not there. */
+static bool failed(const struct stub *s, const struct stub_stop *stop)
+{
+	siginfo_t info;
+	bool grave = stop->signal == SIGSYS || stop->signal == SIGSEGV || stop->signal == SIGBUS;
+	return grave && !stop->event && !ptrace(PTRACE_GETSIGINFO, s->pid, 0, &info) && info.si_code > 0;
+}
+
 /* Runs our own code in it, without stops at its system calls, up to the `hlt` at its end. */
 static int run_ours(struct stub *s, const struct user_regs_struct *from, struct user_regs_struct *after)
 {
@@ -106,11 +114,11 @@ static int run_ours(struct stub *s, const struct user_regs_struct *from, struct 
 		r = ptrace(PTRACE_CONT, s->pid, 0, 0) ? -errno : wait_stop(s, &stop);
 		if (!r && s->dead)
 			r = -ESRCH;
-		if (r || is_halt(s, &stop) || stop.signal == SIGSYS)
+		if (r || is_halt(s, &stop))
 			break;
+		if (failed(s, &stop))
+			r = stop.signal == SIGSYS ? -EPERM : -EFAULT;
 	}
-	if (!r && stop.signal == SIGSYS)
-		r = -EPERM;
 	return r ? r : stub_get(s, after);
 }
 

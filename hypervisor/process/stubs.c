@@ -212,7 +212,7 @@ int stubs_do(struct process_vcpu *v, struct stub *s, struct steps *steps)
 	steps_unmap_all(&all);
 	steps_end(&all);
 	stub_steps(s, v->page, 1, &error);
-	s->mapped = false;
+	s->mapped = error;
 	return error;
 }
 
@@ -259,6 +259,8 @@ int stubs_refresh(struct process_vcpu *v, struct cpu_state *cpu, const struct ta
 		if (is_root(t, s->root)) {
 			r = fill(v, s);
 			s->epoch = t->epoch;
+			if (r)
+				stubs_lose(v, s);
 		} else {
 			r = s == cpu->stub ? stubs_save(v, cpu) : 0;
 			make_blank(v, s);
@@ -274,11 +276,16 @@ static int find(struct process_vcpu *v, struct cpu_state *cpu, const struct tabl
 	*out = stubs_find(cpu, tables_root(t, space));
 	if (*out)
 		return 0;
-	int r = acquire(v, out, x);
-	if (r)
-		return r;
-	give_to_guest(v, *out, cpu, t, space);
-	r = fill(v, *out);
+	int r;
+	do {
+		r = acquire(v, out, x);
+		if (r)
+			return r;
+		give_to_guest(v, *out, cpu, t, space);
+		r = fill(v, *out);
+		if (r == -ESRCH)
+			stubs_lose(v, *out); /* ended from outside, before anybody had it: the next one */
+	} while (r == -ESRCH);
 	if (r) {
 		snprintf(x->why, sizeof x->why, "its process cannot map its memory: %s", strerror(-r));
 		stubs_lose(v, *out);
