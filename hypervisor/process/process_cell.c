@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "process/page.h"
-#include "process/stub.h"
+#include "process/stubs.h"
 
 static int make_pages(struct process_cell *p, struct cassin_error_text *err)
 {
@@ -60,10 +60,13 @@ int process_cell_grow(struct cell *c, uint64_t *at, uint64_t *size)
 	return 0;
 }
 
-/* Nothing is kept for guests at rest but their stubs, which go when they are parked. */
+/* Guests at rest have their stubs; those that nobody has go. */
 void process_cell_trim(struct cell *c)
 {
-	(void)c;
+	for (unsigned w = 0; w < c->workers; w++) {
+		if (c->vcpus[w])
+			stubs_trim(process_vcpu(c->vcpus[w]));
+	}
 }
 
 int process_cell_give_back(struct cell *c, frame_t first, uint32_t n)

@@ -34,6 +34,7 @@ int process_vcpu_create(struct cell *c, unsigned worker, struct vcpu **out)
 	v->vcpu.worker = worker;
 	v->page = cell_frame(c, process_cell(c)->pages + worker);
 	v->extended = extended;
+	pthread_mutex_init(&v->blank_lock, NULL);
 	*out = &v->vcpu;
 	return 0;
 }
@@ -42,6 +43,7 @@ void process_vcpu_destroy(struct vcpu *vcpu)
 {
 	struct process_vcpu *v = process_vcpu(vcpu);
 	stubs_end(v);
+	pthread_mutex_destroy(&v->blank_lock);
 	free(v->extended);
 	free(v);
 }

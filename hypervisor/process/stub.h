@@ -47,6 +47,7 @@ struct process_vcpu {
 	unsigned char *page;          /* ours, in all its stubs */
 	struct stub *_Atomic current; /* that is about to run, or runs */
 	struct stub *oldest, *newest; /* in use */
+	pthread_mutex_t blank_lock;   /* of the blank ones, which the watcher ends when their cell is at rest */
 	struct stub *blank;
 	unsigned nblank;
 	void *extended; /* room for one image, in which it is carried from stub to stub */

@@ -80,13 +80,28 @@ void stubs_lose(struct process_vcpu *v, struct stub *s)
 static void make_blank(struct process_vcpu *v, struct stub *s)
 {
 	take_from_guest(v, s);
-	if (s->dead || v->nblank == BLANK_MOST) {
-		dispose(v, s);
-		return;
+	pthread_mutex_lock(&v->blank_lock);
+	bool kept = !s->dead && v->nblank < BLANK_MOST;
+	if (kept) {
+		s->next = v->blank;
+		v->blank = s;
+		v->nblank++;
 	}
-	s->next = v->blank;
-	v->blank = s;
-	v->nblank++;
+	pthread_mutex_unlock(&v->blank_lock);
+	if (!kept)
+		dispose(v, s);
+}
+
+static struct stub *take_blank(struct process_vcpu *v)
+{
+	pthread_mutex_lock(&v->blank_lock);
+	struct stub *s = v->blank;
+	if (s) {
+		v->blank = s->next;
+		v->nblank--;
+	}
+	pthread_mutex_unlock(&v->blank_lock);
+	return s;
 }
 
 void stubs_give_back(struct process_vcpu *v, struct cpu_state *cpu)
@@ -96,16 +111,18 @@ void stubs_give_back(struct process_vcpu *v, struct cpu_state *cpu)
 	cpu->stub = NULL;
 }
 
+void stubs_trim(struct process_vcpu *v)
+{
+	struct stub *s;
+	while ((s = take_blank(v)))
+		dispose(v, s);
+}
+
 void stubs_end(struct process_vcpu *v)
 {
 	while (v->oldest)
 		stubs_lose(v, v->oldest);
-	while (v->blank) {
-		struct stub *s = v->blank;
-		v->blank = s->next;
-		dispose(v, s);
-	}
-	v->nblank = 0;
+	stubs_trim(v);
 }
 
 /* ---- Extended state ---- */
@@ -186,15 +203,13 @@ static int evict(struct process_vcpu *v)
 
 static int acquire(struct process_vcpu *v, struct stub **out, struct vcpu_exception *x)
 {
-	if (!v->blank) {
-		int r = make(v, out, x);
-		if (!r || (r != -EAGAIN && r != -ENOMEM) || evict(v))
-			return r;
+	*out = take_blank(v);
+	int r = *out ? 0 : make(v, out, x);
+	while ((r == -EAGAIN || r == -ENOMEM) && !evict(v)) {
+		*out = take_blank(v);
+		r = *out ? 0 : r;
 	}
-	*out = v->blank;
-	v->blank = (*out)->next;
-	v->nblank--;
-	return 0;
+	return r;
 }
 
 int stubs_do(struct process_vcpu *v, struct stub *s, struct steps *steps)

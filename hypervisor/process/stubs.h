@@ -25,6 +25,8 @@ int stubs_refresh(struct process_vcpu *v, struct cpu_state *cpu, const struct ta
 struct stub *stubs_find(const struct cpu_state *cpu, frame_t root);
 /* It is the last that has run. */
 void stubs_used(struct process_vcpu *v, struct stub *s);
+/* Ends those that nobody has; from any thread. */
+void stubs_trim(struct process_vcpu *v);
 /* Ends all of them. */
 void stubs_end(struct process_vcpu *v);
 
