@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* From the numbers of a guest's pages to their frames, and what that takes on the guest's account. */
 #include "memory/pages.h"
 
 #include <stdlib.h>
