@@ -151,3 +151,13 @@ int main(int argc, char **argv)
     # Of another domain it has no such name.
     daemon.cassin("spawn", "--name", "stranger", "--domain", "other", caller)
     equal(daemon.await_state("stranger", "exited")["exit_code"], 1, "the stranger's exit code")
+
+
+def test_the_gateways_answers_have_no_control_characters(t):
+    daemon = t.daemon()
+    for line in (b"\x1b[31m 80", b"\x07" * 60 + b" 80", b"web \x1b]0;x\x07"):
+        with daemon.connect(suffix=".gw") as client:
+            client.sendall(line + b"\n")
+            answer = client.makefile("rb").readline()
+        contains(answer.decode(), "ERR ")
+        equal([byte for byte in answer[:-1] if byte < 32 or byte == 127], [], f"control characters in {answer}")

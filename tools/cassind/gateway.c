@@ -202,6 +202,11 @@ static void line_complete(struct client *c)
 		client_refuse(c, "the port must be from 1 to 65535");
 		return;
 	}
+	if (!cassin_name_valid(c->line)) { /* and may be anything, so it is not repeated */
+		client_refuse(c, "that can be no guest's name: letters, digits, '.', '_' and '-', at most %d of them",
+			      CASSIN_NAME_MAX);
+		return;
+	}
 	if (cassin_engine_guest_find(e, c->line, &c->id) < 0 || cassin_engine_guest_status(e, c->id, &s) < 0) {
 		client_refuse(c, "no guest is named \"%s\"", c->line);
 		return;
