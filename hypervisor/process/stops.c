@@ -90,6 +90,11 @@ static enum vcpu_exit exception(struct run *u, unsigned vector, uint64_t error)
 
 enum vcpu_exit run_lost(struct run *u, const char *what, int number)
 {
+	struct stub_stop stop = {0};
+	if (number == ESRCH && !u->stub->dead && !stub_wait(u->stub, &stop) && u->stub->dead) {
+		what = "was ended from outside by signal";
+		number = stop.died_of & 0xff;
+	}
 	snprintf(u->x->why, sizeof u->x->why, "its process %s %d", what, number);
 	stubs_lose(u->v, u->stub);
 	return VCPU_BROKEN;

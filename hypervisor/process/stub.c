@@ -18,7 +18,7 @@
 #define PEEKED 8
 #define STOPPED_BY_CALL (SIGTRAP | 0x80) /* PTRACE_O_TRACESYSGOOD */
 
-static int wait_stop(struct stub *s, struct stub_stop *stop)
+int stub_wait(struct stub *s, struct stub_stop *stop)
 {
 	int status;
 	while (waitpid(s->pid, &status, __WALL) < 0) {
@@ -44,7 +44,7 @@ int stub_run(struct stub *s, struct stub_stop *stop)
 {
 	if (ptrace(PTRACE_SYSEMU, s->pid, 0, 0))
 		return -errno;
-	return wait_stop(s, stop);
+	return stub_wait(s, stop);
 }
 
 void stub_interrupt(const struct stub *s)
@@ -111,7 +111,7 @@ static int run_ours(struct stub *s, const struct user_regs_struct *from, struct 
 	struct stub_stop stop = {0};
 	int r = stub_set(s, from);
 	while (!r) {
-		r = ptrace(PTRACE_CONT, s->pid, 0, 0) ? -errno : wait_stop(s, &stop);
+		r = ptrace(PTRACE_CONT, s->pid, 0, 0) ? -errno : stub_wait(s, &stop);
 		if (!r && s->dead)
 			r = -ESRCH;
 		if (r || is_halt(s, &stop))
@@ -143,7 +143,7 @@ static int seize(struct stub *s, const char **what)
 	if (ptrace(PTRACE_SEIZE, s->pid, 0, PTRACE_O_EXITKILL | PTRACE_O_TRACESYSGOOD) ||
 	    ptrace(PTRACE_INTERRUPT, s->pid, 0, 0))
 		return -errno;
-	int r = wait_stop(s, &stop);
+	int r = stub_wait(s, &stop);
 	return r ? r : s->dead ? -ESRCH : 0;
 }
 

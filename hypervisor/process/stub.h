@@ -84,6 +84,8 @@ unsigned stub_steps(struct stub *s, unsigned char *page, unsigned n, int *error)
 
 /* Lets it run until it stops. Restartable: a signal handler of this thread may interrupt it (stub_interrupt()). */
 HOT int stub_run(struct stub *s, struct stub_stop *stop);
+/* Waits for a stop of one that runs, or for the end of one that is ending: whatever is asked of that one fails with -ESRCH. */
+int stub_wait(struct stub *s, struct stub_stop *stop);
 void stub_interrupt(const struct stub *s);
 /* After an event: whether the guest's last instruction has failed already, which the kernel is to say next. Whoever lets it run then
  * sees that stop, before any other instruction. */

@@ -10,6 +10,7 @@
 #include "process/tables.h"
 
 #define BLANK_MOST 32u /* kept for the next guests; more are ended */
+#define MAKE_TRIES 3u
 
 /* ---- Lists ---- */
 
@@ -167,7 +168,7 @@ static int bring_extended(struct process_vcpu *v, struct cpu_state *cpu, struct 
 
 /* ---- Making ---- */
 
-static int make(struct process_vcpu *v, struct stub **out, struct vcpu_exception *x)
+static int make_one(struct process_vcpu *v, struct stub **out, struct vcpu_exception *x)
 {
 	struct process_backend *b = process_backend(v->vcpu.cell);
 	struct process_cell *c = process_cell(v->vcpu.cell);
@@ -191,14 +192,25 @@ static int make(struct process_vcpu *v, struct stub **out, struct vcpu_exception
 	return 0;
 }
 
-/* Whoever has not run for longest does without its stub from now on. */
+/* Again if it was ended from outside before it was traced. */
+static int make(struct process_vcpu *v, struct stub **out, struct vcpu_exception *x)
+{
+	int r = -ESRCH;
+	for (unsigned i = 0; i < MAKE_TRIES && (r == -ESRCH || r == -EPERM); i++)
+		r = make_one(v, out, x);
+	return r;
+}
+
+/* Whoever has not run for longest does without its stub from now on. One that was ended from outside is nobody's help. */
 static int evict(struct process_vcpu *v)
 {
-	struct stub *s = v->oldest;
-	int r = s ? stubs_save(v, s->cpu) : -ENOENT;
-	if (!r)
+	for (struct stub *s = v->oldest; s; s = s->newer) {
+		if (stubs_save(v, s->cpu))
+			continue;
 		make_blank(v, s);
-	return r;
+		return 0;
+	}
+	return -ENOENT;
 }
 
 static int acquire(struct process_vcpu *v, struct stub **out, struct vcpu_exception *x)

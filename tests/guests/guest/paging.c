@@ -328,7 +328,26 @@ static void without_info(int argc, char **argv)
 		CHECK_IS(((volatile uint8_t *)cassin_boot->info_page)[i], 0xaa);
 }
 
+/* More mappings than a process of Linux may have (65,530): one page, at every second place. */
+static void every_second(int argc, char **argv)
+{
+	(void)argc;
+	(void)argv;
+	*spare(0) = 42;
+	for (uint64_t i = 0; i < 70000; i++) {
+		CHECK_IS(cassin_map(0, plain(else_page(2 * i)), spare_page(0), 1, CASSIN_READ), 0);
+		CHECK_IS(*else_page(2 * i), 42);
+	}
+	for (uint64_t i = 0; i < 70000; i += 7)
+		CHECK_IS(*else_page(2 * i), 42);
+	CHECK_IS(cassin_unmap(0, plain(else_page(0)), 1), 0);
+	CHECK_IS(cassin_map(0, plain(else_page(0)), spare_page(0), 2, RW), 0);
+	*else_page(0) = 43;
+	CHECK_IS(*else_page(2 * 69999), 43);
+}
+
 static const struct property all[] = {
+	{"every-second", every_second},
 	{"codes", codes},
 	{"aliases", aliases},
 	{"image-aliases", image_aliases},

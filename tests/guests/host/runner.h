@@ -35,16 +35,17 @@ struct test {
 	const char *args;  /* separated by spaces; NULL: none */
 	const char *says;  /* texts to find, separated by '|' */
 	/* NULL or 0: the defaults. */
-	unsigned workers; /* 2 */
-	unsigned seconds; /* 20 */
-	uint64_t pool;    /* POOL_DEFAULT */
-	bool own_machine; /* it changes the machine: only with --own-machine */
+	unsigned workers;            /* 2 */
+	unsigned seconds;            /* 20 */
+	uint64_t pool;               /* POOL_DEFAULT */
+	enum cassin_backend backend; /* what CASSIN_BACKEND says, or auto */
+	bool own_machine;            /* it changes the machine: only with --own-machine */
 };
 
 /* The tests, by subject; each list ends with a NULL name. */
 extern const struct test tests_calls[], tests_faults[], tests_memory[], tests_processor[], tests_life[],
 	tests_streams[], tests_ports[], tests_debug[], tests_trace[], tests_crowd[], tests_moves[], tests_park[],
-	tests_pieces[], tests_user[], tests_kernel[], tests_processes[], tests_libc[], tests_files[];
+	tests_pieces[], tests_user[], tests_kernel[], tests_processes[], tests_libc[], tests_files[], tests_process[];
 
 /* Common kinds: the guest ends with 0 (and its console says `says`); or crashes (and its report says so). After a
  * crash another guest must run as if nothing had been. */
