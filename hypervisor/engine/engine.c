@@ -307,6 +307,7 @@ int cassin_engine_guest_status(struct cassin_engine *e, uint64_t id, struct cass
 	*out = (struct cassin_guest_status){
 		.id = g->id,
 		.state = g->record.state,
+		.restart = g->spec.restart,
 		.ready = g->record.ready,
 		.exit_code = g->record.exit_code,
 		.restarts = g->record.restarts,

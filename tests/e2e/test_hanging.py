@@ -55,6 +55,10 @@ class Hanging:
         self.server = os.open(self.fifo, os.O_RDWR)
 
 
+def kept(t):
+    return sorted(name for name in os.listdir(t.path("state")) if not name.startswith("."))
+
+
 def answers(connections, status=201):
     for connection in connections:
         with connection:
@@ -173,3 +177,29 @@ def test_a_template_that_is_removed_while_it_is_being_kept_is_not_kept(t):
         equal(parse_answer(receive(remove)).status, 200, "status of the removal")
     equal(daemon.request("GET", "/v1/templates", status=200).json()["templates"], [], "templates")
     equal([name for name in os.listdir(t.path("state")) if "hanging" in name], [], "specs that are kept")
+
+
+def test_a_spec_that_hangs_while_it_is_kept_holds_up_its_own_name_alone(t):
+    hanging = Hanging(t, "--state", t.path("state"))
+    daemon = hanging.daemon
+    plain = {"image": t.guest("life"), "args": ["sleep"], "restart": "always"}
+    daemon.request("POST", "/v1/guests", {"name": "before", **plain}, status=201)
+    create = hanging.ask("POST", "/v1/guests", {"name": "hanging", **plain})
+    wait_until(lambda: hanging.waiting() == 1, "the spec is being written")
+    daemon.request("POST", "/v1/guests", {"name": "other", **plain}, status=201)
+    equal(sorted(guest["name"] for guest in daemon.guests()), ["before", "hanging", "other"], "guests")
+    template = {"name": "hanging", "image": t.guest("life"), "args": ["ready"]}
+    made = hanging.ask("POST", "/v1/templates", template)
+    wait_until(lambda: hanging.waiting() == 2, "the template's, too")
+    daemon.request("POST", "/v1/templates", {**template, "name": "quick"}, status=201)
+    for target in ("guests/before", "templates/quick"):
+        daemon.request("DELETE", f"/v1/{target}", status=200)
+    equal(kept(t), ["other.json"], "specs that are kept meanwhile")
+    remove = hanging.ask("DELETE", "/v1/guests/hanging")
+    select.select([remove], [], [], 1)
+    hanging.release()
+    with create, made, remove:
+        holds(parse_answer(receive(create)).status in (201, 404), "it was there, and may be gone")
+        equal(parse_answer(receive(made)).status, 201, "status of the template")
+        equal(parse_answer(receive(remove)).status, 200, "status of the removal")
+    equal(kept(t), ["hanging.template", "other.json"], "specs that are kept")

@@ -84,37 +84,76 @@ static int spawn_within_limit(struct daemon *d, const struct cassin_guest_spec *
 	return result;
 }
 
-/* ---- Guests that are kept ---- */
+/* ---- Guests and templates that are kept ---- */
 
-/* Whether the policy of a guest that exists is to be kept. */
-static bool is_kept(struct daemon *d, uint64_t id)
+/* A name whose kept spec is being made to agree with what is there, by one thread at a time: it may hang in the state folder's
+ * file system, and then holds up its own name. In a list, on that thread's stack. */
+struct keeping {
+	struct keeping *next;
+	enum state_kind kind;
+	const char *name;
+};
+
+static bool is_being_kept(const struct daemon *d, const struct keeping *k)
 {
-	struct cassin_guest_spec spec;
-	bool kept = d->state && cassin_engine_guest_spec(d->engine, id, &spec) == 0 &&
-		    spec.restart == CASSIN_RESTART_ALWAYS;
-	if (d->state)
-		cassin_spec_free(&spec);
-	return kept;
+	for (const struct keeping *other = d->keeping.first; other; other = other->next)
+		if (other->kind == k->kind && !strcmp(other->name, k->name))
+			return true;
+	return false;
+}
+
+/* Waits until the name is no other thread's. */
+static void keeping_begin(struct daemon *d, struct keeping *k, enum state_kind kind, const char *name)
+{
+	*k = (struct keeping){.kind = kind, .name = name};
+	pthread_mutex_lock(&d->keeping.lock);
+	while (is_being_kept(d, k))
+		pthread_cond_wait(&d->keeping.left, &d->keeping.lock);
+	k->next = d->keeping.first;
+	d->keeping.first = k;
+	pthread_mutex_unlock(&d->keeping.lock);
+}
+
+static void keeping_end(struct daemon *d, struct keeping *k)
+{
+	pthread_mutex_lock(&d->keeping.lock);
+	struct keeping **link = &d->keeping.first;
+	while (*link != k)
+		link = &(*link)->next;
+	*link = k->next;
+	pthread_cond_broadcast(&d->keeping.left);
+	pthread_mutex_unlock(&d->keeping.lock);
+}
+
+static bool is_kept(const struct daemon *d, const struct cassin_guest_status *s)
+{
+	return d->state && s->restart == CASSIN_RESTART_ALWAYS;
 }
 
 /* Keeps a guest that has just been spawned, unless it has been removed meanwhile: whoever removes it forgets it afterwards. */
 static int keep(struct daemon *d, const struct cassin_guest_spec *spec, uint64_t id, struct cassin_error_text *err)
 {
 	struct cassin_guest_status s;
-	pthread_mutex_lock(&d->keeping);
-	int result = cassin_engine_guest_status(d->engine, id, &s) < 0 ? 0
-								       : state_keep(d->state, STATE_GUEST, spec, err);
-	pthread_mutex_unlock(&d->keeping);
+	struct keeping k;
+	int result = 0;
+	keeping_begin(d, &k, STATE_GUEST, spec->name);
+	if (cassin_engine_guest_status(d->engine, id, &s) == 0)
+		result = state_keep(d->state, STATE_GUEST, spec, err);
+	keeping_end(d, &k);
 	return result;
 }
 
+/* Unless another of its name is there by now. */
 static void forget(struct daemon *d, const char *name)
 {
+	struct cassin_guest_status s;
+	struct keeping k;
 	uint64_t other;
-	pthread_mutex_lock(&d->keeping);
-	if (cassin_engine_guest_find(d->engine, name, &other) < 0 || !is_kept(d, other))
+	keeping_begin(d, &k, STATE_GUEST, name);
+	if (cassin_engine_guest_find(d->engine, name, &other) < 0 ||
+	    cassin_engine_guest_status(d->engine, other, &s) < 0 || !is_kept(d, &s))
 		state_forget(d->state, STATE_GUEST, name);
-	pthread_mutex_unlock(&d->keeping);
+	keeping_end(d, &k);
 }
 
 int daemon_guest_spawn(struct daemon *d, const struct cassin_guest_spec *spec, bool traced, uint64_t *id,
@@ -132,11 +171,10 @@ int daemon_guest_spawn(struct daemon *d, const struct cassin_guest_spec *spec, b
 int daemon_guest_remove(struct daemon *d, uint64_t id)
 {
 	struct cassin_guest_status s;
-	bool kept = is_kept(d, id);
 	int result = cassin_engine_guest_status(d->engine, id, &s);
 	if (result == 0)
 		result = cassin_engine_guest_remove(d->engine, id);
-	if (result == 0 && kept)
+	if (result == 0 && is_kept(d, &s))
 		forget(d, s.name);
 	return result;
 }
@@ -153,25 +191,27 @@ int daemon_template_create(struct daemon *d, const struct cassin_guest_spec *spe
 			   struct cassin_error_text *err)
 {
 	struct cassin_template_status made;
+	struct keeping k;
 	int result = cassin_engine_template_create(d->engine, spec, timeout_ns, &made, err);
 	if (result < 0 || !d->state)
 		return result;
-	pthread_mutex_lock(&d->keeping);
+	keeping_begin(d, &k, STATE_TEMPLATE, spec->name);
 	if (is_there(d, &made)) {
 		result = state_keep(d->state, STATE_TEMPLATE, spec, err);
 		if (result < 0)
 			cassin_engine_template_remove(d->engine, spec->name);
 	}
-	pthread_mutex_unlock(&d->keeping);
+	keeping_end(d, &k);
 	return result;
 }
 
 int daemon_template_remove(struct daemon *d, const char *name)
 {
-	pthread_mutex_lock(&d->keeping);
+	struct keeping k;
+	keeping_begin(d, &k, STATE_TEMPLATE, name);
 	int result = cassin_engine_template_remove(d->engine, name);
 	if (result == 0 && d->state)
 		state_forget(d->state, STATE_TEMPLATE, name);
-	pthread_mutex_unlock(&d->keeping);
+	keeping_end(d, &k);
 	return result;
 }

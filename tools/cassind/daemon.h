@@ -21,6 +21,7 @@ struct connection;
 struct debug_session;
 struct follower;
 struct gateway;
+struct keeping;
 struct kept;
 struct listeners;
 struct cassin_sandbox;
@@ -40,7 +41,11 @@ struct daemon {
 	struct pool *pool;
 	struct cassin_sandbox *sandbox; /* NULL: none */
 	struct kept *kept;              /* NULL: nothing was */
-	pthread_mutex_t keeping;        /* held while a guest's kept spec is made to agree with its being there */
+	struct {
+		pthread_mutex_t lock; /* of the list, and never held over the state folder, which may hang */
+		pthread_cond_t left;  /* a name is nobody's again */
+		struct keeping *first;
+	} keeping;                 /* names whose kept specs are being made to agree with what is there */
 	pthread_mutex_t admission; /* of `spawning`, and never held over a spawn, which may hang in a file system */
 	pthread_cond_t spawned;    /* `spawning` has sunk */
 	unsigned spawning;         /* have a place within the limit, but may not run yet; only with a limit */

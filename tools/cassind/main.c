@@ -298,7 +298,8 @@ int main(int argc, char **argv)
 		fprintf(stderr, "cassind: %s\n", err.text);
 		return 2;
 	}
-	pthread_mutex_init(&d.keeping, NULL);
+	pthread_mutex_init(&d.keeping.lock, NULL);
+	pthread_cond_init(&d.keeping.left, NULL);
 	pthread_mutex_init(&d.admission, NULL);
 	pthread_cond_init(&d.spawned, NULL);
 	d.max_guests = options.max_guests;

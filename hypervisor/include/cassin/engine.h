@@ -129,6 +129,7 @@ struct cassin_guest_status {
 	char name[CASSIN_NAME_MAX + 1];
 	char domain[CASSIN_NAME_MAX + 1];
 	enum cassin_guest_state state;
+	enum cassin_guest_restart restart; /* its policy */
 	bool ready;    /* it made the ready call, blocked for the first time, or has computed for 100 ms */
 	int exit_code; /* of the last end: exit code & 0xff; 128 + 6 for a crash, 128 + 9 when killed */
 	unsigned restarts;
