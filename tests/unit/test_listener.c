@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A listener whose port of the host the worker cannot watch: the ACCEPTs that wait fail, none waits for ever. */
+/* A listener or socket that the worker cannot watch: what waits on it fails, nothing waits for ever. */
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -11,6 +11,7 @@
 #include "device/stream.h"
 #include "device/stream_table.h"
 #include "fake_guest.h"
+#include "guest/descriptors.h"
 #include "guest/ports.h"
 
 #define PORT 80u
@@ -104,6 +105,14 @@ static void expect_completion(struct fake_guest *f, uint32_t i, uint64_t user_da
 	cr_assert_eq(cqe->result, result, "%d", cqe->result);
 }
 
+static void move(struct fake_guest *f)
+{
+	for (uint32_t at = 0; streams_device.leave(&f->guest, &at);)
+		;
+	for (uint32_t at = 0; streams_device.arrive(&f->guest, &at);)
+		;
+}
+
 Test(listener, an_accept_that_cannot_be_watched_fails)
 {
 	struct fake_guest *f = guest_with_port();
@@ -125,10 +134,7 @@ Test(listener, accepts_that_wait_fail_where_their_guest_arrives_and_cannot_be_wa
 	start_accept(f, handle, 2);
 	cr_assert_eq(completions(f), 0u, "both wait");
 	watches = false;
-	for (uint32_t at = 0; streams_device.leave(&f->guest, &at);)
-		;
-	for (uint32_t at = 0; streams_device.arrive(&f->guest, &at);)
-		;
+	move(f);
 	expect_completion(f, 0, 1, -ENOMEM);
 	expect_completion(f, 1, 2, -ENOMEM);
 	guest_over(f);
@@ -160,5 +166,61 @@ Test(listener, an_accept_without_a_descriptor_fails_if_its_listener_cannot_be_wa
 	expect_completion(f, 0, 1, -ENOMEM);
 	cr_assert_eq(atomic_load(&host.descriptors), 0u);
 	close(fd);
+	guest_over(f);
+}
+
+/* ---- Sockets ---- */
+
+#define DATA 0x4000u
+#define MANY 0x8000u /* more than the socket takes */
+
+static int32_t open_socket(struct fake_guest *f, int *peer)
+{
+	int pair[2], small = 1;
+	cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair), 0);
+	cr_assert_eq(setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &small, sizeof small), 0);
+	cr_assert_eq(descriptors_take(&f->guest, 1), 0);
+	*peer = pair[1];
+	int32_t handle = socket_open(&f->guest, pair[0]);
+	cr_assert_geq(handle, 0);
+	return handle;
+}
+
+static int32_t transfer(struct fake_guest *f, int32_t handle, uint8_t op, uint32_t len)
+{
+	struct cassin_sqe sqe = {.op = op, .handle = handle, .user_data = op, .addr = FAKE_BASE + DATA, .len = len};
+	return op_start(&f->guest, &sqe);
+}
+
+Test(listener, a_recv_on_a_socket_that_cannot_be_watched_fails)
+{
+	struct fake_guest *f = guest_with_port();
+	int peer;
+	int32_t handle = open_socket(f, &peer);
+	cr_assert_eq(transfer(f, handle, CASSIN_OP_RECV, 16), OP_PENDING);
+	cr_assert_eq(wanted, STREAM_READABLE);
+	expect_completion(f, 0, CASSIN_OP_RECV, -ENOMEM);
+	close(peer);
+	guest_over(f);
+}
+
+Test(listener, a_close_behind_a_send_closes_a_socket_that_can_no_longer_be_watched)
+{
+	struct fake_guest *f = guest_with_port();
+	int peer;
+	char byte[MANY];
+	int32_t handle = open_socket(f, &peer);
+	watches = true;
+	cr_assert_eq(transfer(f, handle, CASSIN_OP_SEND, MANY), OP_PENDING);
+	cr_assert_eq(transfer(f, handle, CASSIN_OP_CLOSE, 0), OP_PENDING);
+	watches = false;
+	move(f);
+	expect_completion(f, 0, CASSIN_OP_SEND, -ENOMEM);
+	expect_completion(f, 1, CASSIN_OP_CLOSE, 0);
+	while (read(peer, byte, sizeof byte) > 0)
+		;
+	cr_assert_eq(read(peer, byte, sizeof byte), 0, "the peer has the end");
+	cr_assert_eq(atomic_load(&host.descriptors), 0u);
+	close(peer);
 	guest_over(f);
 }
