@@ -87,10 +87,10 @@ static void killed(struct world *w, const struct test *t)
 	spawn_some(w, ids, 6, "hog", "spin");
 	for (unsigned i = 0; i < 6; i++)
 		await_text(w, ids[i], "spinning");
-	unsigned n = find_stubs();
-	EXPECT(n >= 6);
-	for (unsigned i = 0; i < n && !which; i++) {
-		EXPECT_IS(kill(stubs[i], SIGKILL), 0); /* it may be a blank one, and nobody's end */
+	for (unsigned i = 0; i < 20 && !which; i++) {
+		unsigned n = find_stubs(); /* fewer than guests, while some move */
+		if (n)
+			kill(stubs[i % n], SIGKILL); /* it may be a blank one, and nobody's end */
 		for (unsigned wait = 0; wait < 100 && !crashed(w, ids, 6, &which); wait++)
 			sleep_ms(5);
 	}
