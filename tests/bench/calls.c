@@ -7,9 +7,11 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "median.h"
 #include "raw_kvm.h"
+#include "raw_ptrace.h"
 #include "yielders.h"
 
 #define PASSES 3      /* over the quiet measures, in each round */
@@ -32,11 +34,25 @@ static void take(struct samples *s, enum measure m, uint64_t ns, unsigned count)
 	s->values[m][s->n[m]++] = (double)ns / count;
 }
 
+/* The bare loop of the backend that the guests have. */
+static uint64_t (*raw)(unsigned n);
+
+static void open_raw(struct bench *b)
+{
+	if (!strcmp(cassin_engine_backend(b->engine), cassin_backend_name(CASSIN_BACKEND_PROCESS))) {
+		raw_ptrace_open();
+		raw = raw_ptrace_loop;
+	} else {
+		raw_open();
+		raw = raw_loop;
+	}
+}
+
 static uint64_t raw_median(void)
 {
 	uint64_t times[STRETCHES];
 	for (unsigned i = 0; i < STRETCHES; i++)
-		times[i] = raw_loop(CALLS);
+		times[i] = raw(CALLS);
 	return median(times, STRETCHES);
 }
 
@@ -75,11 +91,11 @@ int main(int argc, char **argv)
 	double calls = 0;
 	for (enum measure m = 0; m < MEASURES; m++)
 		s.values[m] = calloc((size_t)rounds * PASSES, sizeof(double));
-	raw_open();
 	bench_open(&b, 1);
+	open_raw(&b);
 	struct yielders y;
 	yielders_spawn(&y, &b, argv[1], guests, YIELDS, 0);
-	raw_loop(CALLS);
+	raw(CALLS);
 	guest_null(&b, argv[1]);
 	for (unsigned r = 0; r < rounds; r++) {
 		for (int i = 0; i < PASSES; i++)

@@ -1,19 +1,24 @@
 # SPDX-License-Identifier: MIT
 """The figures of guests under the daemon: memory, CPU time at rest, exits and requests."""
 
+import contextlib
 import os
 import statistics
+import subprocess
 import time
 
-from daemon import Daemon, free_ports
+from daemon import Daemon, free_ports, port_free
 from figures import ratio, spread
 from memgroup import MemoryGroup
 
 GUESTS = 1000
 FEW = 10
 CONNECTIONS = 10
+HTTP_CONNECTIONS = 20
+NATIVE_PATIENCE_S = 10
 IDLE_S = 10
 SETTLE_S = 4  # the engine trims a cell that has been at rest for some seconds
+PAGE_KIB = 4
 SAMPLES = 30
 SAMPLE_S = 0.05
 IDLE_ROUNDS = 3
@@ -76,8 +81,11 @@ def memory_round(context, image, serves, with_idle):
                 raise RuntimeError(f"{asked['requests']} of {GUESTS} guests answered")
         time.sleep(SETTLE_S)
         full, pss, in_group = settled(), daemon.pss_kib(), group.kib()
+        pages = daemon.stats()["used_frames"] * PAGE_KIB / GUESTS
         idle_cpu = rest(daemon) if with_idle else 0
     got = counted(before, full, pss, in_group, GUESTS)
+    got["beyond_pages"] = got["mem_available"] - pages
+    got["by_pss_beyond_pages"] = got["by_pss"] - pages
     got["beyond_empty_daemon"] = (empty["MemAvailable"] - full["MemAvailable"]) / GUESTS
     got["pss_beyond_empty_daemon"] = (pss - empty_pss) / GUESTS
     got["idle_cpu"] = idle_cpu
@@ -113,6 +121,46 @@ def idle_http(context):
     figures["idle_cpu"] = {"value": statistics.median(idle), "spread": spread(idle), "rounds": len(idle),
                            "seconds": IDLE_S, "guests": GUESTS}
     return figures
+
+
+def idle_http_beyond_pages(context):
+    """What an idle http guest holds besides its pages and tables, which are frames of the pool."""
+    figure = memory(context, "http_kib", context.path("examples", "http.elf"), True)[0]["http_kib"]
+    by_pss = "note" in figure
+    return {"http_kib_over_pages": {**figure, "value": figure["kib"]["by_pss_beyond_pages" if by_pss else "beyond_pages"],
+                                    "spread": None, "note": "counted by PSS and /proc/meminfo" if by_pss else ""}}
+
+
+@contextlib.contextmanager
+def native_http(context, port):
+    with subprocess.Popen([context.path("tests", "native", "http"), "--port", str(port)], stdin=subprocess.DEVNULL,
+                          stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        try:
+            until = time.monotonic() + NATIVE_PATIENCE_S
+            while port_free(port):
+                if process.poll() is not None or time.monotonic() > until:
+                    raise RuntimeError(f"the process of http does not listen on port {port}")
+                time.sleep(0.01)
+            yield
+        finally:
+            process.kill()
+
+
+def http_vs_native(context):
+    """Requests per second of one guest and of one process of the same sources, by turns."""
+    guest_port = free_ports(2)
+    native_port = guest_port + 1
+    rates = {"guest": [], "process": []}
+    with Daemon(context.build) as daemon, native_http(context, native_port):
+        daemon.spawn("one", 1, context.path("examples", "http.elf"), guest_port)
+        for i in range(3 if context.quick else 9):
+            context.progress(f"requests to http in a guest and in a process, round {i + 1}")
+            by_turns = (("guest", guest_port), ("process", native_port))
+            for who, port in by_turns[::-1] if i % 2 else by_turns:
+                got = load(context, port, 1, "one", 1500, "keep", HTTP_CONNECTIONS)
+                rates[who].append(got["requests"] / got["seconds"])
+    return {"http_vs_native": ratio(rates["guest"], rates["process"], guest_per_s=statistics.median(rates["guest"]),
+                                    process_per_s=statistics.median(rates["process"]))}
 
 
 def exits(context):
