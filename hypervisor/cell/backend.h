@@ -38,6 +38,7 @@ struct backend {
 
 struct backend_ops {
 	const char *name; /* as people write it */
+	bool traces;      /* its vCPUs are processes that workers trace */
 	void (*close)(struct backend *b);
 
 	/* Cells: `cell_size` bytes, zeroed, of which the backend's own follow struct cell. open makes c->memory; when it

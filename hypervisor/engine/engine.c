@@ -81,6 +81,7 @@ static int start_workers(struct cassin_engine *e, struct cassin_error_text *err)
 {
 	e->workers.turn = worker_turn;
 	e->workers.sandbox = e->options.sandbox;
+	e->workers.role = e->backend->ops->traces ? CASSIN_SANDBOX_TRACER : CASSIN_SANDBOX_WORKER;
 	int r = workers_start(&e->workers, workers_wanted(e), engine_tick, e);
 	return r ? cassin_error_set(err, r, "cannot start the workers: %s", strerror(-r)) : 0;
 }

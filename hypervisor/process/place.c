@@ -19,7 +19,7 @@ static void keep(bool to_one, int cpu)
 {
 	cpu_set_t one;
 	CPU_ZERO(&one);
-	CPU_SET(cpu, &one);
+	CPU_SET((size_t)cpu, &one);
 	own.kept = to_one;
 	sched_setaffinity(0, sizeof one, to_one ? &one : &own.all);
 }
@@ -45,6 +45,6 @@ void stub_place(struct stub *s)
 		return;
 	cpu_set_t here;
 	CPU_ZERO(&here);
-	CPU_SET(cpu, &here);
+	CPU_SET((size_t)cpu, &here);
 	s->cpu_number = sched_setaffinity(s->pid, sizeof here, &here) ? 0 : cpu + 1;
 }

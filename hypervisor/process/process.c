@@ -26,6 +26,7 @@ static void close_backend(struct backend *b)
 
 static const struct backend_ops ops = {
 	.name = "process",
+	.traces = true,
 	.close = close_backend,
 	.cell_size = sizeof(struct process_cell),
 	.cell_open = process_cell_open,

@@ -21,7 +21,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define W (1u << CASSIN_SANDBOX_WORKER)
+#define T (1u << CASSIN_SANDBOX_TRACER)
+#define W (1u << CASSIN_SANDBOX_WORKER | T)
 #define H (1u << CASSIN_SANDBOX_WATCHER)
 #define L (1u << CASSIN_SANDBOX_LOOP)
 #define C (1u << CASSIN_SANDBOX_CONTROL)
@@ -166,8 +167,8 @@ static const struct call allowed[] = {
 	/* Process cells: a worker waits for its stubs. The maker makes them, and what it makes begins with the calls of its role:
 	 * the filter that a stub then puts over these is in process/page.c. A new cell is a memory file. */
 	{CALL(memfd_create), O | F},
-	{CALL(wait4), W | M | O | F},
-	{CALL(sched_setaffinity), W | O | F},
+	{CALL(wait4), T | M},
+	{CALL(sched_setaffinity), T},
 	{CALL(vfork), M},
 	{CALL(setsid), M},
 	{CALL(dup2), M},
@@ -335,7 +336,7 @@ static int add_conditional(scmp_filter_ctx filter, unsigned role)
 		r = add_descriptor_flags(filter);
 	if (!r && role & M)
 		r = allow_if(filter, CALL(kill), 1, LOW32, SIGKILL);
-	if (!r && role & (W | O | F))
+	if (!r && role & T)
 		r = add_tracing(filter);
 	if (!r)
 		r = allow_if(filter, CALL(tgkill), 0, LOW32, (uint64_t)getpid());

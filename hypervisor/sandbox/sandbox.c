@@ -34,10 +34,10 @@ struct cassin_sandbox {
 
 /* The thread's name, by which the kernel's log calls it. The two that are a process's first thread keep the program's. */
 static const char *const names[CASSIN_SANDBOX_ROLES] = {
-	[CASSIN_SANDBOX_WORKER] = "cassin-worker",     [CASSIN_SANDBOX_WATCHER] = "cassin-watcher",
-	[CASSIN_SANDBOX_CONTROL] = "cassin-control",   [CASSIN_SANDBOX_LOADER] = "cassin-loader",
-	[CASSIN_SANDBOX_DEBUGGER] = "cassin-debugger", [CASSIN_SANDBOX_WRITER] = "cassin-writer",
-	[CASSIN_SANDBOX_MAKER] = "cassin-maker",
+	[CASSIN_SANDBOX_TRACER] = "cassin-worker",   [CASSIN_SANDBOX_WORKER] = "cassin-worker",
+	[CASSIN_SANDBOX_WATCHER] = "cassin-watcher", [CASSIN_SANDBOX_CONTROL] = "cassin-control",
+	[CASSIN_SANDBOX_LOADER] = "cassin-loader",   [CASSIN_SANDBOX_DEBUGGER] = "cassin-debugger",
+	[CASSIN_SANDBOX_WRITER] = "cassin-writer",   [CASSIN_SANDBOX_MAKER] = "cassin-maker",
 };
 
 enum cassin_sandbox_mode cassin_sandbox_mode_default(void)

@@ -193,7 +193,7 @@ static void *worker_main(void *opaque)
 	struct cassin_error_text err;
 	int r = timer_create(CLOCK_MONOTONIC, &ev, &w->slice) ? -errno : 0;
 	if (!r)
-		r = cassin_sandbox_enter(w->team->sandbox, CASSIN_SANDBOX_WORKER, &err);
+		r = cassin_sandbox_enter(w->team->sandbox, w->team->role, &err);
 	w->opened = r;
 	sem_post(&w->started);
 	if (r)

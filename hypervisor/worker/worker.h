@@ -42,6 +42,7 @@ struct workers {
 	/* Gives the worker's next guest a turn, if there is one. On the worker's thread. */
 	void (*turn)(struct worker *w);
 	const struct cassin_sandbox *sandbox; /* confines their threads; NULL: nothing does */
+	enum cassin_sandbox_role role;        /* by this */
 };
 
 struct worker {

@@ -16,6 +16,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -27,8 +28,8 @@
 #define SANITIZED (cassin_sandbox_mode_default() == CASSIN_SANDBOX_OFF)
 #define CONFINED 100 /* the child could not even be confined */
 
-static const char *const names[CASSIN_SANDBOX_ROLES] = {"worker",   "watcher", "loop",  "control",   "loader",
-							"debugger", "writer",  "maker", "foreground"};
+static const char *const names[CASSIN_SANDBOX_ROLES] = {"worker", "tracer",   "watcher", "loop",  "control",
+							"loader", "debugger", "writer",  "maker", "foreground"};
 
 struct subject {
 	enum cassin_sandbox_mode mode;
@@ -274,6 +275,21 @@ Test(sandbox, only_roles_that_serve_callers_make_threads)
 			lives(CASSIN_SANDBOX_ON, (enum cassin_sandbox_role)role, makes_a_thread, "pthread_create");
 		else
 			dies((enum cassin_sandbox_role)role, makes_a_thread, "pthread_create");
+	}
+}
+
+static int seizes_another(void)
+{
+	return ptrace(PTRACE_SEIZE, getppid(), 0, 0) == -1 ? 0 : 1;
+}
+
+Test(sandbox, only_workers_of_process_cells_trace)
+{
+	if (SANITIZED)
+		return;
+	for (unsigned role = 0; role < CASSIN_SANDBOX_ROLES; role++) {
+		if (role != CASSIN_SANDBOX_TRACER)
+			dies((enum cassin_sandbox_role)role, seizes_another, "PTRACE_SEIZE");
 	}
 }
 

@@ -29,6 +29,7 @@ enum cassin_sandbox_mode {
 
 enum cassin_sandbox_role {
 	CASSIN_SANDBOX_WORKER,     /* runs guests and serves their streams */
+	CASSIN_SANDBOX_TRACER,     /* the same for process cells: it traces their processes, too */
 	CASSIN_SANDBOX_WATCHER,    /* gives memory back, kicks workers */
 	CASSIN_SANDBOX_LOOP,       /* a daemon's event loop: serves clients, reads no file, opens no connection */
 	CASSIN_SANDBOX_CONTROL,    /* engine calls that end, restart, remove, trace or connect to guests */
@@ -38,7 +39,7 @@ enum cassin_sandbox_role {
 	CASSIN_SANDBOX_MAKER,      /* makes the processes of process cells, and ends them */
 	CASSIN_SANDBOX_FOREGROUND, /* the one thread of a program that runs a guest: loader and terminal */
 };
-#define CASSIN_SANDBOX_ROLES 9u
+#define CASSIN_SANDBOX_ROLES 10u
 
 /* The mode for programs that are not told one: on, but off where a sanitizer is built in, which needs more calls. */
 enum cassin_sandbox_mode cassin_sandbox_mode_default(void);
