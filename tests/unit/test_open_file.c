@@ -75,6 +75,7 @@ static void refused(const char *at, const char *kind)
 	cr_expect_eq(cassin_file_open(AT_FDCWD, at, O_RDONLY | O_NOFOLLOW, at, &err), -EISDIR);
 	cr_expect_str_eq(err.text, line);
 	cr_expect_eq(swap_open(&s, at, 1 << 20, &err), -EISDIR);
+	swap_close(&s);
 	cr_expect_str_eq(err.text, line);
 	if (!strcmp(kind, "a symbolic link"))
 		return;

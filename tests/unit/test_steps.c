@@ -164,6 +164,7 @@ Test(steps, a_process_that_follows_the_lists_shows_what_the_tables_say)
 	}
 	cr_expect_eq(tables_entry(&f->cell, root, CASSIN_VA_END), 0u);
 	cr_expect_eq(tables_entry(&f->cell, root, UINT64_MAX), 0u);
+	fake_cell_free(f);
 }
 
 Test(steps, a_space_is_listed_as_far_as_it_fits)
@@ -190,4 +191,5 @@ Test(steps, a_space_is_listed_as_far_as_it_fits)
 	steps_space(&s, &f->cell, root);
 	cr_expect_eq(s.n, PAGE_STEPS - 1);
 	cr_expect(s.full);
+	fake_cell_free(f);
 }
