@@ -11,40 +11,41 @@
 static _Thread_local struct {
 	cpu_set_t all;  /* that the thread may have */
 	bool known;     /* which those are */
+	bool several;   /* of them: there is something to choose */
 	bool kept;      /* to one of them */
 	uint64_t until; /* that changes */
 } own;
 
-static void keep(bool to_one, int cpu)
+static int keep_to(pid_t pid, int cpu)
 {
 	cpu_set_t one;
 	CPU_ZERO(&one);
 	CPU_SET((size_t)cpu, &one);
-	own.kept = to_one;
-	sched_setaffinity(0, sizeof one, to_one ? &one : &own.all);
+	return sched_setaffinity(pid, sizeof one, &one);
+}
+
+static void learn(void)
+{
+	own.known = true;
+	own.several = !sched_getaffinity(0, sizeof own.all, &own.all) && CPU_COUNT(&own.all) > 1;
 }
 
 void stub_place(struct stub *s)
 {
-	uint64_t now = monotonic_ns();
-	int cpu = sched_getcpu();
+	if (!own.known)
+		learn();
+	int cpu = own.several ? sched_getcpu() : -1;
 	if (cpu < 0 || cpu >= CPU_SETSIZE)
 		return;
-	if (!own.known) {
-		own.known = true;
-		if (sched_getaffinity(0, sizeof own.all, &own.all))
-			CPU_ZERO(&own.all);
-	}
-	if (CPU_COUNT(&own.all) < 2)
-		return;
+	uint64_t now = monotonic_ns();
 	if (now >= own.until) {
-		keep(!own.kept, cpu);
+		own.kept = !own.kept;
 		own.until = now + (own.kept ? KEEP_NS : FREE_NS);
+		if (own.kept)
+			keep_to(0, cpu);
+		else
+			sched_setaffinity(0, sizeof own.all, &own.all);
 	}
-	if (s->cpu_number == cpu + 1)
-		return;
-	cpu_set_t here;
-	CPU_ZERO(&here);
-	CPU_SET((size_t)cpu, &here);
-	s->cpu_number = sched_setaffinity(s->pid, sizeof here, &here) ? 0 : cpu + 1;
+	if (s->cpu_number != cpu + 1)
+		s->cpu_number = keep_to(s->pid, cpu) ? 0 : cpu + 1;
 }

@@ -40,7 +40,7 @@ static const struct backend_ops ops = {
 	.run = process_vcpu_run,
 	.stop = process_vcpu_stop,
 	.save = process_vcpu_save,
-	.forget = process_vcpu_forget,
+	.forget = process_vcpu_leave,
 	.leave = process_vcpu_leave,
 	.keep = process_vcpu_keep,
 	.drop_keys = process_vcpu_drop_keys,
@@ -88,11 +88,12 @@ static int yama_scope(void)
 
 static int explain(int r, const char *what, struct cassin_error_text *err)
 {
-	if (r == -EPERM && !strcmp(what, "ptrace") && yama_scope() > 1)
+	int scope = r == -EPERM && !strcmp(what, "ptrace") ? yama_scope() : 0;
+	if (scope > 1)
 		return cassin_error_set(
 			err, r,
 			"process cells need ptrace, which kernel.yama.ptrace_scope=%d forbids: 1 or 0 is needed",
-			yama_scope());
+			scope);
 	return cassin_error_set(err, r, "process cells: %s: %s%s", what, strerror(-r),
 				r == -EPERM || r == -EACCES ? ": a container's or a sandbox's rule forbids it" : "");
 }

@@ -17,9 +17,6 @@
 #include "process/tables.h"
 
 #define LOADED_MOST 512u /* changed entries between two looks at the kick */
-#define FLAGS_SET UINT64_C(0x202)
-#define USER_CS 0x33u
-#define USER_SS 0x2bu
 
 int process_vcpu_create(struct cell *c, unsigned worker, struct vcpu **out)
 {
@@ -119,9 +116,9 @@ static void registers_out(const struct cpu_state *cpu, struct user_regs_struct *
 		.r14 = r->r14,
 		.r15 = r->r15,
 		.rip = r->rip,
-		.eflags = (r->rflags & RFLAGS_KEPT) | FLAGS_SET | cpu->step_flag,
-		.cs = USER_CS,
-		.ss = USER_SS,
+		.eflags = (r->rflags & RFLAGS_KEPT) | STUB_FLAGS | cpu->step_flag,
+		.cs = STUB_CS,
+		.ss = STUB_SS,
 		.fs_base = cpu->fs_base,
 		.orig_rax = ~0ull, /* no call that could be begun again */
 	};
@@ -199,11 +196,6 @@ void process_vcpu_stop(struct vcpu *v)
 int process_vcpu_save(struct vcpu *v, struct cpu_state *cpu)
 {
 	return stubs_save(process_vcpu(v), cpu);
-}
-
-void process_vcpu_forget(struct vcpu *v, struct cpu_state *cpu)
-{
-	stubs_give_back(process_vcpu(v), cpu);
 }
 
 void process_vcpu_leave(struct vcpu *v, struct cpu_state *cpu)

@@ -12,7 +12,6 @@ HOT enum vcpu_exit process_vcpu_run(struct vcpu *v, struct cpu_state *cpu, const
 				    struct kick *k, struct vcpu_exception *x);
 void process_vcpu_stop(struct vcpu *v);
 int process_vcpu_save(struct vcpu *v, struct cpu_state *cpu);
-void process_vcpu_forget(struct vcpu *v, struct cpu_state *cpu);
 void process_vcpu_leave(struct vcpu *v, struct cpu_state *cpu);
 void process_vcpu_keep(struct vcpu *v, struct cpu_state *cpu);
 int process_vcpu_drop_keys(struct vcpu *v, struct cpu_state *cpu);

@@ -126,8 +126,13 @@ unsigned stub_steps(struct stub *s, unsigned char *page, unsigned n, int *error)
 {
 	struct map_step *list = stub_page_list(page);
 	const uint64_t at = PAGE_VA + PAGE_LIST;
-	struct user_regs_struct r = {
-		.rip = PAGE_VA, .rbx = at, .cs = 0x33, .ss = 0x2b, .eflags = 0x202, .orig_rax = ~0ull, .rsp = PAGE_VA};
+	struct user_regs_struct r = {.rip = PAGE_VA,
+				     .rbx = at,
+				     .cs = STUB_CS,
+				     .ss = STUB_SS,
+				     .eflags = STUB_FLAGS,
+				     .orig_rax = ~0ull,
+				     .rsp = PAGE_VA};
 	*error = run_ours(s, &r, &r);
 	unsigned done = *error ? 0 : (unsigned)((r.rbx - at) / sizeof *list);
 	memset(list, 0, (n + 1) * sizeof *list); /* nobody's business but this guest's */

@@ -18,9 +18,7 @@
 struct process_backend {
 	struct backend backend;
 	struct maker maker;
-	size_t keys_at;            /* where an image of the extended state has PKRU; 0: nowhere */
-	atomic_uint_fast64_t made; /* processes, so far */
-	atomic_uint processes;     /* that there are */
+	size_t keys_at; /* where an image of the extended state has PKRU; 0: nowhere */
 };
 
 struct process_cell {
@@ -67,6 +65,10 @@ static inline struct process_vcpu *process_vcpu(struct vcpu *v)
 {
 	return CONTAINER_OF(v, struct process_vcpu, vcpu);
 }
+
+#define STUB_CS 0x33u /* the selectors and flags of all code in stubs */
+#define STUB_SS 0x2bu
+#define STUB_FLAGS UINT64_C(0x202)
 
 /* What a stub stopped for. */
 struct stub_stop {

@@ -66,9 +66,7 @@ static void give_to_guest(struct process_vcpu *v, struct stub *s, struct cpu_sta
 
 static void dispose(struct process_vcpu *v, struct stub *s)
 {
-	struct process_backend *b = process_backend(v->vcpu.cell);
-	atomic_fetch_sub(&b->processes, 1);
-	maker_dispose(&b->maker, s);
+	maker_dispose(&process_backend(v->vcpu.cell)->maker, s);
 }
 
 void stubs_lose(struct process_vcpu *v, struct stub *s)
@@ -180,8 +178,6 @@ static int make_one(struct process_vcpu *v, struct stub **out, struct vcpu_excep
 		snprintf(x->why, sizeof x->why, "no process for it: %s: see %s", strerror(-r), maker_limit(r));
 		return r;
 	}
-	atomic_fetch_add(&b->made, 1);
-	atomic_fetch_add(&b->processes, 1);
 	r = stub_confine_process(s, c->pages + v->vcpu.worker, &what);
 	if (r) {
 		snprintf(x->why, sizeof x->why, "its process cannot be confined: %s: %s", what, strerror(-r));
