@@ -9,6 +9,15 @@ struct cpu_registers {
 	uint64_t rax, rbx, rcx, rdx, rsi, rdi, rsp, rbp, r8, r9, r10, r11, r12, r13, r14, r15, rip, rflags;
 };
 
+/* The general registers and rip of *r, as initialisers: what the ABI hands over and what ptrace does have the same names. */
+/* clang-format off */
+#define CPU_GENERAL_OF(r) \
+	.rax = (r)->rax, .rbx = (r)->rbx, .rcx = (r)->rcx, .rdx = (r)->rdx, \
+	.rsi = (r)->rsi, .rdi = (r)->rdi, .rsp = (r)->rsp, .rbp = (r)->rbp, \
+	.r8 = (r)->r8, .r9 = (r)->r9, .r10 = (r)->r10, .r11 = (r)->r11, \
+	.r12 = (r)->r12, .r13 = (r)->r13, .r14 = (r)->r14, .r15 = (r)->r15, .rip = (r)->rip
+/* clang-format on */
+
 #define RFLAGS_KEPT UINT64_C(0xcd5) /* status flags and DF: the guest's; all others are the hypervisor's */
 
 struct stub;

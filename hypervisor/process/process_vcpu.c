@@ -99,28 +99,9 @@ static void registers_out(const struct cpu_state *cpu, struct user_regs_struct *
 {
 	const struct cpu_registers *r = &cpu->regs;
 	*to = (struct user_regs_struct){
-		.rax = r->rax,
-		.rbx = r->rbx,
-		.rcx = r->rcx,
-		.rdx = r->rdx,
-		.rsi = r->rsi,
-		.rdi = r->rdi,
-		.rsp = r->rsp,
-		.rbp = r->rbp,
-		.r8 = r->r8,
-		.r9 = r->r9,
-		.r10 = r->r10,
-		.r11 = r->r11,
-		.r12 = r->r12,
-		.r13 = r->r13,
-		.r14 = r->r14,
-		.r15 = r->r15,
-		.rip = r->rip,
-		.eflags = (r->rflags & RFLAGS_KEPT) | STUB_FLAGS | cpu->step_flag,
-		.cs = STUB_CS,
-		.ss = STUB_SS,
-		.fs_base = cpu->fs_base,
-		.orig_rax = ~0ull, /* no call that could be begun again */
+		CPU_GENERAL_OF(r),       .eflags = (r->rflags & RFLAGS_KEPT) | STUB_FLAGS | cpu->step_flag,
+		.cs = STUB_CS,           .ss = STUB_SS,
+		.fs_base = cpu->fs_base, .orig_rax = ~0ull, /* no call that could be begun again */
 	};
 }
 

@@ -58,23 +58,7 @@ static size_t code_at(const struct run *u, uint64_t rip, unsigned char *to, size
 static void registers_in(struct cpu_state *cpu, const struct user_regs_struct *r)
 {
 	cpu->regs = (struct cpu_registers){
-		.rax = r->rax,
-		.rbx = r->rbx,
-		.rcx = r->rcx,
-		.rdx = r->rdx,
-		.rsi = r->rsi,
-		.rdi = r->rdi,
-		.rsp = r->rsp,
-		.rbp = r->rbp,
-		.r8 = r->r8,
-		.r9 = r->r9,
-		.r10 = r->r10,
-		.r11 = r->r11,
-		.r12 = r->r12,
-		.r13 = r->r13,
-		.r14 = r->r14,
-		.r15 = r->r15,
-		.rip = r->rip,
+		CPU_GENERAL_OF(r),
 		.rflags = r->eflags,
 	};
 }
