@@ -30,6 +30,11 @@ struct extended {
 #define XSTATE_PKRU UINT64_C(0x200)
 #define XSTATE_PKRU_LEAF 9u /* of CPUID leaf 0xd */
 
+/* Makes *e for images of this size. -ENOMEM. */
+int extended_make(struct extended *e, size_t size, uint64_t always);
+/* Where an image of this size has PKRU on this CPU; 0: nowhere. */
+size_t extended_keys_at(size_t size);
+
 struct backend {
 	const struct backend_ops *ops;
 	struct extended extended;

@@ -116,22 +116,10 @@ static int read_cpuid(struct kvm *k)
 
 static int make_initial_xsave(struct kvm *k)
 {
-	int size = ioctl(k->fd, KVM_CHECK_EXTENSION, KVM_CAP_XSAVE2);
-	k->backend.extended.size = size > (int)sizeof(struct kvm_xsave) ? (size_t)size : sizeof(struct kvm_xsave);
-	k->xsave2 = k->backend.extended.size > sizeof(struct kvm_xsave);
-	unsigned char *image = calloc(1, k->backend.extended.size);
-	if (!image)
-		return -ENOMEM;
-	/* Intel SDM volume 1, 13.6: components whose XSTATE_BV bit is 0 are loaded with their initial state. MXCSR is not:
-	 * Linux copies it only from an image that says it holds x87, SSE or AVX state, and leaves the vCPU's else. */
-	static const uint16_t fcw = 0x37f;
-	static const uint32_t mxcsr = 0x1f80;
-	memcpy(image, &fcw, sizeof fcw);
-	memcpy(image + 24, &mxcsr, sizeof mxcsr);
-	k->backend.extended.always = XSTATE_LEGACY;
-	memcpy(image + XSTATE_BV_AT, &k->backend.extended.always, sizeof k->backend.extended.always);
-	k->backend.extended.initial = image;
-	return 0;
+	int wanted = ioctl(k->fd, KVM_CHECK_EXTENSION, KVM_CAP_XSAVE2);
+	size_t size = wanted > (int)sizeof(struct kvm_xsave) ? (size_t)wanted : sizeof(struct kvm_xsave);
+	k->xsave2 = size > sizeof(struct kvm_xsave);
+	return extended_make(&k->backend.extended, size, XSTATE_LEGACY);
 }
 
 static void close_device(struct backend *b)

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* The extended state of a vCPU (x87, SSE, AVX, protection keys): loaded, saved, and kept apart between guests. */
-#include <cpuid.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -102,8 +101,6 @@ void kvm_vcpu_probe_keys(struct kvm_vcpu *v, struct kvm *k)
 		*xstate_bv(k->backend.extended.initial) &= ~XSTATE_PKRU;
 	else
 		k->backend.extended.always |= XSTATE_PKRU;
-	unsigned size, at, c, d;
-	if (k->backend.extended.always & XSTATE_PKRU && __get_cpuid_count(0xd, XSTATE_PKRU_LEAF, &size, &at, &c, &d) &&
-	    size >= sizeof(uint32_t) && at <= k->backend.extended.size - size)
-		k->keys_at = at;
+	if (k->backend.extended.always & XSTATE_PKRU)
+		k->keys_at = extended_keys_at(k->backend.extended.size);
 }

@@ -2,7 +2,6 @@
 /* The backend as a whole: opened with a probe, which shows that a process can be made, traced and confined. */
 #include "process/process.h"
 
-#include <cpuid.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +13,6 @@
 #include "process/stub.h"
 
 #define EXTENDED_MOST (64u << 10)
-#define MXCSR_AT 24u
 
 static void close_backend(struct backend *b)
 {
@@ -48,31 +46,10 @@ static const struct backend_ops ops = {
 	.recover = process_vcpu_recover,
 };
 
-static size_t find_keys(size_t size)
-{
-	unsigned a, b, c, d, room, at;
-	if (!__get_cpuid_count(0xd, 0, &a, &b, &c, &d) || !(a & XSTATE_PKRU) ||
-	    !__get_cpuid_count(0xd, XSTATE_PKRU_LEAF, &room, &at, &c, &d))
-		return 0;
-	return room >= sizeof(uint32_t) && at <= size - room ? at : 0;
-}
-
-/* Intel SDM volume 1, 13.6: components that the header does not name are loaded with their initial state. */
 static int make_initial(struct process_backend *p, size_t size)
 {
-	static const uint16_t fcw = 0x37f;
-	static const uint32_t mxcsr = 0x1f80;
-	p->keys_at = find_keys(size);
-	struct extended *e = &p->backend.extended;
-	e->size = size;
-	e->always = XSTATE_LEGACY | (p->keys_at ? XSTATE_PKRU : 0);
-	unsigned char *image = e->initial = calloc(1, size);
-	if (!image)
-		return -ENOMEM;
-	memcpy(image, &fcw, sizeof fcw);
-	memcpy(image + MXCSR_AT, &mxcsr, sizeof mxcsr);
-	memcpy(image + XSTATE_BV_AT, &e->always, sizeof e->always);
-	return 0;
+	p->keys_at = extended_keys_at(size);
+	return extended_make(&p->backend.extended, size, XSTATE_LEGACY | (p->keys_at ? XSTATE_PKRU : 0));
 }
 
 static int yama_scope(void)
