@@ -212,7 +212,7 @@ static enum outcome take_signal(struct run *u, int signal, enum vcpu_exit *out)
 	siginfo_t info = {0};
 	if (signal == SIGSEGV)
 		return take_segv(u, out);
-	if (ptrace(PTRACE_GETSIGINFO, u->stub->pid, 0, &info) || info.si_code <= 0)
+	if (!stub_cause(u->stub, &info))
 		return OUTCOME_ON; /* sent from outside */
 	switch (signal) {
 	case SIGILL:
@@ -242,16 +242,10 @@ static enum outcome take_signal(struct run *u, int signal, enum vcpu_exit *out)
 	}
 }
 
-/* Whether the stop is the guest's doing: nobody else has sent that signal. */
-static bool came_of_it(const struct run *u)
-{
-	siginfo_t info = {0};
-	return !ptrace(PTRACE_GETSIGINFO, u->stub->pid, 0, &info) && info.si_code > 0;
-}
-
 enum outcome take_stop(struct run *u, const struct stub_stop *stop, enum vcpu_exit *out)
 {
 	struct user_regs_struct r;
+	siginfo_t info;
 	if (u->stub->dead) {
 		*out = run_lost(
 			u, stop->died_of & 0x100 ? "ended from outside, status" : "was ended from outside by signal",
@@ -265,7 +259,7 @@ enum outcome take_stop(struct run *u, const struct stub_stop *stop, enum vcpu_ex
 	}
 	registers_in(u->cpu, &r);
 	u->failed = stop->event && stub_failed(u->stub);
-	if (r.rip - PAGE_VA < PAGE_SIZE && (stop->call || (!stop->event && came_of_it(u)))) {
+	if (r.rip - PAGE_VA < PAGE_SIZE && (stop->call || (!stop->event && stub_cause(u->stub, &info)))) {
 		*out = not_its_code(u, r.rip);
 		return OUTCOME_EXIT;
 	}

@@ -52,6 +52,11 @@ void stub_interrupt(const struct stub *s)
 	ptrace(PTRACE_INTERRUPT, s->pid, 0, 0);
 }
 
+bool stub_cause(const struct stub *s, siginfo_t *info)
+{
+	return !ptrace(PTRACE_GETSIGINFO, s->pid, 0, info) && info->si_code > 0;
+}
+
 bool stub_failed(const struct stub *s)
 {
 	siginfo_t waiting[PEEKED];
@@ -89,35 +94,24 @@ int stub_set_extended(const struct stub *s, void *image, size_t size)
 	return ptrace(PTRACE_SETREGSET, s->pid, NT_X86_XSTATE, &v) ? -errno : 0;
 }
 
-/* The `hlt` at the end of our code; or something that came from outside. */
-static bool is_halt(const struct stub *s, const struct stub_stop *stop)
-{
-	siginfo_t info;
-	return stop->signal == SIGSEGV && !stop->event && !ptrace(PTRACE_GETSIGINFO, s->pid, 0, &info) &&
-	       info.si_code == SI_KERNEL;
-}
-
-/* Our code has met with what it must not: the filter, or memory that is not there. */
-static bool failed(const struct stub *s, const struct stub_stop *stop)
-{
-	siginfo_t info;
-	bool grave = stop->signal == SIGSYS || stop->signal == SIGSEGV || stop->signal == SIGBUS;
-	return grave && !stop->event && !ptrace(PTRACE_GETSIGINFO, s->pid, 0, &info) && info.si_code > 0;
-}
-
 /* Runs our own code in it, without stops at its system calls, up to the `hlt` at its end. */
 static int run_ours(struct stub *s, const struct user_regs_struct *from, struct user_regs_struct *after)
 {
 	struct stub_stop stop = {0};
+	siginfo_t info;
 	int r = stub_set(s, from);
 	while (!r) {
 		r = ptrace(PTRACE_CONT, s->pid, 0, 0) ? -errno : stub_wait(s, &stop);
 		if (!r && s->dead)
 			r = -ESRCH;
-		if (r || is_halt(s, &stop))
+		if (r || stop.event || !stub_cause(s, &info))
+			continue; /* something came from outside, or a kick */
+		if (stop.signal == SIGSEGV && info.si_code == SI_KERNEL)
 			break;
-		if (failed(s, &stop))
-			r = stop.signal == SIGSYS ? -EPERM : -EFAULT;
+		if (stop.signal == SIGSYS) /* the filter */
+			r = -EPERM;
+		else if (stop.signal == SIGSEGV || stop.signal == SIGBUS) /* memory that is not there */
+			r = -EFAULT;
 	}
 	return r ? r : stub_get(s, after);
 }

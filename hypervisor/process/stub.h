@@ -6,6 +6,7 @@
 #ifndef PROCESS_STUB_H
 #define PROCESS_STUB_H
 
+#include <signal.h>
 #include <sys/types.h>
 
 #include "base/container.h"
@@ -92,6 +93,8 @@ void stub_interrupt(const struct stub *s);
 /* After an event: whether the guest's last instruction has failed already, which the kernel is to say next. Whoever lets it run then
  * sees that stop, before any other instruction. */
 bool stub_failed(const struct stub *s);
+/* After a stop by a signal: whether its own code brought that about, and nobody sent it; *info says how. */
+bool stub_cause(const struct stub *s, siginfo_t *info);
 
 /* Registers, and the extended state. -ESRCH: the process is gone. */
 int stub_get(const struct stub *s, struct user_regs_struct *r);
