@@ -243,27 +243,25 @@ int streams_adopt(struct guest *g, uint16_t guest_port, int fd, const char *gree
 	return s ? listener_push(s, fd, greeting, NULL) : -EAGAIN;
 }
 
-/* The open handles among the next few places, and where to go on. */
-static uint32_t next_few(struct streams *t, uint32_t *at, struct stream *open[STREAMS_PIECE])
+/* Visits the open handles among the next few places, which the visit may close. True: there are more. */
+static bool visit_few(struct streams *t, uint32_t *at, void (*visit)(struct stream *s))
 {
 	uint32_t n = 0;
 	for (uint32_t looked = 0; *at < t->size && n < STREAMS_PIECE && looked < PLACES_PIECE; looked++, ++*at) {
-		if (t->at[*at])
-			open[n++] = t->at[*at];
+		if (!t->at[*at])
+			continue;
+		visit(t->at[*at]);
+		n++;
 	}
-	return n;
+	return *at < t->size;
 }
 
 bool streams_end(struct guest *g, uint32_t *at)
 {
 	struct streams *t = g->streams;
-	struct stream *open[STREAMS_PIECE];
 	if (!t)
 		return false;
-	uint32_t n = next_few(t, at, open);
-	for (uint32_t i = 0; i < n; i++)
-		stream_remove(open[i]);
-	if (*at < t->size)
+	if (visit_few(t, at, stream_remove))
 		return true;
 	stream_discharge(g, (size_t)t->size * PLACE_COST);
 	free(t->at);
@@ -292,28 +290,26 @@ int streams_freeze(struct guest *g, struct template *t, uint32_t *at)
 	return all && *at < all->size;
 }
 
+static void detach(struct stream *s)
+{
+	if (s->kind->detach)
+		s->kind->detach(s);
+}
+
 static bool leave(struct guest *g, uint32_t *at)
 {
-	struct streams *t = g->streams;
-	struct stream *open[STREAMS_PIECE];
-	uint32_t n = t ? next_few(t, at, open) : 0;
-	for (uint32_t i = 0; i < n; i++) {
-		if (open[i]->kind->detach)
-			open[i]->kind->detach(open[i]);
-	}
-	return t && *at < t->size;
+	return g->streams && visit_few(g->streams, at, detach);
+}
+
+static void want(struct stream *s)
+{
+	if (stream_wanted(s))
+		s->kind->want(s, stream_wanted(s));
 }
 
 static bool arrive(struct guest *g, uint32_t *at)
 {
-	struct streams *t = g->streams;
-	struct stream *open[STREAMS_PIECE];
-	uint32_t n = t ? next_few(t, at, open) : 0;
-	for (uint32_t i = 0; i < n; i++) {
-		if (stream_wanted(open[i]))
-			open[i]->kind->want(open[i], stream_wanted(open[i]));
-	}
-	return t && *at < t->size;
+	return g->streams && visit_few(g->streams, at, want);
 }
 
 static void stop_accepting(struct guest *g)
