@@ -85,7 +85,7 @@ static const struct call allowed[] = {
 	{CALL(geteuid), ALL},
 	{CALL(getgid), ALL},
 	{CALL(getegid), ALL},
-	{CALL(prlimit64), L | C | O | F},
+	{CALL(prlimit64), L | C | O | M | F},
 	{CALL(getrusage), L | C | O | F},
 	{CALL(uname), L | O | F},
 
@@ -176,12 +176,10 @@ static const struct call allowed[] = {
 	{CALL(execveat), M},
 	{CALL(pause), M},
 	{CALL(prctl), M},
-	{CALL(seccomp), M},
 	{CALL(setrlimit), M},
-	{CALL(prlimit64), M},
 
-	/* A thread for a debugger, which then takes a filter of its own. */
-	{CALL(seccomp), L | F},
+	/* A thread for a debugger, which then takes a filter of its own, as a stub does. */
+	{CALL(seccomp), L | M | F},
 };
 
 /* Tried by libraries, which do without: an open() of the C library's allocator (/proc/sys/vm/overcommit_memory), names for
