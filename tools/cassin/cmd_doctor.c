@@ -87,18 +87,8 @@ static void print_json(const struct diagnosis *d)
 
 static int run(int argc, char **argv)
 {
-	static const struct option longs[] = {COMMON_OPTIONS, {"json", no_argument, NULL, 'j'}, {0}};
 	struct diagnosis d;
-	bool json = false;
-	int option;
-	while ((option = getopt_long(argc, argv, "h", longs, NULL)) != -1) {
-		if (option == 'j')
-			json = true;
-		else
-			command_option(&cmd_doctor, option == 'h' ? OPTION_HELP : option);
-	}
-	if (optind < argc)
-		command_usage(&cmd_doctor, "unexpected argument: %s", argv[optind]);
+	bool json = command_json_only(&cmd_doctor, argc, argv);
 	cassin_backend_probe(CASSIN_BACKEND_KVM, &d.kvm);
 	cassin_backend_probe(CASSIN_BACKEND_PROCESS, &d.process);
 	d.gets = !d.kvm.result       ? cassin_backend_name(CASSIN_BACKEND_KVM)

@@ -39,17 +39,7 @@ static json_t *daemon_version(void)
 
 static int run(int argc, char **argv)
 {
-	static const struct option longs[] = {COMMON_OPTIONS, {"json", no_argument, NULL, 'j'}, {0}};
-	bool json = false;
-	int option;
-	while ((option = getopt_long(argc, argv, "h", longs, NULL)) != -1) {
-		if (option == 'j')
-			json = true;
-		else
-			command_option(&cmd_version, option == 'h' ? OPTION_HELP : option);
-	}
-	if (optind < argc)
-		command_usage(&cmd_version, "unexpected argument: %s", argv[optind]);
+	bool json = command_json_only(&cmd_version, argc, argv);
 	json_t *daemon = daemon_version();
 	if (json) {
 		json_t *o = json_pack("{s:s, s:o}", "client", CASSIN_VERSION, "daemon", daemon ? daemon : json_null());

@@ -47,6 +47,22 @@ void command_option(const struct command *c, int option)
 	}
 }
 
+bool command_json_only(const struct command *c, int argc, char **argv)
+{
+	static const struct option longs[] = {COMMON_OPTIONS, {"json", no_argument, NULL, 'j'}, {0}};
+	bool json = false;
+	int option;
+	while ((option = getopt_long(argc, argv, "h", longs, NULL)) != -1) {
+		if (option == 'j')
+			json = true;
+		else
+			command_option(c, option == 'h' ? OPTION_HELP : option);
+	}
+	if (optind < argc)
+		command_usage(c, "unexpected argument: %s", argv[optind]);
+	return json;
+}
+
 int command_output_failed(int error)
 {
 	if (error != EPIPE)

@@ -36,6 +36,8 @@ enum { OPTION_SOCKET = 1000, OPTION_HELP, OPTION_OWN };
 
 /* Deals with the options above; for what is no option, tells and ends with EXIT_USAGE. */
 void command_option(const struct command *c, int option);
+/* The whole line of a command that takes nothing but --json: whether that is there. Ends with EXIT_USAGE for anything else. */
+bool command_json_only(const struct command *c, int argc, char **argv);
 /* A mistake in the arguments: one line, where help is, EXIT_USAGE. */
 _Noreturn void command_usage(const struct command *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* One line on stderr; returns EXIT_FAILED. */
