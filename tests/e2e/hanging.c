@@ -27,6 +27,8 @@ static int open_at(int folder, const char *path, int flags, mode_t mode)
 	return (int)syscall(SYS_openat, folder, path, flags, mode);
 }
 
+#include "openat.h"
+
 #define OPEN(name)                                                                                                     \
 	int name(const char *path, int flags, ...)                                                                     \
 	{                                                                                                              \
@@ -36,17 +38,6 @@ static int open_at(int folder, const char *path, int flags, mode_t mode)
 		va_end(args);                                                                                          \
 		return open_at(AT_FDCWD, path, flags, mode);                                                           \
 	}
-#define OPENAT(name)                                                                                                   \
-	int name(int folder, const char *path, int flags, ...)                                                         \
-	{                                                                                                              \
-		va_list args;                                                                                          \
-		va_start(args, flags);                                                                                 \
-		mode_t mode = flags & (O_CREAT | O_TMPFILE) ? va_arg(args, mode_t) : 0;                                \
-		va_end(args);                                                                                          \
-		return open_at(folder, path, flags, mode);                                                             \
-	}
 
 OPEN(open)
 OPEN(open64)
-OPENAT(openat)
-OPENAT(openat64)

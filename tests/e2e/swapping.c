@@ -25,17 +25,7 @@ static int open_at(int folder, const char *path, int flags, mode_t mode)
 	return fd;
 }
 
-#define OPENAT(name)                                                                                                   \
-	int name(int folder, const char *path, int flags, ...)                                                         \
-	{                                                                                                              \
-		va_list args;                                                                                          \
-		va_start(args, flags);                                                                                 \
-		mode_t mode = flags & (O_CREAT | O_TMPFILE) ? va_arg(args, mode_t) : 0;                                \
-		va_end(args);                                                                                          \
-		return open_at(folder, path, flags, mode);                                                             \
-	}
-OPENAT(openat)
-OPENAT(openat64)
+#include "openat.h"
 
 #define FSTATAT(name, type)                                                                                            \
 	int name(int folder, const char *path, type *st, int flags)                                                    \
