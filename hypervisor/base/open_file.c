@@ -35,14 +35,17 @@ static int refuse_kind(const char *name, const char *kind, struct cassin_error_t
 }
 
 /* What open() says of the kinds that it does not open at all. */
-static int refuse_errno(const char *name, int flags, int error, struct cassin_error_text *err)
+static int refuse_errno(int folder, const char *path, const char *name, int flags, int error,
+			struct cassin_error_text *err)
 {
+	struct stat st;
 	if (error == EISDIR)
 		return refuse_kind(name, "a folder", err);
 	if (error == ELOOP && flags & O_NOFOLLOW)
 		return refuse_kind(name, "a symbolic link", err);
 	if (error == ENXIO)
-		return refuse_kind(name, "a socket, or a device without a driver", err);
+		return refuse_kind(name, fstatat(folder, path, &st, 0) ? "something" : cassin_file_kind(st.st_mode),
+				   err); /* a socket, or a device that is not there */
 	return cassin_error_set(err, -error, "%s: %s", name, strerror(error));
 }
 
@@ -52,7 +55,7 @@ static int open_kind(int folder, const char *path, int flags, const char *name, 
 	struct stat st;
 	int fd = openat(folder, path, flags | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0600);
 	if (fd < 0)
-		return refuse_errno(name, flags, errno, err);
+		return refuse_errno(folder, path, name, flags, errno, err);
 	if (fstat(fd, &st)) {
 		int r = cassin_error_set(err, -errno, "%s: %s", name, strerror(errno));
 		close(fd);

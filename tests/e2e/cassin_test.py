@@ -44,6 +44,15 @@ def one_line(text, *parts):
     contains(text, *parts)
 
 
+def mistaken(result, command, *parts):
+    """A mistake in the arguments of a command of cassin's: a line that says which, one that says where help is, and 2."""
+    equal(result.code, 2, f"exit code of cassin {command}: {result.err!r}")
+    said, _, hint = result.err.partition("\n")
+    holds(said.startswith(f"cassin {command}"), f"begins with the command: {said!r}")
+    equal(hint, f"Try: cassin help {command}\n", "the second line")
+    contains(said, *parts)
+
+
 def wait_until(condition, what, seconds=20):
     """Polls until the condition is true; returns its value."""
     until = time.monotonic() + seconds * SLOW

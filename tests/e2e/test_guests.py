@@ -43,7 +43,10 @@ def test_ps_by_name_glob_and_quiet(t):
     equal(daemon.cassin("ps", "-q", "web-*", code=0).out, "web-0\nweb-1\n", "names")
     equal(daemon.cassin("ps", "-q", "web-[!0]", "db", code=0).out.split(), ["web-1", "db"], "names")
     equal(daemon.cassin("ps", "-q", "nothing*", code=0).out, "", "names")
-    equal(daemon.cassin("ps", "-q", "nobody", code=0).out, "", "names")
+    result = daemon.cassin("ps", "-q", "nobody", "web-1", code=1)
+    one_line(result.err, 'no guest is named "nobody"')
+    equal(result.out, "web-1\n", "names")
+    equal(daemon.cassin("ps", "nobody", code=1).out, "", "a table of none")
 
 
 def test_json_everywhere_is_one_document(t):

@@ -5,7 +5,7 @@ import json
 import os
 import struct
 
-from cassin_test import contains, equal, holds, one_line, wait_until
+from cassin_test import contains, equal, holds, mistaken, one_line, wait_until
 
 PT_LOAD, PT_INTERP, PT_NOTE = 1, 3, 4
 PF_X, PF_W = 1, 2
@@ -129,6 +129,21 @@ def test_a_program_of_the_host(t):
 def test_a_folder_or_nothing(t):
     holds(t.cassin("run", t.folder, "--name", "x").code == 125, "a folder is refused")
     one_line(t.cassin("run", t.path("absent.elf"), code=125).err, "absent.elf", "No such file")
+
+
+def test_a_path_that_cannot_be_opened_is_the_clients_mistake(t):
+    """Whatever the path is that it names, for an image, a file or a port: never the status of a fault of the daemon's own."""
+    daemon = t.daemon()
+    os.symlink("loop", t.path("loop"))
+    for path, words in ((t.path("loop"), "symbolic link"), (t.write("plain", "") + "/x", "Not a directory"),
+                        (t.path("x" * 300), "File name too long"), ("/dev/tty", "a device"), (daemon.socket, "a socket"),
+                        ("/proc/self/mem", "ELF")):
+        for spec in ({"image": path}, {"image": t.guest("hello"), "files": [{"name": "f", "path": path}]}):
+            if words != "ELF" or "files" not in spec:
+                contains(daemon.request("POST", "/v1/guests", {"name": "g", **spec}, status=422).text, words)
+    for path in (t.path("plain/x"), "/sys/x.sock", "/proc/x.sock"):
+        spec = {"name": "g", "image": t.guest("hello"), "ports": [{"host": f"unix:{path}", "guest": 80}]}
+        contains(daemon.request("POST", "/v1/guests", spec, status=422).text, path)
 
 
 def test_truncated_files(t):
@@ -324,9 +339,7 @@ def test_a_hostile_symbol_is_cut_and_escaped_wherever_it_is_shown(t):
 def test_an_argument_that_is_no_utf8_is_called_that(t):
     daemon = t.daemon()
     for command in (["spawn"], ["template", "create", "mould"]):
-        result = daemon.cassin(*command, t.guest("hello"), "fine", "\udcff\udcfe", code=1)
-        one_line(result.err, "args[1]", "is not UTF-8")
-    one_line(t.cassin("run", t.guest("hello"), "\udcff", code=125).err, "args[0]", "is not UTF-8")
+        mistaken(daemon.cassin(*command, t.guest("hello"), "fine", "\udcff\udcfe"), command[0], "args[1]", "is not UTF-8")
 
 
 def test_a_spec_as_editors_and_programs_write_it(t):

@@ -6,7 +6,7 @@ import os
 import shutil
 import socket
 
-from cassin_test import contains, equal, holds, http_get, one_line, wait_until
+from cassin_test import contains, equal, holds, http_get, mistaken, one_line, wait_until
 
 # Tells where it is; its numbers are drawn before `ready` and after it.
 TELLS = """
@@ -333,8 +333,8 @@ def test_what_is_wrong_is_told(t):
     daemon.request("DELETE", "/v1/templates/a%20b", status=404)
     daemon.request("PUT", "/v1/templates", status=405)
     one_line(daemon.cassin("template", "rm", "absent", code=1).err, "absent")
-    one_line(daemon.cassin("spawn", "--template", "web", "--memory", "4M", code=1).err, "--memory")
-    one_line(daemon.cassin("spawn", "--template", "web", image, code=1).err, "image")
+    mistaken(daemon.cassin("spawn", "--template", "web", "--memory", "4M"), "spawn", "--memory")
+    mistaken(daemon.cassin("spawn", "--template", "web", image), "spawn", "image")
     t.write("s.json", json.dumps({"name": "x", "memory": "4M"}))
     one_line(daemon.cassin("spawn", "--template", "web", "--spec", "s.json", code=1).err, "s.json", "memory")
     contains(t.cassin("run", "--spec", t.write("r.json", '{"name": "x", "template": "web"}'), code=125).err, "daemon")

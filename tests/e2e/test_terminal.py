@@ -120,13 +120,15 @@ def test_a_signal_ends_it_though_nobody_reads(t):
     os.close(write)
 
 
-def test_closed_standard_descriptors_are_as_good_as_dev_null(t):
+def test_closed_standard_descriptors_are_never_other_files(t):
     daemon = t.daemon()
     daemon.cassin("spawn", "--name", "echo", t.guest("echo"), code=0)
     cassin = t.tool("cassin")
-    for command in (f"{cassin} run {t.guest('hello')}", f"{cassin} --socket {daemon.socket} connect echo 7",
-                    f"{cassin} --socket {daemon.socket} ps"):
+    for command, prints in ((f"{cassin} run {t.guest('hello')}", True), (f"{cassin} --socket {daemon.socket} ps", True),
+                            (f"{cassin} --socket {daemon.socket} connect echo 7", False)):
         for closed in ("<&-", ">&-", "2>&-", "<&- >&- 2>&-"):
             done = subprocess.run(["sh", "-c", f"exec {command} {closed}"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
                                   timeout=30 * SLOW, check=False)
-            equal(done.returncode, 0, f"exit code of {command} {closed}: {done.stderr!r}")
+            unwritten = prints and ">&-" in closed.split()
+            equal(done.returncode, 1 if unwritten else 0, f"exit code of {command} {closed}: {done.stderr!r}")
+            equal(done.stderr, b"cassin: cannot write to standard output: it is closed\n" if closed == ">&-" and prints else b"", "stderr")

@@ -135,7 +135,7 @@ def test_a_trace_goes_on_behind_a_restart_and_has_one_reader(t):
     finish(process, signal.SIGTERM)
     # Nobody reads any more: there is room for another.
     wait_until(lambda: daemon.cassin("trace", "-t", 1, "web").code == 0, "it can be traced again")
-    one_line(daemon.cassin("trace", "nobody", code=1).err, "nobody")
+    equal(daemon.cassin("trace", "nobody", code=1).err, 'cassin: no guest is named "nobody"\n', "stderr")
     equal(daemon.request("HEAD", "/v1/guests/web/trace").status, 200, "HEAD")
 
 

@@ -3,7 +3,7 @@
 
 import time
 
-from cassin_test import contains, equal, holds, http_get, one_line, wait_until
+from cassin_test import contains, equal, holds, http_get, mistaken, wait_until
 
 SECONDS = 3
 
@@ -140,7 +140,7 @@ def test_what_cannot_be_is_refused(t):
             answer = daemon.request("POST", "/v1/guests", {"name": "x", "image": image, key: value}, status=400)
             contains(answer.json()["error"], key)
     for options in (["--weight", "0"], ["--weight", "ten"], ["--cpu-max", "half"]):
-        one_line(daemon.cassin("spawn", *options, image, code=1).err, " ".join(options))
-        one_line(t.cassin("run", *options, image, code=125).err, " ".join(options))
-    one_line(daemon.cassin("spawn", "--cpu-max", "999", image, code=1).err, "cpu_max")
+        for command in ("spawn", "run"):
+            mistaken(daemon.cassin(command, *options, image), command, " ".join(options))
+    mistaken(daemon.cassin("spawn", "--cpu-max", "999", image), "spawn", "cpu_max")
     equal(daemon.guests(), [], "guests")

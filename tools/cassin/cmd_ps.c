@@ -8,6 +8,7 @@
 #include "answer.h"
 #include "../common/client.h"
 #include "../common/command.h"
+#include "select.h"
 #include "table.h"
 #include "units.h"
 
@@ -19,12 +20,29 @@ static const char help[] =
 	"  --json          one JSON document: {\"guests\": [...]}\n"
 	"  --socket PATH   the daemon's socket\n"
 	"\n"
+	"A name that no guest has is an error; a glob may match none.\n"
 	"MEMORY is what the guest has touched, page tables included, of what it may touch.\n"
 	"\n"
 	"Examples:\n"
 	"  cassin ps\n"
 	"  cassin ps 'web-*'\n"
 	"  cassin rm $(cassin ps -q 'test-*')\n";
+
+/* A name, rather than a pattern, that no guest has is reported: EXIT_FAILED. */
+static int check_names(const json_t *guests, char **names, int n)
+{
+	int result = EXIT_OK;
+	for (int i = 0; i < n; i++) {
+		size_t at;
+		json_t *guest;
+		bool found = selection_is_glob(names[i]);
+		json_array_foreach (guests, at, guest)
+			found = found || !strcmp(names[i], answer_text(guest, "name"));
+		if (!found)
+			result = command_failed("no guest is named \"%s\"", names[i]);
+	}
+	return result;
+}
 
 static bool selected(const json_t *guest, char **patterns, int npatterns)
 {
@@ -119,16 +137,17 @@ static int run(int argc, char **argv)
 		return EXIT_FAILED;
 	json_t *guests = json_object_get(list, "guests"), *guest;
 	size_t i;
+	int result = check_names(guests, argv + optind, argc - optind);
 	narrow(guests, argv + optind, argc - optind);
 	if (json)
 		answer_print(list);
-	else if (!quiet)
+	else if (!quiet && (result == EXIT_OK || json_array_size(guests)))
 		print_table(guests);
 	else
 		json_array_foreach (guests, i, guest)
 			puts(answer_text(guest, "name"));
 	json_decref(list);
-	return EXIT_OK;
+	return result;
 }
 
 const struct command cmd_ps = {"ps", "list guests", help, run};

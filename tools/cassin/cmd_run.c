@@ -88,7 +88,7 @@ static int run(int argc, char **argv)
 	}
 	if (optind == argc && !o.spec)
 		command_usage(&cmd_run, "name an image, or a spec with --spec");
-	int result = spec_options_apply(&o, argv + optind, &spec, NULL, NULL, &err);
+	int result = spec_options_apply(&cmd_run, &o, argv + optind, &spec, NULL, NULL, &err);
 	if (result == 0 && spec.from_template)
 		result = cassin_error_set(&err, -EINVAL, "template: there are none without a daemon; use cassin spawn");
 	if (result == 0)

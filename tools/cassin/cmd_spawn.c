@@ -92,10 +92,9 @@ static int request_make(const struct spawn *s, char **operands, char **body)
 	struct cassin_guest_port *bases = NULL;
 	size_t nbases = 0;
 	*body = NULL;
-	int result = spec_options_apply(&s->guest, operands, &spec, &bases, &nbases, &err);
+	int result = spec_options_apply(&cmd_spawn, &s->guest, operands, &spec, &bases, &nbases, &err);
 	if (result == 0 && s->count > 1 && spec.nports)
-		result = cassin_error_set(&err, -EINVAL, "-p: %u guests cannot share a host port: write BASE+:GUEST",
-					  s->count);
+		command_usage(&cmd_spawn, "-p: %u guests cannot share a host port: write BASE+:GUEST", s->count);
 	if (result == 0)
 		*body = request_text(s, &spec, bases, nbases, &err);
 	free(bases);

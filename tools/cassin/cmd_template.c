@@ -104,10 +104,13 @@ static int create(int argc, char **argv)
 	if (optind == argc)
 		command_usage(&cmd_template, "create: name the template");
 	o.name = argv[optind++];
+	if (!cassin_name_valid(o.name))
+		command_usage(&cmd_template, "create: %.80s: must be letters, digits, '.', '_' and '-', at most %d",
+			      o.name, CASSIN_NAME_MAX);
 	take_options(&o, &timeout_s, argc, argv);
 	if (optind == argc && !o.spec && !o.template)
 		command_usage(&cmd_template, "create: name an image, a spec with --spec or another template");
-	int result = spec_options_apply(&o, argv + optind, &spec, NULL, NULL, &err);
+	int result = spec_options_apply(&cmd_template, &o, argv + optind, &spec, NULL, NULL, &err);
 	char *body = result == 0 ? spec_options_text(&spec, &err) : NULL;
 	cassin_spec_free(&spec);
 	if (!body)
@@ -176,10 +179,10 @@ static int remove_each(char **names)
 	return result;
 }
 
-static int list_or_remove(int argc, char **argv)
+static int list_or_remove(int argc, char **argv, bool removes)
 {
 	static const struct option longs[] = {COMMON_OPTIONS, {"json", no_argument, NULL, 'j'}, {0}};
-	bool removes = !strcmp(argv[0], "rm"), json = false;
+	bool json = false;
 	int option;
 	while ((option = getopt_long(argc, argv, "h", longs, NULL)) != -1) {
 		if (option == 'j' && !removes)
@@ -207,11 +210,13 @@ static int run(int argc, char **argv)
 	argc -= optind;
 	argv += optind;
 	optind = 0;
-	if (!strcmp(argv[0], "create"))
-		return create(argc, argv);
-	if (!strcmp(argv[0], "ls") || !strcmp(argv[0], "rm"))
-		return list_or_remove(argc, argv);
-	command_usage(&cmd_template, "\"%s\": must be create, ls or rm", argv[0]);
+	bool creates = !strcmp(argv[0], "create"), removes = !strcmp(argv[0], "rm");
+	if (!creates && !removes && strcmp(argv[0], "ls") != 0)
+		command_usage(&cmd_template, "\"%s\": must be create, ls or rm", argv[0]);
+	char name[32];
+	snprintf(name, sizeof name, "cassin template %s", argv[0]);
+	argv[0] = name; /* what getopt says begins as all else does */
+	return creates ? create(argc, argv) : list_or_remove(argc, argv, removes);
 }
 
 const struct command cmd_template = {"template", "make guests to clone others from", help, run};

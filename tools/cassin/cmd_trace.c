@@ -97,7 +97,7 @@ static int trace(struct tracer *t, const char *name, unsigned seconds)
 	if (result < 0)
 		return interrupted ? EXIT_OK : EXIT_FAILED;
 	if (r.status >= 400) {
-		client_report_error(&r, name);
+		client_report_error(&r, r.status == 404 ? NULL : name); /* whose error names it */
 		free(r.body);
 		return EXIT_FAILED;
 	}

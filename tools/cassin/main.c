@@ -61,7 +61,7 @@ static int finish(int result)
 	errno = 0;
 	if (fflush(stdout) == 0 && !ferror(stdout))
 		return result;
-	bool said = before == ENOSPC || before == EDQUOT || before == EFBIG || before == EPIPE;
+	bool said = before == ENOSPC || before == EDQUOT || before == EFBIG || before == EPIPE || before == EBADF;
 	int failed = command_output_failed(errno ? errno : said ? before : 0);
 	return result ? result : failed;
 }

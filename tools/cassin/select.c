@@ -23,7 +23,7 @@ static int add(struct selection *s, const char *name)
 	return 0;
 }
 
-static bool is_glob(const char *text)
+bool selection_is_glob(const char *text)
 {
 	return strpbrk(text, "*?[") != NULL;
 }
@@ -50,19 +50,19 @@ int selection_make(struct selection *s, struct client *c, char **patterns, int n
 	int result = 0;
 	*s = (struct selection){0};
 	for (int i = 0; i < npatterns; i++)
-		globs |= is_glob(patterns[i]);
+		globs |= selection_is_glob(patterns[i]);
 	json_t *list = globs ? client_json(c, "GET", "/v1/guests", NULL) : NULL;
 	if (globs && !list)
 		return EXIT_FAILED;
 	json_t *guests = json_object_get(list, "guests");
 	for (int i = 0; i < npatterns && result == 0; i++)
-		if (!is_glob(patterns[i]) && add(s, patterns[i]) < 0)
+		if (!selection_is_glob(patterns[i]) && add(s, patterns[i]) < 0)
 			result = command_failed("no memory");
 	s->named = s->count;
 	if (all && json_array_size(guests) && result == 0)
 		result = add_matches(s, guests, "*");
 	for (int i = 0; i < npatterns && result == 0; i++)
-		if (is_glob(patterns[i]))
+		if (selection_is_glob(patterns[i]))
 			result = add_matches(s, guests, patterns[i]);
 	json_decref(list);
 	if (result)

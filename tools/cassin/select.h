@@ -13,6 +13,8 @@ struct selection {
 	size_t count, named; /* the first `named` were given by name, the others found by a pattern */
 };
 
+/* Whether it is a pattern, which may match none, and no name. */
+bool selection_is_glob(const char *text);
 /* 0; EXIT_FAILED when a glob matches nothing or the daemon fails: reported. Names are taken as they are. */
 int selection_make(struct selection *s, struct client *c, char **patterns, int npatterns, bool all);
 void selection_free(struct selection *s);

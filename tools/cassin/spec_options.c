@@ -62,11 +62,10 @@ static int set_text(char **to, const char *text, struct cassin_error_text *err)
 	return 0;
 }
 
-static int set_isolation(struct cassin_guest_spec *spec, const char *text, struct cassin_error_text *err)
+static void set_isolation(const struct command *c, struct cassin_guest_spec *spec, const char *text)
 {
 	if (cassin_isolation_parse(text, &spec->isolation))
-		return cassin_error_set(err, -EINVAL, "--isolation %s: must be cell or vm", text);
-	return 0;
+		command_usage(c, "--isolation %s: must be cell or vm", text);
 }
 
 /* The number behind "on-failure:" and "always:". */
@@ -78,46 +77,41 @@ static bool restart_most(const char *text, unsigned *most)
 	return *text >= '0' && *text <= '9' && !*end && n <= 1000000;
 }
 
-static int set_restart(struct cassin_guest_spec *spec, const char *text, struct cassin_error_text *err)
+static void set_restart(const struct command *c, struct cassin_guest_spec *spec, const char *text)
 {
 	size_t len = strcspn(text, ":");
 	enum cassin_guest_restart restart = CASSIN_RESTART_NO;
 	unsigned most = 0;
 	if (cassin_restart_parse(text, len, &restart) ||
 	    (text[len] && (restart == CASSIN_RESTART_NO || !restart_most(text + len + 1, &most))))
-		return cassin_error_set(err, -EINVAL, "--restart %s: must be no, on-failure[:MAX] or always[:MAX]",
-					text);
+		command_usage(c, "--restart %s: must be no, on-failure[:MAX] or always[:MAX]", text);
 	spec->restart = restart;
 	spec->restart_max = most;
-	return 0;
 }
 
-static int set_memory(struct cassin_guest_spec *spec, const char *text, struct cassin_error_text *err)
+static void set_memory(const struct command *c, struct cassin_guest_spec *spec, const char *text)
 {
 	if (cassin_size_parse(text, &spec->memory) < 0)
-		return cassin_error_set(err, -EINVAL, "--memory %s: must be a size such as 512K or 64M", text);
+		command_usage(c, "--memory %s: must be a size such as 512K or 64M", text);
+	if (spec->memory < CASSIN_MEMORY_MIN || spec->memory > CASSIN_MEMORY_MAX || spec->memory % 4096)
+		command_usage(c, "--memory %s: must be from 64K to 64G, a multiple of 4K", text);
 	if (spec->from_template)
-		return cassin_error_set(err, -EINVAL, "--memory %s: a clone has its template's", text);
-	return 0;
+		command_usage(c, "--memory %s: a clone has its template's", text);
 }
 
-static int set_weight(struct cassin_guest_spec *spec, const char *text, struct cassin_error_text *err)
+static void set_weight(const struct command *c, struct cassin_guest_spec *spec, const char *text)
 {
 	char *end;
 	unsigned long n = strtoul(text, &end, 10);
 	if (*text < '0' || *text > '9' || *end || n < 1 || n > CASSIN_WEIGHT_MAX)
-		return cassin_error_set(err, -EINVAL, "--weight %s: must be a number from 1 to %u", text,
-					CASSIN_WEIGHT_MAX);
+		command_usage(c, "--weight %s: must be a number from 1 to %u", text, CASSIN_WEIGHT_MAX);
 	spec->weight = (unsigned)n;
-	return 0;
 }
 
-static int set_cpu_max(struct cassin_guest_spec *spec, const char *text, struct cassin_error_text *err)
+static void set_cpu_max(const struct command *c, struct cassin_guest_spec *spec, const char *text)
 {
 	if (cassin_cpu_max_parse(text, &spec->cpu_quota_us, &spec->cpu_period_us) < 0)
-		return cassin_error_set(err, -EINVAL,
-					"--cpu-max %s: must be microseconds, \"QUOTA PERIOD\" or \"max PERIOD\"", text);
-	return 0;
+		command_usage(c, "--cpu-max %s: must be microseconds, \"QUOTA PERIOD\" or \"max PERIOD\"", text);
 }
 
 /* The daemon may have another working folder. */
@@ -157,21 +151,21 @@ static bool take_plus(char *text)
 	return true;
 }
 
-static int take_ports(const struct spec_options *o, struct cassin_guest_spec *spec, struct cassin_guest_port **bases,
-		      size_t *nbases, struct cassin_error_text *err)
+static int take_ports(const struct command *c, const struct spec_options *o, struct cassin_guest_spec *spec,
+		      struct cassin_guest_port **bases, size_t *nbases, struct cassin_error_text *err)
 {
 	for (size_t i = 0; i < o->nports; i++) {
 		struct cassin_guest_port port = {.guest = 0};
 		char text[2 * CASSIN_ENDPOINT_MAX];
 		if (strlen(o->ports[i]) >= sizeof text)
-			return cassin_error_set(err, -EINVAL, "-p %.40s...: too long", o->ports[i]);
+			command_usage(c, "-p %.40s...: too long", o->ports[i]);
 		snprintf(text, sizeof text, "%s", o->ports[i]);
 		bool base = bases && take_plus(text);
-		int result = cassin_port_parse(text, &port, err);
-		if (result == 0 && base && strncmp(port.host, "tcp:", 4) != 0)
-			result = cassin_error_set(err, -EINVAL, "-p %s: only a TCP port can count up", o->ports[i]);
-		if (result == 0)
-			result = make_absolute(&port, err);
+		if (cassin_port_parse(text, &port, err))
+			command_usage(c, "%s", err->text);
+		if (base && strncmp(port.host, "tcp:", 4) != 0)
+			command_usage(c, "-p %s: only a TCP port can count up", o->ports[i]);
+		int result = make_absolute(&port, err);
 		if (result == 0)
 			result = base ? add_port(bases, nbases, &port, err)
 				      : add_port(&spec->ports, &spec->nports, &port, err);
@@ -201,11 +195,12 @@ static int resolve_paths(struct cassin_guest_spec *spec, struct cassin_error_tex
 	return result;
 }
 
-static int take_image(struct cassin_guest_spec *spec, char **operands, struct cassin_error_text *err)
+static int take_image(const struct command *c, struct cassin_guest_spec *spec, char **operands,
+		      struct cassin_error_text *err)
 {
 	if (operands[0] && spec->from_template)
-		return cassin_error_set(err, -EINVAL, "%s: a clone of \"%s\" has its template's image and arguments",
-					operands[0], spec->from_template);
+		command_usage(c, "%s: a clone of \"%s\" has its template's image and arguments", operands[0],
+			      spec->from_template);
 	if (spec->from_template)
 		return 0;
 	if (!operands[0] && !spec->image)
@@ -232,7 +227,7 @@ static int take_image(struct cassin_guest_spec *spec, char **operands, struct ca
 	return spec->nargs == n ? 0 : cassin_error_set(err, -ENOMEM, "no memory");
 }
 
-static int take_name(struct cassin_guest_spec *spec, struct cassin_error_text *err)
+static int take_name(const struct command *c, struct cassin_guest_spec *spec, struct cassin_error_text *err)
 {
 	char name[CASSIN_NAME_MAX + 1];
 	if (spec->name)
@@ -245,38 +240,55 @@ static int take_name(struct cassin_guest_spec *spec, struct cassin_error_text *e
 	if (len > 4 && !strcmp(name + len - 4, ".elf"))
 		name[len - 4] = '\0';
 	if (!cassin_name_valid(name))
-		return cassin_error_set(err, -EINVAL, "\"%s\" is no name for a guest: give one with --name", name);
+		command_usage(c, "\"%s\" is no name for a guest: give one with --name", name);
 	return set_text(&spec->name, name, err);
 }
 
-static int take_options(const struct spec_options *o, struct cassin_guest_spec *spec, struct cassin_error_text *err)
+static int take_options(const struct command *c, const struct spec_options *o, struct cassin_guest_spec *spec,
+			struct cassin_error_text *err)
 {
 	int result = 0;
 	if (o->name && !cassin_name_valid(o->name))
-		return cassin_error_set(err, -EINVAL,
-					"--name %.80s: must be letters, digits, '.', '_' and '-', at most %d", o->name,
-					CASSIN_NAME_MAX);
+		command_usage(c, "--name %.80s: must be letters, digits, '.', '_' and '-', at most %d", o->name,
+			      CASSIN_NAME_MAX);
+	if (o->domain && !cassin_name_valid(o->domain))
+		command_usage(c, "--domain %.80s: must be letters, digits, '.', '_' and '-', at most %d", o->domain,
+			      CASSIN_NAME_MAX);
 	if (o->name)
 		result = set_text(&spec->name, o->name, err);
 	if (result == 0 && o->domain)
 		result = set_text(&spec->domain, o->domain, err);
 	if (result == 0 && o->template)
 		result = set_text(&spec->from_template, o->template, err);
-	if (result == 0 && o->memory)
-		result = set_memory(spec, o->memory, err);
-	if (result == 0 && o->weight)
-		result = set_weight(spec, o->weight, err);
-	if (result == 0 && o->cpu_max)
-		result = set_cpu_max(spec, o->cpu_max, err);
-	if (result == 0 && o->isolation)
-		result = set_isolation(spec, o->isolation, err);
-	if (result == 0 && o->restart)
-		result = set_restart(spec, o->restart, err);
+	if (o->memory)
+		set_memory(c, spec, o->memory);
+	if (o->weight)
+		set_weight(c, spec, o->weight);
+	if (o->cpu_max)
+		set_cpu_max(c, spec, o->cpu_max);
+	if (o->isolation)
+		set_isolation(c, spec, o->isolation);
+	if (o->restart)
+		set_restart(c, spec, o->restart);
 	return result;
 }
 
-int spec_options_apply(const struct spec_options *o, char **operands, struct cassin_guest_spec *spec,
-		       struct cassin_guest_port **bases, size_t *nbases, struct cassin_error_text *err)
+static int take_files(const struct command *c, const struct spec_options *o, struct cassin_guest_spec *spec,
+		      struct cassin_error_text *err)
+{
+	for (size_t i = 0; i < o->nfiles; i++) {
+		int result = cassin_spec_add_file(spec, o->files[i], err);
+		if (result == -EINVAL)
+			command_usage(c, "--file: %s", err->text);
+		if (result)
+			return result;
+	}
+	return 0;
+}
+
+int spec_options_apply(const struct command *c, const struct spec_options *o, char **operands,
+		       struct cassin_guest_spec *spec, struct cassin_guest_port **bases, size_t *nbases,
+		       struct cassin_error_text *err)
 {
 	cassin_spec_init(spec);
 	/* The file is told of the template before, so that it refuses what a clone cannot have of its own. */
@@ -284,16 +296,20 @@ int spec_options_apply(const struct spec_options *o, char **operands, struct cas
 	if (result == 0 && o->spec)
 		result = cassin_spec_load(spec, o->spec, err);
 	if (result == 0)
-		result = take_options(o, spec, err);
+		result = take_options(c, o, spec, err);
 	if (result == 0)
-		result = take_ports(o, spec, bases, nbases, err);
+		result = take_ports(c, o, spec, bases, nbases, err);
 	if (result == 0)
-		result = take_image(spec, operands, err);
-	for (size_t i = 0; result == 0 && i < o->nfiles; i++)
-		result = cassin_spec_add_file(spec, o->files[i], err);
+		result = take_image(c, spec, operands, err);
+	if (result == 0)
+		result = take_files(c, o, spec, err);
 	if (result == 0)
 		result = resolve_paths(spec, err);
-	return result < 0 ? result : take_name(spec, err);
+	if (result == 0)
+		result = take_name(c, spec, err);
+	if (result == 0 && !o->spec && cassin_spec_check(spec, "options", err) == -EINVAL)
+		command_usage(c, "%s", err->text);
+	return result;
 }
 
 char *spec_options_text(const struct cassin_guest_spec *spec, struct cassin_error_text *err)

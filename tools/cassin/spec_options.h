@@ -54,9 +54,11 @@ bool spec_options_take(const struct command *c, struct spec_options *o, int opti
 /* Makes the spec: the file, the options, then the image and its arguments (operands; may be empty if the file names
  * an image or there is a template). The name is --name, the file's, the template's or the image's base name. Paths become
  * absolute. Ports of the form
- * "[ADDR:]BASE+:GUEST" go to *bases (malloc'd) if that is given. -errno with *err. */
-int spec_options_apply(const struct spec_options *o, char **operands, struct cassin_guest_spec *spec,
-		       struct cassin_guest_port **bases, size_t *nbases, struct cassin_error_text *err);
+ * "[ADDR:]BASE+:GUEST" go to *bases (malloc'd) if that is given. Ends with EXIT_USAGE for what the arguments alone show to be wrong;
+ * -errno with *err for the rest: files that are not there, and what is in them. */
+int spec_options_apply(const struct command *c, const struct spec_options *o, char **operands,
+		       struct cassin_guest_spec *spec, struct cassin_guest_port **bases, size_t *nbases,
+		       struct cassin_error_text *err);
 
 /* The JSON text of a spec; malloc'd. NULL: it cannot be had, and *err says why: mostly an argument that is no UTF-8. */
 char *spec_options_text(const struct cassin_guest_spec *spec, struct cassin_error_text *err);

@@ -38,9 +38,18 @@ unsigned api_status_of(int error)
 	case EEXIST:
 	case EADDRINUSE:
 		return 409;
-	case ENOENT:
-	case ENOEXEC:
+	case ENOENT: /* these, up to EIO: a path that the client named */
 	case EACCES:
+	case EPERM:
+	case ENOTDIR:
+	case ELOOP:
+	case ENAMETOOLONG:
+	case EROFS:
+	case ENXIO:
+	case ENODEV:
+	case ESTALE:
+	case EIO:
+	case ENOEXEC:
 	case EISDIR:
 	case EADDRNOTAVAIL:
 	case EFBIG:

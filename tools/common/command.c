@@ -66,7 +66,8 @@ bool command_json_only(const struct command *c, int argc, char **argv)
 int command_output_failed(int error)
 {
 	if (error != EPIPE)
-		command_failed("cannot write to standard output: %s", strerror(error ? error : EIO));
+		command_failed("cannot write to standard output: %s",
+			       error == EBADF ? "it is closed" : strerror(error ? error : EIO));
 	return EXIT_FAILED;
 }
 
