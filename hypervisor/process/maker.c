@@ -32,17 +32,13 @@ struct order {
 
 /* ---- On the maker's thread ---- */
 
-/* In the child, which shares the parent's memory until the exec: only system calls. It has no descriptor but the memory. */
+/* In the child, which shares the parent's memory until the exec: only system calls. It has no descriptor but the memory. All
+ * signals are blocked, as on this thread, and stay so until it is traced: before the exec one would run a handler of the parent's,
+ * in the parent's memory, and afterwards some would end it. */
 static void become_stub(int program, int memory)
 {
 	static char *const no_words[] = {NULL};
-	static const int of_guests[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGSYS};
 	static const struct rlimit no_core = {0, 0};
-	sigset_t others;
-	sigfillset(&others);
-	for (unsigned i = 0; i < sizeof of_guests / sizeof *of_guests; i++)
-		sigdelset(&others, of_guests[i]);
-	sigprocmask(SIG_SETMASK, &others, NULL); /* nobody's business, and some would end it before it is traced */
 	setsid();
 	setrlimit(RLIMIT_CORE, &no_core);
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) ||
@@ -89,6 +85,9 @@ static void *maker_main(void *opaque)
 {
 	struct maker *m = opaque;
 	struct cassin_error_text err;
+	sigset_t all;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, NULL);
 	int r = cassin_sandbox_enter(m->sandbox, CASSIN_SANDBOX_MAKER, &err);
 	pthread_mutex_lock(&m->lock);
 	m->confined = r ? r : 1;

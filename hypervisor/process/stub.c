@@ -135,6 +135,16 @@ unsigned stub_steps(struct stub *s, unsigned char *page, unsigned n, int *error)
 	return done < n ? done : n;
 }
 
+/* Those of its own code's faults come to the tracer; all others stay blocked, as the stub was made. */
+static int set_mask(const struct stub *s)
+{
+	static const int of_guests[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGSYS};
+	uint64_t blocked = ~UINT64_C(0); /* as the kernel has it: bit n - 1 is signal n's */
+	for (unsigned i = 0; i < sizeof of_guests / sizeof *of_guests; i++)
+		blocked &= ~(UINT64_C(1) << (of_guests[i] - 1));
+	return ptrace(PTRACE_SETSIGMASK, s->pid, sizeof blocked, &blocked) ? -errno : 0;
+}
+
 static int seize(struct stub *s, const char **what)
 {
 	struct stub_stop stop;
@@ -143,7 +153,7 @@ static int seize(struct stub *s, const char **what)
 	    ptrace(PTRACE_INTERRUPT, s->pid, 0, 0))
 		return -errno;
 	int r = stub_wait(s, &stop);
-	return r ? r : s->dead ? -ESRCH : 0;
+	return r ? r : s->dead ? -ESRCH : set_mask(s);
 }
 
 int stub_confine_process(struct stub *s, frame_t page, const char **what)

@@ -266,9 +266,9 @@ static int add_stub_memory(scmp_filter_ctx filter)
 /* What traces a stub, and nothing that reads or writes another process's memory. */
 static int add_tracing(scmp_filter_ctx filter)
 {
-	static const long requests_of[] = {PTRACE_SYSEMU,    PTRACE_GETREGS,    PTRACE_SETREGS,   PTRACE_CONT,
-					   PTRACE_INTERRUPT, PTRACE_GETSIGINFO, PTRACE_GETREGSET, PTRACE_SETREGSET,
-					   PTRACE_SEIZE,     PTRACE_PEEKSIGINFO};
+	static const long requests_of[] = {PTRACE_SYSEMU,    PTRACE_GETREGS,     PTRACE_SETREGS,   PTRACE_CONT,
+					   PTRACE_INTERRUPT, PTRACE_GETSIGINFO,  PTRACE_GETREGSET, PTRACE_SETREGSET,
+					   PTRACE_SEIZE,     PTRACE_PEEKSIGINFO, PTRACE_SETSIGMASK};
 	int r = 0;
 	for (size_t i = 0; !r && i < sizeof requests_of / sizeof *requests_of; i++)
 		r = allow_if(filter, CALL(ptrace), 0, UINT64_MAX, (uint64_t)requests_of[i]);

@@ -14,83 +14,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "runner.h"
+#include "stubs.h"
 
-#define STUBS_MOST 2048u
-#define OTHER_UID 54321
 #define VA_END UINT64_C(0x8000000000) /* of guests */
 #define OUR_PAGE "7ff000000000-7ff000001000 r-xs"
-
-/* Those of a process, zombies included. */
-static unsigned stubs_of(pid_t parent, pid_t *out, bool zombies)
-{
-	DIR *d = opendir("/proc");
-	unsigned n = 0;
-	if (!d)
-		fail("/proc: %s", strerror(errno));
-	for (struct dirent *e; (e = readdir(d)) && n < STUBS_MOST;) {
-		char path[300], text[256] = "", state;
-		int ppid;
-		if (!isdigit((unsigned char)e->d_name[0]))
-			continue;
-		snprintf(path, sizeof path, "/proc/%s/stat", e->d_name);
-		int fd = open(path, O_RDONLY | O_CLOEXEC);
-		if (fd < 0)
-			continue;
-		if (read(fd, text, sizeof text - 1) > 0) {
-			char *rest = strrchr(text, ')');
-			if (rest && sscanf(rest + 1, " %c %d", &state, &ppid) == 2 && ppid == parent &&
-			    (state != 'Z' || zombies))
-				out[n++] = (pid_t)atoi(e->d_name);
-		}
-		close(fd);
-	}
-	closedir(d);
-	return n;
-}
-
-static pid_t stubs[STUBS_MOST];
-
-static unsigned find_stubs(void)
-{
-	return stubs_of(getpid(), stubs, false);
-}
-
-/* Waits until there are as many: a guest that is on its way to another worker has none just then. */
-static unsigned await_stubs_of(struct world *w, pid_t parent, pid_t *out, unsigned least)
-{
-	uint64_t until = now_ns() + 10000 * MS * w->slow;
-	unsigned n;
-	while ((n = stubs_of(parent, out, false)) < least) {
-		if (now_ns() > until)
-			fail("%u processes of guests, not %u", n, least);
-		sleep_ms(5);
-	}
-	return n;
-}
-
-static unsigned await_stubs(struct world *w, unsigned least)
-{
-	return await_stubs_of(w, getpid(), stubs, least);
-}
-
-/* In a child: it goes with this process, however that ends. */
-static void end_with(pid_t parent)
-{
-	if (prctl(PR_SET_PDEATHSIG, SIGKILL) || getppid() != parent)
-		_exit(1);
-}
-
-static void spawn_some(struct world *w, uint64_t *ids, unsigned n, const char *image, const char *args)
-{
-	for (unsigned i = 0; i < n; i++) {
-		char name[32];
-		snprintf(name, sizeof name, "%s%u", image, i);
-		struct cassin_guest_spec s = spec_of(w, name, image, args);
-		s.memory = UINT64_C(1) << 20;
-		ids[i] = spawn_spec(w, &s);
-	}
-}
 
 /* ---- Ended from outside ---- */
 
@@ -226,6 +153,79 @@ static void signalled(struct world *w, const struct test *t)
 	EXPECT(sender.sent > 100);
 }
 
+static volatile sig_atomic_t handled;
+
+static void on_signal(int signal)
+{
+	handled = signal;
+}
+
+/* The process that was made last in this machine; /proc tells it, and it may be anybody's. */
+static pid_t newest_process(int loadavg)
+{
+	char text[128] = "";
+	if (pread(loadavg, text, sizeof text - 1, 0) <= 0)
+		fail("/proc/loadavg: %s", strerror(errno));
+	char *last = strrchr(text, ' ');
+	return last ? (pid_t)atoi(last + 1) : 0;
+}
+
+static bool is_ours(pid_t pid)
+{
+	char path[64], text[256] = "", state;
+	int ppid = 0;
+	snprintf(path, sizeof path, "/proc/%d/stat", pid);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	ssize_t n = read(fd, text, sizeof text - 1);
+	close(fd);
+	char *rest = n > 0 ? strrchr(text, ')') : NULL;
+	return rest && sscanf(rest + 1, " %c %d", &state, &ppid) == 2 && ppid == getpid();
+}
+
+/* Signals to whatever process of ours has just begun. */
+static void *meet_at_birth(void *opaque)
+{
+	struct sender *s = opaque;
+	int loadavg = open("/proc/loadavg", O_RDONLY | O_CLOEXEC);
+	while (!s->stop) {
+		unsigned before = s->sent;
+		pid_t last = newest_process(loadavg);
+		for (pid_t pid = last; pid > last - 3; pid--) {
+			if (is_ours(pid) && !kill(pid, SIGSEGV) && !kill(pid, SIGBUS))
+				s->sent++;
+		}
+		if (s->sent != before)
+			usleep(100); /* so that it gets anywhere */
+	}
+	close(loadavg);
+	return NULL;
+}
+
+/* One that has not begun yet shares this process's memory and handlers: a signal to it must wait. */
+static void signalled_at_birth(struct world *w, const struct test *t)
+{
+	struct sender sender = {0};
+	pthread_t thread;
+	(void)t;
+	signal(SIGSEGV, on_signal);
+	signal(SIGBUS, on_signal);
+	EXPECT_IS(pthread_create(&thread, NULL, meet_at_birth, &sender), 0);
+	for (unsigned i = 0; i < 150; i++) {
+		uint64_t id = spawn(w, "g", "hello", NULL);
+		expect_exit(w, id, 0, 30);
+		EXPECT_IS(cassin_engine_guest_remove(w->e, id), 0);
+		unsigned n = find_stubs(); /* so that the next guest's is made anew */
+		for (unsigned k = 0; k < n; k++)
+			kill(stubs[k], SIGKILL);
+	}
+	sender.stop = true;
+	pthread_join(thread, NULL);
+	EXPECT(sender.sent > 100);
+	EXPECT_IS(handled, 0);
+}
+
 /* ---- What a stub has ---- */
 
 static unsigned count_folder(const char *path)
@@ -329,201 +329,13 @@ static void out_of_reach(struct world *w, const struct test *t)
 	EXPECT_IS(status, 0);
 }
 
-/* ---- How many there are ---- */
-
-/* Those that are kept for the next guests may stay: 32 for a worker. */
-static void none_left(struct world *w, const struct test *t)
-{
-	uint64_t ids[100];
-	(void)t;
-	for (int round = 0; round < 3; round++) {
-		spawn_some(w, ids, 100, "life", "wait");
-		for (unsigned i = 0; i < 100; i++)
-			await_text(w, ids[i], "waiting");
-		await_stubs(w, 100);
-		expect_balance(w);
-	}
-	for (int i = 0; i < 500 && stubs_of(getpid(), stubs, true) > 64; i++)
-		sleep_ms(10);
-	EXPECT(stubs_of(getpid(), stubs, true) <= 64);
-	cassin_engine_destroy(w->e);
-	w->e = NULL;
-	EXPECT_IS(stubs_of(getpid(), stubs, true), 0);
-}
-
-static void thousand(struct world *w, const struct test *t)
-{
-	static uint64_t ids[1000];
-	(void)t;
-	spawn_some(w, ids, 1000, "life", "wait");
-	for (unsigned i = 0; i < 1000; i++)
-		await_text(w, ids[i], "waiting");
-	EXPECT_IS(stats_of(w).running, 1000);
-	for (unsigned i = 0; i < 1000; i += 100)
-		EXPECT_IS(cassin_engine_guest_stop(w->e, ids[i], 5000 * MS), 0);
-	for (unsigned i = 0; i < 1000; i += 100)
-		await_end(w, ids[i], 10);
-	EXPECT_IS(stats_of(w).crashes, 0);
-}
-
-static void *kill_all(void *opaque)
-{
-	struct world *w = opaque;
-	for (uint64_t id = 2; id < 400; id++) {
-		while (cassin_engine_guest_kill(w->e, id) == -ENOENT && w->e)
-			usleep(20);
-	}
-	return NULL;
-}
-
-static void killed_at_birth(struct world *w, const struct test *t)
-{
-	pthread_t thread;
-	(void)t;
-	uint64_t first = spawn(w, "first", "life", "wait");
-	EXPECT_IS(first, 2);
-	EXPECT_IS(pthread_create(&thread, NULL, kill_all, w), 0);
-	for (unsigned i = 0; i < 400; i++) {
-		char name[32];
-		snprintf(name, sizeof name, "g%u", i);
-		spawn(w, name, i % 2 ? "hog" : "memory", i % 2 ? "spin" : "zero 64");
-	}
-	pthread_join(thread, NULL);
-	EXPECT_IS(stats_of(w).crashes, 0);
-	expect_exit(w, spawn(w, "after", "memory", "zero 64"), 0, 0);
-}
-
-/* A host's limit of processes, reached half way through many spawns: guests share those that there are. */
-static void limited_here(struct world *w)
-{
-	static uint64_t ids[60];
-	struct cassin_error_text err = {0};
-	struct cassin_engine_options options = {
-		.workers = 1, .pool_bytes = POOL_DEFAULT, .backend = CASSIN_BACKEND_PROCESS};
-	struct rlimit limit = {30, 30};
-	if (setgid(OTHER_UID) || setuid(OTHER_UID) || setrlimit(RLIMIT_NPROC, &limit))
-		fail("cannot become another user: %s", strerror(errno));
-	end_with(getppid()); /* the kernel has forgotten that */
-	if (cassin_engine_create(&w->e, &options, &err))
-		fail("engine: %s", err.text);
-	spawn_some(w, ids, 60, "life", "wait");
-	for (unsigned i = 0; i < 60; i++)
-		await_text(w, ids[i], "waiting");
-	EXPECT_IS(stats_of(w).running, 60);
-	EXPECT(find_stubs() < 30);
-	uint64_t more[12];
-	for (unsigned i = 0; i < 12; i++) {
-		char name[32];
-		snprintf(name, sizeof name, "v%u", i);
-		more[i] = spawn(w, name, i % 2 ? "vectors" : "user-spaces", i % 2 ? "keep 20 99" : "live 10");
-	}
-	for (unsigned i = 0; i < 12; i++)
-		expect_exit(w, more[i], 0, 60);
-	for (unsigned i = 0; i < 60; i++)
-		EXPECT_IS(status_of(w, ids[i]).state, CASSIN_GUEST_RUNNING);
-	cassin_engine_destroy(w->e);
-}
-
-static void in_child(struct world *w, void (*run)(struct world *w))
-{
-	int status = 0;
-	cassin_engine_destroy(w->e);
-	w->e = NULL;
-	fflush(stdout);
-	pid_t parent = getpid(), child = fork();
-	if (!child) {
-		end_with(parent);
-		run(w);
-		fflush(stdout);
-		_exit(0);
-	}
-	EXPECT_IS(waitpid(child, &status, 0), child);
-	EXPECT_IS(status, 0);
-}
-
-static void limited(struct world *w, const struct test *t)
-{
-	(void)t;
-	if (geteuid())
-		printf("# only root can become a user who has no other process\n");
-	else
-		in_child(w, limited_here);
-}
-
-/* More mappings than a process may have: the limit is met, and nobody notices. */
-static void too_many_mappings(struct world *w, const struct test *t)
-{
-	struct cassin_guest_spec s = spec_of(w, "g", t->image, t->args);
-	s.memory = UINT64_C(128) << 20; /* so that it may have the page tables */
-	uint64_t id = spawn_spec(w, &s);
-	expect_exit(w, spawn(w, "near", "memory", "copy-on-write 50"), 0, 0);
-	expect_exit(w, id, 0, t->seconds);
-}
-
-/* ---- The hypervisor killed ---- */
-
-static _Noreturn void be_killed(struct world *w, int ready)
-{
-	struct cassin_error_text err = {0};
-	struct cassin_engine_options options = {
-		.workers = 2, .pool_bytes = POOL_DEFAULT, .backend = CASSIN_BACKEND_PROCESS};
-	uint64_t ids[20];
-	if (cassin_engine_create(&w->e, &options, &err))
-		fail("engine: %s", err.text);
-	spawn_some(w, ids, 10, "hog", "spin");
-	spawn_some(w, ids + 10, 10, "life", "wait");
-	for (unsigned i = 0; i < 20; i++)
-		await_text(w, ids[i], i < 10 ? "spinning" : "waiting");
-	if (write(ready, "", 1) == 1)
-		pause();
-	_exit(1);
-}
-
-static void orphaned(struct world *w, const struct test *t)
-{
-	static pid_t theirs[STUBS_MOST];
-	int ready[2];
-	char byte;
-	(void)t;
-	cassin_engine_destroy(w->e);
-	w->e = NULL;
-	EXPECT_IS(pipe(ready), 0);
-	pid_t parent = getpid(), child = fork();
-	if (!child) {
-		end_with(parent);
-		be_killed(w, ready[1]);
-	}
-	close(ready[1]);
-	EXPECT_IS(read(ready[0], &byte, 1), 1);
-	unsigned n = await_stubs_of(w, child, theirs, 15), left = n; /* some of those that spin may be on their way */
-	EXPECT_IS(kill(child, SIGKILL), 0);
-	EXPECT_IS(waitpid(child, NULL, 0), child);
-	for (int wait = 0; wait < 500 && left; wait++) {
-		left = 0;
-		for (unsigned i = 0; i < n; i++)
-			left += !kill(theirs[i], 0);
-		sleep_ms(10);
-	}
-	EXPECT_IS(left, 0);
-}
-
-#define ON_PROCESS(what, function, ...)                                                                                \
-	{                                                                                                              \
-		.name = "process." what, .run = function, .backend = CASSIN_BACKEND_PROCESS, __VA_ARGS__               \
-	}
-
 const struct test tests_process[] = {
 	ON_PROCESS("killed", killed, .seconds = 30),
 	ON_PROCESS("killed-blank", killed_blank, .seconds = 30),
 	ON_PROCESS("killed-all", killed_all, .seconds = 30),
 	ON_PROCESS("signalled", signalled, .seconds = 120),
+	ON_PROCESS("signalled-at-birth", signalled_at_birth, .seconds = 60),
 	ON_PROCESS("looked-at", looked_at, .seconds = 20),
 	ON_PROCESS("out-of-reach", out_of_reach, .seconds = 20),
-	ON_PROCESS("none-left", none_left, .seconds = 60),
-	ON_PROCESS("thousand", thousand, .seconds = 90),
-	ON_PROCESS("killed-at-birth", killed_at_birth, .seconds = 60),
-	ON_PROCESS("limited", limited, .seconds = 60),
-	ON_PROCESS("orphaned", orphaned, .seconds = 30),
-	ON_PROCESS("max-map-count", too_many_mappings, .image = "paging", .args = "every-second", .seconds = 120),
 	{0},
 };

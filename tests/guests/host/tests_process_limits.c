@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: MIT */
+/* Process cells from outside: how many processes there are, at the host's limits too, and that none is left. */
+#include <pthread.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "stubs.h"
+
+/* ---- How many there are ---- */
+
+/* Those that are kept for the next guests may stay: 32 for a worker. */
+static void none_left(struct world *w, const struct test *t)
+{
+	uint64_t ids[100];
+	(void)t;
+	for (int round = 0; round < 3; round++) {
+		spawn_some(w, ids, 100, "life", "wait");
+		for (unsigned i = 0; i < 100; i++)
+			await_text(w, ids[i], "waiting");
+		await_stubs(w, 100);
+		expect_balance(w);
+	}
+	for (int i = 0; i < 500 && stubs_of(getpid(), stubs, true) > 64; i++)
+		sleep_ms(10);
+	EXPECT(stubs_of(getpid(), stubs, true) <= 64);
+	cassin_engine_destroy(w->e);
+	w->e = NULL;
+	EXPECT_IS(stubs_of(getpid(), stubs, true), 0);
+}
+
+static void thousand(struct world *w, const struct test *t)
+{
+	static uint64_t ids[1000];
+	(void)t;
+	spawn_some(w, ids, 1000, "life", "wait");
+	for (unsigned i = 0; i < 1000; i++)
+		await_text(w, ids[i], "waiting");
+	EXPECT_IS(stats_of(w).running, 1000);
+	for (unsigned i = 0; i < 1000; i += 100)
+		EXPECT_IS(cassin_engine_guest_stop(w->e, ids[i], 5000 * MS), 0);
+	for (unsigned i = 0; i < 1000; i += 100)
+		await_end(w, ids[i], 10);
+	EXPECT_IS(stats_of(w).crashes, 0);
+}
+
+static void *kill_all(void *opaque)
+{
+	struct world *w = opaque;
+	for (uint64_t id = 2; id < 400; id++) {
+		while (cassin_engine_guest_kill(w->e, id) == -ENOENT && w->e)
+			usleep(20);
+	}
+	return NULL;
+}
+
+static void killed_at_birth(struct world *w, const struct test *t)
+{
+	pthread_t thread;
+	(void)t;
+	uint64_t first = spawn(w, "first", "life", "wait");
+	EXPECT_IS(first, 2);
+	EXPECT_IS(pthread_create(&thread, NULL, kill_all, w), 0);
+	for (unsigned i = 0; i < 400; i++) {
+		char name[32];
+		snprintf(name, sizeof name, "g%u", i);
+		spawn(w, name, i % 2 ? "hog" : "memory", i % 2 ? "spin" : "zero 64");
+	}
+	pthread_join(thread, NULL);
+	EXPECT_IS(stats_of(w).crashes, 0);
+	expect_exit(w, spawn(w, "after", "memory", "zero 64"), 0, 0);
+}
+
+/* A host's limit of processes, reached half way through many spawns: guests share those that there are. */
+static void limited_here(struct world *w)
+{
+	static uint64_t ids[60];
+	struct cassin_error_text err = {0};
+	struct cassin_engine_options options = {
+		.workers = 1, .pool_bytes = POOL_DEFAULT, .backend = CASSIN_BACKEND_PROCESS};
+	struct rlimit limit = {30, 30};
+	if (setgid(OTHER_UID) || setuid(OTHER_UID) || setrlimit(RLIMIT_NPROC, &limit))
+		fail("cannot become another user: %s", strerror(errno));
+	end_with(getppid()); /* the kernel has forgotten that */
+	if (cassin_engine_create(&w->e, &options, &err))
+		fail("engine: %s", err.text);
+	spawn_some(w, ids, 60, "life", "wait");
+	for (unsigned i = 0; i < 60; i++)
+		await_text(w, ids[i], "waiting");
+	EXPECT_IS(stats_of(w).running, 60);
+	EXPECT(find_stubs() < 30);
+	uint64_t more[12];
+	for (unsigned i = 0; i < 12; i++) {
+		char name[32];
+		snprintf(name, sizeof name, "v%u", i);
+		more[i] = spawn(w, name, i % 2 ? "vectors" : "user-spaces", i % 2 ? "keep 20 99" : "live 10");
+	}
+	for (unsigned i = 0; i < 12; i++)
+		expect_exit(w, more[i], 0, 60);
+	for (unsigned i = 0; i < 60; i++)
+		EXPECT_IS(status_of(w, ids[i]).state, CASSIN_GUEST_RUNNING);
+	cassin_engine_destroy(w->e);
+}
+
+static void limited(struct world *w, const struct test *t)
+{
+	(void)t;
+	if (geteuid())
+		printf("# only root can become a user who has no other process\n");
+	else
+		in_child(w, limited_here);
+}
+
+/* More mappings than a process may have: the limit is met, and nobody notices. */
+static void too_many_mappings(struct world *w, const struct test *t)
+{
+	struct cassin_guest_spec s = spec_of(w, "g", t->image, t->args);
+	s.memory = UINT64_C(128) << 20; /* so that it may have the page tables */
+	uint64_t id = spawn_spec(w, &s);
+	expect_exit(w, spawn(w, "near", "memory", "copy-on-write 50"), 0, 0);
+	expect_exit(w, id, 0, t->seconds);
+}
+
+/* ---- The hypervisor killed ---- */
+
+static _Noreturn void be_killed(struct world *w, int ready)
+{
+	struct cassin_error_text err = {0};
+	struct cassin_engine_options options = {
+		.workers = 2, .pool_bytes = POOL_DEFAULT, .backend = CASSIN_BACKEND_PROCESS};
+	uint64_t ids[20];
+	if (cassin_engine_create(&w->e, &options, &err))
+		fail("engine: %s", err.text);
+	spawn_some(w, ids, 10, "hog", "spin");
+	spawn_some(w, ids + 10, 10, "life", "wait");
+	for (unsigned i = 0; i < 20; i++)
+		await_text(w, ids[i], i < 10 ? "spinning" : "waiting");
+	if (write(ready, "", 1) == 1)
+		pause();
+	_exit(1);
+}
+
+static void orphaned(struct world *w, const struct test *t)
+{
+	static pid_t theirs[STUBS_MOST];
+	int ready[2];
+	char byte;
+	(void)t;
+	cassin_engine_destroy(w->e);
+	w->e = NULL;
+	EXPECT_IS(pipe(ready), 0);
+	pid_t parent = getpid(), child = fork();
+	if (!child) {
+		end_with(parent);
+		be_killed(w, ready[1]);
+	}
+	close(ready[1]);
+	EXPECT_IS(read(ready[0], &byte, 1), 1);
+	unsigned n = await_stubs_of(w, child, theirs, 15), left = n; /* some of those that spin may be on their way */
+	EXPECT_IS(kill(child, SIGKILL), 0);
+	EXPECT_IS(waitpid(child, NULL, 0), child);
+	for (int wait = 0; wait < 500 && left; wait++) {
+		left = 0;
+		for (unsigned i = 0; i < n; i++)
+			left += !kill(theirs[i], 0);
+		sleep_ms(10);
+	}
+	EXPECT_IS(left, 0);
+}
+
+const struct test tests_process_limits[] = {
+	ON_PROCESS("none-left", none_left, .seconds = 60),
+	ON_PROCESS("thousand", thousand, .seconds = 90),
+	ON_PROCESS("killed-at-birth", killed_at_birth, .seconds = 60),
+	ON_PROCESS("limited", limited, .seconds = 60),
+	ON_PROCESS("orphaned", orphaned, .seconds = 30),
+	ON_PROCESS("max-map-count", too_many_mappings, .image = "paging", .args = "every-second", .seconds = 120),
+	{0},
+};
