@@ -8,13 +8,14 @@
 
 #include "runner.h"
 
-/* The guest may compute 1 ms of each so many, so that there is time between its pieces, for others and for the tests. */
+/* The guest may compute 1 ms of each so many, so that there is time between its pieces, for others and for the tests; more of them on
+ * a host that is so much slower. */
 static uint64_t spawn_large(struct world *w, const char *args, unsigned each_ms)
 {
 	struct cassin_guest_spec s = spec_of(w, "large", "park", args);
 	s.memory = UINT64_C(64) << 20;
 	s.cpu_quota_us = 1000;
-	s.cpu_period_us = each_ms * 1000;
+	s.cpu_period_us = each_ms / (w->slow < each_ms ? w->slow : each_ms) * 1000;
 	return spawn_spec(w, &s);
 }
 
@@ -130,7 +131,7 @@ static void killed_half_awake(struct world *w, const struct test *t)
 	EXPECT_IS(cassin_engine_guest_restart(w->e, id, &err), 0);
 	EXPECT_IS(cassin_engine_guest_remove(w->e, id), 0);
 	id = half_awake(w);
-	EXPECT_IS(cassin_engine_guest_stop(w->e, id, 10000 * MS), 0); /* end of input */
+	EXPECT_IS(cassin_engine_guest_stop(w->e, id, 10000 * MS * w->slow), 0); /* end of input */
 	expect_exit(w, id, 0, 20);
 	EXPECT_IS(cassin_engine_guest_remove(w->e, id), 0);
 	id = half_awake(w);
