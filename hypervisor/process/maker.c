@@ -25,37 +25,45 @@ struct order {
 	struct order *next;
 	struct stub *doomed; /* to be ended; NULL: one is to be made, */
 	int memory;
+	int program; /* what it begins as */
 	pid_t pid;
 	int error;
 	bool done;
 };
 
+#define CHILD_STACK (16u << 10)
+
+pid_t child_of(int (*run)(void *), void *argument, void *stack_end); /* child.S */
+
 /* ---- On the maker's thread ---- */
 
-/* In the child, which shares the parent's memory until the exec: only system calls. It has no descriptor but the memory. All
- * signals are blocked, as on this thread, and stay so until it is traced: before the exec one would run a handler of the parent's,
- * in the parent's memory, and afterwards some would end it. */
-static void become_stub(int program, int memory)
+/* In the child, which shares the parent's memory until the exec: only system calls, past what a sanitizer puts before those of the C
+ * library. It has no descriptor but the memory. All signals are blocked, as on this thread, and stay so until it is traced: before
+ * the exec one would run a handler of the parent's, in the parent's memory, and afterwards some would end it. */
+__attribute__((no_sanitize("thread", "address", "undefined"))) static int become_stub(void *opaque)
 {
+	const struct order *o = opaque;
 	static char *const no_words[] = {NULL};
 	static const struct rlimit no_core = {0, 0};
-	setsid();
-	setrlimit(RLIMIT_CORE, &no_core);
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) ||
-	    dup2(memory, STUB_MEMORY) < 0 || fcntl(STUB_MEMORY, F_SETFD, 0) /* it may have been that one already */ ||
+	syscall(SYS_setsid);
+	syscall(SYS_setrlimit, RLIMIT_CORE, &no_core);
+	if (syscall(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
+	    syscall(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) || syscall(SYS_dup2, o->memory, STUB_MEMORY) < 0 ||
+	    syscall(SYS_fcntl, STUB_MEMORY, F_SETFD, 0) /* it may have been that one already */ ||
 	    syscall(SYS_close_range, 0, STUB_MEMORY - 1, 0) ||
 	    syscall(SYS_close_range, STUB_MEMORY + 1, ~0u, CLOSE_RANGE_CLOEXEC))
-		_exit(1);
-	syscall(SYS_execveat, program, "", no_words, no_words, AT_EMPTY_PATH);
-	_exit(1);
+		syscall(SYS_exit_group, 1);
+	syscall(SYS_execveat, o->program, "", no_words, no_words, AT_EMPTY_PATH);
+	syscall(SYS_exit_group, 1);
+	return 1;
 }
 
-static void make(struct maker *m, struct order *o)
+/* This thread waits until the child has become another program. */
+static void make(struct order *o)
 {
-	o->pid = vfork();
-	if (!o->pid)
-		become_stub(m->program, o->memory);
-	o->error = o->pid < 0 ? errno : 0;
+	_Alignas(16) unsigned char stack[CHILD_STACK];
+	o->pid = child_of(become_stub, o, stack + sizeof stack);
+	o->error = o->pid < 0 ? -o->pid : 0;
 }
 
 static void end(struct order *o)
@@ -99,7 +107,7 @@ static void *maker_main(void *opaque)
 			end(o);
 			continue;
 		}
-		make(m, o);
+		make(o);
 		pthread_mutex_lock(&m->lock);
 		o->done = true;
 		pthread_cond_broadcast(&m->done);
@@ -119,7 +127,7 @@ static void give_order(struct maker *m, struct order *o)
 
 int maker_make(struct maker *m, int memory, pid_t *out)
 {
-	struct order o = {.memory = memory};
+	struct order o = {.memory = memory, .program = m->program};
 	pthread_mutex_lock(&m->lock);
 	give_order(m, &o);
 	while (!o.done)

@@ -171,7 +171,7 @@ static int make_one(struct process_vcpu *v, struct stub **out, struct vcpu_excep
 	struct process_backend *b = process_backend(v->vcpu.cell);
 	struct process_cell *c = process_cell(v->vcpu.cell);
 	struct stub *s = calloc(1, sizeof *s);
-	const char *what = "vfork";
+	const char *what = "clone";
 	int r = s ? maker_make(&b->maker, c->memory, &s->pid) : -ENOMEM;
 	if (r) {
 		free(s);

@@ -169,7 +169,6 @@ static const struct call allowed[] = {
 	{CALL(memfd_create), O | F},
 	{CALL(wait4), T | M},
 	{CALL(sched_setaffinity), T},
-	{CALL(vfork), M},
 	{CALL(setsid), M},
 	{CALL(dup2), M},
 	{CALL(close_range), M},
@@ -252,7 +251,6 @@ static int add_memory(scmp_filter_ctx filter)
 	return r ? r : allow_if(filter, CALL(mprotect), 2, PROT_EXEC, 0);
 }
 
-/* A thread, never a process, and never in other namespaces. */
 /* A stub's memory, which may be code: of its only descriptor, shared, where it is told (process/layout.h). */
 static int add_stub_memory(scmp_filter_ctx filter)
 {
@@ -275,6 +273,13 @@ static int add_tracing(scmp_filter_ctx filter)
 	return r;
 }
 
+/* A process that this one waits for until it is another program. */
+static int add_process(scmp_filter_ctx filter)
+{
+	return allow_if(filter, CALL(clone), 0, LOW32, CLONE_VM | CLONE_VFORK | SIGCHLD);
+}
+
+/* A thread, never a process, and never in other namespaces. */
 static int add_clone(scmp_filter_ctx filter)
 {
 	uint64_t spaces = CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID |
@@ -330,6 +335,8 @@ static int add_conditional(scmp_filter_ctx filter, unsigned role)
 		r = add_memory(filter);
 	if (!r && role & M)
 		r = add_stub_memory(filter);
+	if (!r && role & M)
+		r = add_process(filter);
 	if (!r)
 		r = add_descriptor_flags(filter);
 	if (!r && role & M)
