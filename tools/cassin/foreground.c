@@ -243,7 +243,18 @@ static int descriptors_open(struct foreground *f)
 	return f->signals < 0 || f->changed < 0 ? -errno : 0;
 }
 
-/* Spawns it stopped, and says where its debugger may come. */
+/* Of a guest that was spawned stopped. */
+static int trace_stopped(struct foreground *f, struct cassin_error_text *err)
+{
+	struct cassin_trace *trace;
+	int result = cassin_engine_trace_start(f->engine, f->id, &trace);
+	if (result)
+		return cassin_error_set(err, result, "cannot trace it: %s", strerror(-result));
+	run_trace_follow(f->trace, trace);
+	return 0;
+}
+
+/* Spawns it stopped, and says where its debugger may come; who then lets it run finds it traced, if it is to be. */
 static int spawn_debugged(struct foreground *f, const struct cassin_guest_spec *spec,
 			  const struct foreground_options *o, struct cassin_error_text *err)
 {
@@ -255,12 +266,16 @@ static int spawn_debugged(struct foreground *f, const struct cassin_guest_spec *
 	t->engine = f->engine;
 	int result = cassin_engine_debug_spawn(f->engine, spec, &f->id, gdb_target_notify, t, &t->debugger, err);
 	t->guest = f->id;
-	if (result == 0 && (result = gdb_port_start(f->gdb, f->sandbox)))
+	if (result == 0 && o->trace)
+		result = trace_stopped(f, err);
+	if (result)
+		return result;
+	result = gdb_port_start(f->gdb, f->sandbox);
+	if (result)
 		return cassin_error_set(err, result, "cannot start a thread: %s", strerror(-result));
-	if (result == 0)
-		fprintf(stderr, "cassin: %s waits for a debugger: gdb %s -ex 'target remote :%u'\n", spec->name,
-			spec->image, port);
-	return result;
+	fprintf(stderr, "cassin: %s waits for a debugger: gdb %s -ex 'target remote :%u'\n", spec->name, spec->image,
+		port);
+	return 0;
 }
 
 /* Spawns it, with who is to look on from its first instruction. */
@@ -268,17 +283,11 @@ static int spawn(struct foreground *f, const struct cassin_guest_spec *spec, con
 		 struct cassin_error_text *err)
 {
 	struct cassin_trace *trace;
-	int result;
+	if (o->gdb)
+		return spawn_debugged(f, spec, o, err);
 	if (!o->trace)
-		return o->gdb ? spawn_debugged(f, spec, o, err)
-			      : cassin_engine_guest_spawn(f->engine, spec, &f->id, err);
-	if (!o->gdb) {
-		result = cassin_engine_trace_spawn(f->engine, spec, &f->id, &trace, err);
-	} else {
-		result = spawn_debugged(f, spec, o, err); /* and has stopped it */
-		if (result == 0 && (result = cassin_engine_trace_start(f->engine, f->id, &trace)))
-			cassin_error_set(err, result, "cannot trace it: %s", strerror(-result));
-	}
+		return cassin_engine_guest_spawn(f->engine, spec, &f->id, err);
+	int result = cassin_engine_trace_spawn(f->engine, spec, &f->id, &trace, err);
 	if (result == 0)
 		run_trace_follow(f->trace, trace);
 	return result;
