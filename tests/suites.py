@@ -17,11 +17,13 @@ import groups
 import tap
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-EMULATED = not os.path.exists("/dev/kvm")
+KVM = os.access("/dev/kvm", os.R_OK | os.W_OK)
+BACKENDS = ["kvm", "process"] if KVM else ["process"]  # the first is what a program takes here of its own accord
 SLOWER = 5  # by how much the emulated machine is, at most, in what has a time limit
 LANES = 2   # emulated machines at a time; each keeps one CPU busy
-E2E_PARTS = 4
 MACHINE_MEMORY = "8G"
+# The end-to-end tests of what depends on the backend most: for the one that is not this host's, and for the emulated machine.
+E2E_SOME = ["test_run::*", "test_debug::*", "test_park::*", "test_account::*", "test_conformance::*", "test_storm::*"]
 SANITIZERS = {
     "asan": {"ASAN_OPTIONS": "abort_on_error=1:detect_stack_use_after_return=1:log_path=build-asan/report",
              "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1:log_path=build-asan/report"},
@@ -68,16 +70,10 @@ def in_machine(options, build, command, seconds, env):
                  "--", *command], seconds, apart=True)
 
 
-def on_kvm(build, command, seconds, slow=1, **env):
-    """A step that needs KVM: here, or in the emulated machine if this host has none. `slow` multiplies its time limits.
-    The emulated machine stands still when the host has other things to do, and a test of time then fails by chance: there,
-    what fails is run once more, and a pass at that second try is counted and listed as one. A program that died, or a
-    sanitizer's finding, is never chance."""
-    if not EMULATED:
-        return Step(command, seconds, {**env, "CASSIN_TEST_SLOW": str(slow)})
-    return in_machine(["--host-files", "--memory", MACHINE_MEMORY, "--keep", os.path.abspath(build)], build,
-                      [os.path.abspath(command[0]), *command[1:], "--again"],
-                      SLOWER * seconds, {**env, "CASSIN_TEST_SLOW": str(slow * SLOWER)})
+def native(command, seconds, slow=1, backend=None, **env):
+    """A step on this host, whose guests run on the backend; None: as programs choose of their own accord. `slow` multiplies its time
+    limits."""
+    return Step(command, seconds, {**env, "CASSIN_TEST_SLOW": str(slow), **({"CASSIN_BACKEND": backend} if backend else {})})
 
 
 def unit(build="build", env=None):
@@ -90,45 +86,46 @@ def unit(build="build", env=None):
 
 
 def guests():
-    """On each backend that there is here; what this host has no KVM for, the suite kvm-amd runs in the emulated machine."""
-    if not EMULATED:
-        yield on_kvm("build", ["build/tests/guests/guest-tests"], 300, CASSIN_BACKEND="kvm")
-    yield Step(["build/tests/guests/guest-tests"], 600, {"CASSIN_BACKEND": "process"})
+    for backend in BACKENDS:
+        yield native(["build/tests/guests/guest-tests"], 600, backend=backend)
 
 
 def e2e():
-    for part in range(E2E_PARTS if EMULATED else 1):
-        split = ["--part", f"{part + 1}/{E2E_PARTS}"] if EMULATED else []
-        yield on_kvm("build", [sys.executable, "tests/e2e/run.py", *split, "build"], 600)
+    yield native([sys.executable, "tests/e2e/run.py", "build"], 900)
+    for backend in BACKENDS[1:]:
+        yield native([sys.executable, "tests/e2e/run.py", "build", *E2E_SOME], 600, backend=backend)
 
 
 def asan():
     yield from unit("build-asan", SANITIZERS["asan"])
-    yield on_kvm("build-asan", ["build-asan/tests/guests/guest-tests"], 600, 3, **SANITIZERS["asan"])
+    yield native(["build-asan/tests/guests/guest-tests"], 900, 3, **SANITIZERS["asan"])
 
 
 def tsan():
-    yield on_kvm("build-tsan", ["build-tsan/tests/guests/guest-tests"], 600, 5, **SANITIZERS["tsan"])
-    yield on_kvm("build-tsan", [sys.executable, "tests/e2e/run.py", "build-tsan", *TSAN_E2E], 600, 5, **SANITIZERS["tsan"])
+    yield native(["build-tsan/tests/guests/guest-tests"], 900, 5, **SANITIZERS["tsan"])
+    yield native([sys.executable, "tests/e2e/run.py", "build-tsan", *TSAN_E2E], 600, 5, **SANITIZERS["tsan"])
 
 
 def coverage():
     yield from unit("build-coverage")
-    yield on_kvm("build-coverage", ["build-coverage/tests/guests/guest-tests"], 600)
+    for backend in BACKENDS:
+        yield native(["build-coverage/tests/guests/guest-tests"], 600, backend=backend)
 
 
 def fuzz():
     yield Step([sys.executable, "tests/fuzzers.py", "build-fuzz", "10"], 300)
 
 
-def kvm_amd_step():
-    return in_machine(["--dir", "tests/guests", "--dir", "examples"], "build",
-                      ["tests/guests/guest-tests", "--own-machine", "--again"], 900,
-                      {"CASSIN_TEST_SLOW": str(SLOWER)})
-
-
 def kvm_amd():
-    yield kvm_amd_step()
+    """Stock kvm_amd, in machines that QEMU emulates, of which each needs a CPU. They stand still when the host has other things to
+    do, and a test of time then fails by chance: what fails is run once more, and a pass at that second try is counted and listed as
+    one. A program that died, or a sanitizer's finding, is never chance."""
+    env = {"CASSIN_TEST_SLOW": str(SLOWER), "CASSIN_BACKEND": "kvm"}
+    for part in range(LANES):
+        yield in_machine(["--dir", "tests/guests", "--dir", "examples"], "build",
+                         ["tests/guests/guest-tests", "--own-machine", "--again", "--part", f"{part + 1}/{LANES}"], 900, env)
+    yield in_machine(["--host-files", "--memory", MACHINE_MEMORY, "--keep", os.path.abspath("build")], "build",
+                     [sys.executable, os.path.abspath("tests/e2e/run.py"), "--again", "build", *E2E_SOME], 1500, env)
 
 
 def lint():

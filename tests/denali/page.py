@@ -58,7 +58,7 @@ def warnings(settings, quick, missing):
 
 def host(settings):
     words = [settings.get("cpu", "unknown CPU"), f"{settings.get('cpus', '?')} CPUs", settings.get("kernel", "unknown kernel"),
-             f"KVM module {settings.get('kvm_module', 'unknown')}"]
+             "guests in processes" if settings.get("backend") == "process" else f"KVM module {settings.get('kvm_module', 'unknown')}"]
     if "memory_kib" in settings:
         words.insert(2, f"{settings['memory_kib'] / 1048576:.1f} GiB of memory")
     return ", ".join(words)

@@ -6,6 +6,7 @@ import glob
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -59,6 +60,16 @@ def run_shipped(t, name, *more):
     return steps(report)[-1]["metrics"]
 
 
+def run_asked(t, name):
+    """On a busy host no request may be answered in a short time: then in a longer one."""
+    for seconds in (0.4, 3, 12):
+        m = run_shipped(t, name, "--measure", seconds)
+        if m["requests_per_s"] > 0:
+            break
+        shutil.rmtree(t.path("out"))
+    return m
+
+
 def test_every_shipped_scenario_is_listed(t):
     listed = [line.split()[0] for line in density(t, "--list").out.splitlines()]
     equal(listed, SCENARIOS, "names")
@@ -75,14 +86,14 @@ def test_http_zipf_asks_over_sockets_and_tells_percentiles(t):
     with open(os.path.join(t.build, "tools/density/scenarios/http-zipf.json"), encoding="utf-8") as file:
         shipped = json.load(file)
     shipped["groups"][0]["host_port"] = t.ports(10)
-    m = run_shipped(t, t.write("shipped.json", json.dumps(shipped)))
+    m = run_asked(t, t.write("shipped.json", json.dumps(shipped)))
     holds(m["requests_per_s"] > 0 and m["errors"] == 0, f"requests: {m}")
     holds(0 < m["latency_p50_us"] <= m["latency_p99_us"] <= m["latency_max_us"], f"latencies: {m}")
     holds(m["exits_per_s"] > m["requests_per_s"] / 2, f"a request costs an exit: {m}")
 
 
 def test_kv_asks_through_the_gateway(t):
-    m = run_shipped(t, "kv")
+    m = run_asked(t, "kv")
     holds(m["requests_per_s"] > 0 and m["errors"] == 0, f"requests: {m}")
 
 

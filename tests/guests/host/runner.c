@@ -22,10 +22,11 @@ static const struct test *const lists[] = {
 static uint64_t pool_bytes;
 static bool own_machine;      /* the tests may change it */
 static bool may_trace = true; /* else tests of process cells are left out, which is said */
+static unsigned part, parts = 1;
 static bool again;            /* what fails by chance, in a machine that stands still now and then, gets a second try */
 
 static const char usage_text[] =
-	"usage: guest-tests [-l | --checks] [-v] [--dir DIR] [--pool SIZE] [--own-machine] [--again] [NAME-GLOB...]\n"
+	"usage: guest-tests [-l | --checks] [-v] [--dir DIR] [--pool SIZE] [--own-machine] [--again] [--part I/N] [NAME-GLOB...]\n"
 	"  -l           list the tests\n"
 	"  --checks     list those that need no more than an image and arguments, for cassin conformance:\n"
 	"               name, image, exit code, arguments\n"
@@ -34,17 +35,20 @@ static const char usage_text[] =
 	"  --pool SIZE  memory for guests of each test (default 256M)\n"
 	"  --own-machine  also tests that change the machine: its clock is set\n"
 	"  --again      a test that fails is run once more, unless it brought the engine down\n"
+	"  --part I/N   of N parts, which together are all tests, the I-th\n"
 	"CASSIN_TEST_SLOW=N multiplies all time limits. CASSIN_BACKEND=kvm|process: what runs them.\n";
 
 static size_t select_tests(const struct test **out, char **globs)
 {
-	size_t n = 0;
+	size_t n = 0, of_all = 0;
 	for (size_t l = 0; l < sizeof lists / sizeof *lists; l++) {
 		for (const struct test *t = lists[l]; t->name; t++) {
 			bool wanted = !*globs;
 			for (char **g = globs; *g && !wanted; g++)
 				wanted = !fnmatch(*g, t->name, 0);
 			if (!wanted || (t->own_machine && !own_machine) || (t->backend && !may_trace))
+				continue;
+			if (of_all++ % parts != part)
 				continue;
 			if (n == TESTS_MOST) {
 				fprintf(stderr, "guest-tests: more than %u tests: raise TESTS_MOST\n", TESTS_MOST);
@@ -192,6 +196,7 @@ int main(int argc, char **argv)
 					      {"pool", required_argument, NULL, 'p'},
 					      {"own-machine", no_argument, NULL, 'o'},
 					      {"again", no_argument, NULL, 'a'},
+					      {"part", required_argument, NULL, 'P'},
 					      {"checks", no_argument, NULL, 'c'},
 					      {"help", no_argument, NULL, 'h'},
 					      {0}};
@@ -213,6 +218,8 @@ int main(int argc, char **argv)
 			own_machine = true;
 		} else if (c == 'a') {
 			again = true;
+		} else if (c == 'P' && sscanf(optarg, "%u/%u", &part, &parts) == 2 && part > 0 && part <= parts) {
+			part--;
 		} else if (c == 'd') {
 			w.dir = optarg;
 		} else if (c != 'p' || cassin_size_parse(optarg, &pool_bytes)) {
