@@ -170,7 +170,8 @@ static void on_clock(uv_poll_t *poll, int status, int events)
 /* ---- Life ---- */
 
 #ifdef __SANITIZE_THREAD__
-#define CALLS_GO_ON 0 /* else waitpid(2), until whose return this sanitizer keeps the handler back, would never return */
+#define CALLS_GO_ON                                                                                                    \
+	0 /* else waitpid(2), until whose return this sanitizer keeps the handler back, would never return */
 #else
 #define CALLS_GO_ON SA_RESTART
 #endif

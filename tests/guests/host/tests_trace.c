@@ -122,7 +122,8 @@ static void survives_any_call(struct world *w, const struct test *test)
 	struct cassin_trace *t = start(w, id);
 	bool running = true;
 	while (running) {
-		running = status_of(w, id).state == CASSIN_GUEST_RUNNING; /* what it did before its end is read after it */
+		running = status_of(w, id).state ==
+			  CASSIN_GUEST_RUNNING; /* what it did before its end is read after it */
 		while (cassin_engine_trace_read(t, &r, 1, &lost))
 			n++;
 	}
