@@ -13,11 +13,12 @@ bool port_hopeful(struct guest *g, uint16_t port)
 static void follow(struct guest *g, size_t i)
 {
 	uint64_t bit = UINT64_C(1) << i;
+	struct cassin_error_text why;
 	bool refuses = atomic_load(&g->refusing) & bit;
 	if (port_hopeful(g, g->spec.ports[i].guest)) {
-		if (refuses && !port_listen(&g->ports[i], &g->spec.ports[i]))
+		if (refuses && !port_listen(&g->ports[i], true, &why))
 			atomic_fetch_and(&g->refusing, ~bit);
-	} else if (!refuses) {
+	} else if (!refuses || g->ports[i].at) { /* which may be about to listen */
 		port_refuse(&g->ports[i]);
 		atomic_fetch_or(&g->refusing, bit);
 	}

@@ -328,6 +328,14 @@ static void stop_accepting(struct guest *g)
 	}
 }
 
+/* Whoever waits to accept does it there from now on. */
+static void port_listens(struct guest *g, uint16_t port)
+{
+	struct stream *s = listener_find(g, port);
+	if (s && s->receivers.first)
+		s->kind->accept(s);
+}
+
 static void stop(struct guest *g)
 {
 	stop_accepting(g);
@@ -348,4 +356,5 @@ const struct device streams_device = {
 	.arrive = arrive,
 	.stop = stop,
 	.first_wait = host_ports_follow,
+	.port_listens = port_listens,
 };

@@ -24,6 +24,7 @@
 
 #define CONNECT_PATIENCE_NS UINT64_C(2000000000)
 #define CONNECT_RETRY_US 5000
+#define REMOVE_PATIENCE_NS UINT64_C(1000000000) /* with the files of ports at paths */
 
 /* ---- Spawn ---- */
 
@@ -80,11 +81,14 @@ static int acquire_parts(struct cassin_engine *e, struct guest *g, struct cassin
 	if (r)
 		return r;
 	r = engine_cell_take(e, &g->spec, &g->cell, err);
-	if (r)
+	if (r) {
+		guest_ports_undo(g);
 		return r;
+	}
 	atomic_store(&g->cell_number, g->cell->number);
 	r = guest_begin(g, err);
 	if (r) {
+		guest_ports_undo(g);
 		engine_cell_leave(e, g->cell);
 		g->cell = NULL;
 	}
@@ -214,7 +218,7 @@ struct control_call {
 };
 
 /* Ends the wait for the next incarnation, if there is one. Only the owner's thread ends it, so the state does not change while ports
- * are closed without the lock: that removes files. */
+ * are closed without the lock. */
 static void end_wait(struct guest *g)
 {
 	struct cassin_engine *e = engine_of(g);
@@ -238,6 +242,7 @@ static void end_now(struct guest *g)
 	case RUN_NONE:
 		deadlines_clear(&w->deadlines, &g->timer);
 		g->timer_on = false;
+		guest_restart_give_up(g);
 		end_wait(g);
 		return;
 	case RUN_RUNNABLE:
@@ -285,7 +290,7 @@ int cassin_engine_guest_kill(struct cassin_engine *e, uint64_t id)
 	return ask_by_id(e, id, on_kill);
 }
 
-int cassin_engine_guest_remove(struct cassin_engine *e, uint64_t id)
+int engine_remove(struct cassin_engine *e, uint64_t id, uint64_t patience_ns)
 {
 	pthread_mutex_lock(&e->lock);
 	struct guest *g = registry_id(&e->registry, id);
@@ -300,11 +305,8 @@ int cassin_engine_guest_remove(struct cassin_engine *e, uint64_t id)
 	struct control_call w = {.fd = -1, .forget = true};
 	call_owner(e, g, &w.wait, on_kill);
 	engine_trace_free(e, g, w.trace);
-	pthread_mutex_lock(&e->lock);
-	struct port *ports = g->ports;
-	g->ports = NULL;
-	pthread_mutex_unlock(&e->lock);
-	guest_ports_close(g, ports); /* before its name is free, and without the lock: it removes files */
+	guest_ports_close(g);
+	guest_ports_await(g, patience_ns); /* before its name is free */
 	pthread_mutex_lock(&e->lock);
 	registry_remove(&e->registry, g);
 	engine_changed_locked(e, g);
@@ -314,6 +316,11 @@ int cassin_engine_guest_remove(struct cassin_engine *e, uint64_t id)
 	guest_put(g);
 	guest_put(g);
 	return 0;
+}
+
+int cassin_engine_guest_remove(struct cassin_engine *e, uint64_t id)
+{
+	return engine_remove(e, id, REMOVE_PATIENCE_NS);
 }
 
 static bool was_removed(struct guest *g)
@@ -340,7 +347,7 @@ static void on_ended_for_restart(struct guest *g, struct guest_call *c)
 	}
 	g->restart_row = 0;
 	guest_restart(g, &w->error);
-	passage_then(g, c, on_restarted);
+	guest_restart_then(g, c, on_restarted);
 }
 
 static void on_restart(struct guest *g, struct guest_call *c)

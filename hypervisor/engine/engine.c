@@ -14,7 +14,8 @@
 #include "guest/guest.h"
 #include "guest/template.h"
 
-#define RECLAIM_EVERY_NS UINT64_C(50000000) /* whoever has more cells flushed for a full pool waits */
+#define RECLAIM_EVERY_NS UINT64_C(50000000)    /* whoever has more cells flushed for a full pool waits */
+#define PATHS_PATIENCE_NS UINT64_C(5000000000) /* with what is at paths, at the end */
 #define SWAP_DEFAULT (UINT64_C(16) << 30)
 
 static uint64_t mem_available(void)
@@ -82,7 +83,10 @@ static int start_workers(struct cassin_engine *e, struct cassin_error_text *err)
 	e->workers.turn = worker_turn;
 	e->workers.sandbox = e->options.sandbox;
 	e->workers.role = e->backend->ops->traces ? CASSIN_SANDBOX_TRACER : CASSIN_SANDBOX_WORKER;
-	int r = workers_start(&e->workers, workers_wanted(e), engine_tick, e);
+	int r = paths_start(&e->paths, e->options.sandbox);
+	e->host.paths = e->paths;
+	if (!r)
+		r = workers_start(&e->workers, workers_wanted(e), engine_tick, e);
 	return r ? cassin_error_set(err, r, "cannot start the workers: %s", strerror(-r)) : 0;
 }
 
@@ -128,12 +132,15 @@ void cassin_engine_destroy(struct cassin_engine *e)
 	uint64_t *ids = NULL;
 	int n = e->registry.by_id ? cassin_engine_guest_list(e, &ids) : 0;
 	for (int i = 0; i < n; i++)
-		cassin_engine_guest_remove(e, ids[i]);
+		engine_remove(e, ids[i], 0);
 	free(ids);
+	bool at_rest = paths_stop(e->paths, PATHS_PATIENCE_NS);
 	workers_stop(&e->workers);
 	while (cassin_engine_changed_next(e)) {
 	}
 	swap_close(&e->swap);
+	if (!at_rest)
+		return; /* threads that hang have the rest, should they ever go on */
 	drop_cells(e);
 	templates_drop(e);
 	image_cache_destroy(&e->images);

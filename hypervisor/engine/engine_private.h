@@ -50,7 +50,8 @@ struct cassin_engine {
 		uint64_t parkings_trimmed, most; /* when the C library's heap was trimmed; the most held since */
 	} heap;                                  /* the watcher's */
 	struct swap swap;
-	struct clock clock; /* under cells_lock */
+	struct paths *paths; /* NULL: not started */
+	struct clock clock;  /* under cells_lock */
 
 	atomic_uint_fast64_t next_id, spawns, ends, crashes, restarts, flushes_past;
 };
@@ -73,6 +74,8 @@ void engine_started_locked(struct cassin_engine *e, struct guest *g);
 struct guest *engine_guest_get(struct cassin_engine *e, uint64_t id);
 struct guest *engine_guest_by_name(struct cassin_engine *e, const char *domain,
 				   const char *name); /* domain NULL: any */
+/* Removes a guest, and waits so long at most until nothing is left of its ports at paths. -ENOENT. */
+int engine_remove(struct cassin_engine *e, uint64_t id, uint64_t patience_ns);
 /* What is done once a second; *opaque is the engine. */
 void engine_tick(void *opaque);
 /* What is done to a guest before its first instruction. */

@@ -71,6 +71,14 @@ void devices_first_wait(struct guest *g)
 	}
 }
 
+void devices_port_listens(struct guest *g, uint16_t port)
+{
+	for (unsigned i = 0; i < ndevices; i++) {
+		if (devices[i]->port_listens)
+			devices[i]->port_listens(g, port);
+	}
+}
+
 int32_t device_start(struct guest *g, const struct cassin_sqe *sqe)
 {
 	return sqe->op < OPERATIONS_MAX && starts[sqe->op] ? starts[sqe->op](g, sqe) : -EINVAL;

@@ -31,6 +31,8 @@ struct device {
 	void (*stop)(struct guest *g);
 	/* An incarnation waits for the first time: it has set itself up. */
 	void (*first_wait)(struct guest *g);
+	/* A port of the host listens again, for whoever listens on this port of the guest. */
+	void (*port_listens)(struct guest *g, uint16_t port);
 };
 
 /* Registers *d, which lives on; once more is nothing. No two devices offer one operation. */
@@ -48,6 +50,7 @@ bool devices_leave(struct guest *g, struct device_walk *walk);
 bool devices_arrive(struct guest *g, struct device_walk *walk);
 void devices_stop(struct guest *g);
 void devices_first_wait(struct guest *g);
+void devices_port_listens(struct guest *g, uint16_t port);
 
 /* Starts an operation by its number. -EINVAL: no device offers it. */
 int32_t device_start(struct guest *g, const struct cassin_sqe *sqe);

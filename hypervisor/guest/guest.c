@@ -72,35 +72,78 @@ int guest_ports_open(struct guest *g, struct cassin_error_text *err)
 		return cassin_error_set(err, r,
 					"%s: no descriptors for its ports: guests may have %u open in this process",
 					g->spec.name, g->host->descriptors_most);
-	r = ports_open(&g->spec, &g->ports, err);
+	r = ports_open(g, &g->ports, err);
 	if (r)
 		descriptors_give(g, n);
 	return r;
 }
 
-void guest_ports_close(struct guest *g, struct port *ports)
+void guest_ports_undo(struct guest *g)
 {
-	if (ports)
-		descriptors_give(g, (unsigned)g->spec.nports);
-	ports_close(ports, g->spec.nports);
+	if (!g->ports)
+		return;
+	ports_free(g->ports, g->spec.nports);
+	g->ports = NULL;
+	descriptors_give(g, (unsigned)g->spec.nports);
 }
 
-static uint64_t every_port(const struct guest *g)
+void guest_ports_close(struct guest *g)
 {
-	return g->spec.nports < 64 ? (UINT64_C(1) << g->spec.nports) - 1 : UINT64_MAX;
+	if (!g->ports || g->ports_closed)
+		return;
+	g->ports_closed = true;
+	ports_shut(g->ports, g->spec.nports);
+	descriptors_give(g, (unsigned)g->spec.nports);
+}
+
+void guest_ports_await(struct guest *g, uint64_t ns)
+{
+	paths_await(g->host->paths, &g->paths, ns);
+}
+
+static uint64_t bit_of(size_t port)
+{
+	return UINT64_C(1) << port;
 }
 
 void guest_ports_refuse(struct guest *g)
 {
-	ports_refuse(g->ports, g->spec.nports);
-	atomic_store(&g->refusing, g->ports ? every_port(g) : 0);
+	for (size_t i = 0; g->ports && i < g->spec.nports; i++) {
+		port_refuse(&g->ports[i]);
+		atomic_fetch_or(&g->refusing, bit_of(i));
+	}
 }
 
-int guest_ports_resume(struct guest *g, struct cassin_error_text *err)
+int guest_ports_resume(struct guest *g, bool asks, struct cassin_error_text *err)
 {
-	int r = ports_resume(g->ports, &g->spec, err);
-	atomic_store(&g->refusing, r ? every_port(g) : 0);
-	return r;
+	int result = 0;
+	for (size_t i = 0; g->ports && i < g->spec.nports; i++) {
+		struct cassin_error_text why;
+		int r = port_listen(&g->ports[i], asks, &why);
+		if (!r) {
+			atomic_fetch_and(&g->refusing, ~bit_of(i));
+		} else if (r == -EINPROGRESS) {
+			result = r;
+		} else {
+			guest_ports_refuse(g);
+			return cassin_error_set(err, r, "%s: port %s: %s", g->spec.name, g->spec.ports[i].host,
+						why.text);
+		}
+	}
+	return result;
+}
+
+void guest_port_settled(struct guest *g, const struct port_path *at)
+{
+	struct cassin_error_text why;
+	for (size_t i = 0; i < g->spec.nports && !g->ports_closed; i++) {
+		if (g->ports[i].at != at || port_listen(&g->ports[i], false, &why))
+			continue;
+		atomic_fetch_and(&g->refusing, ~bit_of(i));
+		devices_port_listens(g, g->ports[i].guest);
+	}
+	if (g->ports_then)
+		g->ports_then(g);
 }
 
 void guest_put(struct guest *g)
@@ -108,7 +151,10 @@ void guest_put(struct guest *g)
 	if (atomic_fetch_sub(&g->refs, 1) != 1)
 		return;
 	console_destroy(&g->console);
-	guest_ports_close(g, g->ports);
+	if (!g->ports_closed)
+		guest_ports_undo(g);
+	else
+		ports_free(g->ports, g->spec.nports);
 	image_put(g->image);
 	files_put(g->files);
 	if (g->template)

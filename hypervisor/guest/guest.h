@@ -26,9 +26,11 @@
 #include "guest/wait.h"
 #include "guest/work.h"
 #include "memory/memory.h"
+#include "worker/paths.h"
 
 struct cassin_debugger;
 struct files;
+struct port_path;
 struct cassin_trace;
 
 enum run_state {
@@ -103,7 +105,9 @@ struct guest {
 	struct template *template; /* what it is cloned from, likewise; NULL: it boots */
 	struct files *files;       /* likewise; NULL: none */
 	struct guest_freezing freezing;
-	struct port *ports; /* spec.nports of them */
+	struct port *ports;     /* spec.nports of them */
+	bool ports_closed;      /* for good */
+	struct path_line paths; /* work at their paths */
 	struct console console;
 	_Atomic(struct worker *) worker; /* changed only under the old worker's eyes and the new one's inbox lock */
 	atomic_bool debugged, stopped, traced; /* what `debugger`, RUN_STOPPED and `trace` below say */
@@ -133,6 +137,7 @@ struct guest {
 	struct passage passage;   /* RUN_PASSAGE */
 	struct held_calls held;   /* what others want of it, and has to wait: post.h */
 	struct beginning beginning;
+	void (*ports_then)(struct guest *g); /* it begins again once its ports listen; NULL: it does not */
 	struct ending ending;
 	struct moving {
 		struct worker *to;
@@ -176,14 +181,20 @@ struct guest {
 	unsigned restart_row; /* restarts that followed each other quickly */
 };
 
-/* Binds the ports of its spec, within what descriptors guests may have. */
+/* Binds the ports of its spec, within what descriptors guests may have; and undoes that, before anybody else uses them. What is at paths
+ * is made and removed on the caller's thread. */
 int guest_ports_open(struct guest *g, struct cassin_error_text *err);
-/* Nobody is there to serve them: all of them refuse. And all listen again; -errno with the one that does not named in *err, and all
- * refuse. The owner's thread. */
+void guest_ports_undo(struct guest *g);
+/* Nobody is there to serve them: all of them refuse. The owner's thread, as the next two. */
 void guest_ports_refuse(struct guest *g);
-int guest_ports_resume(struct guest *g, struct cassin_error_text *err);
-/* Closes what g->ports was, and gives the descriptors back; NULL is fine. */
-void guest_ports_close(struct guest *g, struct port *ports);
+/* All listen again, or with `asks` false: how that goes. -EINPROGRESS: g->ports_then is called whenever there is news of one. -errno with
+ * the one that does not named in *err, and all refuse. */
+int guest_ports_resume(struct guest *g, bool asks, struct cassin_error_text *err);
+/* What was asked of a port at a path has been done, or cannot be. */
+void guest_port_settled(struct guest *g, const struct port_path *at);
+/* Closes them for good, once no owner uses them; and waits for so long until what is at paths has been removed. */
+void guest_ports_close(struct guest *g);
+void guest_ports_await(struct guest *g, uint64_t ns);
 /* Drops a reference. Any thread. */
 void guest_put(struct guest *g);
 

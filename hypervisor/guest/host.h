@@ -9,6 +9,7 @@
 
 struct frame_pool;
 struct guest;
+struct paths;
 struct swap;
 
 enum end_kind { END_EXIT, END_CRASH, END_KILL };
@@ -23,6 +24,7 @@ struct guest_ending {
 
 struct guest_host {
 	struct frame_pool *pool;
+	struct paths *paths;    /* threads for what is at paths */
 	struct swap *swap;      /* for parked memory; NULL: there is none */
 	uint64_t park_after_ns; /* 0: never */
 	atomic_uint_fast64_t parked, parkings;

@@ -24,7 +24,8 @@
 #define KILL_CODE (128 + 9)
 #define BACKOFF_FIRST_NS UINT64_C(100000000)
 #define BACKOFF_MOST_NS UINT64_C(10000000000)
-#define STABLE_NS UINT64_C(10000000000) /* a run this long forgives the restarts before it */
+#define PATH_PATIENCE_NS UINT64_C(5000000000) /* with ports at paths, at a restart */
+#define STABLE_NS UINT64_C(10000000000)       /* a run this long forgives the restarts before it */
 
 static int cannot_begin(struct guest *g, int r, struct cassin_error_text *err)
 {
@@ -245,23 +246,95 @@ static void begun(struct guest *g)
 	passage_over(g);
 }
 
+/* Its ports listen. */
+static int begin_again(struct guest *g, struct cassin_error_text *why)
+{
+	int r = begin_first(g);
+	if (!r) {
+		passage_begin(g, begin_step, begun);
+	} else {
+		guest_ports_refuse(g);
+		cannot_begin(g, r, why);
+	}
+	return r;
+}
+
+/* What came of its ports: 0, or -errno with *why; then it begins, or does not. */
+static void ports_resumed(struct guest *g, int r, struct cassin_error_text *why)
+{
+	if (!r)
+		r = begin_again(g, why);
+	if (!r)
+		return;
+	restart_failed(g, why);
+	g->beginning.result = r;
+}
+
+/* The wait for its ports is over. Whoever asked for the restart hears of what comes now. */
+static void wait_no_more(struct guest *g)
+{
+	g->ports_then = NULL;
+	g->timer_on = false;
+	deadlines_clear(&guest_worker(g)->deadlines, &g->timer);
+}
+
+static void ports_then(struct guest *g)
+{
+	struct cassin_error_text why;
+	int r = guest_ports_resume(g, false, &why);
+	if (r == -EINPROGRESS)
+		return;
+	wait_no_more(g);
+	ports_resumed(g, r, &why);
+	guest_let_go(g);
+}
+
+static void patience_fire(struct deadline *d)
+{
+	struct guest *g = CONTAINER_OF(d, struct guest, timer);
+	struct cassin_error_text why;
+	wait_no_more(g);
+	guest_ports_refuse(g);
+	int r = cassin_error_set(&why, -ETIMEDOUT, "%s: a port at a path: the file system there does not answer",
+				 g->spec.name);
+	ports_resumed(g, r, &why);
+	guest_let_go(g);
+}
+
 void guest_restart(struct guest *g, struct cassin_error_text *err)
 {
 	struct cassin_error_text why;
 	console_reopen(&g->console);
 	g->beginning.err = err;
-	int r = guest_ports_resume(g, &why);
-	if (!r) {
-		r = begin_first(g);
-		if (!r) {
-			passage_begin(g, begin_step, begun);
-			return;
-		}
-		guest_ports_refuse(g);
-		cannot_begin(g, r, &why);
+	int r = guest_ports_resume(g, true, &why);
+	if (r != -EINPROGRESS) {
+		ports_resumed(g, r, &why);
+		return;
 	}
-	restart_failed(g, &why);
-	g->beginning.result = r;
+	g->ports_then = ports_then;
+	g->timer.fire = patience_fire;
+	g->timer_on = true;
+	worker_deadline(guest_worker(g), &g->timer, monotonic_ns() + PATH_PATIENCE_NS);
+}
+
+void guest_restart_then(struct guest *g, struct guest_call *c, void (*fn)(struct guest *g, struct guest_call *c))
+{
+	if (g->ports_then)
+		guest_hold(g, c, fn);
+	else
+		passage_then(g, c, fn);
+}
+
+void guest_restart_give_up(struct guest *g)
+{
+	if (!g->ports_then)
+		return;
+	wait_no_more(g);
+	guest_ports_refuse(g);
+	g->beginning.result = -ECANCELED;
+	if (g->beginning.err)
+		cassin_error_set(g->beginning.err, -ECANCELED, "%s: it was ended meanwhile", g->spec.name);
+	guest_let_go(g);
 }
 
 int guest_restarted(const struct guest *g)

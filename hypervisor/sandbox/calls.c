@@ -118,7 +118,7 @@ static const struct call allowed[] = {
 	/* Sockets: socket() is below. */
 	{CALL(accept4), W | L | D | F},
 	{CALL(accept), W | L | D | F},
-	{CALL(bind), W | C | O | F},
+	{CALL(bind), C | O | F},
 	{CALL(listen), W | C | O | F},
 	{CALL(connect), W | C | O | F},
 	{CALL(getsockname), W | L | C | O | F},
@@ -131,13 +131,13 @@ static const struct call allowed[] = {
 	{CALL(sendmsg), W | L | C | O | D | F},
 	{CALL(shutdown), W | L | C | O | D | F},
 
-	/* Names of files: sockets of ports go with a guest's end, kept specs with their guest, the daemon's own at its end. */
+	/* Names of files: sockets of ports come and go with their guest, kept specs go with theirs, the daemon's own at its end. */
 	{CALL(newfstatat), ALL},
-	{CALL(stat), W | L | C | O | F},
-	{CALL(lstat), W | L | C | O | F},
-	{CALL(statx), W | L | C | O | F},
-	{CALL(unlink), W | L | C | O | F},
-	{CALL(unlinkat), W | L | C | O | F},
+	{CALL(stat), L | C | O | F},
+	{CALL(lstat), L | C | O | F},
+	{CALL(statx), L | C | O | F},
+	{CALL(unlink), L | C | O | F},
+	{CALL(unlinkat), L | C | O | F},
 
 	/* Files: images, files of specs, specs themselves, and specs that are kept. */
 	{CALL(openat), O | F},

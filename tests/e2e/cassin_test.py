@@ -44,6 +44,14 @@ def one_line(text, *parts):
     contains(text, *parts)
 
 
+def stays(condition, what, seconds=0.5):
+    """Looks again and again for so long."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        holds(condition(), what)
+        time.sleep(0.05)
+
+
 def mistaken(result, command, *parts):
     """A mistake in the arguments of a command of cassin's: a line that says which, one that says where help is, and 2."""
     equal(result.code, 2, f"exit code of cassin {command}: {result.err!r}")

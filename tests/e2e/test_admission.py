@@ -6,7 +6,7 @@ import signal
 import subprocess
 import time
 
-from cassin_test import contains, equal, holds, one_line, wait_until
+from cassin_test import contains, equal, holds, one_line, stays, wait_until
 
 
 def names(daemon):
@@ -21,13 +21,6 @@ def waits(t, daemon, name, *options):
     """A spawn that waits, in the background."""
     return t.start([t.tool("cassin"), "--socket", daemon.socket, "spawn", "--wait", *options, "--name", name,
                     t.guest("life"), "sleep"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-
-
-def stays(condition, what, seconds=0.5):
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        holds(condition(), what)
-        time.sleep(0.05)
 
 
 def full(t, count=3):

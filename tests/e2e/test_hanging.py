@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: MIT
 """Files that hang, as on a network file system whose server is gone: they harm the spawn that names them, and nobody else."""
 
+import contextlib
 import json
 import os
 import select
 import signal
+import socket
 import time
 
-from cassin_test import contains, equal, holds, parse_answer, receive, wait_until
+from cassin_test import contains, equal, holds, one_line, parse_answer, receive, stays, wait_until
 
 LOADERS = 32  # threads of the daemon that spawn
 
@@ -203,3 +205,140 @@ def test_a_spec_that_hangs_while_it_is_kept_holds_up_its_own_name_alone(t):
         equal(parse_answer(receive(made)).status, 201, "status of the template")
         equal(parse_answer(receive(remove)).status, 200, "status of the removal")
     equal(kept(t), ["hanging.template", "other.json"], "specs that are kept")
+
+
+@contextlib.contextmanager
+def paths_hang(hanging):
+    """Meanwhile whoever works at a path with "hanging" in it waits."""
+    switch = hanging.fifo + ".paths"
+    with open(switch, "w", encoding="ascii"):
+        pass
+    try:
+        yield
+    finally:
+        os.unlink(switch)
+
+
+def connected(path):
+    with socket.socket(socket.AF_UNIX) as client:
+        try:
+            client.connect(path)
+            return True
+        except OSError:
+            return False
+
+
+FICKLE = """
+static int32_t perform(uint8_t op, int32_t handle, void *bytes, uint64_t offset)
+{
+	struct cassin_sqe sqe = {.op = op, .handle = handle, .addr = (uint64_t)bytes, .len = bytes != NULL, .offset = offset};
+	return cassin_do(&sqe);
+}
+int main(void)
+{
+	int32_t orders = perform(CASSIN_OP_LISTEN, 0, NULL, 9), listener = perform(CASSIN_OP_LISTEN, 0, NULL, 80);
+	for (;;) {
+		char letter = 0;
+		int32_t h = perform(CASSIN_OP_ACCEPT, orders, NULL, 0);
+		perform(CASSIN_OP_RECV, h, &letter, 0);
+		if (letter == 'x')
+			cassin_exit(1);
+		if (letter == 'l')
+			listener = perform(CASSIN_OP_LISTEN, 0, NULL, 80);
+		else
+			perform(CASSIN_OP_CLOSE, listener, NULL, 0);
+		perform(CASSIN_OP_SEND, h, &letter, 0);
+		perform(CASSIN_OP_CLOSE, h, NULL, 0);
+	}
+}
+"""
+
+
+def order(daemon, name, letter):
+    """Has a guest of the above close its listener on port 80 (c), listen again (l), end (x)."""
+    daemon.cassin("connect", name, "9", input=letter)
+
+
+def ask_others(daemon, echoes):
+    """Everything that has to do with others goes on: one worker serves all."""
+    contains(daemon.cassin("ps", code=0).out, *echoes)
+    contains(daemon.cassin("stats", code=0).out, "guests")
+    for name in echoes:
+        equal(daemon.cassin("connect", name, "7", input="hello\n", code=0).out, "hello\n", f"an echo of {name}")
+
+
+def test_ports_at_paths_that_hang_hold_up_their_guests_alone(t):
+    hanging = Hanging(t, "--workers", "1")
+    daemon, echoes = hanging.daemon, ("echo-0", "echo-1")
+    daemon.cassin("spawn", "-n", 2, "--name", "echo", t.guest("echo"), code=0)
+    paths = {name: t.path(f"hanging-{name}.sock") for name in ("killed", "failing", "fickle", "removed")}
+    image = t.compile("fickle", FICKLE)
+    for name, path in paths.items():
+        daemon.cassin("spawn", "--name", name, "--restart", "on-failure", "-p", f"unix:{path}:80", image, code=0)
+        holds(connected(path), f"{name} listens")
+    with paths_hang(hanging):
+        daemon.cassin("kill", "killed", code=0)
+        ask_others(daemon, echoes)
+        said = daemon.cassin("restart", "killed", code=1).err
+        one_line(said, "killed", "the file system there does not answer")
+        ask_others(daemon, echoes)
+        daemon.cassin("rm", "removed", code=0)
+        holds("removed" not in [guest["name"] for guest in daemon.guests()], "its name is free")
+        for name in ("fickle", "failing"):
+            order(daemon, name, "c")
+            holds(daemon.guest(name)["ports"][0]["refuses"], "the port of a listener that was closed refuses")
+        order(daemon, "fickle", "l")
+        order(daemon, "failing", "x")
+        ask_others(daemon, echoes)
+        stays(lambda: daemon.guest("fickle")["ports"][0]["refuses"], "it cannot listen yet", 0.3)
+        equal([path for path in paths.values() if connected(path)], [], "who listens")
+        contains(daemon.await_state("failing", "crashed")["report"], "the restart failed", "does not answer")
+        daemon.cassin("kill", "echo-1", code=0)
+        daemon.cassin("restart", "echo-1", code=0)
+        ask_others(daemon, echoes)
+    wait_until(lambda: connected(paths["fickle"]), "the socket of who listens again is there")
+    wait_until(lambda: not os.path.exists(paths["killed"]) and not os.path.exists(paths["removed"]), "the others' files are gone")
+    daemon.cassin("restart", "killed", code=0)
+    wait_until(lambda: connected(paths["killed"]), "it was restarted")
+    daemon.cassin("rm", "--all", code=0)
+    equal([path for path in paths.values() if os.path.exists(path)], [], "files that are left")
+
+
+def test_what_is_ended_while_its_path_hangs_does_not_begin(t):
+    """A restart waits for its port; a kill meanwhile ends that wait. Of what was there, nothing of somebody else's goes."""
+    hanging = Hanging(t, "--workers", "1")
+    daemon, path = hanging.daemon, t.path("hanging.sock")
+    daemon.cassin("spawn", "--name", "web", "-p", f"unix:{path}:80", t.guest("http"), code=0)
+    daemon.cassin("kill", "web", code=0)
+    wait_until(lambda: not os.path.exists(path), "the socket is gone")
+    with paths_hang(hanging):
+        restart = hanging.ask("POST", "/v1/guests/web/restart")
+        stays(lambda: daemon.guest("web")["state"] == "killed", "it waits for its port", 0.3)
+        daemon.cassin("kill", "web", code=0)
+        with restart:
+            contains(parse_answer(receive(restart)).text, "ended meanwhile")
+        t.write("hanging.sock", "somebody else's")
+    stays(lambda: os.path.isfile(path), "it is not ours", 0.5)
+    one_line(daemon.cassin("restart", "web", code=1).err, "hanging.sock", "it stays")
+    daemon.cassin("rm", "web", code=0)
+    holds(os.path.isfile(path), "nor is it removed with the guest")
+
+
+def test_a_spawn_that_fails_half_way_leaves_no_socket(t):
+    daemon = t.daemon()
+    ports = [{"host": f"unix:{t.path(name)}", "guest": 80 + i} for i, name in enumerate(("a.sock", "b.sock", "missing/c.sock"))]
+    answer = daemon.request("POST", "/v1/guests", {"name": "web", "image": t.guest("http"), "ports": ports}, status=422)
+    contains(answer.text, "missing/c.sock")
+    kept_file = t.write("b.sock", "somebody else's")
+    answer = daemon.request("POST", "/v1/guests", {"name": "web", "image": t.guest("http"), "ports": ports[:2]}, status=409)
+    contains(answer.text, "b.sock")
+    equal([name for name in os.listdir(t.folder) if name.endswith(".sock")], sorted(["b.sock", os.path.basename(daemon.socket)]), "sockets")
+    holds(os.path.isfile(kept_file), "what is not ours stays")
+
+
+def test_the_daemon_ends_while_paths_of_ports_hang(t):
+    hanging = Hanging(t)
+    daemon = hanging.daemon
+    daemon.cassin("spawn", "--name", "web", "-p", f"unix:{t.path('hanging.sock')}:80", t.guest("http"), code=0)
+    with paths_hang(hanging):
+        equal(daemon.end(signal.SIGTERM, 40), 0, "exit code")

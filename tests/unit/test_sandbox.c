@@ -19,6 +19,7 @@
 #include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -244,6 +245,32 @@ Test(sandbox, only_who_loads_opens_files)
 		else
 			dies((enum cassin_sandbox_role)role, renames, "rename");
 	}
+}
+
+static int unlinks(void)
+{
+	return unlink("/nonexistent/file") && errno == ENOENT ? 0 : 1;
+}
+
+static int binds(void)
+{
+	struct sockaddr_un there = {.sun_family = AF_UNIX, .sun_path = "/nonexistent/socket"};
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	return bind(fd, (struct sockaddr *)&there, sizeof there) && errno == ENOENT ? 0 : 1;
+}
+
+/* Nobody's files may hold up the others of a worker: threads of the role of control see to ports at paths. */
+Test(sandbox, workers_bind_and_remove_nothing_at_a_path)
+{
+	static const enum cassin_sandbox_role workers[] = {CASSIN_SANDBOX_WORKER, CASSIN_SANDBOX_TRACER};
+	if (SANITIZED)
+		return;
+	for (size_t i = 0; i < 2; i++) {
+		dies(workers[i], unlinks, "unlink");
+		dies(workers[i], binds, "bind");
+	}
+	lives(CASSIN_SANDBOX_ON, CASSIN_SANDBOX_CONTROL, unlinks, "unlink");
+	lives(CASSIN_SANDBOX_ON, CASSIN_SANDBOX_CONTROL, binds, "bind");
 }
 
 Test(sandbox, roles_that_serve_clients_open_no_connection_and_touch_no_kvm)

@@ -66,9 +66,11 @@ static int client(const struct place *p)
 	return fd;
 }
 
+/* A socket's file is removed a little later than nobody listens there. */
 static void expect_refused(const struct place *p)
 {
-	EXPECT_IS(connect_there(p), p->tcp ? -ECONNREFUSED : -ENOENT);
+	int r = connect_there(p);
+	EXPECT(r == -ECONNREFUSED || (!p->tcp && r == -ENOENT));
 }
 
 /* Who waited to be accepted learns that nobody will. */
@@ -123,7 +125,7 @@ static void follow_the_listener(struct world *w, const struct test *t)
 	expect_refused(&p);
 	for (int round = 0; round < 3; round++) {
 		tell(w, id, 'l');
-		EXPECT_IS(status_of(w, id).refusing, 0);
+		await_refusing(w, id, false);
 		int served = client(&p);
 		tell(w, id, 'a');
 		expect_served(served);
@@ -187,6 +189,7 @@ static void of_clones(struct world *w, const struct test *t)
 			expect_refused(&p);
 		if (!i)
 			tell(w, id, 'l');
+		await_refusing(w, id, false);
 		int served = client(&p);
 		tell(w, id, 'a');
 		expect_served(served);

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: MIT */
+#include "worker/paths.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "base/time.h"
+
+#define STACK_BYTES ((size_t)256 << 10)
+
+struct paths {
+	const struct cassin_sandbox *sandbox;
+	sem_t started; /* the first thread is confined, or not: */
+	int confined;
+	pthread_mutex_t lock; /* of all that follows; never held over a job */
+	pthread_cond_t filled, finished;
+	struct path_line *ready, *ready_last; /* lines with jobs of which none is being done */
+	unsigned threads, idle;
+	bool stopping;
+};
+
+static void make_ready(struct paths *p, struct path_line *l)
+{
+	l->next = NULL;
+	if (p->ready)
+		p->ready_last->next = l;
+	else
+		p->ready = l;
+	p->ready_last = l;
+	pthread_cond_signal(&p->filled);
+}
+
+static int thread_start(struct paths *p, void *(*fn)(void *));
+
+/* A thread that is made here has its maker's filter. With the lock. */
+static void *serve(void *opaque)
+{
+	struct paths *p = opaque;
+	pthread_mutex_lock(&p->lock);
+	do {
+		p->idle++;
+		while (!p->ready && !p->stopping)
+			pthread_cond_wait(&p->filled, &p->lock);
+		p->idle--;
+		if (!p->ready)
+			break;
+		struct path_line *l = p->ready;
+		struct path_job *j = l->first;
+		p->ready = l->next;
+		if (!p->idle && p->threads < PATHS_THREADS_MOST)
+			thread_start(p, serve); /* who waits for the next job; without, it waits for this one */
+		pthread_mutex_unlock(&p->lock);
+		j->run(j);
+		pthread_mutex_lock(&p->lock);
+		l->first = j->next;
+		if (l->first)
+			make_ready(p, l);
+		pthread_cond_broadcast(&p->finished);
+		pthread_mutex_unlock(&p->lock);
+		j->done(j);
+		pthread_mutex_lock(&p->lock);
+	} while (!p->idle || p->ready);
+	p->threads--;
+	pthread_cond_broadcast(&p->finished);
+	pthread_mutex_unlock(&p->lock);
+	return NULL;
+}
+
+static void *first_main(void *opaque)
+{
+	struct paths *p = opaque;
+	struct cassin_error_text err;
+	int r = cassin_sandbox_enter(p->sandbox, CASSIN_SANDBOX_CONTROL, &err);
+	p->confined = r;
+	sem_post(&p->started);
+	return r ? NULL : serve(p); /* if not, p may be gone */
+}
+
+static int thread_start(struct paths *p, void *(*fn)(void *))
+{
+	pthread_t thread;
+	pthread_attr_t attributes;
+	pthread_attr_init(&attributes);
+	pthread_attr_setstacksize(&attributes, STACK_BYTES);
+	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+	int r = -pthread_create(&thread, &attributes, fn, p);
+	pthread_attr_destroy(&attributes);
+	p->threads += !r;
+	return r;
+}
+
+static void destroy(struct paths *p)
+{
+	pthread_cond_destroy(&p->filled);
+	pthread_cond_destroy(&p->finished);
+	pthread_mutex_destroy(&p->lock);
+	sem_destroy(&p->started);
+	free(p);
+}
+
+int paths_start(struct paths **out, const struct cassin_sandbox *sandbox)
+{
+	pthread_condattr_t monotonic;
+	struct paths *p = calloc(1, sizeof *p);
+	if (!p)
+		return -ENOMEM;
+	p->sandbox = sandbox;
+	sem_init(&p->started, 0, 0);
+	pthread_mutex_init(&p->lock, NULL);
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_cond_init(&p->filled, NULL);
+	pthread_cond_init(&p->finished, &monotonic);
+	pthread_condattr_destroy(&monotonic);
+	int r = thread_start(p, first_main);
+	while (!r && sem_wait(&p->started) && errno == EINTR) {
+	}
+	if (!r)
+		r = p->confined;
+	if (r)
+		destroy(p);
+	else
+		*out = p;
+	return r;
+}
+
+void paths_post(struct paths *p, struct path_line *l, struct path_job *j)
+{
+	j->next = NULL;
+	pthread_mutex_lock(&p->lock);
+	if (l->first) {
+		l->last->next = j;
+	} else {
+		l->first = j;
+		make_ready(p, l);
+	}
+	l->last = j;
+	pthread_mutex_unlock(&p->lock);
+}
+
+/* Waits for the end of a job. False: it is `until`. With the lock. */
+static bool await_one(struct paths *p, uint64_t until)
+{
+	struct timespec end = {.tv_sec = (time_t)(until / 1000000000), .tv_nsec = (long)(until % 1000000000)};
+	return pthread_cond_timedwait(&p->finished, &p->lock, &end) != ETIMEDOUT;
+}
+
+void paths_await(struct paths *p, struct path_line *l, uint64_t ns)
+{
+	uint64_t until = monotonic_ns() + ns;
+	pthread_mutex_lock(&p->lock);
+	while (l->first && await_one(p, until)) {
+	}
+	pthread_mutex_unlock(&p->lock);
+}
+
+bool paths_stop(struct paths *p, uint64_t ns)
+{
+	uint64_t until = monotonic_ns() + ns;
+	if (!p)
+		return true;
+	pthread_mutex_lock(&p->lock);
+	p->stopping = true;
+	pthread_cond_broadcast(&p->filled);
+	while (p->threads && await_one(p, until)) {
+	}
+	bool over = !p->threads;
+	pthread_mutex_unlock(&p->lock);
+	if (over)
+		destroy(p);
+	return over;
+}
