@@ -23,10 +23,11 @@ static uint64_t pool_bytes;
 static bool own_machine;      /* the tests may change it */
 static bool may_trace = true; /* else tests of process cells are left out, which is said */
 static unsigned part, parts = 1;
-static bool again;            /* what fails by chance, in a machine that stands still now and then, gets a second try */
+static bool again; /* what fails by chance, in a machine that stands still now and then, gets a second try */
 
 static const char usage_text[] =
-	"usage: guest-tests [-l | --checks] [-v] [--dir DIR] [--pool SIZE] [--own-machine] [--again] [--part I/N] [NAME-GLOB...]\n"
+	"usage: guest-tests [-l | --checks] [-v] [--dir DIR] [--pool SIZE] [--own-machine] [--again] [--part I/N] "
+	"[NAME-GLOB...]\n"
 	"  -l           list the tests\n"
 	"  --checks     list those that need no more than an image and arguments, for cassin conformance:\n"
 	"               name, image, exit code, arguments\n"
@@ -192,14 +193,11 @@ static const char *own_dir(void)
 
 int main(int argc, char **argv)
 {
-	static const struct option longs[] = {{"dir", required_argument, NULL, 'd'},
-					      {"pool", required_argument, NULL, 'p'},
-					      {"own-machine", no_argument, NULL, 'o'},
-					      {"again", no_argument, NULL, 'a'},
-					      {"part", required_argument, NULL, 'P'},
-					      {"checks", no_argument, NULL, 'c'},
-					      {"help", no_argument, NULL, 'h'},
-					      {0}};
+	static const struct option longs[] = {
+		{"dir", required_argument, NULL, 'd'},   {"pool", required_argument, NULL, 'p'},
+		{"own-machine", no_argument, NULL, 'o'}, {"again", no_argument, NULL, 'a'},
+		{"part", required_argument, NULL, 'P'},  {"checks", no_argument, NULL, 'c'},
+		{"help", no_argument, NULL, 'h'},        {0}};
 	static const struct test *tests[TESTS_MOST];
 	const char *slow = getenv("CASSIN_TEST_SLOW");
 	struct world w = {.dir = own_dir(), .slow = slow && atoi(slow) > 0 ? (unsigned)atoi(slow) : 1};
