@@ -50,7 +50,7 @@ import groups, suites
 _, tests, kind, where = sys.argv
 def steps():
     for _ in range(6):
-        yield suites.Step([sys.executable, "program", tests, kind, "--", "stand-in"], 1000, apart=where == "apart")
+        yield suites.Step([sys.executable, "program", tests, kind, "--", "stand-in"], 1000, beside=where == "beside", machine=where == "beside")
 suites.HERE = os.path.abspath("tests")
 suites.SUITES = {"stand-in": (None, steps)}
 sys.argv[1:] = []
@@ -94,7 +94,7 @@ def slow_setpriv(folder):
 
 def interrupt(number, kind, where, status, says, slow=False):
     """Starts suites, waits until as many programs run as may, and sends the signal."""
-    at_once = 2 if where == "apart" else 1
+    at_once = 2 if where == "beside" else 1
     with tempfile.TemporaryDirectory(prefix="cassin-suites-") as folder:
         with open(os.path.join(folder, "program"), "w", encoding="utf-8") as program:
             program.write(PROGRAM)
@@ -154,14 +154,14 @@ def a_last_line_may_lack_its_feed():
 
 
 TESTS = [
-    ("SIGTERM ends machines that run side by side, and those that wait never start", interrupt, signal.SIGTERM, "bound", "apart", 143,
+    ("SIGTERM ends machines that run side by side, and those that wait never start", interrupt, signal.SIGTERM, "bound", "beside", 143,
      "interrupted by SIGTERM"),
-    ("SIGINT does", interrupt, signal.SIGINT, "bound", "apart", 130, "interrupted by SIGINT"),
+    ("SIGINT does", interrupt, signal.SIGINT, "bound", "beside", 130, "interrupted by SIGINT"),
     ("SIGINT ends a program with what it has started in groups of its own", interrupt, signal.SIGINT, "group", "in turn", 130,
      "interrupted by SIGINT"),
-    ("nothing outlives suites that are killed", interrupt, signal.SIGKILL, "bound", "apart", -9, ""),
+    ("nothing outlives suites that are killed", interrupt, signal.SIGKILL, "bound", "beside", -9, ""),
     ("nor do the groups that a program has started", interrupt, signal.SIGKILL, "group", "in turn", -9, ""),
-    ("nor what is just being started", interrupt, signal.SIGKILL, "bound", "apart", -9, "", True),
+    ("nor what is just being started", interrupt, signal.SIGKILL, "bound", "beside", -9, "", True),
     ("a pass at a second try is listed as one", a_second_try_is_told),
     ("a machine's program may end in the middle of a line", a_last_line_may_lack_its_feed),
 ]

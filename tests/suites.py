@@ -20,7 +20,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 KVM = os.access("/dev/kvm", os.R_OK | os.W_OK)
 BACKENDS = ["kvm", "process"] if KVM else ["process"]  # the first is what a program takes here of its own accord
 SLOWER = 5  # by how much the emulated machine is, at most, in what has a time limit
-LANES = 2   # emulated machines at a time; each keeps one CPU busy
+LANES = 2   # programs at a time that do not mind one another
 MACHINE_MEMORY = "8G"
 # The end-to-end tests of what depends on the backend most: for the one that is not this host's, and for the emulated machine.
 E2E_SOME = ["test_run::*", "test_debug::*", "test_park::*", "test_account::*", "test_conformance::*", "test_storm::*"]
@@ -37,15 +37,16 @@ TSAN_E2E = ["*parallel*", "test_debug::test_a_client*", "test_debug::test_a_stop
 
 @dataclass
 class Step:
-    """A program that prints TAP; `apart`: it runs in a machine of its own, and may run beside another such."""
+    """A program that prints TAP; `beside`: it may run beside another such; `machine`: it runs in one of its own."""
     command: list
     seconds: int
     env: dict = field(default_factory=dict)
-    apart: bool = False
+    beside: bool = False
+    machine: bool = False
 
     def __str__(self):
-        words = self.command[self.command.index("--") + 1:] if self.apart else self.command
-        where = " (kvm-amd)" if self.apart else ""
+        words = self.command[self.command.index("--") + 1:] if self.machine else self.command
+        where = " (kvm-amd)" if self.machine else f" ({self.env['CASSIN_BACKEND']})" if "CASSIN_BACKEND" in self.env else ""
         return " ".join([os.path.basename(words[0])] + [os.path.relpath(w) if w.startswith("/") else w for w in words[1:]]) + where
 
 
@@ -67,13 +68,19 @@ def in_machine(options, build, command, seconds, env):
     """A step on stock kvm_amd, in a machine that QEMU emulates."""
     more = [word for name, value in env.items() for word in ("--env", f"{name}={value}")]
     return Step(["tests/kvm-amd/run", "--name", f"machine-{next(machines)}", "--seconds", str(seconds - 30), *options, *more, build,
-                 "--", *command], seconds, apart=True)
+                 "--", *command], seconds, beside=True, machine=True)
 
 
-def native(command, seconds, slow=1, backend=None, **env):
+def native(command, seconds, slow=1, backend=None, beside=False, **env):
     """A step on this host, whose guests run on the backend; None: as programs choose of their own accord. `slow` multiplies its time
     limits."""
-    return Step(command, seconds, {**env, "CASSIN_TEST_SLOW": str(slow), **({"CASSIN_BACKEND": backend} if backend else {})})
+    return Step(command, seconds, {**env, "CASSIN_TEST_SLOW": str(slow), **({"CASSIN_BACKEND": backend} if backend else {})}, beside)
+
+
+def guest_tests(build, seconds, slow=1, backend=None, **env):
+    """Most of these wait most of the time: parts of them run side by side."""
+    for part in range(LANES):
+        yield native([f"{build}/tests/guests/guest-tests", "--part", f"{part + 1}/{LANES}"], seconds, slow, backend, True, **env)
 
 
 def unit(build="build", env=None):
@@ -87,7 +94,7 @@ def unit(build="build", env=None):
 
 def guests():
     for backend in BACKENDS:
-        yield native(["build/tests/guests/guest-tests"], 600, backend=backend)
+        yield from guest_tests("build", 600, backend=backend)
 
 
 def e2e():
@@ -98,18 +105,18 @@ def e2e():
 
 def asan():
     yield from unit("build-asan", SANITIZERS["asan"])
-    yield native(["build-asan/tests/guests/guest-tests"], 900, 3, **SANITIZERS["asan"])
+    yield from guest_tests("build-asan", 900, 3, **SANITIZERS["asan"])
 
 
 def tsan():
-    yield native(["build-tsan/tests/guests/guest-tests"], 900, 5, **SANITIZERS["tsan"])
+    yield from guest_tests("build-tsan", 900, 5, **SANITIZERS["tsan"])
     yield native([sys.executable, "tests/e2e/run.py", "build-tsan", *TSAN_E2E], 600, 5, **SANITIZERS["tsan"])
 
 
 def coverage():
     yield from unit("build-coverage")
     for backend in BACKENDS:
-        yield native(["build-coverage/tests/guests/guest-tests"], 600, backend=backend)
+        yield from guest_tests("build-coverage", 600, backend=backend)
 
 
 def fuzz():
@@ -185,7 +192,7 @@ class Outcome:
 
     def add(self, step, tally, seconds):
         self.passed += tally.passed
-        where = f"{self.name}/{os.path.basename(step.command[0])}" if self.name in ("unit", "asan") and not step.apart else self.name
+        where = f"{self.name}/{os.path.basename(step.command[0])}" if self.name in ("unit", "asan") and not step.beside else self.name
         self.failed += [f"{where}: {text}" for text in tally.failed]
         self.again += [f"{where}: {text}" for text in tally.again]
         print(f"# {self.name}: {tally.passed} passed, {len(tally.failed)} failed, {seconds:.1f} s", flush=True)
@@ -197,7 +204,7 @@ def run_step(step, write):
     return tally, time.monotonic() - began
 
 
-def run_apart(step, said):
+def run_beside(step, said):
     """Beside others: the output is kept until it is this step's turn to be shown; meanwhile its failures are."""
     kept = []
 
@@ -210,7 +217,7 @@ def run_apart(step, said):
 
 
 def run_all(suites, built):
-    """Runs the suites that could be built. Those steps that run in machines of their own go side by side, first to last."""
+    """Runs the suites that could be built. Those steps that may go side by side, first to last."""
     outcomes = {name: Outcome(name) for name in suites}
     plan = []
     for name in suites:
@@ -222,13 +229,13 @@ def run_all(suites, built):
             os.unlink(path)
         plan += [(name, step) for step in steps()]
     for name, step in plan:
-        if not step.apart:
+        if not step.beside:
             print(f"== {name}: {step}", flush=True)
             outcomes[name].add(step, *run_step(step, tap.show))
     said = threading.Lock()
     with groups.Pool(LANES) as lanes:
-        apart = [(name, step, lanes.submit(run_apart, step, said)) for name, step in plan if step.apart]
-        for name, step, run in apart:
+        beside = [(name, step, lanes.submit(run_beside, step, said)) for name, step in plan if step.beside]
+        for name, step, run in beside:
             kept, tally, seconds = run.result()
             with said:
                 print(f"== {name}: {step}\n{''.join(kept)}", end="")

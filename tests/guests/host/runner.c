@@ -11,7 +11,7 @@
 
 #include "runner.h"
 
-#define SECONDS_DEFAULT 20u
+#define SECONDS_DEFAULT 60u
 #define TESTS_MOST 1024u
 
 static const struct test *const lists[] = {

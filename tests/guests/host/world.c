@@ -7,7 +7,7 @@
 #include "runner.h"
 
 #define KEPT (16u << 10)
-#define PATIENCE_S 10u
+#define PATIENCE_S 30u
 #define POLL_MS 2u
 
 /* As TAP's comments. */
