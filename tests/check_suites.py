@@ -50,7 +50,8 @@ import groups, suites
 _, tests, kind, where = sys.argv
 def steps():
     for _ in range(6):
-        yield suites.Step([sys.executable, "program", tests, kind, "--", "stand-in"], 1000, beside=where == "beside", machine=where == "beside")
+        beside = where == "beside"
+        yield suites.Step([sys.executable, "program", tests, kind, "--", "stand-in"], 1000, beside=beside, machine=beside)
 suites.HERE = os.path.abspath("tests")
 suites.SUITES = {"stand-in": (None, steps)}
 sys.argv[1:] = []

@@ -8,7 +8,8 @@
 #include "runner.h"
 
 #define STUBS_MOST 2048u
-#define OTHER_UID (54321u + (unsigned)getppid() % 8192) /* not that of a run beside this one, whose processes would count */
+#define OTHER_UID                                                                                                      \
+	(54321u + (unsigned)getppid() % 8192) /* not that of a run beside this one, whose processes would count */
 
 extern pid_t stubs[STUBS_MOST]; /* what the next two have found */
 /* Those of this process. */
