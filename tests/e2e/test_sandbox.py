@@ -82,7 +82,8 @@ def test_every_thread_of_run_is_confined(t):
     wait_until(lambda: "cassin-debugger" in [name for name, _ in threads(process.pid)], "its debugger's thread is confined")
     maker = ["cassin-maker"] if t.backend() == "process" else []
     equal(sorted(confined(process.pid, "cassin")),
-          ["cassin", "cassin-control", "cassin-debugger", *maker, "cassin-watcher", "cassin-worker", "cassin-writer", "cassin-writer"], "threads")
+          ["cassin", "cassin-control", "cassin-debugger", *maker, "cassin-watcher", "cassin-worker", "cassin-writer", "cassin-writer"],
+          "threads")
 
 
 def test_it_is_confined_before_kept_guests_run(t):

@@ -22,7 +22,7 @@ static const char help[] =
 	"Examples:\n"
 	"  cassin doctor\n"
 	"  cassin doctor --json | jq -r .auto\n"
-	"  sudo -u cassin cassin doctor        as the daemon's user\n";
+	"  sudo -u cassin cassin doctor        # as the daemon's user\n";
 
 struct diagnosis {
 	struct cassin_backend_probe kvm, process;

@@ -43,11 +43,20 @@ static void print_times(const json_t *guest)
 	line("uptime", uptime ? units_time(units, uptime) : "-");
 }
 
+/* A key of the API as words. */
+static const char *words(const char *key, char text[32])
+{
+	snprintf(text, 32, "%s", key);
+	for (char *at = text; (at = strchr(at, '_'));)
+		*at = ' ';
+	return text;
+}
+
 static void print_counters(const json_t *guest)
 {
 	json_t *counters = json_object_get(guest, "counters"), *value;
 	const char *key;
-	char units[UNITS_MAX];
+	char units[UNITS_MAX], text[32];
 	json_object_foreach (counters, key, value) {
 		uint64_t n = (uint64_t)json_integer_value(value);
 		if (!strcmp(key, "virtual_ns"))
@@ -55,7 +64,7 @@ static void print_counters(const json_t *guest)
 		else if (!strcmp(key, "work_ns"))
 			line("work outside turns", units_time(units, n));
 		else
-			line_number(key, n);
+			line_number(words(key, text), n);
 	}
 }
 

@@ -38,6 +38,8 @@ static void print_totals(const json_t *stats)
 			continue;
 		if (len > 7 && !strcmp(key + len - 7, "_frames"))
 			printf("%-20s %llu (%s)\n", key, (unsigned long long)n, units_size(units, n * 4096));
+		else if (len > 6 && !strcmp(key + len - 6, "_bytes"))
+			printf("%-20.*s %s\n", (int)len - 6, key, units_size(units, n));
 		else if (len > 3 && !strcmp(key + len - 3, "_ns"))
 			printf("%-20.*s %s\n", (int)len - 3, key, units_time(units, n));
 		else
