@@ -36,22 +36,23 @@ def threads(pid):
     return len(os.listdir(f"/proc/{pid}/task"))
 
 
+def words_of(path):
+    """Of a file of a process or thread: none if that has ended."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            return file.read().split()
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+
+
 def children(pid):
     """Of all its threads."""
-    found = []
-    for thread in os.listdir(f"/proc/{pid}/task"):
-        with open(f"/proc/{pid}/task/{thread}/children", encoding="ascii") as line:
-            found += line.read().split()
-    return found
+    return [child for thread in os.listdir(f"/proc/{pid}/task") for child in words_of(f"/proc/{pid}/task/{thread}/children")]
 
 
 def are_guests(pids):
-    """Whether all of these are what guests run in where there is no KVM."""
-    names = set()
-    for pid in pids:
-        with open(f"/proc/{pid}/comm", encoding="utf-8") as name:
-            names.add(name.read().strip())
-    return names <= {"cassin-guest"}
+    """Whether all of these, but for those that have ended since, are what guests run in where there is no KVM."""
+    return all(words_of(f"/proc/{pid}/comm") in ([], ["cassin-guest"]) for pid in pids)
 
 
 def ask(port, seconds=5):
