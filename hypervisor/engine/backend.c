@@ -72,7 +72,8 @@ static void copy_steps(struct cassin_backend_probe *p, const char *const *steps)
 		p->steps[i] = steps[i];
 }
 
-int cassin_backend_probe(enum cassin_backend which, struct cassin_backend_probe *p)
+int cassin_backend_probe(enum cassin_backend which, const struct cassin_sandbox *sandbox,
+			 struct cassin_backend_probe *p)
 {
 	struct backend *b = NULL;
 	*p = (struct cassin_backend_probe){.result = -EINVAL};
@@ -81,7 +82,7 @@ int cassin_backend_probe(enum cassin_backend which, struct cassin_backend_probe 
 		p->result = kvm_open(&b, &p->done, &p->why);
 	} else if (which == CASSIN_BACKEND_PROCESS) {
 		copy_steps(p, process_steps);
-		p->result = process_open(&b, NULL, &p->done, &p->why);
+		p->result = process_open(&b, sandbox, &p->done, &p->why);
 	}
 	backend_close(b);
 	if (!p->result)

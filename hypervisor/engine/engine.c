@@ -5,10 +5,10 @@
 
 #include <errno.h>
 #include <sched.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/host_memory.h"
 #include "base/time.h"
 #include "cell/reach.h"
 #include "guest/guest.h"
@@ -17,20 +17,6 @@
 #define RECLAIM_EVERY_NS UINT64_C(50000000)    /* whoever has more cells flushed for a full pool waits */
 #define PATHS_PATIENCE_NS UINT64_C(5000000000) /* with what is at paths, at the end */
 #define SWAP_DEFAULT (UINT64_C(16) << 30)
-
-static uint64_t mem_available(void)
-{
-	FILE *f = fopen("/proc/meminfo", "r");
-	char line[128];
-	unsigned long long kib = 0;
-	while (f && fgets(line, sizeof line, f)) {
-		if (sscanf(line, "MemAvailable: %llu kB", &kib) == 1)
-			break;
-	}
-	if (f)
-		fclose(f);
-	return kib << 10;
-}
 
 static unsigned default_workers(void)
 {
@@ -56,7 +42,7 @@ static void set_up(struct cassin_engine *e, const struct cassin_engine_options *
 	e->pool.reclaim = engine_cells_reclaim;
 	e->pool.opaque = e;
 	e->reclaims.every = RECLAIM_EVERY_NS;
-	e->pool.limit = cell_pool(e->options.pool_bytes, mem_available()) / PAGE_SIZE;
+	e->pool.limit = cell_pool(e->options.pool_bytes, host_memory()) / PAGE_SIZE;
 	account_init(&e->account, &e->pool, UINT64_MAX);
 	e->started = monotonic_ns();
 	e->changed_end = &e->changed;
@@ -78,6 +64,14 @@ static unsigned workers_wanted(const struct cassin_engine *e)
 	return n < WORKERS_MAX ? n : WORKERS_MAX;
 }
 
+/* A worker has a thread, a timer that sends a signal, and a few descriptors. */
+static const char *limit_of(int error)
+{
+	return error == -EAGAIN   ? ": see the limits of processes (ulimit -u) and of pending signals (ulimit -i)"
+	       : error == -EMFILE ? ": see the limit of descriptors (ulimit -n)"
+				  : "";
+}
+
 static int start_workers(struct cassin_engine *e, struct cassin_error_text *err)
 {
 	e->workers.turn = worker_turn;
@@ -87,7 +81,7 @@ static int start_workers(struct cassin_engine *e, struct cassin_error_text *err)
 	e->host.paths = e->paths;
 	if (!r)
 		r = workers_start(&e->workers, workers_wanted(e), engine_tick, e);
-	return r ? cassin_error_set(err, r, "cannot start the workers: %s", strerror(-r)) : 0;
+	return r ? cassin_error_set(err, r, "cannot start the workers: %s%s", strerror(-r), limit_of(r)) : 0;
 }
 
 int cassin_engine_create(struct cassin_engine **out, const struct cassin_engine_options *options,

@@ -23,7 +23,11 @@ static int open_device(struct cassin_error_text *err)
 	int fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
 	if (fd >= 0)
 		return fd;
-	if (errno == EACCES || errno == EPERM)
+	if (errno == EPERM)
+		return cassin_error_set(
+			err, -EACCES,
+			"/dev/kvm: forbidden by the rules of a container: start it with --device /dev/kvm");
+	if (errno == EACCES)
 		return cassin_error_set(
 			err, -EACCES,
 			"/dev/kvm: permission denied: add yourself to its group (sudo usermod -aG kvm $USER), "

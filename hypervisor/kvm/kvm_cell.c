@@ -133,11 +133,15 @@ int kvm_cell_open(struct cell *c, struct cassin_error_text *err)
 	k->dummy = MAP_FAILED;
 	k->vm = ioctl(kvm_of(c)->fd, KVM_CREATE_VM, 0);
 	if (k->vm < 0)
-		return cassin_error_set(err, -errno, "cannot create a KVM VM for a cell: %s", strerror(errno));
+		return cassin_error_set(err, -errno, "/dev/kvm: cannot make a virtual machine: %s%s", strerror(errno),
+					errno == EBUSY ? ": another hypervisor has the CPU's virtualisation" : "");
 	c->memory = mmap(NULL, c->size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (c->memory == MAP_FAILED)
-		return cassin_error_set(err, -errno, "cannot reserve %llu MiB of address space for a cell: %s",
-					(unsigned long long)(c->size / MIB), strerror(errno));
+		return cassin_error_set(
+			err, -errno,
+			"cannot reserve %llu MiB of address space for a cell: %s: see RLIMIT_AS (ulimit -v) and "
+			"vm.overcommit_memory",
+			(unsigned long long)(c->size / MIB), strerror(errno));
 	/* Density counts pages: no huge ones behind guests that touch a few; no copies in a child process. */
 	madvise(c->memory, c->size, MADV_NOHUGEPAGE);
 	madvise(c->memory, c->size, MADV_DONTFORK);

@@ -11,7 +11,9 @@
 #define PER_PAGE (PAGE_SIZE / sizeof(struct chunk))
 #define FULL ((UINT32_C(1) << PER_PAGE) - 1)
 #define PAGES (UINT32_C(1) << 20) /* of address space: chunks for 4 TiB of guests' memory */
-#define SPARE_MOST 64u            /* empty pages that are not given back yet */
+#define PAGES_LEAST (UINT32_C(1) << 12)
+#define OPENED_AT_ONCE 256u /* pages */
+#define SPARE_MOST 64u      /* empty pages that are not given back yet */
 #define NONE UINT32_MAX
 
 /* What is known of a page. It is in a list while it has room. */
@@ -24,7 +26,9 @@ static struct {
 	pthread_mutex_t lock;
 	struct chunk *at;
 	struct holder *holders;
-	uint32_t fresh; /* pages never used */
+	uint32_t pages;  /* that there can ever be */
+	uint32_t opened; /* of them, from the start: may be touched */
+	uint32_t fresh;  /* pages never used are from here on */
 	uint32_t partial, spare,
 		gone; /* lists of pages: with chunks and room; empty; empty and given back to the host */
 	uint32_t nspare, kept;
@@ -53,20 +57,44 @@ static void take_out(uint32_t *list, uint32_t page)
 		*list = h->next;
 }
 
-static void *reserve(size_t size)
+static void *reserve(size_t size, int rights)
 {
-	void *at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	void *at = mmap(NULL, size, rights, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	return at == MAP_FAILED ? NULL : at;
 }
 
-/* Address space for all there can ever be; memory comes with use. */
+/* Address space for all there can ever be; an eighth of what can be had, where this process may not have so much. */
+static void *reserve_most(uint32_t *pages)
+{
+	*pages = PAGES;
+	void *at = reserve((size_t)PAGES * PAGE_SIZE, PROT_NONE);
+	while (!at && (*pages /= 2) >= PAGES_LEAST)
+		at = reserve((size_t)*pages * PAGE_SIZE, PROT_NONE);
+	if (at && *pages < PAGES) {
+		munmap((char *)at + (size_t)*pages / 8 * PAGE_SIZE, (size_t)*pages / 8 * 7 * PAGE_SIZE);
+		*pages /= 8;
+	}
+	return at;
+}
+
+/* Memory comes with use. Nothing can be touched yet, or a host with vm.overcommit_memory 2 would count it all. */
 static bool begin(void)
 {
-	if (!all.at && (all.at = reserve((size_t)PAGES * PAGE_SIZE)))
-		madvise(all.at, (size_t)PAGES * PAGE_SIZE, MADV_NOHUGEPAGE); /* or pages would not go back one by one */
-	if (!all.holders)
-		all.holders = reserve(PAGES * sizeof *all.holders);
+	if (!all.at && (all.at = reserve_most(&all.pages)))
+		madvise(all.at, (size_t)all.pages * PAGE_SIZE,
+			MADV_NOHUGEPAGE); /* or pages would not go back one by one */
+	if (all.at && !all.holders)
+		all.holders = reserve(all.pages * sizeof *all.holders, PROT_READ | PROT_WRITE);
 	return all.at && all.holders;
+}
+
+static bool open_more(void)
+{
+	uint32_t n = all.pages - all.opened < OPENED_AT_ONCE ? all.pages - all.opened : OPENED_AT_ONCE;
+	if (!n || mprotect(all.at + (size_t)all.opened * PER_PAGE, (size_t)n * PAGE_SIZE, PROT_READ | PROT_WRITE))
+		return false;
+	all.opened += n;
+	return true;
 }
 
 /* Takes an empty page into the list of those with room. */
@@ -79,7 +107,7 @@ static bool grow(void)
 	} else {
 		if (all.gone != NONE)
 			take_out(&all.gone, page = all.gone);
-		else if (all.fresh < PAGES)
+		else if (all.fresh < all.opened || open_more())
 			page = all.fresh++;
 		else
 			return false;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * pid_t child_of(int (*run)(void *), void *argument, void *stack_end): clone(2) as vfork(2) has it, with a stack of its own for the
- * child. By its own instruction, since a sanitizer takes both functions of the C library for a fork(2). Its callee ends in an exec or
+ * child, which nobody traces who traces this process: it can have one tracer only, and that is us. By its own instruction, since a sanitizer takes both functions of the C library for a fork(2). Its callee ends in an exec or
  * an exit. -errno.
  */
 #define SYS_CLONE 56
-#define VM_VFORK_SIGCHLD 0x4111
+#define FLAGS 0x804111 /* CLONE_UNTRACED, CLONE_VM, CLONE_VFORK and SIGCHLD: sandbox/calls.c admits no others */
 
 	.text
 	.code64
@@ -16,7 +16,7 @@ child_of:
 	mov %rdi, -8(%rdx)	/* what the child takes from its stack */
 	mov %rsi, -16(%rdx)
 	lea -16(%rdx), %rsi
-	mov $VM_VFORK_SIGCHLD, %edi
+	mov $FLAGS, %edi
 	xor %edx, %edx
 	xor %r10d, %r10d
 	xor %r8d, %r8d

@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "process/refusal.h"
 #include "process/stub.h"
 
 #ifndef MFD_EXEC
@@ -37,10 +38,29 @@ pid_t child_of(int (*run)(void *), void *argument, void *stack_end); /* child.S 
 
 /* ---- On the maker's thread ---- */
 
+#define OF_CHILD __attribute__((no_sanitize("thread", "address", "undefined"))) static
+
+/* All but the memory go at the exec. Kernels before 5.9 have no close_range(), and containers of their time forbid it. */
+OF_CHILD long keep_only_memory(void)
+{
+	struct rlimit most;
+	if (!syscall(SYS_close_range, 0, STUB_MEMORY - 1, 0) &&
+	    !syscall(SYS_close_range, STUB_MEMORY + 1, ~0u, CLOSE_RANGE_CLOEXEC))
+		return 0;
+	if (syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &most))
+		return -1;
+	for (rlim_t fd = 0; fd < most.rlim_cur; fd++) {
+		if (fd != STUB_MEMORY)
+			syscall(SYS_fcntl, fd, F_SETFD, FD_CLOEXEC);
+	}
+	return 0;
+}
+
 /* In the child, which shares the parent's memory until the exec: only system calls, past what a sanitizer puts before those of the C
  * library. It has no descriptor but the memory. All signals are blocked, as on this thread, and stay so until it is traced: before
- * the exec one would run a handler of the parent's, in the parent's memory, and afterwards some would end it. */
-__attribute__((no_sanitize("thread", "address", "undefined"))) static int become_stub(void *opaque)
+ * the exec one would run a handler of the parent's, in the parent's memory, and afterwards some would end it. Its exit status is the
+ * errno of what fails. */
+OF_CHILD int become_stub(void *opaque)
 {
 	const struct order *o = opaque;
 	static char *const no_words[] = {NULL};
@@ -49,12 +69,10 @@ __attribute__((no_sanitize("thread", "address", "undefined"))) static int become
 	syscall(SYS_setrlimit, RLIMIT_CORE, &no_core);
 	if (syscall(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
 	    syscall(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) || syscall(SYS_dup2, o->memory, STUB_MEMORY) < 0 ||
-	    syscall(SYS_fcntl, STUB_MEMORY, F_SETFD, 0) /* it may have been that one already */ ||
-	    syscall(SYS_close_range, 0, STUB_MEMORY - 1, 0) ||
-	    syscall(SYS_close_range, STUB_MEMORY + 1, ~0u, CLOSE_RANGE_CLOEXEC))
-		syscall(SYS_exit_group, 1);
+	    syscall(SYS_fcntl, STUB_MEMORY, F_SETFD, 0) /* it may have been that one already */ || keep_only_memory())
+		syscall(SYS_exit_group, errno);
 	syscall(SYS_execveat, o->program, "", no_words, no_words, AT_EMPTY_PATH);
-	syscall(SYS_exit_group, 1);
+	syscall(SYS_exit_group, errno);
 	return 1;
 }
 
@@ -155,11 +173,11 @@ static int write_program(struct maker *m, struct cassin_error_text *err)
 	if (fd < 0 && errno == EINVAL)
 		fd = memfd_create("cassin-guest", MFD_CLOEXEC);
 	if (fd < 0)
-		return cassin_error_set(err, -errno, "cannot make a memory file: %s", strerror(errno));
+		return refusal_of_program(-errno, err);
 	m->program = fcntl(fd, F_DUPFD_CLOEXEC, STUB_MEMORY + 1);
 	close(fd);
 	if (m->program < 0 || write(m->program, stub_program, size) != (ssize_t)size)
-		return cassin_error_set(err, -EIO, "cannot write a memory file: %s", strerror(errno));
+		return refusal_of_program(-errno, err);
 	return 0;
 }
 
@@ -194,27 +212,4 @@ void maker_stop(struct maker *m)
 	}
 	if (m->program >= 0)
 		close(m->program);
-}
-
-static long number_in(const char *path)
-{
-	char text[32] = "";
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -1;
-	ssize_t n = read(fd, text, sizeof text - 1);
-	close(fd);
-	return n > 0 ? strtol(text, NULL, 10) : -1;
-}
-
-/* Which of the host's limits stops a fork cannot be asked: the kernel says EAGAIN for three of them. */
-const char *maker_limit(int error)
-{
-	struct rlimit processes;
-	if (error != EAGAIN && error != -EAGAIN)
-		return "the host's memory";
-	if (geteuid() && !getrlimit(RLIMIT_NPROC, &processes) && processes.rlim_cur != RLIM_INFINITY)
-		return "RLIMIT_NPROC (ulimit -u), the control group's pids.max, or kernel.pid_max";
-	return number_in("/proc/sys/kernel/pid_max") < 65536 ? "kernel.pid_max, or the control group's pids.max"
-							     : "the control group's pids.max, or kernel.threads-max";
 }

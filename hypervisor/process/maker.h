@@ -34,10 +34,9 @@ int maker_start(struct maker *m, const struct cassin_sandbox *sandbox, struct ca
 /* Does first what was ordered. */
 void maker_stop(struct maker *m);
 
-/* A process that waits to be seized, whose only descriptor is `memory`. -EAGAIN, -ENOMEM, ...: maker_limit() says in words which
- * limit of the host that may be. */
+/* A process that waits to be seized, whose only descriptor is `memory`. -EAGAIN, -ENOMEM, ...: see refusal_limit(). It may have
+ * ended already. */
 int maker_make(struct maker *m, int memory, pid_t *out);
-const char *maker_limit(int error);
 /* Ends the process of s, whatever state it is in, and frees s; without waiting for it. */
 void maker_dispose(struct maker *m, struct stub *s);
 

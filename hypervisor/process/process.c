@@ -3,13 +3,13 @@
 #include "process/process.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/container.h"
 #include "process/process_cell.h"
 #include "process/process_vcpu.h"
+#include "process/refusal.h"
 #include "process/stub.h"
 
 #define EXTENDED_MOST (64u << 10)
@@ -52,32 +52,14 @@ static int make_initial(struct process_backend *p, size_t size)
 	return extended_make(&p->backend.extended, size, XSTATE_LEGACY | (p->keys_at ? XSTATE_PKRU : 0));
 }
 
-static int yama_scope(void)
-{
-	FILE *f = fopen("/proc/sys/kernel/yama/ptrace_scope", "r");
-	int scope = 0;
-	if (f && fscanf(f, "%d", &scope) != 1)
-		scope = 0;
-	if (f)
-		fclose(f);
-	return scope;
-}
-
-static int explain(int r, const char *what, struct cassin_error_text *err)
-{
-	int scope = r == -EPERM && !strcmp(what, "ptrace") ? yama_scope() : 0;
-	if (scope > 1)
-		return cassin_error_set(
-			err, r,
-			"process cells need ptrace, which kernel.yama.ptrace_scope=%d forbids: 1 or 0 is needed",
-			scope);
-	return cassin_error_set(err, r, "process cells: %s: %s%s", what, strerror(-r),
-				r == -EPERM || r == -EACCES ? ": a container's or a sandbox's rule forbids it" : "");
-}
-
 enum { MEMORY_FILE, PROCESS, TRACING, CONFINEMENT, REGISTERS };
 const char *const process_steps[] = {[MEMORY_FILE] = "memory file", [PROCESS] = "process",     [TRACING] = "ptrace",
 				     [CONFINEMENT] = "seccomp",     [REGISTERS] = "registers", NULL};
+
+static unsigned step_of(const char *what)
+{
+	return !strcmp(what, NEEDS_PROGRAM) ? PROCESS : !strcmp(what, NEEDS_PTRACE) ? TRACING : CONFINEMENT;
+}
 
 /* A stub in a cell of its own. */
 static int probe(struct process_backend *p, unsigned *done, struct cassin_error_text *err)
@@ -97,12 +79,11 @@ static int probe(struct process_backend *p, unsigned *done, struct cassin_error_
 	*done = PROCESS;
 	r = maker_make(&p->maker, process_cell(c)->memory, &s->pid);
 	if (r) {
-		cassin_error_set(err, r, "process cells: cannot make a process: %s: see %s", strerror(-r),
-				 maker_limit(r));
+		refusal_of_process(r, err);
 		free(s);
 	} else {
 		r = stub_confine_process(s, process_cell(c)->pages, &what);
-		*done = !r ? REGISTERS : !strcmp(what, "ptrace") ? TRACING : CONFINEMENT;
+		*done = !r ? REGISTERS : step_of(what);
 		if (!r) {
 			what = "PTRACE_GETREGSET";
 			r = stub_get_extended(s, image, &size);
@@ -111,7 +92,7 @@ static int probe(struct process_backend *p, unsigned *done, struct cassin_error_
 		if (!r)
 			r = make_initial(p, size);
 		if (r)
-			explain(r, what, err);
+			refusal(r, what, err);
 	}
 	cell_destroy(c);
 	free(image);

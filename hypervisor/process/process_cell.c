@@ -34,12 +34,15 @@ int process_cell_open(struct cell *c, struct cassin_error_text *err)
 	if (p->memory < 0)
 		return cassin_error_set(err, -errno, "cannot make a memory file for a cell: %s", strerror(errno));
 	if (ftruncate(p->memory, (off_t)c->size))
-		return cassin_error_set(err, -errno, "cannot make a memory file of %llu MiB for a cell: %s",
-					(unsigned long long)(c->size >> 20), strerror(errno));
+		return cassin_error_set(err, -errno, "cannot make a memory file of %llu MiB for a cell: %s%s",
+					(unsigned long long)(c->size >> 20), strerror(errno),
+					errno == EFBIG ? ": see RLIMIT_FSIZE (ulimit -f)" : "");
 	c->memory = mmap(NULL, c->size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, p->memory, 0);
 	if (c->memory == MAP_FAILED)
-		return cassin_error_set(err, -errno, "cannot reserve %llu MiB of address space for a cell: %s",
-					(unsigned long long)(c->size >> 20), strerror(errno));
+		return cassin_error_set(
+			err, -errno,
+			"cannot reserve %llu MiB of address space for a cell: %s: see RLIMIT_AS (ulimit -v)",
+			(unsigned long long)(c->size >> 20), strerror(errno));
 	madvise(c->memory, c->size, MADV_NOHUGEPAGE);
 	madvise(c->memory, c->size, MADV_DONTFORK);
 	madvise(c->memory, c->size, MADV_DONTDUMP); /* guests' secrets are not the core dump's */

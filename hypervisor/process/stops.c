@@ -148,7 +148,10 @@ static enum outcome take_fault(struct run *u, const siginfo_t *info, enum vcpu_e
 		int r = run_map(u, va, !missing);
 		if (!r)
 			return OUTCOME_ON;
-		*out = run_lost(u, "does not map its memory: error", -r);
+		*out = run_lost(u,
+				r == -EPERM ? "maps nothing so low (vm.mmap_min_addr): error"
+					    : "does not map its memory: error",
+				-r);
 		return OUTCOME_EXIT;
 	}
 	u->stub->again = va | missing;

@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 
 #include "process/page.h"
+#include "process/refusal.h"
 
 #ifndef PTRACE_SYSEMU
 #define PTRACE_SYSEMU 31
@@ -145,15 +146,30 @@ static int set_mask(const struct stub *s)
 	return ptrace(PTRACE_SETSIGMASK, s->pid, sizeof blocked, &blocked) ? -errno : 0;
 }
 
+/* It has ended before it was a stub: by itself, with the errno of what failed there (process/maker.c), or from outside. */
+static int unborn(struct stub *s, int died_of, const char **what)
+{
+	s->dead = true;
+	if (!(died_of & 0x100))
+		return -ESRCH;
+	*what = NEEDS_PROGRAM;
+	return -(died_of & 0xff);
+}
+
 static int seize(struct stub *s, const char **what)
 {
 	struct stub_stop stop;
-	*what = "ptrace";
-	if (ptrace(PTRACE_SEIZE, s->pid, 0, PTRACE_O_EXITKILL | PTRACE_O_TRACESYSGOOD) ||
-	    ptrace(PTRACE_INTERRUPT, s->pid, 0, 0))
+	int status;
+	*what = NEEDS_PTRACE;
+	if (ptrace(PTRACE_SEIZE, s->pid, 0, PTRACE_O_EXITKILL | PTRACE_O_TRACESYSGOOD)) {
+		int r = -errno;
+		bool ended = waitpid(s->pid, &status, __WALL | WNOHANG) == s->pid;
+		return ended ? unborn(s, WIFEXITED(status) ? 0x100 | WEXITSTATUS(status) : 0, what) : r;
+	}
+	if (ptrace(PTRACE_INTERRUPT, s->pid, 0, 0) && errno != ESRCH /* it is ending */)
 		return -errno;
 	int r = stub_wait(s, &stop);
-	return r ? r : s->dead ? -ESRCH : set_mask(s);
+	return r ? r : s->dead ? unborn(s, stop.died_of, what) : set_mask(s);
 }
 
 int stub_confine_process(struct stub *s, frame_t page, const char **what)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "process/page.h"
+#include "process/refusal.h"
 #include "process/tables.h"
 
 #define BLANK_MOST 32u /* kept for the next guests; more are ended */
@@ -171,11 +172,11 @@ static int make_one(struct process_vcpu *v, struct stub **out, struct vcpu_excep
 	struct process_backend *b = process_backend(v->vcpu.cell);
 	struct process_cell *c = process_cell(v->vcpu.cell);
 	struct stub *s = calloc(1, sizeof *s);
-	const char *what = "clone";
+	const char *what;
 	int r = s ? maker_make(&b->maker, c->memory, &s->pid) : -ENOMEM;
 	if (r) {
 		free(s);
-		snprintf(x->why, sizeof x->why, "no process for it: %s: see %s", strerror(-r), maker_limit(r));
+		snprintf(x->why, sizeof x->why, "no process for it: %s: see %s", strerror(-r), refusal_limit(r));
 		return r;
 	}
 	r = stub_confine_process(s, c->pages + v->vcpu.worker, &what);
@@ -310,7 +311,8 @@ static int find(struct process_vcpu *v, struct cpu_state *cpu, const struct tabl
 			stubs_lose(v, *out); /* ended from outside, before anybody had it: the next one */
 	} while (r == -ESRCH);
 	if (r) {
-		snprintf(x->why, sizeof x->why, "its process cannot map its memory: %s", strerror(-r));
+		snprintf(x->why, sizeof x->why, "its process cannot map its memory: %s%s", strerror(-r),
+			 r == -EPERM ? " (vm.mmap_min_addr?)" : "");
 		stubs_lose(v, *out);
 	}
 	return r;

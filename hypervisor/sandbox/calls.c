@@ -273,10 +273,10 @@ static int add_tracing(scmp_filter_ctx filter)
 	return r;
 }
 
-/* A process that this one waits for until it is another program. */
+/* A process that this one waits for until it is another program; who traces this one does not trace it. */
 static int add_process(scmp_filter_ctx filter)
 {
-	return allow_if(filter, CALL(clone), 0, LOW32, CLONE_VM | CLONE_VFORK | SIGCHLD);
+	return allow_if(filter, CALL(clone), 0, UINT64_MAX, CLONE_VM | CLONE_VFORK | CLONE_UNTRACED | SIGCHLD);
 }
 
 /* A thread, never a process, and never in other namespaces. */

@@ -135,13 +135,14 @@ static int kernel_check(enum cassin_sandbox_mode mode, struct cassin_error_text 
 	pthread_t thread;
 	int error = syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) ? errno : 0;
 	int tried = 0;
-	if (!error)
-		error = pthread_create(&thread, NULL, try_filter, &tried);
-	if (!error) {
-		pthread_join(thread, NULL);
-		error = tried;
-	}
-	return error ? refused_by_kernel(error, err) : 0;
+	if (error)
+		return refused_by_kernel(error, err);
+	error = pthread_create(&thread, NULL, try_filter, &tried);
+	if (error)
+		return cassin_error_set(err, -error, "cannot start a thread: %s: see ulimit -u, -v and -d",
+					strerror(error));
+	pthread_join(thread, NULL);
+	return tried ? refused_by_kernel(tried, err) : 0;
 }
 
 int cassin_sandbox_create(struct cassin_sandbox **out, enum cassin_sandbox_mode mode, struct cassin_error_text *err)

@@ -6,32 +6,11 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 
 from cassin_test import contains, equal, have, holds, http_get, one_line, wait_until
+from hosts import without_call, without_kvm
 
 NOBODY = 65534
-NO_DEV = "mount -t tmpfs none /dev"
-# A launcher under whose filter a call fails with EPERM, as in some containers.
-WITHOUT_CALL = """
-import ctypes, os, sys
-lib = ctypes.CDLL("libseccomp.so.2")
-lib.seccomp_init.restype = ctypes.c_void_p
-filter = ctypes.c_void_p(lib.seccomp_init(0x7fff0000))
-assert lib.seccomp_rule_add(filter, 0x00050001, int(sys.argv[1]), 0) == 0 and lib.seccomp_load(filter) == 0
-os.execv(sys.argv[2], sys.argv[2:])
-"""
-PTRACE = 101
-MEMFD_CREATE = 319
-
-
-def without_kvm(*command):
-    return ["unshare", "-m", "sh", "-c", f'{NO_DEV} && exec "$@"', "sh", *command]
-
-
-def without_call(call, *command):
-    return [sys.executable, "-c", WITHOUT_CALL, call, *command]
-
 
 class Anybody:
     """The programs as an ordinary user has them: copies that he can reach, and a folder of his own; or as root."""
@@ -170,14 +149,14 @@ def test_without_kvm_auto_takes_processes_and_the_daemon_says_why(t):
 def test_where_neither_can_be_had_one_line_says_both_reasons(t):
     for command, code in (([t.tool("cassin"), "run", t.guest("hello")], 125),
                           ([t.tool("cassind"), "--socket", t.path("no.sock")], 3)):
-        result = t.run(without_kvm(*without_call(PTRACE, *command)), env={"CASSIN_BACKEND": "auto"}, code=code)
+        result = t.run(without_kvm(*without_call("ptrace", *command)), env={"CASSIN_BACKEND": "auto"}, code=code)
         one_line(result.err, "neither", "/dev/kvm: not there", "modprobe", "process cells: ptrace: Operation not permitted",
                  "rule forbids it")
     holds(not os.path.exists(t.path("no.sock")), "no socket is left")
 
 
 def test_processes_that_cannot_be_had_are_told_in_one_line(t):
-    for call, words in ((PTRACE, "process cells: ptrace: Operation not permitted"), (MEMFD_CREATE, "memory file")):
+    for call, words in (("ptrace", "process cells: ptrace: Operation not permitted"), ("memfd_create", "memory file")):
         command = without_call(call, t.tool("cassin"), "run", "--sandbox", "off", "--backend", "process",
                                t.guest("hello"))
         one_line(t.run(command, code=125).err, words)
@@ -198,11 +177,11 @@ def test_the_doctor_tries_each_step(t):
 
 
 def test_the_doctor_fails_where_no_guest_can_run(t):
-    result = t.run(without_kvm(*without_call(PTRACE, t.tool("cassin"), "doctor", "--json")), code=1).json()
+    result = t.run(without_kvm(*without_call("ptrace", t.tool("cassin"), "doctor", "--json")), code=1).json()
     equal(result["auto"], None, "what auto gives")
     equal([step["passed"] for step in result["process"]["steps"]], [True, True, False, None, None], "steps to process cells")
     contains(result["process"]["why"], "ptrace")
-    contains(t.run(without_kvm(*without_call(PTRACE, t.tool("cassin"), "doctor")), code=1).out, "auto gives nothing")
+    contains(t.run(without_kvm(*without_call("ptrace", t.tool("cassin"), "doctor")), code=1).out, "auto gives nothing")
 
 
 def test_the_doctor_sees_permissions_and_limits_of_who_asks(t):

@@ -4,6 +4,8 @@
 #include <pthread.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
 
 #include "memory/chunks.h"
 #include "memory/memory.h"
@@ -87,4 +89,21 @@ Test(chunks, are_safe_between_threads)
 		cr_assert_eq(pthread_create(&t[i], NULL, comes_and_goes, (void *)(i + 1)), 0);
 	for (unsigned i = 0; i < 4; i++)
 		pthread_join(t[i], NULL);
+}
+
+/* A process whose address space is limited has fewer, and room for the rest of it. */
+Test(chunks, are_had_in_a_small_address_space)
+{
+	static struct chunk *at[MANY];
+	struct rlimit limit = {1u << 30, 1u << 30};
+	cr_assert_eq(setrlimit(RLIMIT_AS, &limit), 0);
+	for (uint32_t i = 0; i < MANY; i++) {
+		at[i] = chunk_new();
+		cr_assert(at[i]);
+		fill(at[i], i + 1);
+	}
+	void *rest = mmap(NULL, 256u << 20, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	cr_assert_neq(rest, MAP_FAILED, "there is room for the rest");
+	for (uint32_t i = 0; i < MANY; i++)
+		expect(at[i], i + 1);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* cassin doctor: what this host can do for guests. */
 #include <cassin/engine.h>
+#include <cassin/sandbox.h>
 #include <jansson.h>
 #include <stdio.h>
 
@@ -11,9 +12,9 @@
 
 static const char help[] =
 	"Usage: cassin doctor [OPTION]...\n"
-	"Tries what this host can do for guests, as whoever calls it, without a daemon: each step\n"
-	"of having KVM and of having process cells, and the settings and limits that matter. Says\n"
-	"which backend `auto` gives and why, and how to get KVM where it is not to be had.\n"
+	"Tries what this host can do for guests, as whoever calls it, without a daemon: the sandbox,\n"
+	"each step of having KVM and of having process cells in it, and the settings and limits that\n"
+	"matter. Says which backend `auto` gives and why, and how to get KVM where it is not to be had.\n"
 	"\n"
 	"  --json          one JSON document\n"
 	"\n"
@@ -25,6 +26,7 @@ static const char help[] =
 	"  sudo -u cassin cassin doctor        # as the daemon's user\n";
 
 struct diagnosis {
+	struct cassin_error_text no_sandbox; /* empty: it can be had */
 	struct cassin_backend_probe kvm, process;
 	const char *gets; /* auto; NULL: nothing */
 };
@@ -50,6 +52,7 @@ static void print_table(const struct diagnosis *d)
 	const struct fact *facts = doctor_facts(&count);
 	struct table t;
 	table_init(&t, heads);
+	table_row(&t, (const char *const[]){"sandbox", d->no_sandbox.text[0] ? "no" : "yes", d->no_sandbox.text});
 	backend_rows(&t, "kvm", &d->kvm);
 	backend_rows(&t, "process", &d->process);
 	for (size_t i = 0; i < count; i++)
@@ -79,21 +82,33 @@ static void print_json(const struct diagnosis *d)
 	json_t *host = json_object();
 	for (size_t i = 0; i < count; i++)
 		json_object_set_new(host, facts[i].name, json_string(facts[i].value));
-	json_t *o = json_pack("{s:s?, s:o, s:o, s:o}", "auto", d->gets, "kvm", backend_json(&d->kvm), "process",
-			      backend_json(&d->process), "host", host);
+	json_t *sandbox = json_pack("{s:b, s:s}", "available", !d->no_sandbox.text[0], "why", d->no_sandbox.text);
+	json_t *o = json_pack("{s:s?, s:o, s:o, s:o, s:o}", "auto", d->gets, "sandbox", sandbox, "kvm",
+			      backend_json(&d->kvm), "process", backend_json(&d->process), "host", host);
 	answer_print(o);
 	json_decref(o);
+}
+
+/* What a program gets that is told nothing. The sandbox comes first there, and takes capabilities away. */
+static void examine(struct diagnosis *d)
+{
+	struct cassin_sandbox *sandbox;
+	*d = (struct diagnosis){0};
+	int refused = cassin_sandbox_create(&sandbox, cassin_sandbox_mode_default(), &d->no_sandbox);
+	cassin_backend_probe(CASSIN_BACKEND_KVM, sandbox, &d->kvm);
+	cassin_backend_probe(CASSIN_BACKEND_PROCESS, sandbox, &d->process);
+	cassin_sandbox_free(sandbox);
+	if (!refused)
+		d->gets = !d->kvm.result       ? cassin_backend_name(CASSIN_BACKEND_KVM)
+			  : !d->process.result ? cassin_backend_name(CASSIN_BACKEND_PROCESS)
+					       : NULL;
 }
 
 static int run(int argc, char **argv)
 {
 	struct diagnosis d;
 	bool json = command_json_only(&cmd_doctor, argc, argv);
-	cassin_backend_probe(CASSIN_BACKEND_KVM, &d.kvm);
-	cassin_backend_probe(CASSIN_BACKEND_PROCESS, &d.process);
-	d.gets = !d.kvm.result       ? cassin_backend_name(CASSIN_BACKEND_KVM)
-		 : !d.process.result ? cassin_backend_name(CASSIN_BACKEND_PROCESS)
-				     : NULL;
+	examine(&d);
 	if (json)
 		print_json(&d);
 	else

@@ -82,6 +82,14 @@ static void add_limit(const char *name, int resource, const char *note)
 	set(add(name, note), text);
 }
 
+static void add_tracer(void)
+{
+	static char text[STATUS_BYTES];
+	const char *pid = line_of("/proc/self/status", "TracerPid:", text, sizeof text);
+	set(add("traced by", "the process that traces this program (strace, gdb); it sees no guest's process"),
+	    strcmp(pid, "0") ? pid : "");
+}
+
 /* The folder of this process's control group that counts processes; false: there is none, or it cannot be seen. */
 static bool pids_folder(char *folder, size_t size)
 {
@@ -131,14 +139,19 @@ const struct fact *doctor_facts(size_t *count)
 	    getenv("CASSIN_BACKEND") ? getenv("CASSIN_BACKEND") : "");
 	add_virtualisation();
 	add_file("kernel.yama.ptrace_scope", "/proc/sys/kernel/yama/ptrace_scope",
-		 "process cells need 0 or 1 (or root, with 2)");
+		 "process cells need 0 or 1; root with --sandbox off has them with 2");
 	set(add("seccomp", "2: this program runs under somebody's filter, a container's say"),
 	    line_of("/proc/self/status", "Seccomp:", text, sizeof text));
+	add_tracer();
+	add_file("vm.memfd_noexec", "/proc/sys/vm/memfd_noexec", "process cells need 0 or 1");
 	add_limit("RLIMIT_NPROC", RLIMIT_NPROC, "ulimit -u; bounds process cells of an ordinary user");
 	add_pids_max();
 	add_file("kernel.pid_max", "/proc/sys/kernel/pid_max", "bounds process cells: one process for each space");
 	add_file("vm.max_map_count", "/proc/sys/vm/max_map_count", "mappings of one guest, in process cells");
 	add_file("vm.mmap_min_addr", "/proc/sys/vm/mmap_min_addr", "process cells map no guest below");
+	add_file("vm.overcommit_memory", "/proc/sys/vm/overcommit_memory",
+		 "2: the pool is at most what can be reserved, and KVM reserves all of it");
+	add_limit("RLIMIT_AS", RLIMIT_AS, "ulimit -v; the pool is at most half of it");
 	add_limit("RLIMIT_NOFILE", RLIMIT_NOFILE, "ulimit -n; cassind raises it to the hard limit: ports, connections");
 	*count = nfacts;
 	return facts;

@@ -72,6 +72,7 @@ int main(int argc, char **argv)
 	int option;
 	descriptors_standard();
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN); /* RLIMIT_FSIZE: an error, as a full disk is */
 	while ((option = getopt_long(argc, argv, "+hV", longs, NULL)) != -1) {
 		if (option == OPTION_SOCKET) {
 			command_socket = optarg;

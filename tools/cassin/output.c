@@ -141,11 +141,13 @@ struct output *output_start(int fd, const char *what, const struct cassin_sandbo
 	o->written = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	pthread_mutex_init(&o->lock, NULL);
 	pthread_cond_init(&o->more, NULL);
-	if (o->written >= 0 && !pthread_create(&thread, NULL, writer, o)) {
+	int error = o->written < 0 ? errno : pthread_create(&thread, NULL, writer, o);
+	if (!error) {
 		pthread_detach(thread); /* it may wait for a reader for ever */
 		return o;
 	}
 	output_free(o);
+	errno = error;
 	return NULL;
 }
 

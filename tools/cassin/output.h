@@ -15,7 +15,7 @@
 struct output;
 
 /* Starts the thread, which enters the sandbox and writes to fd. `what` names the bytes to a person. broken(opaque) is called by it when
- * fd takes no more. NULL: no memory. */
+ * fd takes no more. NULL, with errno: no memory, no thread, no descriptor. */
 struct output *output_start(int fd, const char *what, const struct cassin_sandbox *sandbox,
 			    void (*broken)(void *opaque), void *opaque);
 /* Takes bytes; any thread. */

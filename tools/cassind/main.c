@@ -291,6 +291,7 @@ int main(int argc, char **argv)
 	options_parse(&options, argc, argv);
 	descriptors_standard();
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN); /* RLIMIT_FSIZE: an error, as a full disk is */
 	hold_signals(SIG_BLOCK);
 	raise_descriptors();
 	int result = socket_path_resolve(options.socket, &listeners.path, &err);

@@ -215,7 +215,9 @@ int pool_start(struct pool **out, uv_loop_t *loop, const struct cassin_sandbox *
 	*out = p;
 	if (p->refused)
 		return cassin_error_set(err, p->refused, "%s", p->why.text);
-	return result == 0 ? 0 : cassin_error_set(err, result, "cannot start the threads: %s", strerror(-result));
+	return result == 0 ? 0
+			   : cassin_error_set(err, result, "cannot start the threads: %s: see ulimit -u",
+					      strerror(-result));
 }
 
 void pool_add(struct pool *p, enum lane lane, struct job *j, void (*run)(struct job *j), void (*done)(struct job *j))

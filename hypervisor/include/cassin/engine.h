@@ -46,8 +46,10 @@ struct cassin_backend_probe {
 	unsigned done;                      /* steps that succeeded: if result is not 0, the next one failed */
 	struct cassin_error_text why;       /* what failed, and the cure; empty if nothing did */
 };
-/* Opens CASSIN_BACKEND_KVM or CASSIN_BACKEND_PROCESS as an engine would, and closes it again. Returns p->result. */
-int cassin_backend_probe(enum cassin_backend which, struct cassin_backend_probe *p);
+/* Opens CASSIN_BACKEND_KVM or CASSIN_BACKEND_PROCESS as an engine with this sandbox (NULL: none) would, and closes it again. Returns
+ * p->result. */
+int cassin_backend_probe(enum cassin_backend which, const struct cassin_sandbox *sandbox,
+			 struct cassin_backend_probe *p);
 
 struct cassin_engine_options {
 	enum cassin_backend backend;

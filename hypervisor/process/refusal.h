@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/* Why a host refuses process cells, in a line that names the rule and the cure. */
+#ifndef PROCESS_REFUSAL_H
+#define PROCESS_REFUSAL_H
+
+#include <cassin/spec.h>
+
+/* What a stub needs, as an error names it. */
+#define NEEDS_PROGRAM "start of a process"
+#define NEEDS_PTRACE "ptrace"
+
+/* Returns r, -errno of `what`. Reads what the host says of itself: not for a thread that is confined. */
+int refusal(int r, const char *what, struct cassin_error_text *err);
+/* The same for the memory file that is a stub's program, and for a process. */
+int refusal_of_program(int r, struct cassin_error_text *err);
+int refusal_of_process(int r, struct cassin_error_text *err);
+
+/* Which of the host's limits may have stopped a process from being made: the kernel says EAGAIN for four of them. Any thread. */
+const char *refusal_limit(int error);
+
+#endif
