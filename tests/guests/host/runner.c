@@ -15,9 +15,9 @@
 #define TESTS_MOST 1024u
 
 static const struct test *const lists[] = {
-	tests_calls,  tests_faults,    tests_memory, tests_processor, tests_life,    tests_streams,       tests_ports,
-	tests_debug,  tests_trace,     tests_crowd,  tests_moves,     tests_park,    tests_pieces,        tests_user,
-	tests_kernel, tests_processes, tests_libc,   tests_files,     tests_process, tests_process_limits};
+	tests_calls,  tests_faults,    tests_memory, tests_processor, tests_life,    tests_streams,        tests_ports,
+	tests_debug,  tests_trace,     tests_crowd,  tests_moves,     tests_park,    tests_pieces,         tests_user,
+	tests_kernel, tests_processes, tests_libc,   tests_files,     tests_process, tests_process_limits, tests_host};
 
 static uint64_t pool_bytes;
 static bool own_machine;      /* the tests may change it */
@@ -34,7 +34,7 @@ static const char usage_text[] =
 	"  -v           show crash reports\n"
 	"  --dir DIR    where the guests' ELF files are (default: beside this program)\n"
 	"  --pool SIZE  memory for guests of each test (default 256M)\n"
-	"  --own-machine  also tests that change the machine: its clock is set\n"
+	"  --own-machine  also tests that change the machine: its clock and its settings\n"
 	"  --again      a test that fails is run once more, unless it brought the engine down\n"
 	"  --part I/N   of N parts, which together are all tests, the I-th\n"
 	"CASSIN_TEST_SLOW=N multiplies all time limits. CASSIN_BACKEND=kvm|process: what runs them.\n";
