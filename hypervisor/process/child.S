@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pid_t child_of(int (*run)(void *), void *argument, void *stack_end): clone(2) as vfork(2) has it, with a stack of its own for the
- * child, which nobody traces who traces this process: it can have one tracer only, and that is us. By its own instruction, since a sanitizer takes both functions of the C library for a fork(2). Its callee ends in an exec or
- * an exit. -errno.
+ * pid_t child_of(int (*run)(void *), void *argument, void *stack_end): clone(2) as vfork(2) has it, with a stack of its own for
+ * the child, which nobody traces who traces this process: it can have one tracer only, and that is us. By its own instruction,
+ * since a sanitizer takes both functions of the C library for a fork(2). Its callee ends in an exec or an exit. -errno.
  */
 #define SYS_CLONE 56
 #define FLAGS 0x804111 /* CLONE_UNTRACED, CLONE_VM, CLONE_VFORK and SIGCHLD: sandbox/calls.c admits no others */

@@ -23,7 +23,8 @@ def rows():
 
 
 def guest_tests(build):
-    listed = subprocess.run([os.path.join(build, "tests", "guests", "guest-tests"), "-l"], stdout=subprocess.PIPE, text=True, check=True)
+    listed = subprocess.run([os.path.join(build, "tests", "guests", "guest-tests"), "-l", "--own-machine"],
+                            stdout=subprocess.PIPE, text=True, check=True)
     return {line.split()[0] for line in listed.stdout.splitlines() if line.strip()}
 
 

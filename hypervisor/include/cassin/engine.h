@@ -53,8 +53,9 @@ int cassin_backend_probe(enum cassin_backend which, const struct cassin_sandbox 
 
 struct cassin_engine_options {
 	enum cassin_backend backend;
-	unsigned workers;       /* host threads that run guests; 0: one per available CPU, at most 64 */
-	uint64_t pool_bytes;    /* memory that all guests together may touch; 0: 3/4 of MemAvailable. At most 504 GiB */
+	unsigned workers; /* host threads that run guests; 0: one per available CPU, at most 64 */
+	uint64_t
+		pool_bytes; /* memory that all guests together may touch; 0: 3/4 of what the host has, or less. At most 504 GiB */
 	bool no_overcommit;     /* refuse guests that could need more memory, all at their most, than the pool has */
 	uint64_t park_after_ns; /* compress the memory of guests that have waited for so long; 0: never */
 	const char *swap_path;  /* parked memory goes to this file; NULL: it stays in the process */
