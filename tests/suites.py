@@ -130,7 +130,7 @@ def kvm_amd():
     env = {"CASSIN_TEST_SLOW": str(SLOWER), "CASSIN_BACKEND": "kvm"}
     for part in range(LANES):
         yield in_machine(["--dir", "tests/guests", "--dir", "examples"], "build",
-                         ["tests/guests/guest-tests", "--own-machine", "--again", "--part", f"{part + 1}/{LANES}"], 900, env)
+                         ["tests/guests/guest-tests", "--own-machine", "--again", "--part", f"{part + 1}/{LANES}"], 1800, env)
     yield in_machine(["--host-files", "--memory", MACHINE_MEMORY, "--keep", os.path.abspath("build")], "build",
                      [sys.executable, os.path.abspath("tests/e2e/run.py"), "--again", "build", *E2E_SOME], 1500, env)
 

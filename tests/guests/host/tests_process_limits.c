@@ -169,12 +169,45 @@ static void orphaned(struct world *w, const struct test *t)
 	EXPECT_IS(left, 0);
 }
 
+/* ---- The hypervisor late ---- */
+
+/* Its threads stand still for a second at a time, wherever they are: what guests do meanwhile is found behind it, and is right. */
+static void late(struct world *w, const struct test *t)
+{
+	uint64_t ids[6];
+	(void)t;
+	ids[0] = spawn(w, "registers", "hog", "registers 60");
+	ids[1] = spawn(w, "vectors", "vectors", "keep 60 99");
+	ids[2] = spawn(w, "spaces", "user-spaces", "live 30");
+	ids[3] = spawn(w, "faults", "user-faults", "faults");
+	ids[4] = spawn(w, "upcalls", "upcall", "keep 30");
+	ids[5] = spawn(w, "copies", "memory", "copy-on-write 200");
+	pid_t late_one = getpid(), child = fork();
+	if (!child) {
+		end_with(late_one);
+		for (unsigned i = 0; i < 3; i++) {
+			kill(late_one, SIGSTOP);
+			sleep_ms(1000);
+			kill(late_one, SIGCONT);
+			sleep_ms(30);
+		}
+		_exit(0);
+	}
+	for (unsigned i = 0; i < 6; i++)
+		expect_exit(w, ids[i], 0, 60);
+	int status = 0;
+	EXPECT_IS(waitpid(child, &status, 0), child);
+	EXPECT_IS(status, 0);
+	EXPECT_IS(stats_of(w).crashes, 0);
+}
+
 const struct test tests_process_limits[] = {
 	ON_PROCESS("none-left", none_left, .seconds = 60),
 	ON_PROCESS("thousand", thousand, .seconds = 90),
 	ON_PROCESS("killed-at-birth", killed_at_birth, .seconds = 60),
 	ON_PROCESS("limited", limited, .seconds = 60),
 	ON_PROCESS("orphaned", orphaned, .seconds = 30),
+	ON_PROCESS("late", late, .seconds = 60),
 	ON_PROCESS("max-map-count", too_many_mappings, .image = "paging", .args = "every-second", .seconds = 120),
 	{0},
 };
