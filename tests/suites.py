@@ -131,6 +131,9 @@ def kvm_amd():
     for part in range(LANES):
         yield in_machine(["--dir", "tests/guests", "--dir", "examples"], "build",
                          ["tests/guests/guest-tests", "--own-machine", "--again", "--part", f"{part + 1}/{LANES}"], 1800, env)
+    if os.getuid() != 0:
+        print("# kvm-amd: the end-to-end tests are left out: only root can share this host's files with a machine", flush=True)
+        return
     yield in_machine(["--host-files", "--memory", MACHINE_MEMORY, "--keep", os.path.abspath("build")], "build",
                      [sys.executable, os.path.abspath("tests/e2e/run.py"), "--again", "build", *E2E_SOME], 1500, env)
 
