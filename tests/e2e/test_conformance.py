@@ -17,4 +17,4 @@ def test_a_hypervisor_that_always_succeeds_does_not_conform(t):
 
 def test_mistakes_are_told(t):
     contains(t.cassin("conformance", "--hypervisor", "vmm {args}", code=2).err, "{image}")
-    one_line(t.cassin("conformance", "no-such-check", code=1).err, "no check is called so")
+    one_line(t.cassin("conformance", "no-such-check", code=1).err, 'no check is called "no-such-check"')

@@ -124,6 +124,10 @@ def test_unknown_commands_and_options_are_refused_with_a_hint(t):
         contains(t.cassin(command, "--nonsense", code=2).err, f"cassin {command}: ", "nonsense", f"cassin help {command}")
 
 
+def test_help_explains_itself(t):
+    equal(t.cassin("help", "help", code=0).out, t.cassin("help", code=0).out, "help of help")
+
+
 def test_the_overview_lists_commands_in_two_columns(t):
     listed = [line for line in t.cassin("help", code=0).out.partition("Commands:\n")[2].partition("\n\n")[0].splitlines()]
     holds(len(listed) > 10, "commands are listed")

@@ -34,6 +34,7 @@ def test_ps_shows_a_table_for_people(t):
     contains(lines[0], "NAME", "STATE", "MEMORY")
     contains(lines[1], "one", "running")
     contains(lines[3], "done", "exited")
+    equal([line for line in lines if line != line.rstrip()], [], "lines with blanks at their end")
 
 
 def test_ps_by_name_glob_and_quiet(t):

@@ -141,6 +141,7 @@ def test_top_says_what_is_wrong(t):
     contains(top(t, "--interval", "1s", fake=fake, code=2).err, "--interval 1s")
     contains(top(t, "--sort", "colour", fake=fake, code=2).err, "--sort colour: no such column")
     one_line(top(t, fake=fake, code=1).err, "needs a terminal", "--once")
+    one_line(top(t, "--once", "--interval", "0.1", "nobody", "g-*", fake=fake, code=1).err, 'no guest is named "nobody"')
     one_line(t.cassin("top", "--once", env={"CASSIN_SOCKET": t.path("none.sock")}, code=1).err, "no daemon on")
 
 

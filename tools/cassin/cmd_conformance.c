@@ -210,7 +210,7 @@ static int run(int argc, char **argv)
 		return EXIT_FAILED;
 	size_t all = choose(&c, o.globs);
 	if (!all)
-		return command_failed("conformance: no check is called so");
+		return command_failed("conformance: no check is called \"%s\"; --list names them", o.globs[0]);
 	for (size_t i = 0; o.list && i < c.nchecks; i++)
 		if (c.checks[i].wanted)
 			printf("%s\t%s.elf\t%d\t%s\n", c.checks[i].name, c.checks[i].image, c.checks[i].code,

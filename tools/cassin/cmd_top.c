@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* cassin top: its options, and the form for scripts. */
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "../common/command.h"
+#include "select.h"
 #include "top.h"
 
 #define INTERVAL_LEAST 0.1
@@ -58,12 +60,27 @@ static enum top_column parse_sort(const char *text)
 }
 
 /* Takes over `before`. */
+/* A name, rather than a pattern, that no guest has is reported: EXIT_FAILED. */
+static int names_known(const struct top_view *v, const struct top_sample *s)
+{
+	int result = EXIT_OK;
+	for (int i = 0; i < v->npatterns; i++) {
+		bool known = selection_is_glob(v->patterns[i]);
+		for (size_t k = 0; k < s->count; k++)
+			known = known || !strcmp(s->guests[k].name, v->patterns[i]);
+		if (!known)
+			result = command_failed("no guest is named \"%s\"", v->patterns[i]);
+	}
+	return result;
+}
+
 static int once(struct top_view *v, struct top_sample *before, bool json)
 {
 	struct timespec t = {.tv_sec = (time_t)(v->interval_ns / NS_PER_S),
 			     .tv_nsec = (long)(v->interval_ns % NS_PER_S)};
 	nanosleep(&t, NULL);
 	struct top_sample *s = top_sample_take();
+	int result = s ? names_known(v, s) : EXIT_FAILED;
 	if (s) {
 		top_sample_rates(s, before);
 		top_rows(v, s);
@@ -74,7 +91,7 @@ static int once(struct top_view *v, struct top_sample *before, bool json)
 	}
 	top_sample_free(before);
 	top_sample_free(s);
-	return s ? EXIT_OK : EXIT_FAILED;
+	return result;
 }
 
 static int run(int argc, char **argv)

@@ -43,6 +43,8 @@ static void overview(FILE *out)
 
 static int help(const char *name)
 {
+	if (name && !strcmp(name, "help"))
+		name = NULL;
 	const struct command *c = name ? command_find(name) : NULL;
 	if (c)
 		fputs(c->help, stdout);

@@ -31,16 +31,22 @@ void table_row(struct table *t, const char *const *cells)
 	t->nrows++;
 }
 
-static void print_cell(const struct table *t, size_t column, const char *text, int width)
+/* The cells of a line; none leaves blanks at its end. */
+static void print_line(const struct table *t, const char *const *cells, const int *widths)
 {
-	bool right = t->heads[column][0] == '>', last = column + 1 == t->ncolumns;
-	if (right)
-		printf("%*s", width, text);
-	else if (last)
-		printf("%s", text);
-	else
-		printf("%-*s", width, text);
-	fputs(last ? "\n" : "  ", stdout);
+	int blanks = 0; /* that are due before the next text */
+	for (size_t i = 0; i < t->ncolumns; i++) {
+		bool right = t->heads[i][0] == '>';
+		const char *text = cells[i] + (cells == t->heads && right);
+		int fill = widths[i] - (int)strlen(text);
+		if (!*text) {
+			blanks += widths[i] + 2;
+			continue;
+		}
+		printf("%*s%s", blanks + (right ? fill : 0), "", text);
+		blanks = right ? 2 : fill + 2;
+	}
+	putchar('\n');
 }
 
 void table_print(struct table *t)
@@ -53,11 +59,10 @@ void table_print(struct table *t)
 			widths[i] = len > widths[i] ? len : widths[i];
 		}
 	}
-	for (size_t i = 0; i < t->ncolumns; i++)
-		print_cell(t, i, t->heads[i] + (t->heads[i][0] == '>'), widths[i]);
-	for (size_t i = 0; i < t->nrows * t->ncolumns; i++) {
-		print_cell(t, i % t->ncolumns, t->cells[i], widths[i % t->ncolumns]);
+	print_line(t, t->heads, widths);
+	for (size_t row = 0; row < t->nrows; row++)
+		print_line(t, (const char *const *)&t->cells[row * t->ncolumns], widths);
+	for (size_t i = 0; i < t->nrows * t->ncolumns; i++)
 		free(t->cells[i]);
-	}
 	free(t->cells);
 }
