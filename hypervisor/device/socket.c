@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/container.h"
+#include "device/dial.h"
 #include "device/interest.h"
 #include "device/stream.h"
 #include "guest/descriptors.h"
@@ -19,7 +20,8 @@ struct socket_stream {
 	struct stream stream;
 	struct interest interest;
 	int fd;
-	bool drained; /* the last read took all there was: the loop will tell when there is more */
+	struct dial *dial; /* connects it, which has no descriptor yet; NULL: nothing does */
+	bool drained;      /* the last read took all there was: the loop will tell when there is more */
 };
 
 static struct socket_stream *of_interest(struct interest *p)
@@ -78,7 +80,7 @@ static int socket_shutdown(struct stream *s)
 static void socket_want(struct stream *s, unsigned events)
 {
 	struct socket_stream *sock = (struct socket_stream *)s;
-	if (!interest_set(&sock->interest, s->guest, sock->fd, events))
+	if (!sock->dial && !interest_set(&sock->interest, s->guest, sock->fd, events))
 		stream_fail(s, -ENOMEM);
 }
 
@@ -91,8 +93,12 @@ static void socket_close(struct stream *s)
 {
 	struct socket_stream *sock = (struct socket_stream *)s;
 	interest_end(&sock->interest);
-	close(sock->fd);
-	descriptors_give(s->guest, 1);
+	if (sock->dial) {
+		dial_give_up(sock->dial);
+	} else if (sock->fd >= 0) {
+		close(sock->fd);
+		descriptors_give(s->guest, 1);
+	}
 	free(sock);
 }
 
@@ -155,19 +161,40 @@ int32_t socket_open(struct guest *g, int fd)
 	return r;
 }
 
-/* What socket_connect() does once the descriptor is granted. */
+static void dialled(void *opaque, int fd, int error)
+{
+	struct socket_stream *sock = opaque;
+	sock->dial = NULL;
+	sock->fd = fd;
+	stream_connected(&sock->stream, error == EAGAIN ? -ECONNREFUSED : error ? stream_error(error) : 0);
+}
+
+/* The two of socket_connect(), once the descriptor is granted. */
+static int connect_path(struct guest *g, const struct sockaddr_un *address, struct stream **out)
+{
+	struct socket_stream *sock;
+	int32_t number = enter_table(g, -1, &sock);
+	if (number < 0)
+		return number;
+	int r = dial_start(&sock->dial, g, address, dialled, sock);
+	if (r)
+		stream_remove(&sock->stream);
+	else
+		*out = &sock->stream;
+	return r;
+}
+
 static int connect_to(struct guest *g, const struct sockaddr *address, socklen_t len, struct stream **out, bool *done)
 {
 	struct socket_stream *sock;
 	int fd = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), one = 1;
 	if (fd < 0)
 		return -EMFILE;
-	if (address->sa_family != AF_UNIX)
-		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
 	int r = connect(fd, address, len) ? errno : 0;
-	if (r && r != EINPROGRESS) { /* EAGAIN: a Unix socket whose backlog is full */
+	if (r && r != EINPROGRESS) {
 		close(fd);
-		return r == EAGAIN ? -ECONNREFUSED : stream_error(r);
+		return stream_error(r);
 	}
 	int32_t number = enter_table(g, fd, &sock);
 	if (number < 0) {
@@ -187,7 +214,8 @@ int socket_connect(struct guest *g, const char *target, struct stream **out, boo
 		return -ENOENT;
 	if (descriptors_take(g, 1))
 		return -EMFILE;
-	int r = connect_to(g, (struct sockaddr *)&address, len, out, done);
+	int r = address.ss_family == AF_UNIX ? connect_path(g, (struct sockaddr_un *)&address, out)
+					     : connect_to(g, (struct sockaddr *)&address, len, out, done);
 	if (r)
 		descriptors_give(g, 1);
 	return r;

@@ -107,7 +107,8 @@ struct guest {
 	struct guest_freezing freezing;
 	struct port *ports;     /* spec.nports of them */
 	bool ports_closed;      /* for good */
-	struct path_line paths; /* work at their paths */
+	struct path_line paths; /* work at paths of its spec */
+	atomic_uint dials;      /* connections to such that are being made */
 	struct console console;
 	_Atomic(struct worker *) worker; /* changed only under the old worker's eyes and the new one's inbox lock */
 	atomic_bool debugged, stopped, traced; /* what `debugger`, RUN_STOPPED and `trace` below say */

@@ -2,7 +2,7 @@
 /*
  * Preloaded into a program, this makes the opening of files whose name has "hanging" in it wait, within the kernel, as on a file
  * system whose server does not answer: until somebody opens the FIFO that $HANGING names for writing. While there is a file
- * $HANGING.paths, to bind a socket, to look and to remove hang there, too, which the sandbox of threads that open no file allows.
+ * $HANGING.paths, binding, connecting, looking and removing hang there, too, which the sandbox of threads that open no file allows.
  */
 #undef _FILE_OFFSET_BITS /* with which open is another name of open64 */
 #include <fcntl.h>
@@ -54,6 +54,13 @@ int bind(int fd, const struct sockaddr *address, socklen_t size)
 	if (address->sa_family == AF_UNIX)
 		wait_at(((const struct sockaddr_un *)address)->sun_path);
 	return (int)syscall(SYS_bind, fd, address, size);
+}
+
+int connect(int fd, const struct sockaddr *address, socklen_t size)
+{
+	if (address->sa_family == AF_UNIX)
+		wait_at(((const struct sockaddr_un *)address)->sun_path);
+	return (int)syscall(SYS_connect, fd, address, size);
 }
 
 int unlink(const char *path)

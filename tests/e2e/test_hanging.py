@@ -2,6 +2,7 @@
 """Files that hang, as on a network file system whose server is gone: they harm the spawn that names them, and nobody else."""
 
 import contextlib
+import errno
 import json
 import os
 import select
@@ -302,6 +303,65 @@ def test_ports_at_paths_that_hang_hold_up_their_guests_alone(t):
     wait_until(lambda: connected(paths["killed"]), "it was restarted")
     daemon.cassin("rm", "--all", code=0)
     equal([path for path in paths.values() if os.path.exists(path)], [], "files that are left")
+
+
+CONNECTS = """
+static int32_t dial(uint8_t flags)
+{
+	struct cassin_sqe sqe = {.op = CASSIN_OP_CONNECT, .addr = (uint64_t)"there", .len = 5};
+	int32_t h = flags ? 0 : cassin_do(&sqe);
+	if (flags) {
+		sqe.user_data = 7;
+		*cassin_sqe(CASSIN_OP_CONNECT, 7) = sqe;
+		cassin_wait(0, 0);
+		sqe = (struct cassin_sqe){.op = CASSIN_OP_CANCEL, .offset = 7};
+		h = cassin_do(&sqe);
+	}
+	return h;
+}
+int main(int argc, char **argv)
+{
+	for (int i = 0; argc > 1 && i < 500; i++)
+		dial(1);
+	cassin_print("connects\\n");
+	int32_t h = dial(0);
+	char byte = 0;
+	struct cassin_sqe receive = {.op = CASSIN_OP_RECV, .handle = h, .addr = (uint64_t)&byte, .len = 1};
+	cassin_print("connected: %d, said %d\\n", h >= 0, h >= 0 ? cassin_do(&receive) : h);
+	return 0;
+}
+"""
+
+
+def test_targets_at_paths_that_hang_hold_up_who_connects_alone(t):
+    hanging = Hanging(t, "--workers", "1")
+    daemon, echoes, path = hanging.daemon, ("echo-0", "echo-1"), t.path("hanging.sock")
+    daemon.cassin("spawn", "-n", 2, "--name", "echo", t.guest("echo"), code=0)
+    image = t.compile("connects", CONNECTS)
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(path)
+        server.listen(8)
+        with paths_hang(hanging):
+            for name, args in (("waits", []), ("killed", []), ("storm", ["give-up"])):
+                t.write("spec.json", json.dumps({"name": name, "image": image, "args": args,
+                                                 "connect": [{"name": "there", "target": f"unix:{path}"}]}))
+                daemon.cassin("spawn", "--timeout", "0", "--spec", "spec.json", code=0)
+                wait_until(lambda guest=name: "connects" in daemon.cassin("logs", guest, code=0).out, "it connects")
+            ask_others(daemon, echoes)
+            daemon.cassin("kill", "killed", code=0)
+            equal(daemon.guest("waits")["state"], "running", "state of who waits")
+            contains(daemon.cassin("logs", "storm", code=0).out, f"connected: 0, said {-errno.EMFILE}")
+        server.setblocking(False)
+
+        def served():
+            """Whoever connects is closed at once; the killed guest's connection may be among them."""
+            with contextlib.suppress(BlockingIOError):
+                server.accept()[0].close()
+            return daemon.guest("waits")["state"] == "exited"
+        wait_until(served, "who waited is connected, and ends")
+        contains(daemon.cassin("logs", "waits", code=0).out, "connected: 1, said 0")
+    daemon.cassin("rm", "--all", code=0)
+    wait_until(lambda: daemon.request("GET", "/v1/stats", status=200).json()["descriptors"] == 0, "descriptors are given back")
 
 
 def test_what_is_ended_while_its_path_hangs_does_not_begin(t):

@@ -16,7 +16,7 @@ MAY_INCLUDE = {
     "memory": "base image cell",
     "worker": "base cell",
     "guest": "base spec image cell memory worker",
-    "device": "base spec guest",
+    "device": "base spec worker guest",
     "run": "base image cell memory guest device",
     "engine": "base image cell kvm process worker guest device run",
 }
