@@ -99,7 +99,7 @@ def test_the_account_is_what_the_daemon_has_grown_by_and_nothing_is_left(t):
     holds(12 * MIB <= account(daemon)["frozen"] < 14 * MIB, "a template's pages are counted")
     agrees(daemon, start, "with a template")
     daemon.cassin("spawn", "-n", 100, "--name", "p", t.compile("timeouts", TIMEOUTS), code=0)
-    holds(account(daemon)["operations"] > MIB, "operations are counted")
+    wait_until(lambda: account(daemon)["operations"] > MIB, "operations are counted")
     agrees(daemon, start, "with operations that pend")
     daemon.cassin("rm", "--all", code=0)
     daemon.cassin("template", "rm", "t", code=0)
