@@ -5,6 +5,8 @@ import errno
 import json
 import sys
 
+from namespaces import namespace
+
 NO_DEV = "mount -t tmpfs none /dev"
 FILTER = """
 import ctypes, json, os, sys
@@ -69,7 +71,7 @@ sys.exit(result if result >= 0 else 128 - result)
 
 def in_namespace(setup, *command, kinds=("-m",)):
     """With the shell command `setup` done before, in a mount namespace, or another, of its own."""
-    return ["unshare", *kinds, "sh", "-c", f'{setup} && exec "$@"', "sh", *command]
+    return namespace(kinds, "sh", "-c", f'{setup} && exec "$@"', "sh", *command)
 
 
 def without_kvm(*command):

@@ -22,6 +22,7 @@ import traceback
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.append(os.path.dirname(HERE))
 import groups  # pylint: disable=wrong-import-position
+from namespaces import namespace  # pylint: disable=wrong-import-position
 SECONDS = 60
 SLOW = int(os.environ.get("CASSIN_TEST_SLOW", "1"))  # multiplies time limits, as in cassin_test.py
 JOBS = 3 if SLOW == 1 else 2
@@ -76,12 +77,37 @@ def child(build, test, folder, first_port):
     os._exit(status)
 
 
-def seconds_of(test):
-    """A test that needs more than the usual time says so on the line above it: # seconds: N."""
+def notes_of(test):
+    """What the lines above a test say of it: {"seconds": "90", "needs": "root"}."""
     module, name = test.split("::")
     with open(os.path.join(HERE, f"{module}.py"), encoding="utf-8") as source:
-        found = re.search(rf"^# seconds: (\d+)\ndef {name}\(", source.read(), re.MULTILINE)
-    return SLOW * (int(found.group(1)) if found else SECONDS)
+        above = re.search(rf"((?:^# \w+: .*\n)*)^def {name}\(", source.read(), re.MULTILINE).group(1)
+    return dict(re.findall(r"^# (\w+): (.*)$", above, re.MULTILINE))
+
+
+def seconds_of(test):
+    """A test that needs more than the usual time says so: # seconds: N."""
+    return SLOW * int(notes_of(test).get("seconds", SECONDS))
+
+
+def namespaces():
+    """Whether this user may have mount namespaces."""
+    return subprocess.run(namespace(["-m"], "true"), stdin=subprocess.DEVNULL, capture_output=True, check=False).returncode == 0
+
+
+# What a test may need of a host: # needs: root
+NEEDS = {"root": lambda: os.geteuid() == 0, "namespaces": namespaces, "kvm": lambda: os.access("/dev/kvm", os.R_OK | os.W_OK)}
+
+
+def possible(tests):
+    """Those that this host has all for. The others are named: they are not run, and count as nothing."""
+    have = {need: there() for need, there in NEEDS.items()}
+    missing = {test: [need for need in notes_of(test).get("needs", "").split() if not have[need]] for test in tests}
+    for need in NEEDS:
+        without = [test for test in tests if missing[test] and missing[test][0] == need]
+        if without:
+            print(f"# left out, for want of {need}: {', '.join(without)}")
+    return [test for test in tests if not missing[test]]
 
 
 def first_port(index):
@@ -166,7 +192,7 @@ def main():
     build, tests = options.build, chosen(discover(), options.globs)[which - 1::parts]
     if not tests:
         sys.exit("run.py: no test has such a name")
-    sys.exit(1 if run_all(build, tests, options.again) else 0)
+    sys.exit(1 if run_all(build, possible(tests), options.again) else 0)
 
 
 if __name__ == "__main__":

@@ -59,6 +59,7 @@ def test_the_doctor_names_who_traces(t):
 
 # ---- Containers ----
 
+# needs: namespaces
 def test_guests_run_under_a_containers_filter_and_capabilities(t):
     says_hello(t, in_container)
     serves(t, in_container)
@@ -74,6 +75,7 @@ def test_guests_run_under_the_filter_of_an_older_container(t):
     daemon.cassin("kill", "--all", code=0)
 
 
+# needs: namespaces
 def test_a_container_that_forbids_a_step_is_told_in_one_line(t):
     for call, parts in (("ptrace", ("process cells: ptrace: Operation not permitted", "--cap-add SYS_PTRACE")),
                         ("execveat", ("process cells: start of a process: Operation not permitted", "rule forbids it"))):
@@ -107,6 +109,7 @@ def test_kvm_that_makes_no_machine_is_passed_over(t):
         contains(daemon.cassin("version", code=0).out, "backend process)")
 
 
+# needs: namespaces
 def test_kvm_that_a_container_or_its_owner_forbids_is_told_apart(t):
     who = Anybody(t, False)
     image = who.image("hello")
@@ -119,6 +122,7 @@ def test_kvm_that_a_container_or_its_owner_forbids_is_told_apart(t):
 
 # ---- What is not mounted ----
 
+# needs: namespaces
 def test_guests_run_without_proc(t):
     def surround(*command):
         return in_namespace("mount -t tmpfs none /proc", *command)
@@ -127,6 +131,7 @@ def test_guests_run_without_proc(t):
     equal(doctor(t, surround, code=0)["process"]["available"], True, "process cells")
 
 
+# needs: namespaces
 def test_guests_run_where_processes_of_others_and_sys_are_hidden(t):
     def surround(*command):
         return in_namespace("mount -o remount,hidepid=2 /proc && mount -o bind,remount,ro /sys", *command)
@@ -139,6 +144,7 @@ def test_guests_run_where_processes_of_others_and_sys_are_hidden(t):
 
 # ---- Settings and limits ----
 
+# needs: namespaces
 def test_memory_files_that_must_not_be_programs_are_told(t):
     def surround(value):
         return lambda *command: in_namespace(f"echo {value} >/proc/sys/vm/memfd_noexec", *command, kinds=("-p", "-f", "--mount-proc"))

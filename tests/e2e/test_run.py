@@ -13,6 +13,7 @@ import termios
 import time
 
 from cassin_test import Failed, contains, equal, holds, http_get, mistaken, one_line, port_free, wait_until
+from namespaces import namespace
 
 
 def read_line(process):
@@ -286,21 +287,24 @@ def test_two_runs_of_one_image_side_by_side(t):
 def without_kvm(t, script):
     """Runs cassin and cassind where the script has changed /dev for them alone."""
     text = f'set -e; {script}; shift 0; exec "$@"'
-    prefix = ["unshare", "-m", "sh", "-c", text, "sh"]
+    prefix = namespace(["-m"], "sh", "-c", text, "sh")
     return (t.run([*prefix, t.tool("cassin"), "run", "--backend", "kvm", t.guest("hello")], code=125),
             t.run([*prefix, t.tool("cassind"), "--backend", "kvm", "--socket", t.path("no.sock")], code=3))
 
 
+# needs: namespaces
+# needs: namespaces
 def test_without_kvm_one_line_says_how_to_get_it(t):
     for result in without_kvm(t, "mount -t tmpfs none /dev"):
         one_line(result.err, "/dev/kvm", "modprobe")
     holds(not os.path.exists(t.path("no.sock")), "no socket is left")
 
 
+# needs: root
 def test_a_forbidden_kvm_is_told_in_one_line_with_the_cure(t):
     os.chmod(t.folder, 0o755)
     nobody = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"]
-    public = ["unshare", "-m", "sh", "-c", 'mount -t tmpfs none /mnt; cp "$1" /mnt/tool; cp "$2" /mnt/hello.elf; '
+    public = ["unshare", "-m", "sh", "-c", 'mount -t tmpfs none /mnt; mount -t tmpfs none /dev; : >/dev/kvm; chmod 600 /dev/kvm; cp "$1" /mnt/tool; cp "$2" /mnt/hello.elf; '
               'chmod 755 /mnt /mnt/*; shift 2; exec "$@"', "sh"]
     result = t.run([*public, t.tool("cassin"), t.guest("hello"), *nobody, "/mnt/tool", "run", "--backend", "kvm",
                     "/mnt/hello.elf"], code=125)
@@ -310,6 +314,8 @@ def test_a_forbidden_kvm_is_told_in_one_line_with_the_cure(t):
     holds(result.code == 3, f"exit code 3: {result.code}")
 
 
+# needs: namespaces
+# needs: namespaces
 def test_a_kvm_that_is_no_kvm_is_told(t):
-    for result in without_kvm(t, "mount --bind /dev/null /dev/kvm"):
+    for result in without_kvm(t, "mount -t tmpfs none /dev; : >/dev/kvm"):
         one_line(result.err, "/dev/kvm")
