@@ -7,6 +7,7 @@ import json
 import os
 import random
 import re
+import resource
 import select
 import socket
 import time
@@ -256,6 +257,8 @@ def test_clients_that_say_nothing_or_leave_early_are_survived(t):
 
 
 def test_idle_connections_and_unread_answers_shut_nobody_out(t):
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # of this test, behind 1100 of them
     daemon = t.daemon()
     daemon.cassin("spawn", "-n", 300, t.guest("life"), "sleep", code=0)
     held = []
