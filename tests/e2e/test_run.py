@@ -304,8 +304,8 @@ def test_without_kvm_one_line_says_how_to_get_it(t):
 def test_a_forbidden_kvm_is_told_in_one_line_with_the_cure(t):
     os.chmod(t.folder, 0o755)
     nobody = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"]
-    public = ["unshare", "-m", "sh", "-c", 'mount -t tmpfs none /mnt; mount -t tmpfs none /dev; : >/dev/kvm; chmod 600 /dev/kvm; cp "$1" /mnt/tool; cp "$2" /mnt/hello.elf; '
-              'chmod 755 /mnt /mnt/*; shift 2; exec "$@"', "sh"]
+    public = ["unshare", "-m", "sh", "-c", 'mount -t tmpfs none /mnt; mount -t tmpfs none /dev; : >/dev/kvm; chmod 600 /dev/kvm; '
+              'cp "$1" /mnt/tool; cp "$2" /mnt/hello.elf; chmod 755 /mnt /mnt/*; shift 2; exec "$@"', "sh"]
     result = t.run([*public, t.tool("cassin"), t.guest("hello"), *nobody, "/mnt/tool", "run", "--backend", "kvm",
                     "/mnt/hello.elf"], code=125)
     one_line(result.err, "/dev/kvm", "permission denied", "usermod -aG kvm")
