@@ -140,6 +140,8 @@ def test_the_manuals_ordinary_program_is_built_by_cassin_cc(t):
             'int main(void)\n{\n\tatomic_fetch_add(&n, 1);\n\tprintf("%g", n * 1.5);\n\texit(3);\n}\n')
     t.run([compiler, "--libc", "ends.c", "-o", "ends.elf"], code=0)
     equal(t.cassin("run", t.path("ends.elf"), code=3).out, "1.5", "output")
+    t.write("asks.c", "#ifndef __STDC_NO_THREADS__\n#include <threads.h>\n#endif\nint main(void)\n{\n\treturn 0;\n}\n")
+    t.run([compiler, "--libc", "asks.c", "-o", "asks.elf"], code=0)
     t.write("host.c", "#include <sys/epoll.h>\nint main(void)\n{\n\treturn 0;\n}\n")
     result = t.run([compiler, "--libc", "host.c", "-o", "none.elf"])
     holds(result.code, "the host's headers are not found")

@@ -62,4 +62,7 @@ def test_the_manuals_user_program_is_built_by_cassin_cc_and_packed(t):
     refused = t.run([compiler, "--user", "--kernel", "hello.c"])
     equal(refused.code, 2, "code for --user with --kernel")
     contains(refused.err, "--user goes without --kernel, --libc and -static-pie")
-    holds(t.run([os.path.join(ROOT, "guest-user", "cassin-pack"), "none.cpio", "nothing.elf"]).code, "a missing file is refused")
+    pack = os.path.join(ROOT, "guest-user", "cassin-pack")
+    holds(t.run([pack, "none.cpio", "nothing.elf"]).code, "a missing file is refused")
+    contains(t.run([pack], code=2).err, "Usage: cassin-pack OUTPUT FILE...")
+    contains(t.run([pack, "--help"], code=0).out, "Usage: cassin-pack OUTPUT FILE...")
