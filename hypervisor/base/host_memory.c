@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/host_memory.h"
 
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/sysinfo.h>
-#include <unistd.h>
+
+#include "base/control_group.h"
+#include "base/host_text.h"
 
 #define MEMINFO_BYTES 8192
 
@@ -38,25 +39,16 @@ uint64_t host_memory_of(const char *meminfo, uint64_t free_bytes, int reserved_c
 	return address_space == UINT64_MAX ? bytes : least(bytes, address_space / 2);
 }
 
-/* "" if it cannot be read. */
-static void slurp(const char *path, char *text, size_t size)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? 0 : read(fd, text, size - 1);
-	text[n > 0 ? n : 0] = '\0';
-	if (fd >= 0)
-		close(fd);
-}
-
 uint64_t host_memory(void)
 {
 	char meminfo[MEMINFO_BYTES], overcommit[16];
 	struct sysinfo s = {0};
 	struct rlimit address_space = {RLIM_INFINITY, RLIM_INFINITY};
-	slurp("/proc/meminfo", meminfo, sizeof meminfo);
-	slurp("/proc/sys/vm/overcommit_memory", overcommit, sizeof overcommit);
+	host_text("/proc/meminfo", meminfo, sizeof meminfo);
+	host_text("/proc/sys/vm/overcommit_memory", overcommit, sizeof overcommit);
 	sysinfo(&s);
 	getrlimit(RLIMIT_AS, &address_space);
-	return host_memory_of(meminfo, (uint64_t)(s.freeram + s.bufferram) * s.mem_unit, overcommit[0] == '2',
-			      address_space.rlim_cur == RLIM_INFINITY ? UINT64_MAX : address_space.rlim_cur);
+	uint64_t bytes = host_memory_of(meminfo, (uint64_t)(s.freeram + s.bufferram) * s.mem_unit, overcommit[0] == '2',
+					address_space.rlim_cur == RLIM_INFINITY ? UINT64_MAX : address_space.rlim_cur);
+	return least(bytes, control_group_memory());
 }

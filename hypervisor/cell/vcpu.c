@@ -2,6 +2,7 @@
 /* The vCPUs of a cell: made at a worker's first visit. */
 #include "cell/vcpu.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 int vcpu_get(struct cell *c, unsigned worker, struct vcpu **out)
@@ -14,6 +15,11 @@ int vcpu_get(struct cell *c, unsigned worker, struct vcpu **out)
 	}
 	*out = c->vcpus[worker];
 	return r;
+}
+
+const char *vcpu_limit(int error)
+{
+	return error == -EAGAIN ? ": a limit of processes: the control group's pids.max, or ulimit -u" : "";
 }
 
 void vcpu_destroy(struct vcpu *v)

@@ -39,6 +39,8 @@ struct vcpu_exception {
 
 /* The worker's vCPU in a cell, made at the first visit. -errno. */
 int vcpu_get(struct cell *c, unsigned worker, struct vcpu **out);
+/* What is to be said behind that error: which limit of the host it may be; "" if that is not known. */
+const char *vcpu_limit(int error);
 void vcpu_destroy(struct vcpu *v); /* NULL is fine */
 /* For backends: all that was queued has taken effect. */
 void tables_committed(struct tables *t);

@@ -20,7 +20,8 @@
 #define EFER_GUEST UINT64_C(0xd00)         /* NXE LMA LME; no SCE: syscall is an invalid opcode */
 #define RFLAGS_SET UINT64_C(0x3002)        /* IOPL 3; see DESIGN: needed besides the I/O bitmap */
 #define COMMIT_RUNS 4u                     /* of the monitor before its worker looks for other work */
-#define RERUNS_MOST 10000u                 /* of a vCPU that is interrupted with an event half delivered */
+#define ENTRIES_MOST 3u
+#define RERUNS_MOST 10000u /* of a vCPU that is interrupted with an event half delivered */
 
 static struct kvm_segment segment(unsigned index, unsigned type, unsigned dpl, bool code)
 {
@@ -71,6 +72,18 @@ static int set_tsc_offset(struct kvm_vcpu *v)
 	return ioctl(v->fd, KVM_SET_DEVICE_ATTR, &a) ? -errno : 0;
 }
 
+/* Before a virtual machine runs for the first time, Linux gives it a thread (since 6.13, in this process's name and control group).
+ * Where there may be no more of these, KVM_RUN says EAGAIN for ever: so it is asked here, and leaves at once. */
+static int enter_once(struct kvm_vcpu *v)
+{
+	int r = -EAGAIN;
+	v->run->immediate_exit = 1;
+	for (unsigned tries = 0; tries < ENTRIES_MOST && r == -EAGAIN; tries++)
+		r = ioctl(v->fd, KVM_RUN, 0) ? -errno : 0;
+	v->run->immediate_exit = 0;
+	return r == -EINTR ? 0 : r;
+}
+
 static int vcpu_setup(struct kvm_vcpu *v)
 {
 	const struct kvm *k = kvm_of(v->vcpu.cell);
@@ -85,7 +98,8 @@ static int vcpu_setup(struct kvm_vcpu *v)
 	if (ioctl(v->fd, KVM_SET_XCRS, &xcrs) || ioctl(v->fd, KVM_SET_XSAVE, k->backend.extended.initial))
 		return -errno;
 	v->run->kvm_valid_regs = KVM_SYNC_X86_REGS;
-	return set_tsc_offset(v);
+	int r = set_tsc_offset(v);
+	return r ? r : enter_once(v);
 }
 
 int kvm_vcpu_create(struct cell *c, unsigned worker, struct vcpu **out)
@@ -421,7 +435,7 @@ int kvm_vcpu_probe(struct cell *c, struct kvm *k, uint64_t probe, struct cassin_
 	int r = vcpu_get(c, 0, &vcpu);
 	struct kvm_vcpu *v = kvm_vcpu(vcpu);
 	if (r)
-		return cassin_error_set(err, r, "/dev/kvm: cannot make a vCPU: %s", strerror(-r));
+		return cassin_error_set(err, r, "/dev/kvm: cannot make a vCPU: %s%s", strerror(-r), vcpu_limit(r));
 	struct kvm_regs regs = {.rip = probe, .rflags = RFLAGS_SET};
 	uint64_t before = __rdtsc();
 	v->run->s.regs.regs = regs;

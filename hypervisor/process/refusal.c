@@ -2,7 +2,6 @@
 #include "process/refusal.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/seccomp.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,18 +9,15 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "base/host_text.h"
+
 #define YAMA "/proc/sys/kernel/yama/ptrace_scope"
 
 /* -1: the host has no such setting. */
 static long setting(const char *path)
 {
-	char text[32] = "";
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -1;
-	ssize_t n = read(fd, text, sizeof text - 1);
-	close(fd);
-	return n > 0 ? strtol(text, NULL, 10) : -1;
+	char text[32];
+	return host_text(path, text, sizeof text) ? strtol(text, NULL, 10) : -1;
 }
 
 /* Yama's: 0 and 1 let a process trace its children. The sandbox has given up what 2 asks for, root's CAP_SYS_PTRACE. */

@@ -385,7 +385,7 @@ static void dispatch(struct worker *w, struct guest *g)
 	if (asleep)
 		guest_crash(g, "%s", guest_asleep_why(asleep));
 	else if (r)
-		guest_crash(g, "cannot make a vCPU: %s", strerror(-r));
+		guest_crash(g, "cannot make a vCPU: %s%s", strerror(-r), vcpu_limit(r));
 	else if (g->debugger && !g->in_call && debug_due(g))
 		t = TURN_STOP;
 	else

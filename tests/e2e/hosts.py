@@ -3,7 +3,10 @@
 
 import errno
 import json
+import os
+import signal
 import sys
+import time
 
 from namespaces import namespace
 
@@ -105,3 +108,42 @@ def traced(*command):
 
 def limited(name, value, *command):
     return ["prlimit", f"--{name}={value}", *command]
+
+
+class Group:
+    """A control group of one controller, with a limit; `made` is false where this host lets nobody make one."""
+
+    def __init__(self, controller, name, old, value):
+        top = f"/sys/fs/cgroup/{controller}"
+        first = os.path.exists(os.path.join(top, "cgroup.procs"))
+        self.folder = os.path.join(top if first else "/sys/fs/cgroup", f"cassin-test-{os.getpid()}-{controller}")
+        self.made = False
+        try:
+            os.mkdir(self.folder)
+            with open(os.path.join(self.folder, old if first else name), "w", encoding="ascii") as file:
+                file.write(str(value))
+            self.made = True
+        except OSError as error:
+            print(f"no control group can be made here: {error}")
+
+    def __call__(self, *command):
+        return ["sh", "-c", f'echo $$ >{self.folder}/cgroup.procs && exec "$@"', "sh", *command] if self.made else [*command]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for _ in range(100):
+            try:
+                os.rmdir(self.folder)
+                return
+            except FileNotFoundError:
+                return
+            except OSError:  # a test that failed has left processes, or its last one is just going
+                self.kill()
+                time.sleep(0.1)
+
+    def kill(self):
+        with open(os.path.join(self.folder, "cgroup.procs"), encoding="ascii") as members:
+            for pid in members.read().split():
+                os.kill(int(pid), signal.SIGKILL)

@@ -4,9 +4,9 @@
 import errno
 import os
 
-from cassin_test import contains, equal, have, holds, one_line
-from hosts import filtered, in_container, in_namespace, limited, traced, without_call, without_kvm, without_new_machines
-from test_backend import Anybody
+from cassin_test import contains, equal, have, holds, one_line, wait_until
+from hosts import Group, filtered, in_container, in_namespace, limited, traced, without_call, without_kvm, without_new_machines
+from test_backend import Anybody, stubs
 
 PROCESS = {"CASSIN_BACKEND": "process"}
 AUTO = {"CASSIN_BACKEND": ""}
@@ -173,3 +173,58 @@ def test_limits_that_are_too_small_are_named(t):
                                ("sigpending", 0, ("cannot start the workers", "ulimit -i")),
                                ("data", 1000000, ("cannot start a thread", "ulimit -u, -v and -d"))):
         both_say(t, lambda *command, name=name, value=value: limited(name, value, *command), *parts)
+
+
+# ---- Control groups ----
+
+def test_the_pool_fits_the_control_groups_memory(t):
+    with Group("memory", "memory.max", "memory.limit_in_bytes", 512 << 20) as group:
+        daemon = serves(t, group)
+        pool = daemon.request("GET", "/v1/stats", status=200).json()["pool_frames"] * 4096
+        told = doctor(t, group, code=0)["host"]["memory.max"]
+        if group.made:
+            equal(pool, 384 << 20, "three quarters of the group's memory")
+            equal(told, str(512 << 20), "what the doctor tells")
+        daemon.end()
+
+
+def test_a_control_group_that_is_full_is_told_and_nothing_hangs(t):
+    with Group("pids", "pids.max", "pids.max", 1) as group:
+        found = doctor(t, group)
+        if not group.made:
+            return
+        equal(found["host"]["pids.max"], "1", "what the doctor tells")
+        equal((found["auto"], found["sandbox"]["available"]), (None, False), "what auto gives")
+        both_say(t, group, "cannot start a thread")
+        if t.cassin("doctor", "--json").json()["kvm"]["available"] and not found["kvm"]["available"]:
+            contains(found["kvm"]["why"], "cannot make a vCPU", "pids.max")
+
+
+def test_virtual_machines_that_a_control_group_lets_nobody_have_end_their_guest(t):
+    if t.backend() != "kvm":
+        return
+    with Group("pids", "pids.max", "pids.max", 40) as group:
+        daemon = t.daemon("--backend", "kvm", "--workers", 1, prefix=group())
+        daemon.cassin("spawn", "-n", 60, "--name", "vm", "--isolation", "vm", t.guest("life"), "wait")
+        for guest in daemon.guests():
+            name = guest["name"]
+            ends = wait_until(lambda name=name: daemon.guest(name)["state"] == "crashed" and "crashed" or
+                              "waiting" in daemon.cassin("logs", name, code=0).out and "waits", f"{name} waits or has crashed")
+            if ends == "crashed":
+                contains(daemon.cassin("inspect", name, code=0).out, "cannot make a vCPU", "pids.max")
+        daemon.cassin("kill", "--all")
+        equal(daemon.end(), 0, "the daemon's end")
+
+
+def test_guests_share_the_processes_that_the_control_group_lets_them_have(t):
+    with Group("pids", "pids.max", "pids.max", 60) as group:
+        daemon = serves(t, group, "--workers", 1)
+        daemon.cassin("spawn", "-n", 100, "--name", "more", t.guest("life"), "wait", code=0)
+        equal(daemon.cassin("ps", code=0).out.count("running"), 105, "guests that run")
+        if group.made:
+            equal(doctor(t, group)["host"]["pids.max"], "60", "what the doctor tells")
+            holds(len(stubs(daemon)) < 60, "guests share processes")
+        daemon.cassin("kill", "more*", code=0)
+        daemon.cassin("spawn", "--name", "last", t.guest("life"), "wait", code=0)
+        daemon.await_state("last", "running")
+        equal(daemon.end(), 0, "the daemon's end")

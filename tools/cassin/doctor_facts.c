@@ -11,6 +11,7 @@
 
 #define FACTS_MOST 16
 #define STATUS_BYTES 8192
+#define GROUPS "/sys/fs/cgroup"
 
 static struct fact facts[FACTS_MOST];
 static size_t nfacts;
@@ -90,44 +91,45 @@ static void add_tracer(void)
 	    strcmp(pid, "0") ? pid : "");
 }
 
-/* The folder of this process's control group that counts processes; false: there is none, or it cannot be seen. */
-static bool pids_folder(char *folder, size_t size)
+/* The folder of this process's control group of a controller, which may not be there: a container sees its own as the root. */
+static void group_folder(const char *controller, char *folder, size_t size)
 {
-	char line[PATH_MAX - 64];
+	char line[PATH_MAX - 64], old[32];
 	bool found = false;
 	FILE *f = fopen("/proc/self/cgroup", "re");
+	snprintf(old, sizeof old, ":%s:", controller);
+	snprintf(folder, size, GROUPS);
 	while (f && !found && fgets(line, sizeof line, f)) {
 		line[strcspn(line, "\n")] = '\0';
-		const char *old = strstr(line, ":pids:");
-		if (old)
-			snprintf(folder, size, "/sys/fs/cgroup/pids%s", old + strlen(":pids:"));
+		const char *path = strstr(line, old);
+		found = path;
+		if (found)
+			snprintf(folder, size, GROUPS "/%s%s", controller, path + strlen(old));
 		else if (!strncmp(line, "0::", 3))
-			snprintf(folder, size, "/sys/fs/cgroup%s", line + 3);
-		else
-			continue;
-		found = access(folder, F_OK) == 0;
+			snprintf(folder, size, GROUPS "%s", line + 3);
 	}
 	if (f)
 		fclose(f);
-	return found;
 }
 
-/* The least of the limits from the group up to the root of all. */
-static void add_pids_max(void)
+/* The least of the limits from the group up to the root of all; `file` or, of the first version of groups, `old`. */
+static void add_group(const char *controller, const char *file, const char *old, const char *note)
 {
-	char folder[PATH_MAX], path[PATH_MAX + 16], text[32];
-	char *value = add("pids.max", "of the control group: bounds process cells");
+	char folder[PATH_MAX], path[PATH_MAX + 64], text[32];
+	char *value = add(file, note);
 	unsigned long long least = ULLONG_MAX;
-	if (!pids_folder(folder, sizeof folder))
-		return;
-	while (strlen(folder) > strlen("/sys/fs/cgroup")) {
-		snprintf(path, sizeof path, "%s/pids.max", folder);
-		first_line(path, text, sizeof text);
+	group_folder(controller, folder, sizeof folder);
+	while (strlen(folder) >= strlen(GROUPS)) {
+		snprintf(path, sizeof path, "%s/%s", folder, file);
+		if (!*first_line(path, text, sizeof text)) {
+			snprintf(path, sizeof path, "%s/%s", folder, old);
+			first_line(path, text, sizeof text);
+		}
 		if (*text >= '0' && *text <= '9' && strtoull(text, NULL, 10) < least)
 			least = strtoull(text, NULL, 10);
 		*strrchr(folder, '/') = '\0';
 	}
-	snprintf(text, sizeof text, least == ULLONG_MAX ? "max" : "%llu", least);
+	snprintf(text, sizeof text, least >= LLONG_MAX / 4096 * 4096 ? "max" : "%llu", least);
 	set(value, text);
 }
 
@@ -145,7 +147,9 @@ const struct fact *doctor_facts(size_t *count)
 	add_tracer();
 	add_file("vm.memfd_noexec", "/proc/sys/vm/memfd_noexec", "process cells need 0 or 1");
 	add_limit("RLIMIT_NPROC", RLIMIT_NPROC, "ulimit -u; bounds process cells of an ordinary user");
-	add_pids_max();
+	add_group("pids", "pids.max", "pids.max", "of the control group: bounds process cells");
+	add_group("memory", "memory.max", "memory.limit_in_bytes",
+		  "of the control group: the pool is at most three quarters of it");
 	add_file("kernel.pid_max", "/proc/sys/kernel/pid_max", "bounds process cells: one process for each space");
 	add_file("vm.max_map_count", "/proc/sys/vm/max_map_count", "mappings of one guest, in process cells");
 	add_file("vm.mmap_min_addr", "/proc/sys/vm/mmap_min_addr", "process cells map no guest below");
