@@ -89,9 +89,8 @@ void guest_ports_undo(struct guest *g)
 
 void guest_ports_close(struct guest *g)
 {
-	if (!g->ports || g->ports_closed)
+	if (!g->ports || atomic_exchange(&g->ports_closed, true))
 		return;
-	g->ports_closed = true;
 	ports_shut(g->ports, g->spec.nports);
 	descriptors_give(g, (unsigned)g->spec.nports);
 }
@@ -136,7 +135,7 @@ int guest_ports_resume(struct guest *g, bool asks, struct cassin_error_text *err
 void guest_port_settled(struct guest *g, const struct port_path *at)
 {
 	struct cassin_error_text why;
-	for (size_t i = 0; i < g->spec.nports && !g->ports_closed; i++) {
+	for (size_t i = 0; i < g->spec.nports && !atomic_load(&g->ports_closed); i++) {
 		if (g->ports[i].at != at || port_listen(&g->ports[i], false, &why))
 			continue;
 		atomic_fetch_and(&g->refusing, ~bit_of(i));
@@ -151,7 +150,7 @@ void guest_put(struct guest *g)
 	if (atomic_fetch_sub(&g->refs, 1) != 1)
 		return;
 	console_destroy(&g->console);
-	if (!g->ports_closed)
+	if (!atomic_load(&g->ports_closed))
 		guest_ports_undo(g);
 	else
 		ports_free(g->ports, g->spec.nports);

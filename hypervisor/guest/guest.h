@@ -105,10 +105,10 @@ struct guest {
 	struct template *template; /* what it is cloned from, likewise; NULL: it boots */
 	struct files *files;       /* likewise; NULL: none */
 	struct guest_freezing freezing;
-	struct port *ports;     /* spec.nports of them */
-	bool ports_closed;      /* for good */
-	struct path_line paths; /* work at paths of its spec */
-	atomic_uint dials;      /* connections to such that are being made */
+	struct port *ports;       /* spec.nports of them */
+	atomic_bool ports_closed; /* for good */
+	struct path_line paths;   /* work at paths of its spec */
+	atomic_uint dials;        /* connections to such that are being made */
 	struct console console;
 	_Atomic(struct worker *) worker; /* changed only under the old worker's eyes and the new one's inbox lock */
 	atomic_bool debugged, stopped, traced; /* what `debugger`, RUN_STOPPED and `trace` below say */

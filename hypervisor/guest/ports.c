@@ -73,10 +73,12 @@ int ports_open(struct guest *g, struct port **ports, struct cassin_error_text *e
 	return 0;
 }
 
+/* One that is closed is not touched: its owner may look at it. */
 static void close_fd(struct port *p)
 {
-	if (p->fd >= 0)
-		close(p->fd);
+	if (p->fd < 0)
+		return;
+	close(p->fd);
 	p->fd = -1;
 }
 
