@@ -376,7 +376,9 @@ def test_what_is_ended_while_its_path_hangs_does_not_begin(t):
         stays(lambda: daemon.guest("web")["state"] == "killed", "it waits for its port", 0.3)
         daemon.cassin("kill", "web", code=0)
         with restart:
-            contains(parse_answer(receive(restart)).text, "ended meanwhile")
+            answer = parse_answer(receive(restart))
+            equal(answer.status, 409, "status")
+            contains(answer.text, "ended meanwhile")
         t.write("hanging.sock", "somebody else's")
     stays(lambda: os.path.isfile(path), "it is not ours", 0.5)
     one_line(daemon.cassin("restart", "web", code=1).err, "hanging.sock", "it stays")

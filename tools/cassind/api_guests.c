@@ -37,6 +37,7 @@ unsigned api_status_of(int error)
 		return 400;
 	case EEXIST:
 	case EADDRINUSE:
+	case ECANCELED: /* a restart that was ended meanwhile */
 		return 409;
 	case ENOENT: /* these, up to EIO: a path that the client named */
 	case EACCES:
