@@ -159,9 +159,10 @@ int memory_check_for(struct memory *m, gva_t va, size_t len, unsigned want);
 int memory_map(struct memory *m, unsigned space, gva_t va, uint64_t page, uint64_t count, uint64_t rights);
 int memory_unmap(struct memory *m, unsigned space, gva_t va, uint64_t count);
 int memory_protect(struct memory *m, unsigned space, gva_t va, uint64_t count, uint64_t rights);
-int memory_space_create(struct memory *m);                  /* number, -EMFILE, -ENOMEM */
-bool memory_has_spaces(const struct memory *m);             /* other than space 0 */
-int memory_space_destroy(struct memory *m, unsigned space); /* -EINVAL, -EBUSY for space 0 */
+int memory_space_create(struct memory *m);      /* number, -EMFILE, -ENOMEM */
+bool memory_has_spaces(const struct memory *m); /* other than space 0 */
+/* A piece of it: 16 page tables at most. 1: there is more, and the guest does not run before; 0; -EINVAL; -EBUSY for space 0. */
+int memory_space_destroy(struct memory *m, unsigned space);
 
 /* Whether this content is what the page has from its image. */
 bool memory_page_is_image(const struct memory *m, uint64_t page, const void *content);

@@ -6,6 +6,8 @@
 #include "cell/cell.h"
 #include "memory/space.h"
 
+#define SPACE_PIECE 16u /* page tables of a space given back in one piece */
+
 static bool rights_valid(uint64_t rights)
 {
 	return rights && !(rights & ~(uint64_t)(CASSIN_READ | CASSIN_WRITE | CASSIN_EXEC)) && rights & CASSIN_READ &&
@@ -134,14 +136,17 @@ int memory_space_create(struct memory *m)
 	return -EMFILE;
 }
 
+/* Until the last piece the space is there, with a root, so that its number is nobody else's. */
 int memory_space_destroy(struct memory *m, unsigned space)
 {
+	uint32_t left = SPACE_PIECE;
 	if (space >= SPACES_MAX || !tables_root(&m->tables, (unsigned)space))
 		return -EINVAL;
 	if (space == 0)
 		return -EBUSY;
-	space_free(m, m->tables.more[space - 1]);
-	m->tables.more[space - 1] = FRAME_NONE;
 	tables_changed(&m->tables); /* a vCPU that has run in it must not know its root again */
+	if (!space_free_some(m, m->tables.more[space - 1], &left))
+		return 1;
+	m->tables.more[space - 1] = FRAME_NONE;
 	return 0;
 }

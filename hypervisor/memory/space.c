@@ -120,12 +120,6 @@ bool space_free_some(struct memory *m, frame_t root, uint32_t *most)
 	return free_table(m, root, LEVELS - 1, most);
 }
 
-void space_free(struct memory *m, frame_t root)
-{
-	uint32_t all = UINT32_MAX;
-	space_free_some(m, root, &all);
-}
-
 static unsigned rights_of(uint64_t entry)
 {
 	unsigned rights = CASSIN_READ;

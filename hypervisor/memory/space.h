@@ -15,9 +15,8 @@ void space_set(struct memory *m, unsigned space, uint64_t va, uint64_t *entry, u
 void tables_changed(struct tables *t);
 /* A new root, with the monitor in it. -ENOMEM. */
 int space_make(struct memory *m, frame_t *root);
-/* Gives a root's tables back through the quarantine. _some: `*most` at most, of which it says how many are left; false: there are
- * more. Nothing runs in them any more. */
-void space_free(struct memory *m, frame_t root);
+/* Gives a root's tables back through the quarantine: `*most` at most, of which it says how many are left; false: there are more.
+ * Nothing runs in them any more. */
 bool space_free_some(struct memory *m, frame_t root, uint32_t *most);
 
 /* What an entry of a space means, whatever its form. */

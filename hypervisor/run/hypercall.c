@@ -6,6 +6,7 @@
 #include "run/hypercall.h"
 #include "base/hot.h"
 #include "base/time.h"
+#include "cell/cell.h"
 #include "guest/guest.h"
 #include "guest/trace_records.h"
 #include "image/files.h"
@@ -165,7 +166,11 @@ static enum hypercall_next call_space_destroy(struct guest *g)
 {
 	if (g->cpu.regs.rdi >= SPACES_MAX)
 		return answer(g, -EINVAL);
-	return answer(g, memory_space_destroy(&g->memory, (unsigned)g->cpu.regs.rdi));
+	int r;
+	do
+		r = memory_space_destroy(&g->memory, (unsigned)g->cpu.regs.rdi);
+	while (r == 1 && !cell_flush_owed() && work_goes_on(g));
+	return r == 1 ? NEXT_AGAIN : answer(g, r);
 }
 
 static enum hypercall_next call_time(struct guest *g)

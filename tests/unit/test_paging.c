@@ -185,6 +185,40 @@ Test(paging, spaces_are_bounded_and_numbers_are_used_again)
 	cr_assert_eq(memory_space_create(&m), 5);
 }
 
+/* A space with this many leaf tables, each under a table of its own. */
+static void make_large(unsigned leaves)
+{
+	cr_assert_eq(memory_space_create(&m), 1);
+	for (unsigned i = 1; i <= leaves; i++)
+		cr_assert_eq(memory_map(&m, 1, gva((uint64_t)i << 30), at.heap_page, 1, RW), 0);
+}
+
+Test(paging, a_space_is_destroyed_in_bounded_pieces)
+{
+	uint64_t others = m.table_frames, pieces = 0;
+	make_large(25);
+	for (int more = 1; more; pieces++) {
+		uint64_t before = m.table_frames;
+		more = memory_space_destroy(&m, 1);
+		cr_assert(more == 0 || more == 1);
+		cr_assert_leq(before - m.table_frames, 16u);
+		if (more && !pieces) {
+			cr_assert_eq(memory_space_create(&m), 2, "its number is taken until it is gone");
+			others++;
+		}
+	}
+	cr_assert_geq(pieces, 4u);
+	cr_assert_eq(m.table_frames, others);
+	cr_assert_eq(memory_space_create(&m), 1);
+	cr_assert_eq(memory_map(&m, 1, gva(UINT64_C(1) << 30), at.heap_page, 1, RW), 0, "nothing is left in it");
+}
+
+Test(paging, a_guest_may_end_while_it_destroys_a_space)
+{
+	make_large(25);
+	cr_assert_eq(memory_space_destroy(&m, 1), 1);
+}
+
 Test(paging, page_tables_are_bounded_by_the_quota)
 {
 	int r = 0;

@@ -287,6 +287,27 @@ static void tables_storm(int argc, char **argv)
 	}
 }
 
+/* A space as large as the quota allows goes, in one call. */
+static void large_space(int argc, char **argv)
+{
+	char line[16];
+	int64_t space, r = 0;
+	(void)argc;
+	(void)argv;
+	CHECK((space = cassin_call0(CASSIN_CALL_SPACE_CREATE)) > 0);
+	for (uint64_t i = 1; !r; i++) /* two leaf tables each */
+		r = cassin_map((uint64_t)space, plain(ELSEWHERE + (i << 22) - CASSIN_PAGE_SIZE), spare_page(0), 2, RW);
+	CHECK_IS(r, -CASSIN_ENOMEM);
+	cassin_print("built\n");
+	cassin_read(line, sizeof line);
+	CHECK_IS(cassin_call(CASSIN_CALL_SPACE_DESTROY, (uint64_t)space, 0, 0, 0, 0), 0);
+	cassin_print("destroyed\n");
+	CHECK_IS(cassin_map((uint64_t)space, plain(ELSEWHERE), spare_page(0), 1, RW), -CASSIN_EINVAL);
+	cassin_read(line, sizeof line);
+	CHECK_IS(cassin_call0(CASSIN_CALL_SPACE_CREATE), space);
+	CHECK_IS(cassin_map((uint64_t)space, plain(ELSEWHERE), spare_page(0), 1, RW), 0);
+}
+
 static void spaces(int argc, char **argv)
 {
 	(void)argc;
@@ -367,6 +388,7 @@ static const struct property all[] = {
 	{"reprotect-many", reprotects_many},
 	{"spaces", spaces},
 	{"tables-storm", tables_storm},
+	{"large-space", large_space},
 	{"without-info", without_info},
 };
 PROPERTIES(all)

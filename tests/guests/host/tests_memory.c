@@ -79,6 +79,41 @@ static void rationed_flushes(struct world *w, const struct test *t)
 	EXPECT_IS(cassin_engine_guest_remove(w->e, near), 0);
 }
 
+static uint64_t large_space(struct world *w, const char *name)
+{
+	struct cassin_guest_spec s = spec_of(w, name, "paging", "large-space");
+	s.memory = UINT64_C(4) << 30;
+	uint64_t id = spawn_spec(w, &s);
+	await_text(w, id, "built");
+	while (status_of(w, id).counters.table_frames < 16000) /* counted when its turn ends */
+		sleep_ms(1);
+	return id;
+}
+
+/* The call that gives thousands of page tables back goes on in the guest's next turns: it has caused more flushes than its ration. It
+ * may end in the middle. */
+static void space_in_pieces(struct world *w, const struct test *t)
+{
+	(void)t;
+	for (int killed = 0; killed < 2; killed++) {
+		uint64_t id = large_space(w, killed ? "killed" : "large");
+		uint64_t turns = status_of(w, id).counters.dispatches;
+		EXPECT_IS(cassin_engine_guest_input(w->e, id, "x\n", 2), 2);
+		if (killed) {
+			while (status_of(w, id).counters.table_frames > 16000)
+				sleep_ms(1);
+			EXPECT_IS(cassin_engine_guest_kill(w->e, id), 0);
+			EXPECT_IS(status_of(w, id).counters.table_frames, 0);
+			continue;
+		}
+		await_text(w, id, "destroyed");
+		if (has_shadows(w))
+			EXPECT(status_of(w, id).counters.dispatches >= turns + 3);
+		EXPECT_IS(cassin_engine_guest_input(w->e, id, "x\n", 2), 2);
+		expect_exit(w, id, 0, 20);
+	}
+}
+
 static uint64_t spawn_in(struct world *w, const char *domain, const char *name, const char *image, const char *args)
 {
 	struct cassin_guest_spec s = spec_of(w, name, image, args);
@@ -273,6 +308,7 @@ const struct test tests_memory[] = {
 	{.name = "memory.recycling-through-flushes", .run = recycling_through_flushes, .seconds = 60},
 	{.name = "memory.changes-without-flushes", .run = changes_without_flushes, .workers = 1},
 	{.name = "memory.rationed-flushes", .run = rationed_flushes, .seconds = 40, .pool = UINT64_C(4) << 20},
+	{.name = "memory.space-in-pieces", .run = space_in_pieces, .workers = 1},
 	{.name = "memory.quarantine-of-others", .run = quarantine_of_others, .pool = UINT64_C(16) << 20},
 	PASS("paging", "codes"),
 	PASS("paging", "aliases"),
