@@ -14,7 +14,6 @@
 #define MIB (UINT64_C(1) << 20)
 #define SLOT_SIZE (64 * MIB)
 #define FLUSH_EVERY_NS UINT64_C(50000000) /* whoever causes more flushes waits */
-#define RECLAIMS_MOST 4u                  /* cells that are flushed for one frame */
 #define RETURN_MOST 8192u                 /* frames given back to the host at a time, */
 #define RETURN_TICK 65536u                /* and in one call */
 #define POPULATE_MOST 64u                 /* frames whose pages are asked of the host at a time, */
@@ -73,6 +72,7 @@ void cell_destroy(struct cell *c)
 		vcpu_destroy(c->vcpus[w]);
 	while (c->images)
 		cell_image_free(c, c->images);
+	cell_images_collect(c);
 	cell_clocks_free(c);
 	c->backend->ops->cell_close(c);
 	if (c->memory != MAP_FAILED)
@@ -140,7 +140,7 @@ static void populate(struct cell *c, frame_t f)
 int cell_frame_alloc_locked(struct cell *c, frame_t *out, bool *fresh)
 {
 	int r = frames_alloc(&c->frames, out, fresh);
-	if (r == -ENOMEM && release_locked(c, 1))
+	if (r && release_locked(c, 1))
 		r = frames_alloc(&c->frames, out, fresh);
 	return r;
 }
@@ -148,10 +148,10 @@ int cell_frame_alloc_locked(struct cell *c, frame_t *out, bool *fresh)
 int cell_frame_alloc(struct cell *c, frame_t *out, bool *fresh)
 {
 	int r = frames_alloc(&c->frames, out, fresh);
-	if (!r)
+	if (!r) {
 		populate(c, *out);
-	if (r != -ENOMEM)
-		return r;
+		return 0;
+	}
 	pthread_mutex_lock(&c->lock);
 	r = cell_frame_alloc_locked(c, out, fresh);
 	pthread_mutex_unlock(&c->lock);
@@ -162,7 +162,7 @@ int cell_frame_alloc(struct cell *c, frame_t *out, bool *fresh)
 
 bool cell_reclaim(struct cell *c, unsigned *tries)
 {
-	return (*tries)++ < RECLAIMS_MOST && frame_pool_reclaim(c->frames.pool);
+	return frame_pool_reclaim(c->frames.pool, tries);
 }
 
 bool cell_flush_quarantine(struct cell *c)
@@ -200,7 +200,7 @@ void cell_tables_free(struct cell *c, const frame_t *at, size_t n)
 
 void cell_trim(struct cell *c)
 {
-	cell_images_drop(c);
+	cell_images_drop(c, false);
 	pthread_mutex_lock(&c->lock);
 	c->backend->ops->cell_trim(c);
 	release_locked(c, 1);

@@ -40,6 +40,8 @@ struct cell_image {
 	_Atomic frame_t *frames;        /* shared frame by page number; FRAME_NONE: not filled yet */
 	struct frozen *frozen;          /* a template's, a reference, whose pages go before the image's; NULL: none */
 	_Atomic frame_t *frozen_frames; /* shared frame by place in it; FRAME_NONE: not filled yet */
+	uint64_t filled;                /* of both; under the lock */
+	uint64_t freed;                 /* once it is let go: frames that were looked at, in the order of both */
 	uint64_t nboot_pages;           /* pages that earlier instances wrote to while they booted: given at spawn */
 	uint32_t boot_pages[64];
 	void *regions; /* of memory/: what its first guest laid out; malloc'd, for later ones of the same quota; NULL: nobody yet */
@@ -65,6 +67,7 @@ struct cell {
 
 	pthread_mutex_t lock; /* images, flush, vCPU creation */
 	struct cell_image *images;
+	struct cell_image *gone;         /* no guest will use these; their frames are still to be given back */
 	struct cell_clock *clocks;       /* the newest first */
 	struct vcpu *vcpus[WORKERS_MAX]; /* each used by its worker only */
 	struct ration flush_ration;      /* under the lock */
@@ -84,15 +87,14 @@ static inline void *cell_frame(const struct cell *c, frame_t f)
 	return c->memory + frame_gpa(f).v;
 }
 
-/* A frame for the caller to overwrite whole, unless it is fresh (zero). When the pool is exhausted the quarantine is emptied
- * first, and then that of other cells. _locked: c->lock is held, so other cells are left alone: cell_reclaim() is for afterwards.
- * -ENOMEM. */
+/* A frame for the caller to overwrite whole, unless it is fresh (zero). When the pool is full, the quarantine is emptied first, and then
+ * what is of use to nobody anywhere is given back. _locked: c->lock is held, so all else is left alone: cell_reclaim() is for
+ * afterwards. -ENOMEM: the pool is full; -ENOSPC: the cell is, or the host has no memory. */
 int cell_frame_alloc(struct cell *c, frame_t *out, bool *fresh);
 int cell_frame_alloc_locked(struct cell *c, frame_t *out, bool *fresh);
-/* Whether it is worth another try, -ENOMEM having been the answer to the last *tries: another cell's quarantine was emptied. No
- * lock is held. */
+/* Whether it is worth another try, -ENOMEM having been the answer to the last *tries. No lock is held. */
 bool cell_reclaim(struct cell *c, unsigned *tries);
-/* A frame of zeros. -ENOMEM. */
+/* A frame of zeros. -ENOMEM, -ENOSPC. */
 int cell_frame_zero(struct cell *c, frame_t *out);
 /* Makes KVM forget every shadow of this cell's page tables, and every vCPU its translations. */
 void cell_flush(struct cell *c);
@@ -124,10 +126,12 @@ void cell_clocks_free(struct cell *c); /* but their frames */
  * memory. */
 struct cell_image *cell_image_get(struct cell *c, struct image *image, struct frozen *frozen);
 void cell_image_put(struct cell *c, struct cell_image *ci);
+/* Gives all back that was let go: a put gives back a bounded piece, and leaves the rest for this. True: there was something. */
+bool cell_images_collect(struct cell *c);
 /* Frees it and its frames. The lock is held, or nobody else is left; no guest uses it. */
 void cell_image_free(struct cell *c, struct cell_image *ci);
-/* Frees those that no guest uses, but for a few small ones. */
-void cell_images_drop(struct cell *c);
+/* Frees those that no guest uses, but for a few small ones, or all. True: there were some. */
+bool cell_images_drop(struct cell *c, bool all);
 /* The shared frame of page number `page`, which the template gives or else `segment`, whose pages start at number `first`.
  * -ENOMEM. */
 int cell_image_frame(struct cell *c, struct cell_image *ci, const struct image_segment *segment, uint64_t first,

@@ -7,6 +7,8 @@
 #include "cell/cell.h"
 
 #define HOT_FROZEN 8u
+#define FREE_PIECE 1024u               /* frames given back, */
+#define FREE_BYTES (UINT64_C(1) << 20) /* and bytes of a file or a template freed in one piece */
 #define IDLE_IMAGES 8u                 /* without a guest, kept for the next spawn, */
 #define IDLE_BYTES (UINT64_C(4) << 20) /* if what they keep from being freed is no more than this */
 
@@ -69,18 +71,6 @@ struct cell_image *cell_image_get(struct cell *c, struct image *image, struct fr
 	return ci;
 }
 
-static void free_frames(struct cell *c, _Atomic frame_t *frames, uint64_t n)
-{
-	for (uint64_t i = 0; i < n; i++) {
-		frame_t frame = atomic_load_explicit(&frames[i], memory_order_relaxed);
-		if (frame) {
-			frames_free(&c->frames, &frame, 1);
-			atomic_fetch_sub(&c->image_frames, 1);
-		}
-	}
-	free(frames);
-}
-
 static void take_out(struct cell *c, struct cell_image *ci)
 {
 	struct cell_image **link = &c->images;
@@ -89,15 +79,46 @@ static void take_out(struct cell *c, struct cell_image *ci)
 	*link = ci->next;
 }
 
-/* Of one that was taken out. Needs no lock, and takes its time: by its pages, and by the file's size if nobody else has it. */
-static void free_one(struct cell *c, struct cell_image *ci)
+/* Its shared frames by number: of the image's pages, then of the template's. NULL: that was the last. */
+static _Atomic frame_t *frame_numbered(const struct cell_image *ci, uint64_t i)
 {
-	free_frames(c, ci->frames, ci->npages);
-	free_frames(c, ci->frozen_frames, ci->frozen ? ci->frozen->npages : 0);
+	if (i < ci->npages)
+		return &ci->frames[i];
+	i -= ci->npages;
+	return ci->frozen && i < ci->frozen->npages ? &ci->frozen_frames[i] : NULL;
+}
+
+/* Gives up to FREE_PIECE frames of one that was taken out back. True: there are more. Needs no lock. */
+static bool free_frames_some(struct cell *c, struct cell_image *ci)
+{
+	frame_t at[FREE_PIECE];
+	size_t n = 0;
+	_Atomic frame_t *slot = NULL;
+	for (unsigned i = 0; i < FREE_PIECE && (slot = frame_numbered(ci, ci->freed)); i++, ci->freed++) {
+		at[n] = atomic_load_explicit(slot, memory_order_relaxed);
+		n += at[n] != FRAME_NONE;
+	}
+	frames_free(&c->frames, at, n);
+	atomic_fetch_sub(&c->image_frames, n);
+	return slot;
+}
+
+/* Without frames. It takes its time where nobody else has the image's file or the template. */
+static void free_rest(struct cell_image *ci)
+{
 	image_put(ci->image);
 	frozen_put(ci->frozen);
+	free(ci->frames);
+	free(ci->frozen_frames);
 	free(ci->regions);
 	free(ci);
+}
+
+static void free_one(struct cell *c, struct cell_image *ci)
+{
+	while (free_frames_some(c, ci)) {
+	}
+	free_rest(ci);
 }
 
 void cell_image_free(struct cell *c, struct cell_image *ci)
@@ -109,10 +130,8 @@ void cell_image_free(struct cell *c, struct cell_image *ci)
 /* What an idle one may keep from being freed: shared frames, the image's file, the template's pages. */
 static uint64_t kept_by(const struct cell_image *ci)
 {
-	uint64_t frozen = ci->frozen ? frozen_bytes(ci->frozen) : 0, frames = 0;
-	for (uint64_t i = 0; i < ci->npages && frames <= IDLE_BYTES; i++)
-		frames += ci->frames[i] ? PAGE_SIZE : 0;
-	return frames + 2 * frozen + image_bytes(ci->image);
+	uint64_t frozen = ci->frozen ? frozen_bytes(ci->frozen) : 0;
+	return ci->filled * PAGE_SIZE + frozen + image_bytes(ci->image);
 }
 
 /* Nobody else has its template any more. */
@@ -121,8 +140,16 @@ static bool is_last(const struct cell_image *ci)
 	return ci->frozen && atomic_load(&ci->frozen->refs) == 1;
 }
 
-/* Takes out the idle images beyond the newest that are worth keeping, and puts them on a list. */
-static void take_idle(struct cell *c, struct cell_image **out)
+/* Its frames and all that it holds are given back later: by cell_images_collect(). The lock is held. */
+static void let_go(struct cell *c, struct cell_image *ci)
+{
+	take_out(c, ci);
+	ci->next = c->gone;
+	c->gone = ci;
+}
+
+/* Lets the idle images go beyond the newest that are worth keeping, or all of them. The lock is held. */
+static void drop_idle(struct cell *c, bool all)
 {
 	unsigned idle = 0;
 	uint64_t bytes = 0;
@@ -131,11 +158,8 @@ static void take_idle(struct cell *c, struct cell_image **out)
 		if (ci->guests)
 			continue;
 		bytes += kept_by(ci);
-		if (++idle <= IDLE_IMAGES && bytes <= IDLE_BYTES && !is_last(ci))
-			continue;
-		take_out(c, ci);
-		ci->next = *out;
-		*out = ci;
+		if (all || ++idle > IDLE_IMAGES || bytes > IDLE_BYTES || is_last(ci))
+			let_go(c, ci);
 	}
 }
 
@@ -148,38 +172,60 @@ static bool has_twin(const struct cell *c, const struct cell_image *ci)
 	return false;
 }
 
-static void free_list(struct cell *c, struct cell_image *ci)
+static struct cell_image *take_gone(struct cell *c)
 {
-	for (struct cell_image *next; ci; ci = next) {
-		next = ci->next;
-		free_one(c, ci);
+	pthread_mutex_lock(&c->lock);
+	struct cell_image *ci = c->gone;
+	if (ci)
+		c->gone = ci->next;
+	pthread_mutex_unlock(&c->lock);
+	return ci;
+}
+
+/* A bounded piece of what was let go: what takes longer is left for cell_images_collect(). */
+static void collect_some(struct cell *c)
+{
+	struct cell_image *ci = take_gone(c);
+	if (!ci)
+		return;
+	bool alone = atomic_load(&ci->image->refs) == 1 || is_last(ci);
+	if (!free_frames_some(c, ci) && (!alone || kept_by(ci) <= FREE_BYTES)) {
+		free_rest(ci);
+		return;
 	}
+	pthread_mutex_lock(&c->lock);
+	ci->next = c->gone;
+	c->gone = ci;
+	pthread_mutex_unlock(&c->lock);
 }
 
 void cell_image_put(struct cell *c, struct cell_image *ci)
 {
-	struct cell_image *out = NULL;
 	pthread_mutex_lock(&c->lock);
 	if (!--ci->guests) {
-		if (has_twin(c, ci)) {
-			take_out(c, ci);
-			ci->next = NULL;
-			out = ci;
-		} else {
-			take_idle(c, &out);
-		}
+		if (has_twin(c, ci))
+			let_go(c, ci);
+		else
+			drop_idle(c, false);
 	}
 	pthread_mutex_unlock(&c->lock);
-	free_list(c, out);
+	collect_some(c);
 }
 
-void cell_images_drop(struct cell *c)
+bool cell_images_collect(struct cell *c)
 {
-	struct cell_image *out = NULL;
+	bool any = false;
+	for (struct cell_image *ci; (ci = take_gone(c)); any = true)
+		free_one(c, ci);
+	return any;
+}
+
+bool cell_images_drop(struct cell *c, bool all)
+{
 	pthread_mutex_lock(&c->lock);
-	take_idle(c, &out);
+	drop_idle(c, all);
 	pthread_mutex_unlock(&c->lock);
-	free_list(c, out);
+	return cell_images_collect(c);
 }
 
 /* Where the shared frame of a page is kept, and the template's content of it. NULL: the page is not shared. */
@@ -218,6 +264,7 @@ static int fill_shared(struct cell *c, _Atomic frame_t *slot, const void *conten
 	else
 		image_page(ci->image, segment, page, cell_frame(c, *out));
 	atomic_fetch_add(&c->image_frames, 1);
+	ci->filled++;
 	atomic_store_explicit(slot, *out, memory_order_relaxed); /* others look without the lock */
 	return 0;
 }

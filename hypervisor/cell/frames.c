@@ -17,7 +17,7 @@ void frames_init(struct frames *f, struct frame_pool *pool, frames_grow_fn grow,
 void frames_destroy(struct frames *f)
 {
 	atomic_fetch_sub(&f->pool->quarantined, f->quarantine.count);
-	atomic_fetch_sub(&f->pool->used, f->used);
+	frame_pool_give(f->pool, f->part, f->used);
 	free(f->free.at);
 	free(f->clean.at);
 	free(f->quarantine.at);
@@ -33,7 +33,7 @@ static int stack_reserve(struct frame_stack *s, uint64_t need)
 	uint64_t capacity = need + need / 2 + 64;
 	frame_t *at = realloc(s->at, capacity * sizeof *at);
 	if (!at)
-		return -ENOMEM;
+		return -ENOSPC;
 	s->at = at;
 	s->capacity = (uint32_t)capacity;
 	return 0;
@@ -64,9 +64,8 @@ static int alloc_locked(struct frames *f, frame_t *out, bool *fresh)
 	if (f->next == f->end) {
 		frame_t first;
 		uint32_t count;
-		r = f->grow(f->opaque, &first, &count);
-		if (r)
-			return r;
+		if (f->grow(f->opaque, &first, &count))
+			return -ENOSPC;
 		f->next = first;
 		f->end = first + count;
 	}
@@ -77,7 +76,7 @@ static int alloc_locked(struct frames *f, frame_t *out, bool *fresh)
 
 int frames_alloc(struct frames *f, frame_t *out, bool *fresh)
 {
-	int r = frame_pool_take(f->pool, 1);
+	int r = frame_pool_take(f->pool, f->part, 1);
 	if (r)
 		return r;
 	pthread_mutex_lock(&f->lock);
@@ -86,14 +85,17 @@ int frames_alloc(struct frames *f, frame_t *out, bool *fresh)
 		f->used++;
 	pthread_mutex_unlock(&f->lock);
 	if (r)
-		frame_pool_give(f->pool, 1);
+		frame_pool_give(f->pool, f->part, 1);
 	return r;
 }
 
-static void give_back(struct frames *f, size_t n)
+void frames_belong(struct frames *f, struct pool_part *part)
 {
-	f->used -= n;
-	atomic_fetch_sub(&f->pool->used, n);
+	pthread_mutex_lock(&f->lock);
+	f->part = part;
+	if (part)
+		atomic_fetch_add(&part->used, f->used);
+	pthread_mutex_unlock(&f->lock);
 }
 
 void frames_free(struct frames *f, const frame_t *at, size_t n)
@@ -101,8 +103,9 @@ void frames_free(struct frames *f, const frame_t *at, size_t n)
 	pthread_mutex_lock(&f->lock);
 	memcpy(f->free.at + f->free.count, at, n * sizeof *at);
 	f->free.count += (uint32_t)n;
-	give_back(f, n);
+	f->used -= n;
 	pthread_mutex_unlock(&f->lock);
+	frame_pool_give(f->pool, f->part, n);
 }
 
 uint32_t frames_quarantine(struct frames *f, const frame_t *at, size_t n)
@@ -133,8 +136,9 @@ void frames_release(struct frames *f, uint32_t n)
 	memmove(q->at, q->at + n, (q->count - n) * sizeof *q->at);
 	q->count -= n;
 	atomic_fetch_sub(&f->pool->quarantined, n);
-	give_back(f, n);
+	f->used -= n;
 	pthread_mutex_unlock(&f->lock);
+	frame_pool_give(f->pool, f->part, n);
 }
 
 uint64_t frames_used(struct frames *f)

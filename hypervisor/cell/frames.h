@@ -23,6 +23,7 @@ struct frame_stack {
 struct frames {
 	pthread_mutex_t lock;
 	struct frame_pool *pool;
+	struct pool_part *part; /* of the cell's domain; NULL: nobody's */
 	frames_grow_fn grow;
 	void *opaque;
 	frame_t next, end;             /* never used yet: fresh, and zero */
@@ -34,13 +35,15 @@ struct frames {
 	uint64_t used;
 };
 
+/* All of them, those in use too, count for a domain from now on. */
+void frames_belong(struct frames *f, struct pool_part *part);
 void frames_init(struct frames *f, struct frame_pool *pool, frames_grow_fn grow, void *opaque);
 /* Frames that have pages of the host, if all below `populated` were given theirs. */
 uint64_t frames_resident(struct frames *f, frame_t populated);
 void frames_destroy(struct frames *f); /* gives everything back to the pool */
 
 /* Takes a frame. *fresh: it was never used, so it reads as zero; otherwise the caller must overwrite or scrub
- * it before a guest can see it. 0, -ENOMEM (pool exhausted or cell full). */
+ * it before a guest can see it. 0; -ENOMEM: the pool is full; -ENOSPC: the cell is, or the host refused. */
 int frames_alloc(struct frames *f, frame_t *out, bool *fresh);
 /* Gives frames back. */
 void frames_free(struct frames *f, const frame_t *at, size_t n);

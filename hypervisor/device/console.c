@@ -68,6 +68,10 @@ void console_serve(struct guest *g)
 		int32_t r = take_input(g, &op->sqe);
 		if (r == -EAGAIN)
 			return;
+		if (guest_starved(g, r)) {
+			work_later(g, &c->work);
+			return;
+		}
 		op_dequeue(&c->readers, op);
 		op_complete(op, r);
 		if (c->readers.first && !work_goes_on(g)) {

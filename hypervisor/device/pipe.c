@@ -88,7 +88,7 @@ static void ring_leave(struct pipe *p, unsigned end)
 	if (at)
 		take(d, at, len);
 	ring_free(p, end); /* before the charge: what was there is room for it */
-	if (at && account_charge(unread, ACCOUNT_STREAMS, kept)) {
+	if (at && account_replace(unread, ACCOUNT_STREAMS, kept)) {
 		free(at);
 		at = NULL;
 	}

@@ -33,7 +33,7 @@ struct streams {
 
 int stream_charge(struct guest *g, size_t bytes)
 {
-	return account_charge(&g->account, ACCOUNT_STREAMS, bytes);
+	return account_charge(&g->account, ACCOUNT_STREAMS, bytes) ? -ENOMEM : 0;
 }
 
 void stream_discharge(struct guest *g, size_t bytes)

@@ -39,6 +39,8 @@ static unsigned serve_receivers(struct stream *s)
 		int32_t r = receive(s, &op->sqe);
 		if (r == -EAGAIN)
 			return 0;
+		if (guest_starved(s->guest, r))
+			return STREAM_READABLE;
 		stream_finish(op, r);
 		if (!work_goes_on(s->guest))
 			return s->receivers.first ? STREAM_READABLE : 0;
@@ -128,6 +130,8 @@ int32_t stream_send(struct guest *g, const struct cassin_sqe *sqe)
 	if (memory_check_for(&g->memory, gva(sqe->addr), sqe->len, CASSIN_READ))
 		return -EFAULT;
 	int sent = s->senders.first ? -EAGAIN : send_guest(s, sqe->addr, sqe->len, &done);
+	if (done && guest_starved(g, sent))
+		sent = -EINTR;
 	if (sent != -EAGAIN && sent != -EINTR)
 		return sent ? sent : (int32_t)sqe->len;
 	struct op *op = stream_queue(s, &s->senders, sqe);
@@ -138,6 +142,7 @@ int32_t stream_send(struct guest *g, const struct cassin_sqe *sqe)
 	if (r) {
 		stream_unqueue(op);
 		op_drop(op);
+		g->memory.starved &= !done; /* what was sent is not sent again */
 		return r;
 	}
 	if (sent == -EINTR)
@@ -196,6 +201,10 @@ static bool serve_senders(struct stream *s, unsigned *left)
 		case CASSIN_OP_SEND:
 			r = op->buffer ? send_copy(s, op) : send_guest(s, op->sqe.addr, op->sqe.len, &op->done);
 			*left = r == -EINTR ? STREAM_WRITABLE : 0;
+			if (guest_starved(s->guest, r)) {
+				*left = STREAM_WRITABLE;
+				return true;
+			}
 			if (r == -EAGAIN || r == -EINTR)
 				return true;
 			stream_finish(op, r ? r : (int32_t)op->sqe.len);

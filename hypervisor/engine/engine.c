@@ -14,6 +14,7 @@
 #include "guest/guest.h"
 #include "guest/template.h"
 
+#define MEMORY_WAIT_NS UINT64_C(10000000000)   /* that guests wait for memory */
 #define RECLAIM_EVERY_NS UINT64_C(50000000)    /* whoever has more cells flushed for a full pool waits */
 #define PATHS_PATIENCE_NS UINT64_C(5000000000) /* with what is at paths, at the end */
 #define SWAP_DEFAULT (UINT64_C(16) << 30)
@@ -39,7 +40,9 @@ static void set_up(struct cassin_engine *e, const struct cassin_engine_options *
 	if (options)
 		e->options = *options;
 	e->swap.fd = -1;
-	e->pool.reclaim = engine_cells_reclaim;
+	e->pool.reclaim = engine_reclaim;
+	e->pool.serve = guest_want_serve;
+	e->pool.patience = e->options.memory_wait_ns ? e->options.memory_wait_ns : MEMORY_WAIT_NS;
 	e->pool.opaque = e;
 	e->reclaims.every = RECLAIM_EVERY_NS;
 	e->pool.limit = cell_pool(e->options.pool_bytes, host_memory()) / PAGE_SIZE;
@@ -112,15 +115,6 @@ int cassin_engine_create(struct cassin_engine **out, const struct cassin_engine_
 	return 0;
 }
 
-static void drop_cells(struct cassin_engine *e)
-{
-	while (e->cells) {
-		struct cell *c = e->cells;
-		e->cells = c->next;
-		cell_destroy(c);
-	}
-}
-
 void cassin_engine_destroy(struct cassin_engine *e)
 {
 	uint64_t *ids = NULL;
@@ -135,7 +129,7 @@ void cassin_engine_destroy(struct cassin_engine *e)
 	swap_close(&e->swap);
 	if (!at_rest)
 		return; /* threads that hang have the rest, should they ever go on */
-	drop_cells(e);
+	engine_cells_destroy(e);
 	templates_drop(e);
 	image_cache_destroy(&e->images);
 	blob_store_destroy(&e->files);
@@ -314,6 +308,7 @@ int cassin_engine_guest_status(struct cassin_engine *e, uint64_t id, struct cass
 		.exit_code = g->record.exit_code,
 		.restarts = g->record.restarts,
 		.parked = atomic_load(&g->parked),
+		.needs_memory = atomic_load(&g->want.shown),
 		.debugged = atomic_load(&g->debugged),
 		.stopped = atomic_load(&g->stopped),
 		.traced = atomic_load(&g->traced),
@@ -359,6 +354,8 @@ void cassin_engine_stats(struct cassin_engine *e, struct cassin_engine_stats *ou
 		.pool_frames = e->pool.limit,
 		.parked = atomic_load(&e->host.parked),
 		.parkings = atomic_load(&e->host.parkings),
+		.needing_memory = atomic_load(&e->host.wanting),
+		.memory_waits = atomic_load(&e->host.waits),
 		.swap_bytes = swap_used(&e->swap),
 		.committed_frames = atomic_load(&e->committed),
 		.host_frames = atomic_load(&e->pool.host),

@@ -8,12 +8,21 @@
 #include "engine/engine_account.h"
 #include "engine/engine_private.h"
 
+#define BARREN_NS UINT64_C(50000000)
+
 /* Address space for a cell: guests' quotas overcommit the pool, so a shared cell has room for all of the pool. */
 static uint64_t cell_bytes(const struct cassin_engine *e, const struct cassin_guest_spec *spec)
 {
 	uint64_t pool = e->pool.limit * PAGE_SIZE;
 	uint64_t own = spec->memory + spec->memory / 64 + (UINT64_C(1) << 20);
 	return spec->isolation == CASSIN_ISOLATION_VM && own < pool ? own : pool;
+}
+
+static void destroy(struct cassin_engine *e, struct cell *c)
+{
+	struct pool_part *part = c->frames.part;
+	cell_destroy(c);
+	pool_part_put(&e->pool, part);
 }
 
 /* Makes a cell that nobody knows yet. */
@@ -35,9 +44,10 @@ static int make_cell(struct cassin_engine *e, const struct cassin_guest_spec *sp
 	struct clock clock = e->clock;
 	pthread_mutex_unlock(&e->cells_lock);
 	c->domain = strdup(spec->domain);
-	if (!c->domain || cell_clocks_publish(c, &clock)) {
+	frames_belong(&c->frames, pool_part_get(&e->pool, spec->domain));
+	if (!c->domain || !c->frames.part || cell_clocks_publish(c, &clock)) {
 		engine_uncommit(e, most);
-		cell_destroy(c);
+		destroy(e, c);
 		return cassin_error_set(err, -ENOMEM, "no memory for a cell");
 	}
 	c->single = spec->isolation == CASSIN_ISOLATION_VM;
@@ -110,7 +120,7 @@ void engine_cell_leave(struct cassin_engine *e, struct cell *c)
 	if (!last)
 		return;
 	engine_uncommit(e, c->committed);
-	cell_destroy(c);
+	destroy(e, c);
 }
 
 struct cell *engine_cell_next(struct cassin_engine *e, struct cell *before)
@@ -147,9 +157,8 @@ static struct cell *worth_flushing_locked(struct cassin_engine *e)
 
 /* Guests of that cell fault in again what they touch, so whoever asks often waits, however many cells there are: in its turn, by
  * cell_flush_take(). */
-bool engine_cells_reclaim(void *opaque)
+static bool flush_one(struct cassin_engine *e)
 {
-	struct cassin_engine *e = opaque;
 	pthread_mutex_lock(&e->cells_lock);
 	struct cell *c = worth_flushing_locked(e);
 	uint64_t until = c ? ration_take(&e->reclaims, monotonic_ns()) : 0;
@@ -160,4 +169,34 @@ bool engine_cells_reclaim(void *opaque)
 	bool any = cell_flush_quarantine(c);
 	engine_cell_leave(e, c);
 	return any;
+}
+
+static bool drop_images(struct cassin_engine *e)
+{
+	bool any = false;
+	for (struct cell *c = engine_cell_next(e, NULL); c; c = engine_cell_next(e, c))
+		any |= cell_images_drop(c, true);
+	return image_cache_drop(&e->images) || any;
+}
+
+/* When nothing was found, it is not worth looking again for a while: many may ask. */
+bool engine_reclaim(void *opaque)
+{
+	struct cassin_engine *e = opaque;
+	if (monotonic_ns() < atomic_load(&e->barren_until))
+		return atomic_load(&e->pool.quarantined) && flush_one(e);
+	bool any = drop_images(e);
+	any |= flush_one(e);
+	if (!any)
+		atomic_store(&e->barren_until, monotonic_ns() + BARREN_NS);
+	return any;
+}
+
+void engine_cells_destroy(struct cassin_engine *e)
+{
+	while (e->cells) {
+		struct cell *c = e->cells;
+		e->cells = c->next;
+		destroy(e, c);
+	}
 }

@@ -38,7 +38,8 @@ struct cassin_engine {
 				       KVM or a file: the API's loop takes it */
 	struct cell *cells;
 	unsigned ncells;
-	struct ration reclaims; /* flushes of cells for others; under cells_lock */
+	struct ration reclaims;            /* flushes of cells for others; under cells_lock */
+	atomic_uint_fast64_t barren_until; /* engine_reclaim() has found nothing; monotonic ns */
 	struct image_cache images;
 	struct blob_store files; /* contents of guests' files */
 
@@ -111,7 +112,9 @@ void engine_cell_leave(struct cassin_engine *e, struct cell *c);
 /* To walk all cells: the one behind `before` (NULL: the first), of which the caller is a user until it gives it as `before`. NULL:
  * that was the last. */
 struct cell *engine_cell_next(struct cassin_engine *e, struct cell *before);
-/* The pool's reclaim(): flushes the cell with the most page tables of the dead, first of those where nothing runs. */
-bool engine_cells_reclaim(void *opaque);
+void engine_cells_destroy(struct cassin_engine *e);
+/* The pool's reclaim(): frees images that no guest uses, and flushes the cell with the most page tables of the dead, first of those
+ * where nothing runs. */
+bool engine_reclaim(void *opaque);
 
 #endif

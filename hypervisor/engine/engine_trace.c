@@ -16,7 +16,7 @@ int engine_trace_new(struct cassin_engine *e, struct guest *g, struct cassin_tra
 	int r = engine_commit(e, TRACE_PAGES, g->spec.name, err);
 	if (r)
 		return r;
-	r = account_charge(&g->account, ACCOUNT_TRACES, TRACE_MEMORY);
+	r = account_charge(&g->account, ACCOUNT_TRACES, TRACE_MEMORY) ? -ENOMEM : 0;
 	if (r) {
 		engine_uncommit(e, TRACE_PAGES);
 		return engine_full(e, g->spec.name, err);

@@ -31,6 +31,7 @@ static void trim_heap(struct cassin_engine *e)
 static void tend(struct cell *c, const struct clock *clock)
 {
 	cell_clocks_publish(c, clock);
+	cell_images_collect(c);
 	bool busy = atomic_exchange(&c->busy, false);
 	if (busy) {
 		c->trimmed = false;

@@ -57,6 +57,7 @@ struct guest *guest_new(struct guest_host *host, const struct cassin_guest_spec 
 	account_init(&g->account, host->pool,
 		     g->spec.memory + memory_numbers_most(g->spec.memory / PAGE_SIZE) + ACCOUNT_ALLOWANCE);
 	account_init(&g->unread, host->pool, g->spec.memory);
+	g->account.part = g->unread.part = pool_part_get(host->pool, g->spec.domain ? g->spec.domain : "");
 	account_force(&g->account, ACCOUNT_GUESTS, GUEST_COST);
 	account_force(&g->account, ACCOUNT_FILES, files_list_bytes(&g->spec));
 	console_init(&g->console);
@@ -166,6 +167,7 @@ void guest_put(struct guest *g)
 	guest_report_set(g, NULL);
 	free(g->crash);
 	account_uncharge(&g->account, ACCOUNT_GUESTS, GUEST_COST);
+	pool_part_put(g->host->pool, g->account.part);
 	free(g);
 }
 

@@ -24,6 +24,7 @@
 #include "guest/upcall.h"
 #include "guest/user.h"
 #include "guest/wait.h"
+#include "guest/want.h"
 #include "guest/work.h"
 #include "memory/memory.h"
 #include "worker/paths.h"
@@ -131,6 +132,7 @@ struct guest {
 	struct bandwidth bandwidth;
 	uint64_t held_until;      /* it has caused flushes of its cell: it does not run before; 0: it may */
 	struct deadline throttle; /* until then, or until its next period */
+	struct guest_want want;   /* of memory, when the pool is full */
 	struct work_list work;    /* what is done for it outside its turns */
 	struct deadline park;     /* when to look whether it has waited long enough */
 	struct work parking;      /* under way */

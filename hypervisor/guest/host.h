@@ -28,7 +28,8 @@ struct guest_host {
 	struct swap *swap;      /* for parked memory; NULL: there is none */
 	uint64_t park_after_ns; /* 0: never */
 	atomic_uint_fast64_t parked, parkings;
-	unsigned descriptors_most; /* that guests may have open together: descriptors.h */
+	atomic_uint_fast64_t wanting, waits; /* guests that wait for memory now; and how often one did */
+	unsigned descriptors_most;           /* that guests may have open together: descriptors.h */
 	atomic_uint descriptors;
 	/* Console bytes as they are written, on a worker's thread; NULL: nobody wants them. */
 	void (*console)(void *opaque, uint64_t id, const char *bytes, size_t len);

@@ -56,13 +56,13 @@ void op_deadline(struct op *op, uint64_t when)
 	worker_deadline(guest_worker(op->guest), &op->deadline, when);
 }
 
-static void complete(struct op *op, int32_t result)
+/* False: the guest waits for memory, and nothing has happened. */
+static bool complete(struct op *op, int32_t result)
 {
-	struct guest *g = op->guest;
-	struct cassin_sqe sqe = op->sqe;
-	uint64_t began = op->began;
+	if (!ring_complete(op->guest, &op->sqe, result, op->began))
+		return false;
 	op_drop(op);
-	ring_complete(g, &sqe, result, began);
+	return true;
 }
 
 static void held_cancel(struct op *op)
@@ -87,20 +87,25 @@ static void hold(struct op *op, int32_t result)
 
 void op_complete(struct op *op, int32_t result)
 {
-	if (op->guest->run == RUN_PASSAGE || guest_wakes_first(op->guest))
-		hold(op, result);
-	else
-		complete(op, result);
+	struct guest *g = op->guest;
+	bool passes = g->run == RUN_PASSAGE;
+	if (!passes && !guest_wakes_first(g) && complete(op, result))
+		return;
+	hold(op, result);
+	if (!passes)
+		guest_wakes_first(g);
 }
 
-bool op_post_held(struct guest *g)
+int op_post_held(struct guest *g)
 {
 	struct op *op = g->held_ops.first;
 	if (!op)
-		return false;
+		return 0;
+	if (!ring_complete(g, &op->sqe, op->result, op->began))
+		return -EAGAIN;
 	op_dequeue(&g->held_ops, op);
-	complete(op, op->result);
-	return true;
+	op_drop(op);
+	return 1;
 }
 
 bool op_drop_some(struct guest *g, unsigned most)

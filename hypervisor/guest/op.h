@@ -74,11 +74,11 @@ static inline void op_dequeue(struct op_queue *q, struct op *op)
 struct op *op_new(struct guest *g, const struct cassin_sqe *sqe, void (*cancel)(struct op *op));
 /* Sets op->deadline, whose `fire` the device has set. */
 void op_deadline(struct op *op, uint64_t when);
-/* Ends it: posts the completion (which may wake the guest) and frees it; later, where the guest's memory sleeps or it is in a passage.
- * Its device knows it no more either way. */
+/* Ends it: posts the completion (which may wake the guest) and frees it; later, where the guest's memory sleeps, or there is none for
+ * it, or it is in a passage. Its device knows it no more either way. */
 void op_complete(struct op *op, int32_t result);
-/* Posts the oldest completion that was held. False: there is none. */
-bool op_post_held(struct guest *g);
+/* Posts the oldest completion that was held. 1; 0: there is none; -EAGAIN: the guest waits for memory. */
+int op_post_held(struct guest *g);
 /* Frees it without a completion (the guest has ended). The device must not know it any more. */
 void op_drop(struct op *op);
 /* Cancels and drops so many of a guest's operations at most. True: there are more. */

@@ -60,6 +60,15 @@ static void put_backtrace(FILE *out, struct guest *g)
 	}
 }
 
+/* It ends for want of memory: what was waited for, and what to do. */
+static void put_pool(FILE *out, const struct frame_pool *p)
+{
+	fprintf(out,
+		"\n  it waited %.1f s for memory: all of the pool of %llu MiB was in use (cassin stats: by what; "
+		"cassind --pool)",
+		(double)p->patience / 1e9, (unsigned long long)(p->limit * PAGE_SIZE >> 20));
+}
+
 void guest_crash(struct guest *g, const char *format, ...)
 {
 	char *text = calloc(1, REPORT_MAX), image[CASSIN_TEXT_ESCAPED];
@@ -75,6 +84,8 @@ void guest_crash(struct guest *g, const char *format, ...)
 	va_start(args, format);
 	vfprintf(out, format, args);
 	va_end(args);
+	if (g->want.late)
+		put_pool(out, g->host->pool);
 	fputs("\n  at ", out);
 	put_address(out, g, g->cpu.regs.rip);
 	fputc('\n', out);

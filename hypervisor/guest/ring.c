@@ -57,6 +57,16 @@ static int write_index(struct guest *g, size_t offset, uint32_t value)
 	return memory_copyout(&g->memory, gva(g->ring.ring.v + offset), &value, sizeof value);
 }
 
+/* What it leaves undone for want of memory is to be started again. */
+static int32_t start(struct guest *g, struct submission *s)
+{
+	if (s->over)
+		return s->result;
+	g->memory.starved = false;
+	int32_t result = op_start(g, &s->sqe);
+	return guest_starved(g, result) ? OP_AGAIN : result;
+}
+
 /* Starts one submission, or goes on with it; posts its completion when it is done at once. RING_AGAIN: it is to go on. */
 static int submit_one(struct guest *g)
 {
@@ -67,19 +77,19 @@ static int submit_one(struct guest *g)
 		uint64_t at = r->sqes.v + (r->sq_head & (r->sq_entries - 1)) * sizeof *sqe;
 		int err = memory_copyin(&g->memory, sqe, gva(at), sizeof *sqe);
 		if (err)
-			return err;
+			return guest_starved(g, err) ? RING_AGAIN : err;
 		r->sq_head++;
 		s->done = 0;
 		if (g->trace)
 			trace_submit(g, sqe);
 	}
-	int32_t result = op_start(g, sqe);
-	s->begun = result == OP_AGAIN;
+	int32_t result = start(g, s);
+	s->over = result != OP_PENDING && result != OP_AGAIN && !ring_complete(g, sqe, result, 0);
+	s->result = result;
+	s->begun = result == OP_AGAIN || s->over;
 	if (s->begun)
 		return RING_AGAIN;
 	s->done = 0;
-	if (result != OP_PENDING)
-		ring_complete(g, sqe, result, 0);
 	return 0;
 }
 
@@ -103,11 +113,13 @@ static int consume(struct guest *g)
 	}
 	bool wanted = r->left;
 	uint32_t n = r->done;
-	r->left = r->done = 0;
 	if (n) {
-		atomic_fetch_add_explicit(&g->count.operations, n, memory_order_relaxed);
 		err = write_index(g, offsetof(struct cassin_ring, sq_head), r->sq_head);
+		if (guest_starved(g, err))
+			return RING_AGAIN;
+		atomic_fetch_add_explicit(&g->count.operations, n, memory_order_relaxed);
 	}
+	r->left = r->done = 0;
 	if (err)
 		return err;
 	return !n && wanted ? -EBUSY : (int)n;
@@ -119,40 +131,45 @@ int ring_submit(struct guest *g, uint64_t most)
 	uint32_t ready;
 	if (!r->cq_entries)
 		return most ? -EINVAL : 0;
-	int err = read_indices(g, &ready);
-	if (err)
-		return err;
-	r->left = most < ready ? (uint32_t)most : ready;
-	r->done = 0;
-	return consume(g);
+	if (!r->under_way) {
+		int err = read_indices(g, &ready);
+		if (err)
+			return err;
+		r->left = most < ready ? (uint32_t)most : ready;
+		r->done = 0;
+	}
+	int n = consume(g);
+	r->under_way = n == RING_AGAIN;
+	return n;
 }
 
-int ring_go_on(struct guest *g)
+bool ring_complete(struct guest *g, const struct cassin_sqe *sqe, int32_t result, uint64_t began)
 {
-	return consume(g);
-}
-
-void ring_complete(struct guest *g, const struct cassin_sqe *sqe, int32_t result, uint64_t began)
-{
+	if ((result < 0 || !(sqe->flags & CASSIN_SQE_SKIP_SUCCESS)) && !ring_post(g, sqe->user_data, result))
+		return false;
 	if (g->trace)
 		trace_complete(g, sqe, result, began);
-	if (result < 0 || !(sqe->flags & CASSIN_SQE_SKIP_SUCCESS))
-		ring_post(g, sqe->user_data, result);
+	return true;
 }
 
-void ring_post(struct guest *g, uint64_t user_data, int32_t result)
+bool ring_post(struct guest *g, uint64_t user_data, int32_t result)
 {
 	struct ring *r = &g->ring;
 	struct cassin_cqe cqe = {.user_data = user_data, .result = result};
 	uint64_t at = r->cqes.v + (r->cq_tail & (r->cq_entries - 1)) * sizeof cqe;
+	int err = memory_copyout(&g->memory, gva(at), &cqe, sizeof cqe);
+	if (!err)
+		err = write_index(g, offsetof(struct cassin_ring, cq_tail), r->cq_tail + 1);
+	if (guest_starved(g, err))
+		return false;
 	r->cq_tail++;
-	if (memory_copyout(&g->memory, gva(at), &cqe, sizeof cqe) ||
-	    write_index(g, offsetof(struct cassin_ring, cq_tail), r->cq_tail)) {
-		g->doomed = "completion ring unmapped";
+	if (err) {
+		g->doomed = err == -ENOMEM ? "pool exhausted: no memory for a completion" : "completion ring unmapped";
 		guest_wake(g);
-		return;
+		return true;
 	}
 	upcall_raise(g, CASSIN_EVENT_COMPLETION);
 	if (g->run == RUN_BLOCKED && ring_unread(r) >= g->wait_count)
 		guest_wake(g);
+	return true;
 }

@@ -48,9 +48,15 @@ bool upcall_ends_wait(const struct guest *g)
 static int mask_read(struct guest *g, uint64_t *mask)
 {
 	int r = memory_copyin(&g->memory, mask, g->upcalls.mask, sizeof *mask);
-	if (r)
+	if (r && !guest_starved(g, r))
 		g->doomed = r == -ENOMEM ? NO_MEMORY : "upcall mask unmapped";
 	return r;
+}
+
+bool upcall_mask_there(struct guest *g)
+{
+	uint64_t mask;
+	return !mask_read(g, &mask) || !g->want.waits;
 }
 
 bool upcall_before_wait(struct guest *g, uint64_t wake)
@@ -199,6 +205,8 @@ void upcall_deliver(struct guest *g, uint64_t events)
 	int r = memory_copyout(&g->memory, gva(at), &f, sizeof f);
 	if (!r)
 		r = memory_copyout(&g->memory, g->upcalls.mask, &all, sizeof all);
+	if (guest_starved(g, r))
+		return; /* delivered when there is memory */
 	if (r) {
 		g->doomed = r == -ENOMEM ? NO_MEMORY : "upcall stack or mask unmapped";
 		return;

@@ -38,6 +38,8 @@ void upcall_deliver(struct guest *g, uint64_t events);
 /* The guest is about to block, until an upcall is due or one of the events `wake` has come at the latest. True: it must not, as
  * that is so, or it is doomed now. */
 bool upcall_before_wait(struct guest *g, uint64_t wake);
+/* To be asked before a call that cannot be made again. False: there is no memory for the mask, and the guest waits for some. */
+bool upcall_mask_there(struct guest *g);
 /* Whether an event ends the wait of a guest that blocks. */
 bool upcall_ends_wait(const struct guest *g);
 /* Raises the timer event if it is due and its deadline has not fired yet. */

@@ -30,15 +30,21 @@ static bool others_floor(const struct worker *w, uint64_t *floor)
 static void throttle_fire(struct deadline *d)
 {
 	struct guest *g = CONTAINER_OF(d, struct guest, throttle);
-	if (g->run == RUN_RUNNABLE)
+	if (g->want.waits)
+		guest_want_fire(g);
+	else if (g->run == RUN_RUNNABLE)
 		worker_enqueue(guest_worker(g), g, SHARE_RAN);
 	else
 		work_schedule(g);
 }
 
-/* Whether g may not run yet, and until when: it is held, or has used up its cap. */
+/* Whether g may not run yet, and until when: it waits for memory, is held, or has used up its cap. */
 static bool must_wait(struct guest *g, uint64_t *until)
 {
+	if (g->want.waits) {
+		*until = guest_want_until(g);
+		return true;
+	}
 	if (!g->held_until && !g->bandwidth.quota)
 		return false;
 	uint64_t now = monotonic_ns(), capped = 0;

@@ -139,7 +139,7 @@ void work_drop(struct guest *g, struct work *work)
 
 bool guest_wakes_first(struct guest *g)
 {
-	if (!memory_sleeps(&g->memory) && !g->held_ops.first)
+	if (!memory_sleeps(&g->memory) && !g->held_ops.first && !g->want.waits)
 		return false;
 	work_ahead(g, &g->waking);
 	return true;
@@ -159,12 +159,14 @@ bool work_due(const struct guest *g)
 void work_run(struct worker *w, struct guest *g)
 {
 	uint64_t began = guest_work_begin(g);
+	guest_want_begin(g);
 	g->work.on = g->work.had_turn = true;
 	do {
 		struct work *work = next_work(g);
 		work_drop(g, work);
 		work->fn(work);
-	} while (next_work(g) && !kick_due(&w->kick));
+	} while (next_work(g) && !kick_due(&w->kick) && !g->want.waits);
 	g->work.on = false;
+	guest_want_end(g);
 	guest_worked(g, began);
 }

@@ -56,8 +56,8 @@ void work_later(struct guest *g, struct work *work);
 void work_ahead(struct guest *g, struct work *work);
 /* Takes it out again; nothing happens when it is not there. */
 void work_drop(struct guest *g, struct work *work);
-/* Whether g's memory sleeps (memory_sleeps()), or what was held for that is still to be posted. It is woken then, in pieces, as work
- * that goes ahead; so what needs the memory is to be done as work of the guest. */
+/* Whether g's memory sleeps (memory_sleeps()), or g waits for memory (guest/want.h), or what was held for that is still to be posted.
+ * It is woken then, in pieces, as work that goes ahead; so what needs the memory is to be done as work of the guest. */
 bool guest_wakes_first(struct guest *g);
 /* Sees to it that a guest which is in no queue gets turns for the work that waits. */
 void work_schedule(struct guest *g);

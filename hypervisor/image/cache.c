@@ -103,35 +103,45 @@ static struct cached_image *find(struct image_cache *c, const char *path, const 
 	return found;
 }
 
-/* What does not fit is tried again without what is idle. *gone: what went for it. */
-static bool charge(struct image_cache *c, uint64_t bytes, struct cached_image **gone)
+bool image_cache_drop(struct image_cache *c)
 {
-	if (!c->account || !account_charge(c->account, ACCOUNT_IMAGES, bytes))
-		return true;
-	*gone = take_surplus(c, 0);
-	return !account_charge(c->account, ACCOUNT_IMAGES, bytes);
+	pthread_mutex_lock(&c->lock);
+	struct cached_image *gone = take_surplus(c, 0);
+	pthread_mutex_unlock(&c->lock);
+	drop_all(gone);
+	return gone;
+}
+
+/* What does not fit is tried again without what is idle. */
+static bool charge(struct image_cache *c, uint64_t bytes)
+{
+	return !c->account || !account_charge(c->account, ACCOUNT_IMAGES, bytes) ||
+	       (image_cache_drop(c) && !account_charge(c->account, ACCOUNT_IMAGES, bytes));
 }
 
 /* Puts an image there, or gives the one that another thread has put there meanwhile. The entry is the list's then, or freed. NULL:
  * there is no room for it. */
 static struct image *add(struct image_cache *c, struct cached_image *fresh)
 {
-	struct cached_image *gone = NULL;
+	uint64_t bytes = image_bytes(fresh->image);
+	bool room = charge(c, bytes);
 	pthread_mutex_lock(&c->lock);
 	struct cached_image *e = find(c, fresh->path, &fresh->id);
-	if (!e && charge(c, image_bytes(fresh->image), &gone)) {
+	if (!e && room) {
 		e = fresh;
 		e->next = c->first;
 		c->first = e;
-		c->bytes += image_bytes(e->image);
+		c->bytes += bytes;
 		fresh = NULL;
 	}
 	struct image *image = e ? image_get(e->image) : NULL;
 	struct cached_image *surplus = take_surplus(c, c->idle_most);
 	pthread_mutex_unlock(&c->lock);
-	if (fresh)
+	if (fresh) {
+		if (room && c->account)
+			account_uncharge(c->account, ACCOUNT_IMAGES, bytes);
 		drop(fresh);
-	drop_all(gone);
+	}
 	drop_all(surplus);
 	return image;
 }

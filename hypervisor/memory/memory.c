@@ -106,7 +106,7 @@ static int page_own(struct memory *m, uint64_t page, frame_t *out)
 		return 0;
 	const struct region *r = region_of_page(m, page);
 	bool fresh;
-	int err = cell_frame_alloc(m->cell, out, &fresh);
+	int err = memory_refused(m, cell_frame_alloc(m->cell, out, &fresh));
 	if (err)
 		return err;
 	bool shared = r && has_base(m, r, page);
@@ -128,7 +128,7 @@ static int show_page(struct memory *m, uint64_t *entry, const struct region *r, 
 	frame_t *own = pages_slot(m, page, false);
 	frame_t f;
 	if (r && has_base(m, r, page) && !(want & CASSIN_WRITE) && !(own && *own)) {
-		int err = cell_image_frame(m->cell, m->image, r->segment, r->first, page, &f);
+		int err = memory_refused(m, cell_image_frame(m->cell, m->image, r->segment, r->first, page, &f));
 		if (err)
 			return err;
 		*entry = entry_value(f, rights & ~CASSIN_WRITE) | (rights & CASSIN_WRITE ? PTE_COW : 0);
@@ -143,7 +143,7 @@ static int show_page(struct memory *m, uint64_t *entry, const struct region *r, 
 static int show_hypervisor(struct memory *m, uint64_t *entry, const struct region *r)
 {
 	if (!region_frame(m, r)) { /* the clock page is there from the start */
-		int err = cell_frame_zero(m->cell, &m->info);
+		int err = memory_refused(m, cell_frame_zero(m->cell, &m->info));
 		if (err)
 			return err;
 		m->used++;
@@ -183,6 +183,7 @@ static void map_around(struct memory *m, const struct region *r, uint64_t va, un
 		    show_page(m, entry, r, r->first + ((at - r->va) >> PAGE_SHIFT), r->rights, want))
 			break;
 	}
+	m->starved = false; /* what was wanted is there */
 	if (!r->segment)
 		m->fault_next = at;
 }
@@ -326,7 +327,7 @@ int memory_init_begin(struct memory *m, struct cell *cell, struct cell_image *im
 {
 	*m = (struct memory){.cell = cell, .image = image, .pages = pages, .account = account};
 	tables_changed(&m->tables);
-	int r = cell_clock_get(cell, &m->clock);
+	int r = memory_refused(m, cell_clock_get(cell, &m->clock));
 	if (!r)
 		r = regions_make(m, out);
 	if (!r)

@@ -6,6 +6,7 @@
 #ifndef MEMORY_H
 #define MEMORY_H
 
+#include <errno.h>
 #include <sys/uio.h>
 
 #include "base/account.h"
@@ -81,6 +82,7 @@ struct memory {
 	struct waking *waking;   /* likewise: unpark_pieces.c */
 	size_t wiped;            /* of the parked bytes, at the end */
 	bool booting;            /* pages touched now are remembered for the image's next instance */
+	bool starved;            /* an -ENOMEM came of the pool's being full: memory_starved() */
 };
 
 /* Where things were put. */
@@ -188,6 +190,30 @@ static inline bool memory_sleeps(const struct memory *m)
 {
 	return m->parked.active &&
 	       (m->waking || m->dropping || m->parked.npages > AT_ONCE_PAGES || m->parked.nentries > AT_ONCE_MAPPINGS);
+}
+
+/* Notes why there was no memory: r is what the pool, or an account, has said. -ENOMEM, or 0. */
+static inline int memory_refused(struct memory *m, int r)
+{
+	m->starved |= r == -ENOMEM;
+	return r ? -ENOMEM : 0;
+}
+
+/* Whether a door's -ENOMEM since the last call of this came of the pool's being full, so that the same may succeed later; nothing of
+ * what was wanted has happened then. Forgets it. */
+static inline bool memory_starved(struct memory *m)
+{
+	bool starved = m->starved;
+	m->starved = false;
+	return starved;
+}
+
+/* Pages of the pool with which what the memory was starved of would succeed, by a guess that is rather too large. */
+static inline uint64_t memory_wants(const struct memory *m)
+{
+	const struct parked *p = &m->parked;
+	uint64_t fault = 8; /* a page, its tables, and a page of the account's */
+	return fault + (p->active ? p->npages + p->npages / 64 + p->nentries / 64 : 0);
 }
 
 /* The host's view of the info page, NULL while the guest has not touched it. */

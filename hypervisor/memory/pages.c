@@ -10,7 +10,7 @@
 
 static bool charge(struct memory *m, uint64_t bytes)
 {
-	return !m->account || !account_charge(m->account, ACCOUNT_GUESTS, bytes);
+	return !m->account || !memory_refused(m, account_charge(m->account, ACCOUNT_GUESTS, bytes));
 }
 
 static void discharge(struct memory *m, uint64_t bytes)

@@ -22,7 +22,7 @@ static int table_alloc(struct memory *m, frame_t *out)
 {
 	if (m->table_frames >= memory_tables_most(m->pages))
 		return -ENOMEM;
-	int r = cell_frame_zero(m->cell, out);
+	int r = memory_refused(m, cell_frame_zero(m->cell, out));
 	if (!r)
 		m->table_frames++;
 	return r;

@@ -2,7 +2,7 @@
 /*
  * Unparking in pieces: what an earlier attempt or the parking has left is given back first, the bytes are read from the swap file if
  * they are there, then mappings and pages are made. Until all is there the memory counts as parked, and whoever needs it at once
- * has the rest done.
+ * has the rest done. When it fails, what it had made is given back in pieces, too: others may need it.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -20,21 +20,53 @@
 #define ENTRIES_PIECE 128u             /* and mappings made in one piece; of pages, what one frame of zstd's holds */
 
 struct waking {
-	enum { DROP, READ, MAPPINGS, PAGES, SHOW, WIPE } phase;
+	enum { DROP, READ, MAPPINGS, PAGES, SHOW, WIPE, UNDO } phase;
+	int error;           /* UNDO: why, */
+	bool starved;        /* and whether it was for want of memory in the pool */
 	unsigned char *room; /* for bytes from the swap file; NULL: there are none */
 	const unsigned char *bytes;
 	size_t read;
 	uint64_t sum;
-	bool opened;    /* the parked bytes are off the account: frames take their place */
+	bool opened;    /* the parked bytes are off the account: frames take their place, */
+	uint64_t kept;  /* for which so many pages of the pool are kept */
 	uint32_t entry; /* where to go on: a mapping; */
 	size_t at, n;   /* a place among the compressed bytes, and how many pages came before it */
 	size_t wiped;   /* of the parked bytes, once all is unparked */
 };
 
+/* The pages that the parked bytes had are kept for the frames that take their place. */
+static void open_up(struct memory *m, struct waking *w)
+{
+	if (m->account && m->account->pool && !m->parked.swap) {
+		w->kept = parked_size(&m->parked) / PAGE_SIZE;
+		pool_keep(m->account->pool, w->kept);
+	}
+	parked_count(m, &m->parked, false);
+	w->opened = true;
+}
+
+static void keep_less(const struct memory *m, struct waking *w, uint64_t n)
+{
+	n = n < w->kept ? n : w->kept;
+	w->kept -= n;
+	if (n)
+		pool_keep_no_longer(m->account->pool, n);
+}
+
+/* Before the frames go back, so that nobody takes what the bytes need. */
+static void close_up(struct memory *m, struct waking *w)
+{
+	if (w->opened)
+		parked_count(m, &m->parked, true);
+	w->opened = false;
+	keep_less(m, w, w->kept);
+}
+
 static void finish(struct memory *m)
 {
 	struct waking *w = m->waking;
 	m->waking = NULL;
+	keep_less(m, w, w->kept);
 	tables_changed(&m->tables);
 	m->tables.ncommits = m->tables.committed = 0; /* nothing has run in these tables */
 	m->tables.flush = false;
@@ -54,9 +86,9 @@ void memory_unpark_give_up(struct memory *m)
 		return;
 	}
 	m->waking = NULL;
-	m->dropping = true; /* whatever it has of frames and tables */
-	if (w->opened)
-		parked_count(m, &m->parked, true);
+	if (w->phase != UNDO)
+		m->dropping = true; /* whatever it has of frames and tables */
+	close_up(m, w);
 	hidden_free(w->room);
 	free(w);
 }
@@ -134,10 +166,8 @@ static int piece(struct memory *m, struct waking *w)
 		return m->dropping && memory_drop_some(m, DROP_PIECE);
 	case READ:
 		r = read_some(p, w);
-		if (!r) {
-			parked_count(m, p, false);
-			w->opened = true;
-		}
+		if (!r)
+			open_up(m, w);
 		return r;
 	case MAPPINGS:
 		return map_some(m, p, w);
@@ -146,9 +176,27 @@ static int piece(struct memory *m, struct waking *w)
 	case SHOW:
 		return memory_map_again(m, p->info);
 	case WIPE:
+		return parked_wipe_some(p, &w->wiped);
+	case UNDO:
 		break;
 	}
-	return parked_wipe_some(p, &w->wiped);
+	return memory_drop_some(m, DROP_PIECE) ? 1 : w->error;
+}
+
+/* A piece, for which the pages are used that the parked bytes had. */
+static int take_kept(struct memory *m, struct waking *w)
+{
+	uint64_t before = m->used + m->table_frames;
+	bool keeps = w->kept, served = keeps && pool_served(true);
+	m->parked.active = false; /* the doors are open for what follows */
+	int r = piece(m, w);
+	m->parked.active = true;
+	if (!keeps)
+		return r;
+	pool_served(served);
+	uint64_t now = m->used + m->table_frames;
+	keep_less(m, w, now > before ? now - before : 0);
+	return r;
 }
 
 int memory_unpark_go_on(struct memory *m)
@@ -156,16 +204,23 @@ int memory_unpark_go_on(struct memory *m)
 	struct waking *w = m->waking;
 	if (!w)
 		return memory_unpark(m);
-	m->parked.active = false; /* the doors are open for what follows */
-	int r = piece(m, w);
-	m->parked.active = true;
-	if (r < 0)
+	int r = take_kept(m, w);
+	if (r < 0 && w->phase == UNDO) {
+		m->starved = w->starved;
 		memory_unpark_give_up(m);
-	else if (!r && w->phase++ == WIPE)
+		return r;
+	}
+	if (r < 0) {
+		w->error = r;
+		w->starved = m->starved;
+		w->phase = UNDO;
+		m->dropping = true;
+		close_up(m, w);
+	} else if (!r && w->phase++ == WIPE) {
 		finish(m);
-	else
-		r = 1;
-	return r;
+		return 0;
+	}
+	return 1;
 }
 
 int memory_unpark(struct memory *m)

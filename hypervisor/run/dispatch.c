@@ -61,7 +61,7 @@ static enum turn user_broken(struct vcpu *v, struct guest *g)
 	return TURN_END;
 }
 
-/* What has come for g takes effect before it runs on: the end of a user's run, an upcall. False: its own end. */
+/* What has come for g takes effect before it runs on: the end of a user's run, an upcall. False: its own end, or it waits for memory. */
 static bool take_events(struct guest *g)
 {
 	if (g->upcalls.timer || g->upcalls.pending || g->user.space) {
@@ -76,7 +76,7 @@ static bool take_events(struct guest *g)
 	}
 	if (g->doomed)
 		guest_crash(g, "%s", g->doomed);
-	return !g->doomed;
+	return !g->doomed && !g->want.waits;
 }
 
 /* When g wants to be looked at, at the latest. */
@@ -100,12 +100,16 @@ static enum turn page_fault(struct vcpu *v, struct guest *g, const struct vcpu_e
 		return TURN_ON;
 	struct memory *m = &g->memory;
 	bool current = v->generation == m->tables.generation;
+	m->starved = false;
 	int r = memory_fault(m, g->user.space, gva(x->address), x->error);
 	if (current && !m->tables.ncommits && !m->tables.flush)
 		v->generation = m->tables.generation; /* see memory_fault() */
 	atomic_fetch_add_explicit(&g->count.faults, 1, memory_order_relaxed);
 	if (!r)
 		return TURN_ON;
+	bool full = g->memory.starved;
+	if (guest_starved(g, r))
+		return TURN_AGAIN;
 	if (g->user.space && r == -EFAULT)
 		return user_exception(g, x);
 	if (g->user.space) {
@@ -115,8 +119,10 @@ static enum turn page_fault(struct vcpu *v, struct guest *g, const struct vcpu_e
 	const char *how = x->error & PF_FETCH ? "execution of" : x->error & PF_WRITE ? "write to" : "read of";
 	if (r == -ENOMEM)
 		guest_crash(g, "%s: %s 0x%llx found no memory",
-			    m->table_frames >= memory_tables_most(m->pages) ? "quota exhausted" : "pool exhausted", how,
-			    (unsigned long long)x->address);
+			    full                                              ? "pool exhausted"
+			    : m->table_frames >= memory_tables_most(m->pages) ? "quota exhausted"
+									      : "the host or its cell is full",
+			    how, (unsigned long long)x->address);
 	else
 		guest_crash(g, "page fault: %s 0x%llx, %s", how, (unsigned long long)x->address,
 			    memory_describe(m, x->address, g->cpu.regs.rsp));
@@ -222,7 +228,7 @@ static enum turn run_turn(struct worker *w, struct vcpu *v, struct guest *g)
 	for (;;) {
 		uint64_t commits = 0;
 		if (!take_events(g))
-			return TURN_END;
+			return g->doomed ? TURN_END : TURN_AGAIN;
 		if (v->generation != g->memory.tables.generation || v->incarnation != g->cpu.incarnation ||
 		    g->memory.tables.ncommits || g->memory.tables.flush || v->unsaved) {
 			int r = vcpu_load(v, &g->cpu, &g->memory.tables, g->user.space, &commits);
@@ -244,7 +250,7 @@ static enum turn run_turn(struct worker *w, struct vcpu *v, struct guest *g)
 		enum turn t = after_exit(v, g, exit, &x);
 		if (t != TURN_ON)
 			return t;
-		if (kick_due(&w->kick) || cell_flush_owed())
+		if (kick_due(&w->kick) || cell_flush_owed() || g->want.waits)
 			return TURN_AGAIN; /* the slice's end is a kick too */
 	}
 }
@@ -311,6 +317,7 @@ static void turn_end(struct worker *w, struct guest *g)
 	g->held_until = cell_flush_take();
 	g->dispatched_at += ran;
 	guest_charge_turn(g, ran);
+	guest_want_end(g);
 	atomic_fetch_add_explicit(&g->count.virtual_ns, ran, memory_order_relaxed);
 	atomic_store_explicit(&g->count.frames, g->memory.used, memory_order_relaxed);
 	atomic_store_explicit(&g->count.table_frames, g->memory.table_frames, memory_order_relaxed);
@@ -331,6 +338,10 @@ static void booted(struct guest *g)
 static void put_aside(struct worker *w, struct vcpu *v, struct guest *g)
 {
 	vcpu_keep(v, &g->cpu); /* another's state may be on it: g went on with a call, and was not loaded */
+	if (g->want.waits) {
+		worker_enqueue(w, g, SHARE_RAN);
+		return;
+	}
 	g->used_slice = true;
 	atomic_fetch_add_explicit(&w->preemptions, 1, memory_order_relaxed);
 	if (g->memory.booting &&
@@ -376,16 +387,21 @@ static void dispatch(struct worker *w, struct guest *g)
 	if (v && v->incarnation != g->cpu.incarnation)
 		atomic_fetch_add_explicit(&w->switches, 1, memory_order_relaxed);
 	cell_flush_take(); /* whatever came before was not its doing */
-	guest_unparked(g);
 	turn_begin(w, g);
+	guest_want_begin(g);
 	int asleep = prepare(g);
-	if (g->trace && !g->user.space)
+	bool waits = guest_starved(g, asleep);
+	if (!waits)
+		guest_unparked(g);
+	if (g->trace && !g->user.space && !waits)
 		trace_return(g);
 	enum turn t = TURN_END;
-	if (asleep)
+	if (asleep && !waits)
 		guest_crash(g, "%s", guest_asleep_why(asleep));
 	else if (r)
 		guest_crash(g, "cannot make a vCPU: %s%s", strerror(-r), vcpu_limit(r));
+	else if (waits)
+		t = TURN_AGAIN;
 	else if (g->debugger && !g->in_call && debug_due(g))
 		t = TURN_STOP;
 	else

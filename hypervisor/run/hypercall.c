@@ -34,7 +34,9 @@ static enum hypercall_next call_enter(struct guest *g)
 	uint64_t wake = g->cpu.regs.rsi >> CASSIN_WAKE_SHIFT;
 	if (least > g->ring.cq_entries || wake & ~(uint64_t)CASSIN_EVENT_ALL)
 		return answer(g, -EINVAL);
-	int n = g->in_call ? ring_go_on(g) : ring_submit(g, submit);
+	if (g->upcalls.entry && !upcall_mask_there(g))
+		return NEXT_AGAIN;
+	int n = ring_submit(g, submit);
 	if (n == RING_AGAIN)
 		return NEXT_AGAIN; /* the registers still hold the call */
 	answer(g, n);
@@ -271,11 +273,17 @@ static const call_fn calls[] = {
 	[CASSIN_CALL_UPCALL_RETURN] = call_upcall_return,
 };
 
+/* A call that finds the pool full is made again when there is memory: its registers are as they were. */
 static enum hypercall_next carry_out(struct guest *g, uint64_t number)
 {
 	if (number >= sizeof calls / sizeof *calls)
 		return answer(g, -ENOSYS);
-	return calls[number](g);
+	g->memory.starved = false;
+	enum hypercall_next next = calls[number](g);
+	if (next != NEXT_RUN || !guest_starved(g, (int)g->cpu.regs.rax))
+		return next;
+	g->cpu.regs.rax = number;
+	return NEXT_AGAIN;
 }
 
 /* A wait's end is put down when the guest runs again, the end of a user's run in user_leave(). */

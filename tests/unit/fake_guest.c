@@ -16,6 +16,9 @@ struct fake_guest *fake_guest_new(void)
 		abort();
 	memset(f, 0, sizeof *f);
 	f->limit = FAKE_BASE + FAKE_SIZE;
+	f->pool.limit = FAKE_SIZE;
+	f->host.pool = &f->pool;
+	f->guest.host = &f->host;
 	f->guest.run = RUN_ON_CPU;
 	f->guest.share.weight = SHARE_WEIGHT;
 	atomic_init(&f->guest.worker, &f->worker);
@@ -94,6 +97,14 @@ void worker_turn_until(struct worker *w, uint64_t until)
 void guest_wake(struct guest *g)
 {
 	((struct fake_guest *)g)->wakes++;
+}
+
+void worker_enqueue(struct worker *w, struct guest *g, enum share_why why)
+{
+	(void)w;
+	(void)why;
+	g->run = RUN_RUNNABLE;
+	((struct fake_guest *)g)->turns++;
 }
 
 void worker_enqueue_work(struct worker *w, struct guest *g)

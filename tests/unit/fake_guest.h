@@ -15,8 +15,11 @@
 struct fake_guest {
 	struct guest guest; /* first */
 	struct worker worker;
+	struct guest_host host;
+	struct frame_pool pool;
 	uint64_t limit;      /* addresses from here on are not mapped */
 	unsigned wakes;      /* guest_wake() calls */
+	unsigned turns;      /* worker_enqueue() calls */
 	unsigned work_turns; /* worker_enqueue_work() calls */
 	struct cassin_info_page info;
 	_Alignas(PAGE_SIZE) unsigned char bytes[FAKE_SIZE];

@@ -50,7 +50,7 @@ Test(account, a_limit_counts_all_but_what_is_parked_and_traces)
 	account_force(&a, ACCOUNT_PARKED, 2 * PAGE);
 	cr_assert_eq(account_charge(&a, ACCOUNT_STREAMS, 60), 0);
 	cr_assert_eq(account_charge(&a, ACCOUNT_TRACES, 200), 0);
-	cr_assert_eq(account_charge(&a, ACCOUNT_OPERATIONS, 41), -ENOMEM);
+	cr_assert_eq(account_charge(&a, ACCOUNT_OPERATIONS, 41), -EDQUOT);
 	cr_assert_eq(account_charge(&a, ACCOUNT_OPERATIONS, 40), 0);
 	cr_assert_eq(account_charge(&a, ACCOUNT_TRACES, 2 * PAGE), -ENOMEM);
 }
@@ -59,7 +59,7 @@ Test(account, what_must_be_is_charged_beyond_all_limits_and_given_back)
 {
 	account_force(&a, ACCOUNT_PARKED, 7 * PAGE + 1);
 	cr_assert_eq(pool.used, 8u);
-	cr_assert_eq(frame_pool_take(&pool, 1), -ENOMEM);
+	cr_assert_eq(frame_pool_take(&pool, NULL, 1), -ENOMEM);
 	account_uncharge(&a, ACCOUNT_PARKED, 7 * PAGE + 1);
 	cr_assert_eq(pool.used, 0u);
 	cr_assert_eq(pool.host, 0u);

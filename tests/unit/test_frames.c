@@ -114,7 +114,7 @@ Test(frames, a_full_cell_refuses_and_recovers)
 	setup(&c, 100, STEP);
 	for (unsigned i = 0; i < STEP; i++)
 		f = take(&c, true);
-	cr_assert_eq(frames_alloc(&c.frames, &spare, &fresh), -ENOMEM);
+	cr_assert_eq(frames_alloc(&c.frames, &spare, &fresh), -ENOSPC);
 	cr_assert_eq(frames_used(&c.frames), STEP);
 	cr_assert_eq(pool_used(&c), STEP);
 	frames_free(&c.frames, &f, 1);
@@ -168,7 +168,7 @@ Test(frames, quarantined_frames_stay_out_of_use_until_released)
 	cr_assert_eq(frames_quarantine(&c.frames, f, 2), 2u);
 	cr_assert_eq(frames_quarantine(&c.frames, f + 2, 1), 3u);
 	cr_assert_eq(frames_quarantined(&c.frames), 3u);
-	cr_assert_eq(frames_alloc(&c.frames, &spare, &fresh), -ENOMEM);
+	cr_assert_eq(frames_alloc(&c.frames, &spare, &fresh), -ENOSPC);
 	cr_assert_eq(frames_used(&c.frames), STEP, "the quarantine counts as used");
 	frames_release(&c.frames, 3);
 	cr_assert_eq(frames_quarantined(&c.frames), 0u);

@@ -247,9 +247,9 @@ Test(ring, a_kick_stops_between_submissions_and_the_call_goes_on_later)
 	cr_assert_eq(ring_of(f)->cq_tail, 1u, "one at least, and no more");
 	cr_assert_eq(ring_of(f)->sq_head, 0u, "the call is not over");
 	ring_of(f)->sq_tail = 1000; /* indices are read once a call */
-	cr_assert_eq(ring_go_on(&f->guest), RING_AGAIN);
+	cr_assert_eq(ring_submit(&f->guest, 0), RING_AGAIN);
 	f->worker.kick.kicked = 0;
-	cr_assert_eq(ring_go_on(&f->guest), 4);
+	cr_assert_eq(ring_submit(&f->guest, 0), 4);
 	cr_assert_eq(ring_of(f)->sq_head, 4u);
 	cr_assert_eq(ring_of(f)->cq_tail, 4u);
 	ring_of(f)->sq_tail = 5;
@@ -268,13 +268,13 @@ Test(ring, a_long_operation_stops_at_a_kick_and_goes_on_where_it_was)
 	queue(f, nop(2));
 	f->worker.kick.kicked = 1;
 	for (unsigned piece = 1; piece < 3; piece++) {
-		cr_assert_eq(piece == 1 ? ring_submit(&f->guest, 2) : ring_go_on(&f->guest), RING_AGAIN);
+		cr_assert_eq(ring_submit(&f->guest, 2), RING_AGAIN);
 		cr_assert_neq(memcmp(fake_at(f, at + (piece - 1) * 4096), zeros, 4096), 0);
 		cr_assert_eq(memcmp(fake_at(f, at + piece * 4096), zeros, 4096), 0, "a piece at a time");
 		cr_assert_eq(ring_of(f)->cq_tail, 0u);
 	}
 	f->worker.kick.kicked = 0;
-	cr_assert_eq(ring_go_on(&f->guest), 2);
+	cr_assert_eq(ring_submit(&f->guest, 0), 2);
 	cr_assert_eq(ring_of(f)->cq_tail, 2u);
 	struct cassin_cqe *first = fake_at(f, f->guest.ring.cqes.v);
 	cr_assert_eq(first[0].user_data, 1u, "in the order of the submissions");
@@ -291,8 +291,8 @@ Test(ring, a_long_write_to_the_console_stops_too)
 	f->worker.kick.kicked = 1;
 	cr_assert_eq(ring_submit(&f->guest, 1), RING_AGAIN);
 	cr_assert_eq(f->guest.console.out_end, 4096u);
-	cr_assert_eq(ring_go_on(&f->guest), RING_AGAIN);
-	cr_assert_eq(ring_go_on(&f->guest), 1);
+	cr_assert_eq(ring_submit(&f->guest, 0), RING_AGAIN);
+	cr_assert_eq(ring_submit(&f->guest, 0), 1);
 	cr_assert_eq(f->guest.console.out_end, 3u * 4096);
 	fake_guest_free(f);
 }
@@ -309,7 +309,7 @@ Test(ring, a_call_that_goes_on_may_find_no_more_room)
 	f->worker.kick.kicked = 1;
 	int r = ring_submit(&f->guest, SQ);
 	for (unsigned i = 0; i < SQ && r == RING_AGAIN; i++)
-		r = ring_go_on(&f->guest);
+		r = ring_submit(&f->guest, 0);
 	cr_assert_eq(r, (int)SQ);
 	queue(f, nop(99));
 	cr_assert_eq(ring_submit(&f->guest, 1), -EBUSY);

@@ -106,6 +106,8 @@ static void print_guest(const json_t *guest)
 			 : json_is_true(json_object_get(guest, "debugged")) ? "attached"
 									    : "none");
 	line("traced", json_is_true(json_object_get(guest, "traced")) ? "yes" : "no");
+	line("needs memory",
+	     json_is_true(json_object_get(guest, "needs_memory")) ? "yes, and waits: the pool is full" : "no");
 	line("parked", json_is_true(json_object_get(guest, "parked")) ? "yes" : "no");
 	line("ready", json_is_true(json_object_get(guest, "ready")) ? "yes" : "no");
 	line_number("exit code", answer_number(guest, "exit_code"));

@@ -66,6 +66,8 @@ static void format_state(char *out, size_t size, const json_t *guest)
 		snprintf(out, size, "booting");
 	else if (!strcmp(state, "running") && json_is_true(json_object_get(guest, "stopped")))
 		snprintf(out, size, "stopped");
+	else if (!strcmp(state, "running") && json_is_true(json_object_get(guest, "needs_memory")))
+		snprintf(out, size, "needs memory");
 	else if (!strcmp(state, "running") && json_is_true(json_object_get(guest, "parked")))
 		snprintf(out, size, "parked");
 	else if (!strcmp(state, "exited") || !strcmp(state, "waiting"))

@@ -47,6 +47,8 @@ const struct figure engine_figures[] = {
 	GAUGE(running, "Guests that are starting or running"),
 	GAUGE(parked, "Running guests whose memory is compressed"),
 	COUNTER(parkings, "Times that a guest was parked"),
+	GAUGE(needing_memory, "Running guests that wait for memory, the pool being full"),
+	COUNTER(memory_waits, "Times that a guest waited for memory"),
 	GAUGE(swap_bytes, "Bytes of parked memory in the swap file"),
 	GAUGE(pool_frames, "4 KiB frames that guests may use"),
 	GAUGE(used_frames, "4 KiB frames in use"),
@@ -161,6 +163,7 @@ json_t *guest_json(struct daemon *d, uint64_t id, enum guest_detail detail)
 		return NULL;
 	json_object_set_new(o, "backend", json_string(cassin_engine_backend(d->engine)));
 	json_object_set_new(o, "parked", json_boolean(s.parked));
+	json_object_set_new(o, "needs_memory", json_boolean(s.needs_memory));
 	json_object_set_new(o, "debugged", json_boolean(s.debugged));
 	json_object_set_new(o, "stopped", json_boolean(s.stopped));
 	json_object_set_new(o, "traced", json_boolean(s.traced));

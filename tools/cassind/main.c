@@ -207,6 +207,8 @@ static int start(struct daemon *d, const struct options *o, struct listeners *l,
 						.workers = o->workers,
 						.pool_bytes = o->pool_bytes,
 						.no_overcommit = o->no_overcommit,
+						.memory_wait_ns = o->memory_wait_s * UINT64_C(1000000000) +
+								  1, /* not 0 */
 						.park_after_ns = o->park_s * UINT64_C(1000000000),
 						.swap_path = o->swap,
 						.swap_bytes = o->swap_bytes,

@@ -25,6 +25,8 @@ static const char help[] =
 	"                  with cassin spawn --wait\n"
 	"  --no-overcommit refuse guests that could need more memory than the pool has if\n"
 	"                  all of them took their most\n"
+	"  --memory-wait SECONDS  how long a guest that finds the pool full waits for memory\n"
+	"                  before it ends (default: 10)\n"
 	"  --park SECONDS  compress the memory of guests that have waited for so long;\n"
 	"                  they wake when something comes for them (default: never)\n"
 	"  --swap FILE     move the memory of parked guests to this file; it is removed at\n"
@@ -79,6 +81,7 @@ void options_parse(struct options *o, int argc, char **argv)
 		POOL,
 		MAX_GUESTS,
 		NO_OVERCOMMIT,
+		MEMORY_WAIT,
 		PARK,
 		SWAP,
 		SWAP_SIZE,
@@ -95,6 +98,7 @@ void options_parse(struct options *o, int argc, char **argv)
 		{"pool", required_argument, NULL, POOL},
 		{"max-guests", required_argument, NULL, MAX_GUESTS},
 		{"no-overcommit", no_argument, NULL, NO_OVERCOMMIT},
+		{"memory-wait", required_argument, NULL, MEMORY_WAIT},
 		{"park", required_argument, NULL, PARK},
 		{"swap", required_argument, NULL, SWAP},
 		{"swap-size", required_argument, NULL, SWAP_SIZE},
@@ -107,7 +111,7 @@ void options_parse(struct options *o, int argc, char **argv)
 	};
 	int option;
 	bool told = false;
-	*o = (struct options){.ready_fd = -1, .sandbox = cassin_sandbox_mode_default()};
+	*o = (struct options){.ready_fd = -1, .sandbox = cassin_sandbox_mode_default(), .memory_wait_s = 10};
 	while ((option = getopt_long(argc, argv, "h", longs, NULL)) != -1) {
 		switch (option) {
 		case SOCKET:
@@ -130,6 +134,9 @@ void options_parse(struct options *o, int argc, char **argv)
 			break;
 		case NO_OVERCOMMIT:
 			o->no_overcommit = true;
+			break;
+		case MEMORY_WAIT:
+			o->memory_wait_s = number("--memory-wait", optarg, 1u << 30, "a number of seconds");
 			break;
 		case PARK:
 			o->park_s = number("--park", optarg, 1u << 30, "a number of seconds");

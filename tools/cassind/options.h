@@ -14,6 +14,7 @@ struct options {
 	uint64_t pool_bytes;
 	unsigned max_guests; /* 0: no limit */
 	bool no_overcommit;
+	unsigned memory_wait_s;
 	unsigned park_s;     /* 0: never */
 	const char *swap;    /* NULL: none */
 	uint64_t swap_bytes; /* 0: the engine's own choice */

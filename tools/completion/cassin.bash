@@ -58,7 +58,7 @@ _cassin_value()
     --template) _cassin_templates ;;
     --sort) COMPREPLY+=($(compgen -W 'name state cpu memory exits accepted in out uptime' -- "$cur")) ;;
     --memory) COMPREPLY+=($(compgen -W '512K 1M 4M 16M 64M' -- "$cur")) ;;
-    --name | --domain | --workers | --gdb | --pool | --ready-fd | --max-guests | --park | --swap-size | --grace | --timeout | --weight | --cpu-max | --interval | --ramp | --runs | --warmup | --measure | --reserve | --peer | --hypervisor | -t | -n | -p) ;;
+    --name | --domain | --workers | --gdb | --pool | --ready-fd | --max-guests | --memory-wait | --park | --swap-size | --grace | --timeout | --weight | --cpu-max | --interval | --ramp | --runs | --warmup | --measure | --reserve | --peer | --hypervisor | -t | -n | -p) ;;
     *) return 1 ;;
     esac
 }
@@ -143,7 +143,7 @@ _cassind()
     local words cword cur prev
     _cassin_init
     _cassin_value && return
-    COMPREPLY=($(compgen -W '--socket --state --workers --pool --max-guests --no-overcommit --park --swap --swap-size --backend --sandbox --ready-fd --version --help' -- "$cur"))
+    COMPREPLY=($(compgen -W '--socket --state --workers --pool --max-guests --no-overcommit --memory-wait --park --swap --swap-size --backend --sandbox --ready-fd --version --help' -- "$cur"))
 }
 
 complete -F _cassin cassin

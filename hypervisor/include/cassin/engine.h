@@ -58,8 +58,10 @@ struct cassin_engine_options {
 		pool_bytes; /* memory that all guests together may touch; 0: 3/4 of what the host has, or less. At most 504 GiB */
 	bool no_overcommit;     /* refuse guests that could need more memory, all at their most, than the pool has */
 	uint64_t park_after_ns; /* compress the memory of guests that have waited for so long; 0: never */
-	const char *swap_path;  /* parked memory goes to this file; NULL: it stays in the process */
-	uint64_t swap_bytes;    /* its greatest size; 0: 16 GiB */
+	uint64_t
+		memory_wait_ns; /* how long a guest that finds the pool full waits for memory before it ends; 0: ten seconds */
+	const char *swap_path; /* parked memory goes to this file; NULL: it stays in the process */
+	uint64_t swap_bytes;   /* its greatest size; 0: 16 GiB */
 	/* Its threads are confined by this, which must outlive the engine's creation; NULL: they are not. */
 	const struct cassin_sandbox *sandbox;
 	/* Called when cassin_engine_changed_next() has something to give, from any thread, at most once until it
@@ -137,6 +139,7 @@ struct cassin_guest_status {
 	int exit_code; /* of the last end: exit code & 0xff; 128 + 6 for a crash, 128 + 9 when killed */
 	unsigned restarts;
 	bool parked;            /* its memory is compressed until something comes for it */
+	bool needs_memory;      /* the pool is full, and it waits for pages */
 	bool debugged, stopped; /* a debugger is attached to it; and has stopped it */
 	bool traced;            /* somebody reads its trace, or it waits for a reader */
 	uint64_t refusing;      /* a bit for each port of its spec on which it does not listen */
@@ -228,6 +231,8 @@ struct cassin_engine_stats {
 	uint64_t guests, running;               /* listed; CASSIN_GUEST_STARTING or CASSIN_GUEST_RUNNING */
 	uint64_t parked;                        /* of the running */
 	uint64_t parkings;                      /* times that a guest was parked */
+	uint64_t needing_memory;                /* of the running: wait for memory, the pool being full */
+	uint64_t memory_waits;                  /* times that a guest did */
 	uint64_t swap_bytes;                    /* in use in the swap file */
 	uint64_t pool_frames, used_frames;      /* 4 KiB; guests, page tables, images, monitors */
 	uint64_t host_frames;                   /* of the pool, by what is no frame of a cell: see memory_account */

@@ -138,6 +138,6 @@ const struct test tests_park[] = {
 	{.name = "park.hogs-are-not", .run = hogs_are_not},
 	{.name = "park.recycled", .run = recycled},
 	{.name = "park.recycled-one-worker", .run = recycled, .workers = 1},
-	{.name = "park.no-memory", .run = no_memory, .pool = UINT64_C(8) << 20},
+	{.name = "park.no-memory", .run = no_memory, .pool = UINT64_C(8) << 20, .memory_wait_ms = 200},
 	{0},
 };

@@ -103,6 +103,7 @@ const struct test tests_user[] = {
 	PASS("user-spaces", "recycled"),
 	PASS("user-spaces", "refused"),
 	{.name = "user-spaces.no-memory",
+	 .memory_wait_ms = 200,
 	 .run = eats_the_pool,
 	 .image = "user-spaces",
 	 .args = "no-memory",

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT */
+#include "guest/want.h"
+
+#include <errno.h>
+
+#include "base/container.h"
+#include "base/time.h"
+#include "guest/guest.h"
+
+static struct frame_pool *pool_of(const struct guest *g)
+{
+	return g->host->pool;
+}
+
+static void show(struct guest *g, bool waits)
+{
+	g->want.waits = waits;
+	if (atomic_exchange(&g->want.shown, waits) == waits)
+		return;
+	if (waits)
+		atomic_fetch_add(&g->host->wanting, 1);
+	else
+		atomic_fetch_sub(&g->host->wanting, 1);
+}
+
+/* Who was served and starves again asks for more, and keeps its place. */
+static void wait(struct guest *g)
+{
+	struct guest_want *n = &g->want;
+	uint64_t now = monotonic_ns();
+	if (n->served)
+		n->pages *= 2;
+	else if (!n->since)
+		n->pages = memory_wants(&g->memory);
+	if (!n->since) {
+		n->since = now;
+		atomic_fetch_add(&g->host->waits, 1);
+	}
+	show(g, true);
+	if (n->served) {
+		n->served = false;
+		pool_served(false);
+		want_drop(pool_of(g), &n->want);
+	}
+	if (!n->told)
+		want_wait(pool_of(g), g->account.part, &n->want, n->pages, n->since);
+}
+
+bool guest_starved(struct guest *g, int error)
+{
+	if (error != -ENOMEM || !memory_starved(&g->memory) || g->want.late)
+		return false;
+	if (!g->want.waits)
+		wait(g);
+	return true;
+}
+
+uint64_t guest_want_until(const struct guest *g)
+{
+	uint64_t patience = pool_of(g)->patience, half = g->want.since + patience / 2;
+	return monotonic_ns() < half ? half : g->want.since + patience;
+}
+
+static void go_on(struct guest *g)
+{
+	struct worker *w = guest_worker(g);
+	show(g, false);
+	deadlines_clear(&w->deadlines, &g->throttle);
+	if (g->run == RUN_RUNNABLE)
+		worker_enqueue(w, g, SHARE_RAN);
+	else
+		work_schedule(g);
+}
+
+void guest_want_fire(struct guest *g)
+{
+	if (monotonic_ns() < g->want.since + pool_of(g)->patience) {
+		pool_serve(pool_of(g)); /* what comes free is kept for it from now on */
+		worker_deadline(guest_worker(g), &g->throttle, guest_want_until(g));
+		return;
+	}
+	want_drop(pool_of(g), &g->want.want);
+	g->want.late = true;
+	go_on(g);
+}
+
+static void on_served(struct guest *g, struct guest_call *c)
+{
+	(void)c;
+	g->want.told = false;
+	if (!g->want.waits) { /* it has ended meanwhile, or was too late */
+		want_drop(pool_of(g), &g->want.want);
+		return;
+	}
+	g->want.served = true;
+	if (g->run == RUN_STOPPED) { /* for as long as its debugger likes */
+		show(g, false);
+		guest_want_end(g);
+	}
+	go_on(g);
+}
+
+void guest_want_serve(void *opaque, struct want *w)
+{
+	struct guest *g = CONTAINER_OF(w, struct guest, want.want);
+	(void)opaque;
+	g->want.told = true;
+	guest_post(g, &g->want.call, on_served);
+}
+
+void guest_want_begin(struct guest *g)
+{
+	if (g->want.served)
+		pool_served(true);
+}
+
+void guest_want_end(struct guest *g)
+{
+	struct guest_want *n = &g->want;
+	if (!n->since || n->waits)
+		return;
+	if (n->served)
+		pool_served(false);
+	if (g->run == RUN_RUNNABLE)
+		return;
+	if (n->served)
+		want_drop(pool_of(g), &n->want);
+	n->since = 0;
+	n->served = n->late = false;
+}
+
+void guest_want_forget(struct guest *g)
+{
+	struct guest_want *n = &g->want;
+	if (!n->since)
+		return;
+	show(g, false);
+	want_drop(pool_of(g), &n->want);
+	n->since = 0;
+	n->served = n->late = false;
+}

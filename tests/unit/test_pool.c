@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: MIT */
+/* The pool: who waits for pages is served in an order that is fair between domains, and whom nobody passes for ever. */
+#include <criterion/criterion.h>
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/pool.h"
+#include "base/time.h"
+
+static struct frame_pool pool;
+static struct pool_part *a, *b;
+static struct want *order[16];
+static unsigned served;
+static uint64_t now = 1000;
+
+uint64_t monotonic_ns(void)
+{
+	return now;
+}
+
+static void serve(void *opaque, struct want *w)
+{
+	cr_assert_eq(opaque, &pool);
+	order[served++] = w;
+}
+
+static void set_up(void)
+{
+	pool = (struct frame_pool){.limit = 100, .patience = 1000, .serve = serve, .opaque = &pool};
+	a = pool_part_get(&pool, "a");
+	b = pool_part_get(&pool, "b");
+	served = 0;
+}
+
+static void tear_down(void)
+{
+	pool_part_put(&pool, a);
+	pool_part_put(&pool, b);
+	cr_assert_null(pool.parts);
+	cr_assert_eq(pool.kept_modest + pool.kept_greedy, 0u);
+	cr_assert_eq(pool.waiting, 0u);
+}
+
+TestSuite(pool, .init = set_up, .fini = tear_down);
+
+static void wait_for(struct pool_part *part, struct want *w, uint64_t pages)
+{
+	want_wait(&pool, part, w, pages, now);
+}
+
+static void done(struct want *w, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		want_drop(&pool, &w[i]);
+}
+
+Test(pool, a_domain_has_one_part)
+{
+	struct pool_part *again = pool_part_get(&pool, "a");
+	cr_assert_eq(again, a);
+	cr_assert_eq(pool.nparts, 2u);
+	pool_part_put(&pool, again);
+	cr_assert_eq(frame_pool_take(&pool, a, 60), 0);
+	cr_assert_eq(a->used, 60u);
+	cr_assert_not(pool_part_modest(&pool, a));
+	cr_assert(pool_part_modest(&pool, b));
+	frame_pool_give(&pool, a, 60);
+	cr_assert_eq(a->used + pool.used, 0u);
+}
+
+Test(pool, what_comes_free_goes_to_the_oldest_that_it_suffices_for)
+{
+	struct want w[3] = {0};
+	cr_assert_eq(frame_pool_take(&pool, NULL, 100), 0);
+	wait_for(a, &w[0], 10);
+	wait_for(a, &w[1], 2);
+	wait_for(a, &w[2], 2);
+	cr_assert_eq(served, 0u);
+	frame_pool_give(&pool, NULL, 3);
+	cr_assert_eq(served, 1u);
+	cr_assert_eq(order[0], &w[1]);
+	cr_assert_eq(frame_pool_take(&pool, NULL, 2), -ENOMEM, "two pages are kept");
+	cr_assert_eq(frame_pool_take(&pool, NULL, 1), 0);
+	pool_served(true);
+	cr_assert_eq(frame_pool_take(&pool, a, 2), 0, "for it");
+	pool_served(false);
+	done(w, 3);
+	frame_pool_give(&pool, a, 2);
+	frame_pool_give(&pool, NULL, 98);
+}
+
+Test(pool, pages_that_are_kept_come_free_again_when_they_were_not_taken)
+{
+	struct want w[2] = {0};
+	cr_assert_eq(frame_pool_take(&pool, NULL, 98), 0);
+	wait_for(a, &w[0], 2);
+	wait_for(a, &w[1], 2);
+	cr_assert_eq(served, 1u);
+	want_drop(&pool, &w[0]);
+	cr_assert_eq(served, 2u);
+	done(w, 2);
+	frame_pool_give(&pool, NULL, 98);
+}
+
+Test(pool, domains_have_turns_however_many_wait_in_one)
+{
+	struct want w[6] = {0};
+	cr_assert_eq(frame_pool_take(&pool, NULL, 100), 0);
+	for (unsigned i = 0; i < 4; i++)
+		wait_for(a, &w[i], 1);
+	wait_for(b, &w[4], 1);
+	wait_for(b, &w[5], 1);
+	frame_pool_give(&pool, NULL, 4);
+	cr_assert_eq(served, 4u);
+	unsigned of_b = 0;
+	for (unsigned i = 0; i < served; i++)
+		of_b += order[i]->part == b;
+	cr_assert_eq(of_b, 2u);
+	cr_assert_neq(order[0]->part, order[1]->part);
+	done(w, 6);
+	frame_pool_give(&pool, NULL, 96);
+}
+
+Test(pool, a_domain_with_less_than_its_even_part_goes_first)
+{
+	struct want w[3] = {0};
+	cr_assert_eq(frame_pool_take(&pool, a, 90), 0);
+	cr_assert_eq(frame_pool_take(&pool, b, 10), 0);
+	wait_for(a, &w[0], 1);
+	wait_for(a, &w[1], 1);
+	wait_for(b, &w[2], 1);
+	frame_pool_give(&pool, a, 2);
+	cr_assert_eq(served, 2u);
+	cr_assert_eq(order[0], &w[2]);
+	done(w, 3);
+	frame_pool_give(&pool, a, 88);
+	frame_pool_give(&pool, b, 10);
+}
+
+Test(pool, who_has_waited_for_half_of_the_patience_is_passed_no_longer)
+{
+	struct want w[2] = {0};
+	cr_assert_eq(frame_pool_take(&pool, NULL, 100), 0);
+	wait_for(a, &w[0], 10);
+	now += 500;
+	wait_for(a, &w[1], 1);
+	frame_pool_give(&pool, NULL, 9);
+	cr_assert_eq(served, 0u, "all of it is kept");
+	cr_assert_eq(frame_pool_take(&pool, NULL, 1), -ENOMEM);
+	frame_pool_give(&pool, NULL, 1);
+	cr_assert_eq(served, 1u);
+	cr_assert_eq(order[0], &w[0]);
+	frame_pool_give(&pool, NULL, 1);
+	cr_assert_eq(served, 2u);
+	done(w, 2);
+	frame_pool_give(&pool, NULL, 89);
+}
+
+Test(pool, what_is_kept_for_a_greedy_domain_is_not_kept_from_a_modest_one)
+{
+	struct want w = {0};
+	cr_assert_eq(frame_pool_take(&pool, a, 95), 0);
+	wait_for(a, &w, 10);
+	now += 500;
+	pool_serve(&pool);
+	cr_assert_eq(frame_pool_take(&pool, a, 1), -ENOMEM, "the domain's others leave it alone");
+	cr_assert_eq(frame_pool_take(&pool, NULL, 1), -ENOMEM);
+	cr_assert_eq(frame_pool_take(&pool, b, 5), 0, "its guests are admitted as ever");
+	want_drop(&pool, &w);
+	frame_pool_give(&pool, a, 95);
+	frame_pool_give(&pool, b, 5);
+}
+
+Test(pool, who_asks_for_more_than_there_is_keeps_nothing)
+{
+	struct want w = {0};
+	wait_for(a, &w, 101);
+	now += 999;
+	pool_serve(&pool);
+	cr_assert_eq(served, 0u);
+	cr_assert_eq(frame_pool_take(&pool, b, 100), 0);
+	frame_pool_give(&pool, b, 100);
+	want_drop(&pool, &w);
+}
+
+Test(pool, who_waits_again_keeps_its_place)
+{
+	struct want w[2] = {0};
+	cr_assert_eq(frame_pool_take(&pool, NULL, 100), 0);
+	wait_for(a, &w[0], 1);
+	now += 10;
+	wait_for(a, &w[1], 1);
+	frame_pool_give(&pool, NULL, 1);
+	cr_assert_eq(order[0], &w[0]);
+	cr_assert_eq(frame_pool_take(&pool, NULL, 1), -ENOMEM);
+	want_drop(&pool, &w[0]);
+	cr_assert_eq(order[1], &w[1]);
+	want_wait(&pool, a, &w[0], 1, 1000);
+	cr_assert_eq(a->first, &w[0]);
+	done(w, 2);
+	frame_pool_give(&pool, NULL, 99);
+}
+
+static unsigned reclaims;
+
+static bool reclaim(void *opaque)
+{
+	(void)opaque;
+	reclaims++;
+	return true;
+}
+
+Test(pool, what_is_given_back_for_one_taker_is_bounded)
+{
+	unsigned tries = 0, n = 0;
+	pool.reclaim = reclaim;
+	while (frame_pool_reclaim(&pool, &tries))
+		n++;
+	cr_assert_eq(n, 4u);
+	cr_assert_eq(reclaims, 4u);
+}
