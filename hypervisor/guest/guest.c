@@ -13,8 +13,9 @@
 #include "guest/template.h"
 #include "guest/trace_records.h"
 #include "image/files.h"
+#include "spec/spec_memory.h"
 
-#define GUEST_COST (sizeof(struct guest) + 1024) /* of host memory: spec, ports, regions, tables of numbers */
+#define GUEST_COST (sizeof(struct guest) + 1024) /* of host memory: regions, tables of numbers */
 
 #define REPORT_MOST 16384u /* bytes of a crash report */
 #define OWN_PAGES 2u       /* the info page, and a part in a clock page */
@@ -28,6 +29,12 @@ uint64_t incarnation_next(void)
 uint64_t guest_virtual(const struct guest *g, uint64_t now)
 {
 	return g->virtual_ns + (g->run == RUN_ON_CPU ? now - g->dispatched_at : 0);
+}
+
+/* What it takes by being there: it does not change. */
+static uint64_t cost(const struct guest *g)
+{
+	return GUEST_COST + spec_bytes(&g->spec) + ports_bytes(&g->spec);
 }
 
 struct guest *guest_new(struct guest_host *host, const struct cassin_guest_spec *spec, struct image *image,
@@ -58,7 +65,7 @@ struct guest *guest_new(struct guest_host *host, const struct cassin_guest_spec 
 		     g->spec.memory + memory_numbers_most(g->spec.memory / PAGE_SIZE) + ACCOUNT_ALLOWANCE);
 	account_init(&g->unread, host->pool, g->spec.memory);
 	g->account.part = g->unread.part = pool_part_get(host->pool, g->spec.domain ? g->spec.domain : "");
-	account_force(&g->account, ACCOUNT_GUESTS, GUEST_COST);
+	account_force(&g->account, ACCOUNT_GUESTS, cost(g));
 	account_force(&g->account, ACCOUNT_FILES, files_list_bytes(&g->spec));
 	console_init(&g->console);
 	g->console.account = &g->account;
@@ -163,10 +170,10 @@ void guest_put(struct guest *g)
 	template_put(g->freezing.made);
 	free(g->freezing.why);
 	account_uncharge(&g->account, ACCOUNT_FILES, files_list_bytes(&g->spec));
+	account_uncharge(&g->account, ACCOUNT_GUESTS, cost(g));
 	cassin_spec_free(&g->spec);
 	guest_report_set(g, NULL);
 	free(g->crash);
-	account_uncharge(&g->account, ACCOUNT_GUESTS, GUEST_COST);
 	pool_part_put(g->host->pool, g->account.part);
 	free(g);
 }
@@ -178,7 +185,7 @@ uint64_t guest_most(const struct guest *g)
 		image += g->image->segments[i].data_pages;
 	if (g->template) /* shared, and taken out of their frames */
 		image += g->template->frozen->npages * 2;
-	uint64_t host = g->account.limit + g->unread.limit + CONSOLE_KEPT + CONSOLE_INPUT + REPORT_MOST + GUEST_COST;
+	uint64_t host = g->account.limit + g->unread.limit + CONSOLE_KEPT + CONSOLE_INPUT + REPORT_MOST + cost(g);
 	return pages + OWN_PAGES + memory_tables_most(pages) + image + host / PAGE_SIZE + 2;
 }
 

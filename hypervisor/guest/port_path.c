@@ -37,6 +37,11 @@ struct port_path {
 	char path[]; /* with its end */
 };
 
+size_t port_path_bytes(const char *path)
+{
+	return sizeof(struct port_path) + strlen(path) + 1;
+}
+
 static int bind_there(struct port_path *p, int *fd, struct cassin_error_text *why)
 {
 	*fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);

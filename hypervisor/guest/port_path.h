@@ -11,6 +11,8 @@
 struct guest;
 struct port_path;
 
+/* Of the host's memory that one takes. */
+size_t port_path_bytes(const char *path);
 /* Binds and listens at the path, which is not empty, on the caller's thread. *fd is the caller's. -errno with *err, without the path;
  * then nothing of ours is left there. */
 int port_path_open(struct port_path **out, const char *path, int *fd, struct cassin_error_text *err);

@@ -49,6 +49,14 @@ static int open_one(struct port *p, const struct cassin_guest_port *want, struct
 	return open_tcp(p, (struct sockaddr *)&address, len, why);
 }
 
+uint64_t ports_bytes(const struct cassin_guest_spec *spec)
+{
+	uint64_t n = spec->nports * sizeof(struct port);
+	for (size_t i = 0; i < spec->nports; i++)
+		n += strncmp(spec->ports[i].host, "unix:", 5) ? 0 : port_path_bytes(spec->ports[i].host);
+	return n;
+}
+
 int ports_open(struct guest *g, struct port **ports, struct cassin_error_text *err)
 {
 	size_t n = g->spec.nports;

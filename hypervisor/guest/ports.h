@@ -20,6 +20,8 @@ struct port {
 /* Binds and listens on all ports of g's spec, on the caller's thread. *ports is malloc'd (NULL for none). -EADDRINUSE and the like with
  * the endpoint named in *err; nothing stays open, and nothing of ours at a path, on failure. */
 int ports_open(struct guest *g, struct port **ports, struct cassin_error_text *err);
+/* Of the host's memory that the ports of a spec take when they are open. */
+uint64_t ports_bytes(const struct cassin_guest_spec *spec);
 /* Clients are refused, those that wait are reset. A TCP endpoint stays bound. */
 void port_refuse(struct port *port);
 /* One that refuses listens again. 0; -EINPROGRESS: guest_port_settled() comes later, ask then with `asks` false; -errno with *err. */

@@ -121,14 +121,29 @@ def test_a_full_pool_refuses_templates_and_says_what_it_is_full_of(t):
 
 
 def test_guests_that_are_parked_fill_the_pool_too(t):
-    daemon = t.daemon("--pool", "64M", "--park", "1")
+    daemon = t.daemon("--pool", "64M", "--park", "1", "--memory-wait", "2")
     full = t.compile("full", FULL)
     daemon.cassin("spawn", "-n", 5, "--memory", "16M", "--name", "f", full, "10", code=0)
     parked(daemon, 5)
     daemon.cassin("spawn", "--memory", "24M", "--timeout", "30", "--name", "last", full, "15")
     daemon.await_state("last", "crashed")
-    contains(daemon.request("GET", "/v1/guests/last/report", status=200).text, "pool exhausted")
+    contains(daemon.request("GET", "/v1/guests/last/report", status=200).text, "pool exhausted", "it waited 2.0 s", "pool of 64 MiB")
     equal(daemon.request("GET", "/v1/stats", status=200).json()["parked"], 5, "the others sleep on")
+
+
+def test_a_guest_that_needs_memory_waits_until_others_have_ended(t):
+    daemon = t.daemon("--pool", "64M", "--memory-wait", "600")
+    full = t.compile("full", FULL)
+    daemon.cassin("spawn", "-n", 5, "--memory", "16M", "--name", "f", full, "10", code=0)
+    daemon.cassin("spawn", "--memory", "24M", "--name", "last", full, "15")
+    wait_until(lambda: "needs memory" in daemon.cassin("ps", "last", code=0).out, "ps shows that it waits")
+    contains(daemon.cassin("inspect", "last", code=0).out, "needs memory", "yes, and waits")
+    equal(daemon.request("GET", "/v1/stats", status=200).json()["needing_memory"], 1, "guests that wait")
+    daemon.cassin("rm", "f-0", "f-1", code=0)
+    wait_until(lambda: not daemon.guest("last")["needs_memory"], "it goes on")
+    equal(daemon.guest("last")["state"], "running", "its state")
+    equal(daemon.request("GET", "/v1/stats", status=200).json()["needing_memory"], 0, "guests that wait now")
+    holds(daemon.request("GET", "/v1/stats", status=200).json()["memory_waits"] >= 1, "waits are counted")
 
 
 def padded(t, name, mib, number):

@@ -161,10 +161,10 @@ def copying(t, daemon, *what):
 
 
 def test_a_pool_that_ends_while_image_pages_are_copied_ends_who_needs_more(t):
-    copying(t, t.daemon("--pool", "4M"), t.compile("copies", COPIES))
+    copying(t, t.daemon("--pool", "4M", "--memory-wait", "0"), t.compile("copies", COPIES))
 
 
 def test_a_pool_that_ends_while_clones_copy_pages_ends_who_needs_more(t):
-    daemon = t.daemon("--pool", "4M")
+    daemon = t.daemon("--pool", "4M", "--memory-wait", "0")
     daemon.cassin("template", "create", "c", t.compile("copies", COPIES), code=0)
     copying(t, daemon, "--template", "c")

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Pages: mapped, copied, recycled, refused. */
+#include <unistd.h>
+
 #include "runner.h"
 
 /* Guests one after the other get each other's frames and roots; each must find zero and its image as it was. */
@@ -241,6 +243,32 @@ static void quota(struct world *w, const struct test *t)
 	expect_crash(w, id, "page fault: write to|not mapped");
 }
 
+/* A long spec is on its guest's account: its texts, and each port, as it is written and as it is bound. */
+static void spec_counted(struct world *w, const struct test *t)
+{
+	const size_t nports = 48, nargs = 30;
+	(void)t;
+	uint64_t plain = status_of(w, spawn(w, "plain", "life", "sleep")).memory.guests;
+	struct cassin_guest_spec s = spec_of(w, "long", "life", "sleep");
+	s.args = realloc(s.args, nargs * sizeof *s.args);
+	while (s.nargs < nargs)
+		s.args[s.nargs++] = strdup("an argument of some length, which counts");
+	s.ports = calloc(nports, sizeof *s.ports);
+	for (; s.nports < nports; s.nports++) {
+		if (s.nports % 2)
+			snprintf(s.ports[s.nports].host, sizeof s.ports[0].host, "unix:/tmp/cassin-%d-%zu",
+				 (int)getpid(), s.nports);
+		else
+			snprintf(s.ports[s.nports].host, sizeof s.ports[0].host, "tcp:127.0.0.1:%u", tcp_free_port());
+		s.ports[s.nports].guest = (uint16_t)(s.nports + 1);
+	}
+	uint64_t id = spawn_spec(w, &s), most = nports * 1024 + nargs * 128;
+	uint64_t more = status_of(w, id).memory.guests - plain;
+	EXPECT(more >= nports * (CASSIN_ENDPOINT_MAX + 16) + nports / 2 * 512 + nargs * 48);
+	EXPECT(more <= most);
+	EXPECT_IS(cassin_engine_guest_remove(w->e, id), 0);
+}
+
 /* What the host needs to remember where pages are is the guest's, too, as little of its quota as that is. */
 static void far(struct world *w, const struct test *t)
 {
@@ -299,6 +327,7 @@ const struct test tests_memory[] = {
 	CRASH("memory", "tables", "quota exhausted"),
 	{.name = "memory.quota", .run = quota},
 	{.name = "memory.smallest", .run = smallest},
+	{.name = "memory.spec-counted", .run = spec_counted},
 	{.name = "memory.far", .run = far},
 	{.name = "memory.far-beyond-the-pool",
 	 .run = far_beyond_the_pool,
