@@ -20,7 +20,7 @@ static const char help[] =
 	"                      127.0.0.1; 0: any that is free, named on stderr\n"
 	"  --trace[=FILE]      show what the guest asks of the hypervisor, from its first instruction,\n"
 	"                      on stderr or in a file that is made or emptied; see cassin help trace\n"
-	"  --workers N         host threads that run the guest (default 1)\n"
+	"  --workers N         host threads that run the guest (default 1; 0: one per CPU)\n"
 	"  --backend WHAT      kvm, process (guests in traced processes, without KVM) or auto: KVM\n"
 	"                      where it opens, else process (default: $CASSIN_BACKEND, or auto)\n"
 	"  --sandbox MODE      on (default): system calls that running a guest does not need end\n"

@@ -18,7 +18,7 @@ static const char help[] =
 	"                  /run/cassin.sock for root, /tmp/cassin-UID.sock)\n"
 	"  --state DIR     keep templates and guests with the restart policy \"always\"\n"
 	"                  here, and start them again with the daemon\n"
-	"  --workers N     host threads that run guests (default: one per CPU)\n"
+	"  --workers N     host threads that run guests (default, or 0: one per CPU)\n"
 	"  --pool SIZE     memory that all guests together may touch, such as 8G; at most 504G\n"
 	"                  (default: three quarters of what is available)\n"
 	"  --max-guests N  no more guests run at once; further ones are refused, or wait\n"
