@@ -6,8 +6,19 @@
 
 /* ---- Charging ---- */
 
+/* What threads for paths have done for it since. */
+static uint64_t spent_at_paths(struct guest *g)
+{
+	if (!atomic_load_explicit(&g->paths.spent, memory_order_relaxed))
+		return 0;
+	uint64_t ns = atomic_exchange_explicit(&g->paths.spent, 0, memory_order_relaxed);
+	atomic_fetch_add_explicit(&g->count.work_ns, ns, memory_order_relaxed);
+	return ns;
+}
+
 void guest_charge_turn(struct guest *g, uint64_t ns)
 {
+	ns += spent_at_paths(g);
 	share_charge(&g->share, ns + g->work.owed);
 	g->work.owed = 0;
 	bandwidth_charge(&g->bandwidth, ns);

@@ -22,6 +22,14 @@ struct paths {
 	bool stopping;
 };
 
+/* Waiting does not count. */
+static uint64_t thread_ns(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
+}
+
 static void make_ready(struct paths *p, struct path_line *l)
 {
 	l->next = NULL;
@@ -53,7 +61,9 @@ static void *serve(void *opaque)
 		if (!p->idle && p->threads < PATHS_THREADS_MOST)
 			thread_start(p, serve); /* who waits for the next job; without, it waits for this one */
 		pthread_mutex_unlock(&p->lock);
+		uint64_t began = thread_ns();
 		j->run(j);
+		atomic_fetch_add(&l->spent, thread_ns() - began);
 		pthread_mutex_lock(&p->lock);
 		l->first = j->next;
 		if (l->first)

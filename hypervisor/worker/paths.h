@@ -7,6 +7,7 @@
 #ifndef PATHS_H
 #define PATHS_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -27,6 +28,8 @@ struct path_job {
 struct path_line {
 	struct path_job *first, *last;
 	struct path_line *next;
+	atomic_uint_fast64_t
+		spent; /* ns of CPU time that its jobs have taken, until whoever has the line takes it out and pays */
 };
 
 /* Starts the first thread, confined by `sandbox` (NULL: by nothing). -errno. */

@@ -5,6 +5,7 @@
 #include <semaphore.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/container.h"
@@ -100,6 +101,36 @@ Test(paths, a_line_that_hangs_holds_up_no_other)
 		sem_post(&gate);
 	cr_assert(paths_stop(paths, LONG));
 	cr_expect_eq(atomic_load(&over), 7);
+}
+
+static uint64_t thread_ns(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return (uint64_t)t.tv_sec * SECOND + (uint64_t)t.tv_nsec;
+}
+
+static void burn(struct path_job *j)
+{
+	for (uint64_t until = thread_ns() + SECOND / 50; thread_ns() < until;) {
+	}
+	run(j);
+}
+
+Test(paths, a_line_has_the_time_that_its_jobs_took_but_not_that_of_waiting)
+{
+	struct path_line burns = {0}, waits = {0};
+	struct work *w = calloc(1, sizeof *w);
+	cr_assert(w);
+	*w = (struct work){{.run = burn, .done = done}, NULL, 1};
+	paths_post(paths, &burns, &w->job);
+	post(&waits, &gate, 2);
+	paths_await(paths, &burns, LONG);
+	sem_post(&gate);
+	paths_await(paths, &waits, LONG);
+	cr_expect_geq(atomic_load(&burns.spent), SECOND / 50);
+	cr_expect_lt(atomic_load(&waits.spent), SECOND / 50);
+	cr_assert(paths_stop(paths, LONG));
 }
 
 Test(paths, threads_have_a_bound)

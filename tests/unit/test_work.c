@@ -54,6 +54,23 @@ Test(work, time_outside_turns_is_charged_to_share_and_cap)
 	fake_guest_free(f);
 }
 
+/* Threads for paths bind, remove and connect while it does something else: its next turn pays. */
+Test(work, time_at_paths_is_charged_with_the_next_turn)
+{
+	struct fake_guest *f = blocked_guest();
+	struct guest *g = &f->guest;
+	g->bandwidth = (struct bandwidth){.quota = MS, .period = 100 * MS};
+	uint64_t vruntime = g->share.vruntime;
+	atomic_store(&g->paths.spent, 5 * MS);
+	guest_charge_turn(g, MS);
+	cr_assert_eq(g->share.vruntime - vruntime, 6 * MS);
+	cr_assert_eq(g->bandwidth.used, 6 * MS);
+	cr_assert_eq(g->count.work_ns, 5 * MS);
+	guest_charge_turn(g, MS);
+	cr_assert_eq(g->bandwidth.used, 7 * MS, "once");
+	fake_guest_free(f);
+}
+
 Test(work, what_lies_within_other_work_or_a_turn_is_charged_once)
 {
 	struct fake_guest *f = blocked_guest();
