@@ -65,6 +65,53 @@ Test(account, what_must_be_is_charged_beyond_all_limits_and_given_back)
 	cr_assert_eq(pool.host, 0u);
 }
 
+static uint64_t idle; /* pages that nobody needs */
+
+static bool give_idle_back(void *opaque)
+{
+	struct frame_pool *p = opaque;
+	uint64_t n = idle;
+	idle = 0;
+	frame_pool_give(p, NULL, n);
+	return n;
+}
+
+Test(account, what_nobody_needs_is_given_back_for_a_charge)
+{
+	pool.reclaim = give_idle_back;
+	pool.opaque = &pool;
+	idle = 3;
+	cr_assert_eq(frame_pool_take(&pool, NULL, idle), 0);
+	cr_assert_eq(account_charge(&a, ACCOUNT_STREAMS, 4 * PAGE), 0);
+	cr_assert_eq(idle, 0u);
+	cr_assert_eq(account_charge(&a, ACCOUNT_STREAMS, 1), -ENOMEM);
+	idle = 1;
+	a.limit = 4 * PAGE;
+	cr_assert_eq(account_charge(&a, ACCOUNT_STREAMS, 1), -EDQUOT);
+	cr_assert_eq(idle, 1u, "for its own limit nobody pays");
+}
+
+Test(account, what_takes_the_place_of_something_is_charged_whatever_the_pool_has)
+{
+	account_force(&a, ACCOUNT_FROZEN, 6 * PAGE);
+	cr_assert_eq(account_replace(&a, ACCOUNT_STREAMS, PAGE), 0);
+	a.limit = 7 * PAGE;
+	cr_assert_eq(account_replace(&a, ACCOUNT_STREAMS, 1), -EDQUOT);
+	cr_assert_eq(pool.used, 7u);
+}
+
+Test(account, a_domains_part_has_its_pages)
+{
+	struct pool_part *part = a.part = pool_part_get(&pool, "d");
+	cr_assert_eq(account_charge(&a, ACCOUNT_STREAMS, 2 * PAGE), 0);
+	cr_assert_eq(part->used, 2u);
+	cr_assert_eq(account_charge(&a, ACCOUNT_STREAMS, 3 * PAGE), -ENOMEM);
+	cr_assert_eq(part->used, 2u);
+	account_uncharge(&a, ACCOUNT_STREAMS, 2 * PAGE);
+	cr_assert_eq(part->used, 0u);
+	pool_part_put(&pool, part);
+}
+
 Test(account, one_without_a_pool_only_counts)
 {
 	struct account none = {0};

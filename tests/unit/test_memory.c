@@ -395,3 +395,49 @@ Test(memory, an_exhausted_pool_is_an_error_to_that_guest_only)
 	cr_assert_eq(fake_cell_used(w.cell), 0u);
 	world_free(&w);
 }
+
+/* An image of `pages` shared pages, all of which are filled, with one guest. */
+static struct cell_image *filled_image(struct fake_cell *f, uint64_t pages)
+{
+	struct image *image = fake_image();
+	struct cell_image *ci = cell_image_get(&f->cell, image, NULL);
+	image_put(image);
+	free(ci->frames);
+	ci->frames = calloc(pages, sizeof *ci->frames);
+	ci->npages = ci->filled = pages;
+	for (uint64_t i = 0; i < pages; i++) {
+		frame_t frame;
+		cr_assert_eq(cell_frame_zero(&f->cell, &frame), 0);
+		ci->frames[i] = frame;
+	}
+	atomic_fetch_add(&f->cell.image_frames, pages);
+	return ci;
+}
+
+Test(images, the_pages_of_one_that_nobody_uses_any_more_go_back_in_bounded_pieces)
+{
+	struct fake_cell *f = fake_cell_new(FAKE_FRAMES);
+	struct cell_image *ci = filled_image(f, 3000);
+	uint64_t used = frames_used(&f->cell.frames);
+	cell_image_put(&f->cell, ci);
+	cr_assert_null(f->cell.images);
+	cr_assert_eq(frames_used(&f->cell.frames), used - 1024, "who was its last guest does no more");
+	cr_assert(cell_images_collect(&f->cell));
+	cr_assert_eq(frames_used(&f->cell.frames), used - 3000);
+	cr_assert_eq(f->cell.image_frames, 0u);
+	cr_assert_not(cell_images_collect(&f->cell));
+	fake_cell_free(f);
+}
+
+Test(images, an_idle_one_is_kept_until_somebody_needs_its_memory)
+{
+	struct fake_cell *f = fake_cell_new(FAKE_FRAMES);
+	struct cell_image *ci = filled_image(f, 100);
+	uint64_t used = frames_used(&f->cell.frames);
+	cell_image_put(&f->cell, ci);
+	cr_assert_eq(frames_used(&f->cell.frames), used);
+	cr_assert_not(cell_images_drop(&f->cell, false));
+	cr_assert(cell_images_drop(&f->cell, true));
+	cr_assert_eq(frames_used(&f->cell.frames), used - 100);
+	fake_cell_free(f);
+}
