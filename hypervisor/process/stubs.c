@@ -181,7 +181,8 @@ static int make_one(struct process_vcpu *v, struct stub **out, struct vcpu_excep
 	}
 	r = stub_confine_process(s, c->pages + v->vcpu.worker, &what);
 	if (r) {
-		snprintf(x->why, sizeof x->why, "its process cannot be confined: %s: %s", what, strerror(-r));
+		snprintf(x->why, sizeof x->why, "its process cannot be confined: %s: %s%s", what, strerror(-r),
+			 r == -EPERM && !strcmp(what, NEEDS_PTRACE) ? " (kernel.yama.ptrace_scope?)" : "");
 		dispose(v, s);
 		return r;
 	}

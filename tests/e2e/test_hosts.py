@@ -118,6 +118,10 @@ def test_kvm_that_a_container_or_its_owner_forbids_is_told_apart(t):
         command = in_namespace(setup, *who.prefix, t.path("cassin"), "run")
         equal(t.run([*command, image], env=AUTO, code=0).out, "hello from hello\n", "what auto gives him")
         one_line(t.run([*command, "--backend", "kvm", image], code=125).err, "/dev/kvm: permission denied", words)
+    with Group("devices", "devices.deny", "devices.deny", "c 10:232 rwm") as group:
+        if group.made and os.path.exists("/dev/kvm"):
+            both_say(t, group, "/dev/kvm: forbidden by the rules of a container", env={"CASSIN_BACKEND": "kvm"})
+            says_hello(t, group, AUTO)
 
 
 # ---- What is not mounted ----

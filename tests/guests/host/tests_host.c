@@ -24,6 +24,7 @@ static void set(const char *path, const char *value)
 struct attempt {
 	enum cassin_backend backend;
 	bool user, sandbox; /* as an ordinary user; confined */
+	const char *raised; /* the scope that Yama has from when the engine is there; NULL: as before */
 	const char *crash;  /* it ends by this; NULL: well */
 };
 
@@ -51,6 +52,8 @@ static int attempt_here(struct world *w, const struct attempt *a, int out)
 	options.sandbox = sandbox;
 	if (cassin_engine_create(&w->e, &options, &err))
 		return write(out, err.text, strlen(err.text)) < 0;
+	if (a->raised)
+		set(YAMA, a->raised);
 	run_guest(w, a);
 	cassin_engine_destroy(w->e);
 	return 0;
@@ -159,7 +162,7 @@ static void yama(struct world *w, const struct test *t)
 	expect_attempt(w, ON_PROCESS(.sandbox = true), two);
 	expect_attempt(w, ON_PROCESS(.user = true), two);
 	expect_attempt(w, ON_PROCESS(.user = true, .sandbox = true), two);
-	set(YAMA, "3");
+	expect_attempt(w, ON_PROCESS(.raised = "3", .crash = "ptrace_scope?"), NULL);
 	expect_all(w, "kernel.yama.ptrace_scope is 3, which holds until the host boots anew");
 	expect_attempt(w, (struct attempt){.backend = CASSIN_BACKEND_KVM, .sandbox = true}, NULL);
 }
