@@ -93,10 +93,8 @@ def test_a_sandbox_that_cannot_be_had_is_told_by_the_doctor(t):
 
 # ---- KVM that is there and cannot be had ----
 
+# needs: kvm
 def test_kvm_that_makes_no_machine_is_passed_over(t):
-    if doctor(t)["kvm"]["steps"][0]["passed"] is not True:
-        both_say(t, lambda *command: command, "/dev/kvm: not there", env={"CASSIN_BACKEND": "kvm"})
-        return
     for error, words in ((errno.ENODEV, "No such device"), (errno.EBUSY, "another hypervisor")):
         def surround(*command, error=error):
             return without_new_machines(error, *command)
@@ -109,7 +107,7 @@ def test_kvm_that_makes_no_machine_is_passed_over(t):
         contains(daemon.cassin("version", code=0).out, "backend process)")
 
 
-# needs: namespaces
+# needs: root namespaces
 def test_kvm_that_a_container_or_its_owner_forbids_is_told_apart(t):
     who = Anybody(t, False)
     image = who.image("hello")
@@ -135,7 +133,7 @@ def test_guests_run_without_proc(t):
     equal(doctor(t, surround, code=0)["process"]["available"], True, "process cells")
 
 
-# needs: namespaces
+# needs: root namespaces
 def test_guests_run_where_processes_of_others_and_sys_are_hidden(t):
     def surround(*command):
         return in_namespace("mount -o remount,hidepid=2 /proc && mount -o bind,remount,ro /sys", *command)
@@ -148,7 +146,7 @@ def test_guests_run_where_processes_of_others_and_sys_are_hidden(t):
 
 # ---- Settings and limits ----
 
-# needs: namespaces
+# needs: root namespaces
 def test_memory_files_that_must_not_be_programs_are_told(t):
     def surround(value):
         return lambda *command: in_namespace(f"echo {value} >/proc/sys/vm/memfd_noexec", *command, kinds=("-p", "-f", "--mount-proc"))
@@ -181,6 +179,7 @@ def test_limits_that_are_too_small_are_named(t):
 
 # ---- Control groups ----
 
+# needs: root
 def test_the_pool_fits_the_control_groups_memory(t):
     with Group("memory", "memory.max", "memory.limit_in_bytes", 512 << 20) as group:
         daemon = serves(t, group)
@@ -192,6 +191,7 @@ def test_the_pool_fits_the_control_groups_memory(t):
         daemon.end()
 
 
+# needs: root
 def test_a_control_group_that_is_full_is_told_and_nothing_hangs(t):
     with Group("pids", "pids.max", "pids.max", 1) as group:
         found = doctor(t, group)
@@ -204,9 +204,8 @@ def test_a_control_group_that_is_full_is_told_and_nothing_hangs(t):
             contains(found["kvm"]["why"], "cannot make a vCPU", "pids.max")
 
 
+# needs: root kvm
 def test_virtual_machines_that_a_control_group_lets_nobody_have_end_their_guest(t):
-    if t.backend() != "kvm":
-        return
     with Group("pids", "pids.max", "pids.max", 40) as group:
         daemon = t.daemon("--backend", "kvm", "--workers", 1, prefix=group())
         daemon.cassin("spawn", "-n", 60, "--name", "vm", "--isolation", "vm", t.guest("life"), "wait")
@@ -220,6 +219,7 @@ def test_virtual_machines_that_a_control_group_lets_nobody_have_end_their_guest(
         equal(daemon.end(), 0, "the daemon's end")
 
 
+# needs: root
 def test_guests_share_the_processes_that_the_control_group_lets_them_have(t):
     with Group("pids", "pids.max", "pids.max", 60) as group:
         daemon = serves(t, group, "--workers", 1)
