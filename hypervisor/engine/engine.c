@@ -308,7 +308,7 @@ int cassin_engine_guest_status(struct cassin_engine *e, uint64_t id, struct cass
 		.exit_code = g->record.exit_code,
 		.restarts = g->record.restarts,
 		.parked = atomic_load(&g->parked),
-		.needs_memory = atomic_load(&g->want.shown),
+		.needs_memory = atomic_load(&g->needs_memory),
 		.debugged = atomic_load(&g->debugged),
 		.stopped = atomic_load(&g->stopped),
 		.traced = atomic_load(&g->traced),

@@ -174,6 +174,7 @@ void guest_put(struct guest *g)
 	cassin_spec_free(&g->spec);
 	guest_report_set(g, NULL);
 	free(g->crash);
+	free(g->want);
 	pool_part_put(g->host->pool, g->account.part);
 	free(g);
 }

@@ -114,6 +114,7 @@ struct guest {
 	_Atomic(struct worker *) worker; /* changed only under the old worker's eyes and the new one's inbox lock */
 	atomic_bool debugged, stopped, traced; /* what `debugger`, RUN_STOPPED and `trace` below say */
 	atomic_bool parked;                    /* its memory is compressed, and it has not run since */
+	atomic_bool needs_memory;              /* it waits for pages of the pool */
 	struct guest_atomics count;            /* any thread may read */
 	atomic_uint cell_number;
 	atomic_uint_fast64_t refusing; /* a bit for each port of the host on which nobody listens */
@@ -132,7 +133,7 @@ struct guest {
 	struct bandwidth bandwidth;
 	uint64_t held_until;      /* it has caused flushes of its cell: it does not run before; 0: it may */
 	struct deadline throttle; /* until then, or until its next period */
-	struct guest_want want;   /* of memory, when the pool is full */
+	struct guest_want *want;  /* of memory, when the pool was full; NULL: it never was */
 	struct work_list work;    /* what is done for it outside its turns */
 	struct deadline park;     /* when to look whether it has waited long enough */
 	struct work parking;      /* under way */
@@ -204,6 +205,16 @@ void guest_put(struct guest *g);
 static inline struct worker *guest_worker(const struct guest *g)
 {
 	return atomic_load_explicit(&g->worker, memory_order_acquire);
+}
+
+/* Whether it waits for memory; and has waited as long as it may. */
+static inline bool guest_wants(const struct guest *g)
+{
+	return g->want && g->want->waits;
+}
+static inline bool guest_wants_late(const struct guest *g)
+{
+	return g->want && g->want->late;
 }
 
 /* A guest that nobody knows yet; takes the references to the image and the template (NULL: none) over. NULL: no memory. */

@@ -84,7 +84,7 @@ void guest_crash(struct guest *g, const char *format, ...)
 	va_start(args, format);
 	vfprintf(out, format, args);
 	va_end(args);
-	if (g->want.late)
+	if (guest_wants_late(g))
 		put_pool(out, g->host->pool);
 	fputs("\n  at ", out);
 	put_address(out, g, g->cpu.regs.rip);

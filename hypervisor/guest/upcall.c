@@ -56,7 +56,7 @@ static int mask_read(struct guest *g, uint64_t *mask)
 bool upcall_mask_there(struct guest *g)
 {
 	uint64_t mask;
-	return !mask_read(g, &mask) || !g->want.waits;
+	return !mask_read(g, &mask) || !guest_wants(g);
 }
 
 bool upcall_before_wait(struct guest *g, uint64_t wake)

@@ -30,7 +30,7 @@ static bool others_floor(const struct worker *w, uint64_t *floor)
 static void throttle_fire(struct deadline *d)
 {
 	struct guest *g = CONTAINER_OF(d, struct guest, throttle);
-	if (g->want.waits)
+	if (guest_wants(g))
 		guest_want_fire(g);
 	else if (g->run == RUN_RUNNABLE)
 		worker_enqueue(guest_worker(g), g, SHARE_RAN);
@@ -41,7 +41,7 @@ static void throttle_fire(struct deadline *d)
 /* Whether g may not run yet, and until when: it waits for memory, is held, or has used up its cap. */
 static bool must_wait(struct guest *g, uint64_t *until)
 {
-	if (g->want.waits) {
+	if (guest_wants(g)) {
 		*until = guest_want_until(g);
 		return true;
 	}

@@ -2,6 +2,7 @@
 #include "guest/want.h"
 
 #include <errno.h>
+#include <stdlib.h>
 
 #include "base/container.h"
 #include "base/time.h"
@@ -14,8 +15,8 @@ static struct frame_pool *pool_of(const struct guest *g)
 
 static void show(struct guest *g, bool waits)
 {
-	g->want.waits = waits;
-	if (atomic_exchange(&g->want.shown, waits) == waits)
+	g->want->waits = waits;
+	if (atomic_exchange(&g->needs_memory, waits) == waits)
 		return;
 	if (waits)
 		atomic_fetch_add(&g->host->wanting, 1);
@@ -26,7 +27,7 @@ static void show(struct guest *g, bool waits)
 /* Who was served and starves again asks for more, and keeps its place. */
 static void wait(struct guest *g)
 {
-	struct guest_want *n = &g->want;
+	struct guest_want *n = g->want;
 	uint64_t now = monotonic_ns();
 	if (n->served)
 		n->pages *= 2;
@@ -46,19 +47,28 @@ static void wait(struct guest *g)
 		want_wait(pool_of(g), g->account.part, &n->want, n->pages, n->since);
 }
 
+static bool make(struct guest *g)
+{
+	if (!g->want)
+		g->want = calloc(1, sizeof *g->want);
+	if (g->want)
+		g->want->guest = g;
+	return g->want;
+}
+
 bool guest_starved(struct guest *g, int error)
 {
-	if (error != -ENOMEM || !memory_starved(&g->memory) || g->want.late)
+	if (error != -ENOMEM || !memory_starved(&g->memory) || guest_wants_late(g) || !make(g))
 		return false;
-	if (!g->want.waits)
+	if (!g->want->waits)
 		wait(g);
 	return true;
 }
 
 uint64_t guest_want_until(const struct guest *g)
 {
-	uint64_t patience = pool_of(g)->patience, half = g->want.since + patience / 2;
-	return monotonic_ns() < half ? half : g->want.since + patience;
+	uint64_t patience = pool_of(g)->patience, half = g->want->since + patience / 2;
+	return monotonic_ns() < half ? half : g->want->since + patience;
 }
 
 static void go_on(struct guest *g)
@@ -74,25 +84,25 @@ static void go_on(struct guest *g)
 
 void guest_want_fire(struct guest *g)
 {
-	if (monotonic_ns() < g->want.since + pool_of(g)->patience) {
+	if (monotonic_ns() < g->want->since + pool_of(g)->patience) {
 		pool_serve(pool_of(g)); /* what comes free is kept for it from now on */
 		worker_deadline(guest_worker(g), &g->throttle, guest_want_until(g));
 		return;
 	}
-	want_drop(pool_of(g), &g->want.want);
-	g->want.late = true;
+	want_drop(pool_of(g), &g->want->want);
+	g->want->late = true;
 	go_on(g);
 }
 
 static void on_served(struct guest *g, struct guest_call *c)
 {
 	(void)c;
-	g->want.told = false;
-	if (!g->want.waits) { /* it has ended meanwhile, or was too late */
-		want_drop(pool_of(g), &g->want.want);
+	g->want->told = false;
+	if (!g->want->waits) { /* it has ended meanwhile, or was too late */
+		want_drop(pool_of(g), &g->want->want);
 		return;
 	}
-	g->want.served = true;
+	g->want->served = true;
 	if (g->run == RUN_STOPPED) { /* for as long as its debugger likes */
 		show(g, false);
 		guest_want_end(g);
@@ -102,22 +112,22 @@ static void on_served(struct guest *g, struct guest_call *c)
 
 void guest_want_serve(void *opaque, struct want *w)
 {
-	struct guest *g = CONTAINER_OF(w, struct guest, want.want);
+	struct guest *g = CONTAINER_OF(w, struct guest_want, want)->guest;
 	(void)opaque;
-	g->want.told = true;
-	guest_post(g, &g->want.call, on_served);
+	g->want->told = true;
+	guest_post(g, &g->want->call, on_served);
 }
 
 void guest_want_begin(struct guest *g)
 {
-	if (g->want.served)
+	if (g->want && g->want->served)
 		pool_served(true);
 }
 
 void guest_want_end(struct guest *g)
 {
-	struct guest_want *n = &g->want;
-	if (!n->since || n->waits)
+	struct guest_want *n = g->want;
+	if (!n || !n->since || n->waits)
 		return;
 	if (n->served)
 		pool_served(false);
@@ -131,8 +141,8 @@ void guest_want_end(struct guest *g)
 
 void guest_want_forget(struct guest *g)
 {
-	struct guest_want *n = &g->want;
-	if (!n->since)
+	struct guest_want *n = g->want;
+	if (!n || !n->since)
 		return;
 	show(g, false);
 	want_drop(pool_of(g), &n->want);

@@ -13,16 +13,17 @@
 
 struct guest;
 
+/* Made when a guest first waits. */
 struct guest_want {
 	struct want want;
+	struct guest *guest;
 	struct guest_call call; /* tells that it is served, */
 	bool told;              /* and is under way */
 	bool waits;
-	bool served;       /* its next turn may take what is kept for it */
-	bool late;         /* it waits no more: the patience is over */
-	uint64_t since;    /* when the wait began that is not over yet, monotonic ns; 0: there is none */
-	uint64_t pages;    /* that it asked for last */
-	atomic_bool shown; /* what others may see of `waits` */
+	bool served;    /* its next turn may take what is kept for it */
+	bool late;      /* it waits no more: the patience is over */
+	uint64_t since; /* when the wait began that is not over yet, monotonic ns; 0: there is none */
+	uint64_t pages; /* that it asked for last */
 };
 
 /* Whether `error` came of the pool's being full and what was tried is to be tried again: g waits then. */

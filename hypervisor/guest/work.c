@@ -150,7 +150,7 @@ void work_drop(struct guest *g, struct work *work)
 
 bool guest_wakes_first(struct guest *g)
 {
-	if (!memory_sleeps(&g->memory) && !g->held_ops.first && !g->want.waits)
+	if (!memory_sleeps(&g->memory) && !g->held_ops.first && !guest_wants(g))
 		return false;
 	work_ahead(g, &g->waking);
 	return true;
@@ -176,7 +176,7 @@ void work_run(struct worker *w, struct guest *g)
 		struct work *work = next_work(g);
 		work_drop(g, work);
 		work->fn(work);
-	} while (next_work(g) && !kick_due(&w->kick) && !g->want.waits);
+	} while (next_work(g) && !kick_due(&w->kick) && !guest_wants(g));
 	g->work.on = false;
 	guest_want_end(g);
 	guest_worked(g, began);

@@ -76,7 +76,7 @@ static bool take_events(struct guest *g)
 	}
 	if (g->doomed)
 		guest_crash(g, "%s", g->doomed);
-	return !g->doomed && !g->want.waits;
+	return !g->doomed && !guest_wants(g);
 }
 
 /* When g wants to be looked at, at the latest. */
@@ -250,7 +250,7 @@ static enum turn run_turn(struct worker *w, struct vcpu *v, struct guest *g)
 		enum turn t = after_exit(v, g, exit, &x);
 		if (t != TURN_ON)
 			return t;
-		if (kick_due(&w->kick) || cell_flush_owed() || g->want.waits)
+		if (kick_due(&w->kick) || cell_flush_owed() || guest_wants(g))
 			return TURN_AGAIN; /* the slice's end is a kick too */
 	}
 }
@@ -338,7 +338,7 @@ static void booted(struct guest *g)
 static void put_aside(struct worker *w, struct vcpu *v, struct guest *g)
 {
 	vcpu_keep(v, &g->cpu); /* another's state may be on it: g went on with a call, and was not loaded */
-	if (g->want.waits) {
+	if (guest_wants(g)) {
 		worker_enqueue(w, g, SHARE_RAN);
 		return;
 	}

@@ -39,7 +39,7 @@ void guest_wake_some(struct work *w)
 	while (r == 1 && work_goes_on(g));
 	atomic_store(&g->count.frames, g->memory.used);
 	atomic_store(&g->count.table_frames, g->memory.table_frames);
-	if (r == 1 || guest_starved(g, r) || g->want.waits) {
+	if (r == 1 || guest_starved(g, r) || guest_wants(g)) {
 		work_ahead(g, w);
 		return;
 	}
