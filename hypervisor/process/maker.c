@@ -26,7 +26,8 @@ struct order {
 	struct order *next;
 	struct stub *doomed; /* to be ended; NULL: one is to be made, */
 	int memory;
-	int program; /* what it begins as */
+	int program;  /* what it begins as */
+	pid_t parent; /* this process */
 	pid_t pid;
 	int error;
 	bool done;
@@ -68,7 +69,9 @@ OF_CHILD int become_stub(void *opaque)
 	syscall(SYS_setsid);
 	syscall(SYS_setrlimit, RLIMIT_CORE, &no_core);
 	if (syscall(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
-	    syscall(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) || syscall(SYS_dup2, o->memory, STUB_MEMORY) < 0 ||
+	    syscall(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) ||
+	    syscall(SYS_getppid) != o->parent /* it has died already, and no signal will come */ ||
+	    syscall(SYS_dup2, o->memory, STUB_MEMORY) < 0 ||
 	    syscall(SYS_fcntl, STUB_MEMORY, F_SETFD, 0) /* it may have been that one already */ || keep_only_memory())
 		syscall(SYS_exit_group, errno);
 	syscall(SYS_execveat, o->program, "", no_words, no_words, AT_EMPTY_PATH);
@@ -145,7 +148,7 @@ static void give_order(struct maker *m, struct order *o)
 
 int maker_make(struct maker *m, int memory, pid_t *out)
 {
-	struct order o = {.memory = memory, .program = m->program};
+	struct order o = {.memory = memory, .program = m->program, .parent = getpid()};
 	pthread_mutex_lock(&m->lock);
 	give_order(m, &o);
 	while (!o.done)

@@ -1,8 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* Process cells from outside: how many processes there are, at the host's limits too, and that none is left. */
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
+#include <stddef.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -169,6 +177,59 @@ static void orphaned(struct world *w, const struct test *t)
 	EXPECT_IS(left, 0);
 }
 
+/* From here on, who asks for a signal at its parent's death waits until whoever has the descriptor says so. */
+static int hold_at_death_signal(void)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_prctl, 0, 3),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)offsetof(struct seccomp_data, args)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, PR_SET_PDEATHSIG, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_USER_NOTIF),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = {.len = sizeof code / sizeof *code, .filter = code};
+	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	return (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, &program);
+}
+
+/* Killed while a process that it has just made has not asked yet for a signal at its parent's death. */
+static void orphaned_at_birth(struct world *w, const struct test *t)
+{
+	struct seccomp_notif asked = {0};
+	struct cassin_error_text err;
+	int status, *listener = mmap(NULL, sizeof *listener, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	(void)t;
+	cassin_engine_destroy(w->e);
+	w->e = NULL;
+	EXPECT_IS(prctl(PR_SET_CHILD_SUBREAPER, 1), 0); /* an orphan becomes ours */
+	pid_t parent = getpid(), child = (pid_t)syscall(SYS_clone, CLONE_FILES | SIGCHLD, 0, 0, 0, 0);
+	if (!child) {
+		struct cassin_engine_options options = {
+			.workers = 1, .pool_bytes = POOL_DEFAULT, .backend = CASSIN_BACKEND_PROCESS};
+		end_with(parent);
+		*(volatile int *)listener = hold_at_death_signal();
+		cassin_engine_create(&w->e, &options, &err);
+		_exit(1);
+	}
+	while (!*(volatile int *)listener)
+		sleep_ms(1);
+	EXPECT(*listener > 0);
+	EXPECT_IS(ioctl(*listener, SECCOMP_IOCTL_NOTIF_RECV, &asked), 0);
+	EXPECT_IS(kill(child, SIGKILL), 0);
+	EXPECT_IS(waitpid(child, &status, 0), child);
+	struct seccomp_notif_resp answer = {.id = asked.id, .flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE};
+	EXPECT_IS(ioctl(*listener, SECCOMP_IOCTL_NOTIF_SEND, &answer), 0);
+	pid_t ended = 0;
+	for (int wait = 0; wait < 300 && !ended; wait++) {
+		ended = waitpid((pid_t)asked.pid, &status, WNOHANG);
+		sleep_ms(10);
+	}
+	if (!ended)
+		kill((pid_t)asked.pid, SIGKILL);
+	EXPECT_IS(ended, (pid_t)asked.pid);
+}
+
 /* ---- The hypervisor late ---- */
 
 /* Its threads stand still for a second at a time, wherever they are: what guests do meanwhile is found behind it, and is right. */
@@ -207,6 +268,7 @@ const struct test tests_process_limits[] = {
 	ON_PROCESS("killed-at-birth", killed_at_birth, .seconds = 60),
 	ON_PROCESS("limited", limited, .seconds = 60),
 	ON_PROCESS("orphaned", orphaned, .seconds = 30),
+	ON_PROCESS("orphaned-at-birth", orphaned_at_birth, .seconds = 30),
 	ON_PROCESS("late", late, .seconds = 60),
 	ON_PROCESS("max-map-count", too_many_mappings, .image = "paging", .args = "every-second", .seconds = 120),
 	{0},
