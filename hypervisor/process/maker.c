@@ -13,6 +13,7 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "process/refusal.h"
@@ -34,6 +35,7 @@ struct order {
 };
 
 #define CHILD_STACK (16u << 10)
+#define REAP_NS 5000000 /* between two looks at what is ending */
 
 pid_t child_of(int (*run)(void *), void *argument, void *stack_end); /* child.S */
 
@@ -87,22 +89,67 @@ static void make(struct order *o)
 	o->error = o->pid < 0 ? -o->pid : 0;
 }
 
-static void end(struct order *o)
+/* Forgets those that are gone, in the order in which they were killed, up to the first that is not; `wait`: waits for one, and
+ * says whether there was one. A process with many mappings takes a while to go. */
+static bool reap(struct maker *m, bool wait)
 {
-	if (!o->doomed->dead) { /* else its number may be another's by now */
-		kill(o->doomed->pid, SIGKILL);
-		while (waitpid(o->doomed->pid, NULL, __WALL) < 0 && errno == EINTR) {
-		}
+	bool found = false;
+	struct order *o;
+	while ((o = m->ending) && !(wait && found)) {
+		pid_t r;
+		do
+			r = waitpid(o->doomed->pid, NULL, __WALL | (wait ? 0 : WNOHANG));
+		while (r < 0 && errno == EINTR);
+		if (!r)
+			break;
+		found = true;
+		m->ending = o->next;
+		if (!m->ending)
+			m->last = &m->ending;
+		free(o->doomed);
+		free(o);
 	}
-	free(o->doomed);
-	free(o);
+	return found;
+}
+
+static void end(struct maker *m, struct order *o)
+{
+	if (o->doomed->dead) { /* its number may be another's by now */
+		free(o->doomed);
+		free(o);
+		return;
+	}
+	kill(o->doomed->pid, SIGKILL);
+	o->next = NULL;
+	*m->last = o;
+	m->last = &o->next;
+}
+
+static void await_order(struct maker *m)
+{
+	struct timespec until;
+	if (!m->ending) {
+		pthread_cond_wait(&m->wanted, &m->lock);
+		return;
+	}
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_nsec += REAP_NS;
+	if (until.tv_nsec >= 1000000000) {
+		until.tv_nsec -= 1000000000;
+		until.tv_sec++;
+	}
+	pthread_cond_timedwait(&m->wanted, &m->lock, &until);
 }
 
 static struct order *next_order(struct maker *m)
 {
 	pthread_mutex_lock(&m->lock);
-	while (!m->first && !m->stop)
-		pthread_cond_wait(&m->wanted, &m->lock);
+	while (!m->first && !m->stop) {
+		await_order(m);
+		pthread_mutex_unlock(&m->lock);
+		reap(m, false);
+		pthread_mutex_lock(&m->lock);
+	}
 	struct order *o = m->first;
 	if (o && !(m->first = o->next))
 		m->end = &m->first;
@@ -125,14 +172,19 @@ static void *maker_main(void *opaque)
 	struct order *o;
 	while (!r && (o = next_order(m))) {
 		if (o->doomed) {
-			end(o);
+			end(m, o);
 			continue;
 		}
-		make(o);
+		reap(m, false);
+		do
+			make(o);
+		while (o->error == EAGAIN && reap(m, true)); /* those that are ending may be what it lacks */
 		pthread_mutex_lock(&m->lock);
 		o->done = true;
 		pthread_cond_broadcast(&m->done);
 		pthread_mutex_unlock(&m->lock);
+	}
+	while (reap(m, true)) {
 	}
 	return NULL;
 }
@@ -186,7 +238,7 @@ static int write_program(struct maker *m, struct cassin_error_text *err)
 
 int maker_start(struct maker *m, const struct cassin_sandbox *sandbox, struct cassin_error_text *err)
 {
-	*m = (struct maker){.program = -1, .sandbox = sandbox, .end = &m->first};
+	*m = (struct maker){.program = -1, .sandbox = sandbox, .end = &m->first, .last = &m->ending};
 	pthread_mutex_init(&m->lock, NULL);
 	pthread_cond_init(&m->wanted, NULL);
 	pthread_cond_init(&m->done, NULL);

@@ -24,7 +24,8 @@ struct maker {
 	pthread_mutex_t lock;
 	pthread_cond_t wanted, done;
 	struct order *first, **end;
-	int program; /* a memory file: what a stub begins as */
+	struct order *ending, **last; /* on its thread: killed, and not gone yet, the oldest first */
+	int program;                  /* a memory file: what a stub begins as */
 	const struct cassin_sandbox *sandbox;
 	int confined;
 };
@@ -37,7 +38,8 @@ void maker_stop(struct maker *m);
 /* A process that waits to be seized, whose only descriptor is `memory`. -EAGAIN, -ENOMEM, ...: see refusal_limit(). It may have
  * ended already. */
 int maker_make(struct maker *m, int memory, pid_t *out);
-/* Ends the process of s, whatever state it is in, and frees s; without waiting for it. */
+/* Ends the process of s, whatever state it is in, and frees s; without waiting for it,
+ * and nobody else's waits for it. */
 void maker_dispose(struct maker *m, struct stub *s);
 
 #endif

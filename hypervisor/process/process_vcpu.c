@@ -58,7 +58,7 @@ static uint32_t load_some(struct process_vcpu *v, struct cpu_state *cpu, const s
 	uint32_t n = 0;
 	for (; n < most && first[n].va % PAGE_SIZE == space; n++) {
 		uint64_t va = page_down(first[n].va);
-		if (s && !steps_page(&steps, va, tables_entry(v->vcpu.cell, s->root, va)))
+		if (s && !s->stale && !steps_page(&steps, va, tables_entry(v->vcpu.cell, s->root, va)))
 			break;
 	}
 	*error = steps.n ? stubs_do(v, s, &steps) : 0;

@@ -37,7 +37,8 @@ struct stub {
 	uint64_t epoch;             /* of the tables that it maps */
 	uint64_t again;             /* a page whose mapping is to be made again before it runs on; 0: none */
 	int cpu_number;             /* that it keeps to, from 1 on; 0: none */
-	bool mapped;                /* something is mapped in it */
+	unsigned mappings;          /* that were made in it since nothing was mapped: it has as many, or fewer */
+	bool stale;                 /* its mappings are of older tables: it begins again before it runs */
 	bool dead;
 };
 

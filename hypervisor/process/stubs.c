@@ -12,6 +12,10 @@
 
 #define BLANK_MOST 32u /* kept for the next guests; more are ended */
 #define MAKE_TRIES 3u
+/* Unmapping takes up to 7 us for each mapping, and nobody interrupts it: a stub with more than this is not emptied by the worker, it
+ * ends, on its own time, and another takes its place. */
+#define EMPTIED_MOST 256u
+#define GUEST_MAPPINGS (128u << 10) /* in all stubs of a guest: 32 MiB of the host's kernel */
 
 /* ---- Lists ---- */
 
@@ -58,6 +62,7 @@ static void give_to_guest(struct process_vcpu *v, struct stub *s, struct cpu_sta
 	s->root = tables_root(t, space);
 	s->epoch = t->epoch;
 	s->again = 0;
+	s->stale = false;
 	s->next = cpu->stubs;
 	cpu->stubs = s;
 	list_add(v, s);
@@ -81,7 +86,7 @@ static void make_blank(struct process_vcpu *v, struct stub *s)
 {
 	take_from_guest(v, s);
 	pthread_mutex_lock(&v->blank_lock);
-	bool kept = !s->dead && v->nblank < BLANK_MOST;
+	bool kept = !s->dead && s->mappings <= EMPTIED_MOST && v->nblank < BLANK_MOST;
 	if (kept) {
 		s->next = v->blank;
 		v->blank = s;
@@ -222,22 +227,76 @@ static int acquire(struct process_vcpu *v, struct stub **out, struct vcpu_except
 	return r;
 }
 
+/* Another process becomes that of s, which keeps its place and its extended state; the old one ends. */
+static int renew(struct process_vcpu *v, struct stub *s)
+{
+	struct vcpu_exception x;
+	size_t size = v->vcpu.cell->backend->extended.size;
+	struct stub *fresh = take_blank(v), old = *s;
+	int r = fresh ? 0 : make(v, &fresh, &x);
+	if (r)
+		return r;
+	if (s->cpu->stub == s) {
+		r = stub_get_extended(s, v->extended, &size);
+		if (!r)
+			r = stub_set_extended(fresh, v->extended, size);
+	}
+	if (!r) {
+		s->pid = fresh->pid;
+		s->mappings = fresh->mappings;
+		s->cpu_number = fresh->cpu_number;
+		fresh->pid = old.pid;
+	}
+	dispose(v, fresh);
+	return r;
+}
+
+/* What a list has to begin with for a stub that is to have nothing else. */
+static void begin_again(struct process_vcpu *v, struct stub *s, struct steps *steps)
+{
+	if (s->mappings > EMPTIED_MOST)
+		renew(v, s); /* where that cannot be, the one that there is does it */
+	if (s->mappings)
+		steps_unmap_all(steps);
+}
+
+/* A guest whose stubs have too many mappings together does without the largest of the others. */
+static void shed(struct process_vcpu *v, const struct stub *than)
+{
+	struct cpu_state *cpu = than->cpu;
+	struct stub *most = NULL;
+	unsigned all = than->mappings;
+	for (struct stub *s = cpu->stubs; s; s = s->next) {
+		if (s == than)
+			continue;
+		all += s->mappings;
+		if (!most || s->mappings > most->mappings)
+			most = s;
+	}
+	if (all > GUEST_MAPPINGS && most && !(most == cpu->stub && stubs_save(v, cpu)))
+		make_blank(v, most);
+}
+
 int stubs_do(struct process_vcpu *v, struct stub *s, struct steps *steps)
 {
 	int error;
+	bool had_some = s->mappings;
 	steps_end(steps);
+	s->mappings = (steps->anew ? 0 : s->mappings) + steps->n;
 	if (stub_steps(s, v->page, steps->n, &error) == steps->n) {
-		s->mapped = true;
+		shed(v, s);
 		return 0;
 	}
-	if (error != -ENOMEM || !s->mapped)
+	if (error != -ENOMEM || !had_some)
 		return error;
 	/* vm.max_map_count: what is needed comes back by faults. */
 	struct steps all = {.list = steps->list};
-	steps_unmap_all(&all);
+	begin_again(v, s, &all);
 	steps_end(&all);
-	stub_steps(s, v->page, 1, &error);
-	s->mapped = error;
+	error = 0;
+	if (all.n)
+		stub_steps(s, v->page, all.n, &error);
+	s->mappings = 0;
 	return error;
 }
 
@@ -245,10 +304,11 @@ int stubs_do(struct process_vcpu *v, struct stub *s, struct steps *steps)
 static int fill(struct process_vcpu *v, struct stub *s)
 {
 	struct steps steps = {.list = stub_page_list(v->page)};
-	if (s->mapped)
-		steps_unmap_all(&steps);
+	begin_again(v, s, &steps);
 	steps_space(&steps, v->vcpu.cell, s->root);
-	return steps.n ? stubs_do(v, s, &steps) : 0;
+	int r = steps.n ? stubs_do(v, s, &steps) : 0;
+	s->stale = r;
+	return r;
 }
 
 struct stub *stubs_find(const struct cpu_state *cpu, frame_t root)
@@ -281,26 +341,20 @@ int stubs_refresh(struct process_vcpu *v, struct cpu_state *cpu, const struct ta
 	int r = 0;
 	for (struct stub *s = cpu->stubs, *next; s && !r; s = next) {
 		next = s->next;
-		if (is_root(t, s->root)) {
-			r = fill(v, s);
-			s->epoch = t->epoch;
-			if (r)
-				stubs_lose(v, s);
-		} else {
-			r = s == cpu->stub ? stubs_save(v, cpu) : 0;
-			make_blank(v, s);
-		}
+		s->epoch = t->epoch;
+		s->stale = true;
+		if (is_root(t, s->root))
+			continue;
+		r = s == cpu->stub ? stubs_save(v, cpu) : 0;
+		make_blank(v, s);
 	}
 	return r;
 }
 
-/* The stub of a space, which it is given now if it has none. */
-static int find(struct process_vcpu *v, struct cpu_state *cpu, const struct tables *t, unsigned space,
-		struct stub **out, struct vcpu_exception *x)
+/* One for a space that has none. */
+static int acquire_filled(struct process_vcpu *v, struct cpu_state *cpu, const struct tables *t, unsigned space,
+			  struct stub **out, struct vcpu_exception *x)
 {
-	*out = stubs_find(cpu, tables_root(t, space));
-	if (*out)
-		return 0;
 	int r;
 	do {
 		r = acquire(v, out, x);
@@ -311,7 +365,20 @@ static int find(struct process_vcpu *v, struct cpu_state *cpu, const struct tabl
 		if (r == -ESRCH)
 			stubs_lose(v, *out); /* ended from outside, before anybody had it: the next one */
 	} while (r == -ESRCH);
-	if (r) {
+	return r;
+}
+
+/* The stub of a space, which it is given now if it has none, with no mappings of older tables. */
+static int find(struct process_vcpu *v, struct cpu_state *cpu, const struct tables *t, unsigned space,
+		struct stub **out, struct vcpu_exception *x)
+{
+	int r = 0;
+	*out = stubs_find(cpu, tables_root(t, space));
+	if (*out)
+		r = (*out)->stale ? fill(v, *out) : 0;
+	else
+		r = acquire_filled(v, cpu, t, space, out, x);
+	if (r && *out) {
 		snprintf(x->why, sizeof x->why, "its process cannot map its memory: %s%s", strerror(-r),
 			 r == -EPERM ? " (vm.mmap_min_addr?)" : "");
 		stubs_lose(v, *out);
@@ -323,7 +390,7 @@ int stubs_get(struct process_vcpu *v, struct cpu_state *cpu, const struct tables
 	      struct vcpu_exception *x)
 {
 	int r = 0;
-	if (cpu->stub && cpu->stub->root == tables_root(t, space))
+	if (cpu->stub && cpu->stub->root == tables_root(t, space) && !cpu->stub->stale)
 		*out = cpu->stub;
 	else
 		r = find(v, cpu, t, space, out, x);

@@ -16,10 +16,11 @@ int stubs_save(struct process_vcpu *v, struct cpu_state *cpu);
 /* A process that is no longer of use: it is ended, not used again. */
 void stubs_lose(struct process_vcpu *v, struct stub *s);
 /* Has a stub do the steps of a list. -errno: the process is gone or refuses; it is lost then. A host's limit of mappings empties it
- * instead. */
+ * instead, or gives it another process. */
 struct steps;
 int stubs_do(struct process_vcpu *v, struct stub *s, struct steps *steps);
-/* The tables of *cpu have changed as a whole: spaces that are gone lose their stubs, the others begin again. -errno. */
+/* The tables of *cpu have changed as a whole: spaces that are gone lose their stubs, the others begin again
+ * before they next run. -errno. */
 int stubs_refresh(struct process_vcpu *v, struct cpu_state *cpu, const struct tables *t);
 /* That of a space, if there is one. */
 struct stub *stubs_find(const struct cpu_state *cpu, frame_t root);

@@ -61,6 +61,7 @@ bool steps_page(struct steps *s, uint64_t va, uint64_t entry)
 void steps_unmap_all(struct steps *s)
 {
 	s->list[s->n++] = (struct map_step){.bytes = CASSIN_VA_END, .kind = STEP_UNMAP};
+	s->anew = true;
 }
 
 void steps_end(struct steps *s)

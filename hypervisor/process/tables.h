@@ -12,6 +12,7 @@ struct steps {
 	struct map_step *list; /* in our page */
 	unsigned n;
 	bool full; /* something did not fit */
+	bool anew; /* they begin with unmapping everything */
 };
 
 /* The entry of a page in the space of this root; 0: none, or not present. */

@@ -180,9 +180,30 @@ static void hold(int argc, char **argv)
 	user_end(&u);
 }
 
+CODE(walk, "1: mov (%rbx), %rax\nadd $0x1000, %rbx\ncmp %rcx, %rbx\njb 1b\n" CALL "jmp 1b");
+
+/* Spaces of that many mappings each: one page at all places, with other rights than at the next. All of them are looked at. */
+static void many_mappings(int argc, char **argv)
+{
+	struct user u;
+	uint64_t pages = argument(argc, argv, 1000), spaces = argument(argc - 1, argv + 1, 1);
+	for (unsigned s = 0; s < spaces; s++) {
+		USER_MAKE(&u, s, walk);
+		for (uint64_t i = 0; i < pages; i++)
+			CHECK_IS(cassin_map(u.space, (void *)(uint64_t)(ELSEWHERE + i * CASSIN_PAGE_SIZE),
+					    spare_page(0), 1, i % 2 ? RW : CASSIN_READ),
+				 0);
+		u.frame.regs.rbx = (uint64_t)ELSEWHERE;
+		u.frame.regs.rcx = (uint64_t)ELSEWHERE + pages * CASSIN_PAGE_SIZE;
+		run_until_call(&u);
+	}
+	cassin_print("mapped\n");
+	cassin_sleep_until(cassin_now() + 600 * SECOND);
+}
+
 static const struct property all[] = {
-	{"isolated", isolated}, {"live", live},       {"kernel-live", kernel_live},
-	{"recycled", recycled}, {"refused", refused}, {"no-memory", no_memory},
-	{"hold", hold},
+	{"many-mappings", many_mappings}, {"isolated", isolated}, {"live", live},
+	{"kernel-live", kernel_live},     {"recycled", recycled}, {"refused", refused},
+	{"no-memory", no_memory},         {"hold", hold},
 };
 PROPERTIES(all)
