@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Runs every fuzzer of a build for some seconds: fuzzers.py BUILD SECONDS. Prints TAP.
+"""Runs every fuzzer of a build for some seconds, one on each CPU: fuzzers.py BUILD SECONDS. Prints TAP.
 
 A fuzzer is an executable BUILD/tests/fuzz/fuzz-NAME linked with libFuzzer. Its seeds are in tests/fuzz/seeds/NAME, if
 there are any; what it finds worth keeping stays in BUILD/corpus/NAME, and what it fails on in BUILD/corpus/NAME-fail-*.
 """
 
+import concurrent.futures
 import os
 import subprocess
 import sys
@@ -35,13 +36,14 @@ def main():
                if name.startswith("fuzz-") and os.path.isfile(os.path.join(folder, name))]
     print(f"1..{len(fuzzers)}", flush=True)
     bad = 0
-    for number, path in enumerate(fuzzers, 1):
-        good, runs, output = fuzz(path, build, seconds)
-        if not good:
-            bad += 1
-            for line in output.splitlines()[-40:]:
-                print(f"# {line}")
-        print(f"{'ok' if good else 'not ok'} {number} - {os.path.basename(path)} survives {runs} inputs", flush=True)
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        results = pool.map(lambda path: fuzz(path, build, seconds), fuzzers)
+        for number, (path, (good, runs, output)) in enumerate(zip(fuzzers, results), 1):
+            if not good:
+                bad += 1
+                for line in output.splitlines()[-40:]:
+                    print(f"# {line}")
+            print(f"{'ok' if good else 'not ok'} {number} - {os.path.basename(path)} survives {runs} inputs", flush=True)
     if not fuzzers:
         print(f"# no fuzzers in {folder}")
     sys.exit(1 if bad or not fuzzers else 0)
