@@ -10,7 +10,8 @@
 #define RECLAIMS_MOST 4u /* tries to have something given back, for one taker */
 #define LOOK_MOST 8u     /* of a domain that wait, who are looked at for one that fits */
 
-static _Thread_local bool served; /* what is done now is for one that was */
+static _Thread_local struct pool_kept *spending; /* what is taken now is of these */
+static _Thread_local struct pool_part *behalf;   /* and what is taken for nobody is for this domain */
 
 static uint64_t load(const atomic_uint_fast64_t *n)
 {
@@ -22,55 +23,114 @@ static uint64_t taken_or_kept(struct frame_pool *p)
 	return load(&p->used) + load(&p->kept_modest) + load(&p->kept_greedy);
 }
 
-/* Something has come free. */
+/* Something has come free. Those with less than their even part take no notice of what is kept for the others. */
 static void look(struct frame_pool *p)
 {
-	if (atomic_load_explicit(&p->waiting, memory_order_relaxed) && taken_or_kept(p) <= p->limit)
+	if (atomic_load_explicit(&p->waiting, memory_order_relaxed) &&
+	    load(&p->used) + load(&p->kept_modest) <= p->limit)
 		pool_serve(p);
 }
 
-bool pool_served(bool yes)
+/* ---- What is kept ---- */
+
+static atomic_uint_fast64_t *kept_sum(struct frame_pool *p, const struct pool_kept *k)
 {
-	bool before = served;
-	served = yes;
-	return before;
+	return k->modest ? &p->kept_modest : &p->kept_greedy;
 }
 
-void pool_keep(struct frame_pool *p, uint64_t n)
+static void keep_more(struct frame_pool *p, struct pool_kept *k, uint64_t n)
 {
-	atomic_fetch_add(&p->kept_modest, n);
+	k->pages += n;
+	atomic_fetch_add(kept_sum(p, k), n);
+	if (k->part)
+		atomic_fetch_add_explicit(&k->part->kept, n, memory_order_relaxed);
 }
 
-void pool_keep_no_longer(struct frame_pool *p, uint64_t n)
+static void keep_less(struct frame_pool *p, struct pool_kept *k, uint64_t n)
 {
-	atomic_fetch_sub(&p->kept_modest, n);
-	if (n)
-		look(p);
+	k->pages -= n;
+	atomic_fetch_sub(kept_sum(p, k), n);
+	if (k->part)
+		atomic_fetch_sub_explicit(&k->part->kept, n, memory_order_relaxed);
+}
+
+void pool_keep(struct frame_pool *p, struct pool_part *part, struct pool_kept *k, uint64_t n)
+{
+	*k = (struct pool_kept){.part = part, .modest = true};
+	keep_more(p, k, n);
+}
+
+void pool_keep_no_longer(struct frame_pool *p, struct pool_kept *k)
+{
+	if (!k->pages)
+		return;
+	keep_less(p, k, k->pages);
+	look(p);
+}
+
+void pool_spend(struct pool_kept *k)
+{
+	k->under = spending;
+	spending = k;
+}
+
+void pool_spent(struct pool_kept *k)
+{
+	spending = k->under;
+	k->under = NULL;
+}
+
+void pool_on_behalf(struct pool_part *part)
+{
+	behalf = part;
 }
 
 /* ---- Taking and giving ---- */
 
+/* Whether it has no more than an even part of the pool when it has n more. */
+static bool modest_with(struct frame_pool *p, struct pool_part *part, uint64_t n)
+{
+	unsigned parts = __atomic_load_n(&p->nparts, __ATOMIC_RELAXED);
+	return part && (!parts || load(&part->used) + load(&part->kept) + n <= p->limit / parts);
+}
+
 bool pool_part_modest(struct frame_pool *p, struct pool_part *part)
 {
-	unsigned n = __atomic_load_n(&p->nparts, __ATOMIC_RELAXED);
-	return part && (!n || load(&part->used) <= p->limit / n);
+	return modest_with(p, part, 0);
 }
 
 /* Pages that are kept from this taker. */
 static uint64_t kept_from(struct frame_pool *p, struct pool_part *part)
 {
 	uint64_t modest = load(&p->kept_modest), greedy = load(&p->kept_greedy);
-	if (modest + greedy == 0 || served)
+	if (modest + greedy == 0)
 		return 0;
-	return pool_part_modest(p, part) ? modest : modest + greedy;
+	return pool_part_modest(p, part ? part : behalf) ? modest : modest + greedy;
+}
+
+/* Takes up to n pages of those that are kept for the caller. */
+static uint64_t spend(struct frame_pool *p, struct pool_kept *k, uint64_t n)
+{
+	n = n < k->pages ? n : k->pages;
+	if (n)
+		keep_less(p, k, n);
+	return n;
 }
 
 bool frame_pool_force(struct frame_pool *p, struct pool_part *part, uint64_t n)
 {
+	struct pool_kept *k = spending, *under = k ? k->under : NULL;
 	uint64_t used = atomic_fetch_add(&p->used, n) + n;
 	if (part)
 		atomic_fetch_add_explicit(&part->used, n, memory_order_relaxed);
-	return used + kept_from(p, part) <= p->limit;
+	uint64_t own = k ? spend(p, k, n) : 0, more = under ? spend(p, under, n - own) : 0;
+	if (used + kept_from(p, part) <= p->limit)
+		return true;
+	if (own)
+		keep_more(p, k, own);
+	if (more)
+		keep_more(p, under, more);
+	return false;
 }
 
 int frame_pool_take(struct frame_pool *p, struct pool_part *part, uint64_t n)
@@ -143,24 +203,44 @@ void pool_part_put(struct frame_pool *p, struct pool_part *part)
 		free(part);
 }
 
-/* ---- Who waits ---- */
+/* ---- Domains of which some wait, in their turn ---- */
 
-static atomic_uint_fast64_t *kept(struct frame_pool *p, const struct want *w)
+static void turns_leave(struct frame_pool *p, struct pool_part *part)
 {
-	return w->modest ? &p->kept_modest : &p->kept_greedy;
+	struct pool_part *before = NULL, **link = &p->turns;
+	for (; *link != part; link = &(*link)->turn)
+		before = *link;
+	*link = part->turn;
+	part->turn = NULL;
+	if (p->turns_end == part)
+		p->turns_end = before;
 }
+
+static void turns_join(struct frame_pool *p, struct pool_part *part)
+{
+	if (p->turns_end)
+		p->turns_end->turn = part;
+	else
+		p->turns = part;
+	p->turns_end = part;
+}
+
+/* Its domain's next turn comes behind those of the others. */
+static void had_its_turn(struct frame_pool *p, struct pool_part *part)
+{
+	if (p->turns_end == part)
+		return;
+	turns_leave(p, part);
+	turns_join(p, part);
+}
+
+/* ---- Who waits ---- */
 
 static void keep(struct frame_pool *p, struct want *w)
 {
-	w->modest = pool_part_modest(p, w->part);
-	w->kept = w->pages;
-	atomic_fetch_add(kept(p, w), w->kept);
-}
-
-static void keep_no_longer(struct frame_pool *p, struct want *w)
-{
-	atomic_fetch_sub(kept(p, w), w->kept);
-	w->kept = 0;
+	w->kept.part = w->part;
+	w->kept.modest = modest_with(p, w->part, w->pages);
+	keep_more(p, &w->kept, w->pages);
 }
 
 static void dequeue(struct frame_pool *p, struct want *w)
@@ -177,6 +257,8 @@ static void dequeue(struct frame_pool *p, struct want *w)
 	w->next = w->before = NULL;
 	if (p->reserved == w)
 		p->reserved = NULL;
+	if (!part->first)
+		turns_leave(p, part);
 	atomic_fetch_sub(&p->waiting, 1);
 }
 
@@ -185,6 +267,8 @@ static void enqueue(struct frame_pool *p, struct want *w)
 {
 	struct pool_part *part = w->part;
 	bool oldest = part->first && w->since < part->first->since;
+	if (!part->first)
+		turns_join(p, part);
 	w->next = oldest ? part->first : NULL;
 	w->before = oldest ? NULL : part->last;
 	if (w->before)
@@ -208,42 +292,26 @@ static struct want *fits(const struct pool_part *part, uint64_t room)
 	return NULL;
 }
 
-/* Its domain's next turn comes behind those of the others. */
-static void had_its_turn(struct frame_pool *p, struct pool_part *part)
-{
-	struct pool_part **end;
-	if (part == &p->nobody)
-		return;
-	take_out(p, part);
-	for (end = &p->parts; *end;)
-		end = &(*end)->next;
-	part->next = NULL;
-	*end = part;
-}
-
 static void serve(struct frame_pool *p, struct want *w)
 {
+	had_its_turn(p, w->part);
 	dequeue(p, w);
-	if (!w->kept)
+	if (!w->kept.pages)
 		keep(p, w);
 	w->state = WANT_SERVED;
-	had_its_turn(p, w->part);
 	if (p->serve)
 		p->serve(p->opaque, w);
 }
 
-/* The parts in their turn; NULL is the first one's predecessor, and what comes behind the last. */
-static struct pool_part *part_after(struct frame_pool *p, struct pool_part *part)
+/* One of a domain that has less than its even part, or more, for whom there is room. NULL: there is none. */
+static struct want *next_of(struct frame_pool *p, bool modest)
 {
-	return !part ? &p->nobody : part == &p->nobody ? p->parts : part->next;
-}
-
-/* One for whom there is room, of a domain that has less than its even part, or more. */
-static struct want *next_of(struct frame_pool *p, bool modest, uint64_t room)
-{
-	for (struct pool_part *part = part_after(p, NULL); part; part = part_after(p, part)) {
-		struct want *w = pool_part_modest(p, part) == modest ? fits(part, room) : NULL;
-		if (w)
+	uint64_t taken = load(&p->used) + load(&p->kept_modest) + (modest ? 0 : load(&p->kept_greedy));
+	if (taken >= p->limit)
+		return NULL;
+	for (struct pool_part *part = p->turns; part; part = part->turn) {
+		struct want *w = pool_part_modest(p, part) == modest ? fits(part, p->limit - taken) : NULL;
+		if (w && w != p->reserved)
 			return w;
 	}
 	return NULL;
@@ -252,33 +320,31 @@ static struct want *next_of(struct frame_pool *p, bool modest, uint64_t room)
 /* From now on what comes free is kept for the one that has waited for long, until it is enough. */
 static void reserve(struct frame_pool *p)
 {
+	if (p->reserved || !p->turns)
+		return;
 	uint64_t now = monotonic_ns();
 	struct want *w = NULL;
-	for (struct pool_part *part = part_after(p, NULL); part && !p->reserved; part = part_after(p, part)) {
+	for (struct pool_part *part = p->turns; part; part = part->turn) {
 		struct want *first = part->first;
-		if (first && now - first->since >= p->patience / 2 && first->pages <= p->limit &&
+		if (now - first->since >= p->patience / 2 && first->pages <= p->limit &&
 		    (!w || (pool_part_modest(p, part) && !pool_part_modest(p, w->part))))
 			w = first;
 	}
 	if (!w)
 		return;
+	had_its_turn(p, w->part); /* that it comes to nothing may be its own fault */
 	p->reserved = w;
 	keep(p, w);
 }
 
 static void serve_locked(struct frame_pool *p)
 {
+	struct want *w;
 	reserve(p);
 	if (p->reserved && taken_or_kept(p) <= p->limit)
 		serve(p, p->reserved);
-	for (uint64_t taken; (taken = taken_or_kept(p)) < p->limit;) {
-		struct want *w = next_of(p, true, p->limit - taken);
-		if (!w)
-			w = next_of(p, false, p->limit - taken);
-		if (!w)
-			return;
+	while ((w = next_of(p, true)) || (w = next_of(p, false)))
 		serve(p, w);
-	}
 }
 
 void pool_serve(struct frame_pool *p)
@@ -306,7 +372,7 @@ void want_drop(struct frame_pool *p, struct want *w)
 	if (w->state == WANT_WAITS)
 		dequeue(p, w);
 	if (w->state != WANT_NOTHING)
-		keep_no_longer(p, w);
+		keep_less(p, &w->kept, w->kept.pages);
 	w->state = WANT_NOTHING;
 	if (atomic_load(&p->waiting))
 		serve_locked(p);

@@ -5,8 +5,9 @@
  *
  * Who waits is served when pages come free: domains that have less than an even part of the pool before those that have more, among
  * these by turns, and within a domain the oldest first of those that fit. Who has waited for half of the patience is passed no longer:
- * what comes free is kept for it. Pages that are kept are not given to others, but a domain with less than its even part takes no
- * notice of what is kept for one with more: so nobody who fills the pool takes from another domain what it could have had.
+ * what comes free is kept for it. Pages that are kept are not given to others, not to those either who were served themselves and take
+ * more than was kept for them; but a domain with less than its even part takes no notice of what is kept for one with more, or that
+ * would have more by it: so nobody who fills the pool takes from another domain what it could have had.
  */
 #ifndef POOL_H
 #define POOL_H
@@ -16,23 +17,31 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* Pages that are kept for somebody, who takes them while pool_spend() has them spent. Zeros: there are none. */
+struct pool_kept {
+	uint64_t pages;
+	struct pool_part *part;  /* whose; NULL: nobody's */
+	bool modest;             /* with them its domain has no more than its even part */
+	struct pool_kept *under; /* what is spent when these are */
+};
+
 /* One that waits for pages. Zeros: it does not. */
 struct want {
 	struct want *next, *before; /* of its domain's */
 	struct pool_part *part;
-	uint64_t pages; /* as many as it is thought to need, */
-	uint64_t kept;  /* and those that are kept for it */
-	uint64_t since; /* monotonic ns */
-	bool modest;    /* its domain had less than its even part when they were kept */
+	uint64_t pages;        /* as many as it is thought to need, */
+	struct pool_kept kept; /* and those that are kept for it */
+	uint64_t since;        /* monotonic ns */
 	enum { WANT_NOTHING, WANT_WAITS, WANT_SERVED } state;
 };
 
 /* A domain's. */
 struct pool_part {
 	struct pool_part *next;
+	struct pool_part *turn; /* the next one of which some wait */
 	unsigned refs;
-	atomic_uint_fast64_t used; /* pages */
-	struct want *first, *last; /* the oldest first */
+	atomic_uint_fast64_t used, kept; /* pages */
+	struct want *first, *last;       /* the oldest first */
 	char *name;
 };
 
@@ -47,7 +56,8 @@ struct frame_pool {
 	uint64_t patience;                           /* ns that one waits at most */
 	void (*serve)(void *opaque, struct want *w); /* pages are kept for w now; the lock is held */
 	pthread_mutex_t lock;                        /* of what follows */
-	struct pool_part *parts;                     /* of all domains; the next in turn is the first */
+	struct pool_part *parts;                     /* of all domains */
+	struct pool_part *turns, *turns_end;         /* those of which some wait, the next in turn first */
 	struct pool_part nobody;                     /* of those that have no domain */
 	unsigned nparts;
 	struct want *reserved; /* is passed no longer; NULL: nobody */
@@ -67,7 +77,7 @@ bool frame_pool_reclaim(struct frame_pool *p, unsigned *tries);
 /* The part of a domain, a reference. NULL: no memory. */
 struct pool_part *pool_part_get(struct frame_pool *p, const char *domain);
 void pool_part_put(struct frame_pool *p, struct pool_part *part); /* NULL is fine */
-/* Whether it has no more than an even part of the pool. */
+/* Whether it has no more than an even part of the pool, with what is kept for it. */
 bool pool_part_modest(struct frame_pool *p, struct pool_part *part);
 
 /* Puts w among those that wait for `pages`, as of `since`; it may be served at once. */
@@ -76,10 +86,14 @@ void want_wait(struct frame_pool *p, struct pool_part *part, struct want *w, uin
 void want_drop(struct frame_pool *p, struct want *w);
 /* Looks whether somebody can be served, or is to be passed no longer. */
 void pool_serve(struct frame_pool *p);
-/* Whether the calling thread does something for one that was served: it may take what is kept. Returns what was so before. */
-bool pool_served(bool yes);
-/* Keeps n pages for one who gives them back to take others instead; and no longer. */
-void pool_keep(struct frame_pool *p, uint64_t n);
-void pool_keep_no_longer(struct frame_pool *p, uint64_t n);
+/* Keeps n pages for one who gives them back to take others instead; and what is left of them no longer. */
+void pool_keep(struct frame_pool *p, struct pool_part *part, struct pool_kept *k, uint64_t n);
+void pool_keep_no_longer(struct frame_pool *p, struct pool_kept *k);
+/* From now on what the calling thread takes is of these, as long as there are some: beyond them it may take what others may. Until
+ * pool_spent(), in the reverse order. */
+void pool_spend(struct pool_kept *k);
+void pool_spent(struct pool_kept *k);
+/* What the calling thread takes for nobody, it takes for this domain; NULL: for none. */
+void pool_on_behalf(struct pool_part *part);
 
 #endif

@@ -147,26 +147,24 @@ static void watch(struct guest *g, const struct spawn_how *how, struct cassin_tr
 	}
 }
 
-int engine_spawn(struct cassin_engine *e, const struct cassin_guest_spec *spec, const struct spawn_how *how,
+static int spawn(struct cassin_engine *e, const struct cassin_guest_spec *spec, const struct spawn_how *how,
 		 struct guest **out, struct cassin_error_text *err)
 {
 	struct image *image;
 	struct template *t;
 	int r = cassin_spec_check(spec, "spec", err);
-	if (r)
-		return r;
-	r = find_image_or_template(e, spec, &image, &t, err);
+	r = r ? r : find_image_or_template(e, spec, &image, &t, err);
 	if (r)
 		return r;
 	struct guest *g = guest_new(&e->host, spec, image, t);
 	struct guest_call *c = malloc(sizeof *c);
+	struct cassin_trace *trace = NULL;
 	if (!g || !c) {
 		free(c);
 		if (g)
 			guest_put(g);
 		return cassin_error_set(err, -ENOMEM, "%s: no memory", spec->name);
 	}
-	struct cassin_trace *trace = NULL;
 	g->freezing.wanted = how->freeze;
 	r = files_read(&g->files, &g->spec, &e->files, err);
 	if (!g->spec.nfiles && t)
@@ -180,17 +178,29 @@ int engine_spawn(struct cassin_engine *e, const struct cassin_guest_spec *spec, 
 		if (r)
 			dismiss(e, g);
 	}
-	if (r) {
-		engine_trace_free(e, g, trace);
-		free(c);
-		guest_put(g);
-		return r;
+	if (!r) {
+		watch(g, how, trace);
+		atomic_fetch_add(&g->refs, 1);
+		*out = g;
+		launch(e, g, c);
+		return 0;
 	}
-	watch(g, how, trace);
-	atomic_fetch_add(&g->refs, 1);
-	*out = g;
-	launch(e, g, c);
-	return 0;
+	engine_trace_free(e, g, trace);
+	free(c);
+	guest_put(g);
+	return r;
+}
+
+/* What is loaded for it and belongs to nobody yet (its image, its files) is taken as its domain may take. */
+int engine_spawn(struct cassin_engine *e, const struct cassin_guest_spec *spec, const struct spawn_how *how,
+		 struct guest **out, struct cassin_error_text *err)
+{
+	struct pool_part *part = pool_part_get(&e->pool, spec->domain ? spec->domain : "default");
+	pool_on_behalf(part);
+	int r = spawn(e, spec, how, out, err);
+	pool_on_behalf(NULL);
+	pool_part_put(&e->pool, part);
+	return r;
 }
 
 int cassin_engine_guest_spawn(struct cassin_engine *e, const struct cassin_guest_spec *spec, uint64_t *id,
@@ -198,11 +208,11 @@ int cassin_engine_guest_spawn(struct cassin_engine *e, const struct cassin_guest
 {
 	struct guest *g;
 	int r = engine_spawn(e, spec, &(struct spawn_how){0}, &g, err);
-	if (r)
-		return r;
-	*id = g->id;
-	guest_put(g);
-	return 0;
+	if (!r) {
+		*id = g->id;
+		guest_put(g);
+	}
+	return r;
 }
 
 /* ---- Calls that wait for the owner ---- */

@@ -24,13 +24,26 @@ static void show(struct guest *g, bool waits)
 		atomic_fetch_sub(&g->host->wanting, 1);
 }
 
-/* Who was served and starves again asks for more, and keeps its place. */
+static void spend_no_more(struct guest_want *n)
+{
+	if (n->spends)
+		pool_spent(&n->want.kept);
+	n->spends = false;
+}
+
+/* Twice as many, but not so many that there are never enough. */
+static uint64_t more_than(uint64_t pages, uint64_t limit)
+{
+	return pages >= limit / 2 ? pages : pages * 2 < limit / 2 ? pages * 2 : limit / 2;
+}
+
+/* Who was served and starves again asks for more, and keeps its place. What it had left is another's, if others took the rest. */
 static void wait(struct guest *g)
 {
 	struct guest_want *n = g->want;
 	uint64_t now = monotonic_ns();
-	if (n->served)
-		n->pages *= 2;
+	if (n->served && !n->want.kept.pages)
+		n->pages = more_than(n->pages, pool_of(g)->limit);
 	else if (!n->since)
 		n->pages = memory_wants(&g->memory);
 	if (!n->since) {
@@ -40,7 +53,7 @@ static void wait(struct guest *g)
 	show(g, true);
 	if (n->served) {
 		n->served = false;
-		pool_served(false);
+		spend_no_more(n);
 		want_drop(pool_of(g), &n->want);
 	}
 	if (!n->told)
@@ -94,6 +107,16 @@ void guest_want_fire(struct guest *g)
 	go_on(g);
 }
 
+/* The wait is over, whatever came of it. */
+static void over(struct guest *g)
+{
+	struct guest_want *n = g->want;
+	spend_no_more(n);
+	want_drop(pool_of(g), &n->want);
+	n->since = 0;
+	n->served = n->late = false;
+}
+
 static void on_served(struct guest *g, struct guest_call *c)
 {
 	(void)c;
@@ -105,7 +128,7 @@ static void on_served(struct guest *g, struct guest_call *c)
 	g->want->served = true;
 	if (g->run == RUN_STOPPED) { /* for as long as its debugger likes */
 		show(g, false);
-		guest_want_end(g);
+		over(g);
 	}
 	go_on(g);
 }
@@ -120,8 +143,11 @@ void guest_want_serve(void *opaque, struct want *w)
 
 void guest_want_begin(struct guest *g)
 {
-	if (g->want && g->want->served)
-		pool_served(true);
+	struct guest_want *n = g->want;
+	if (!n || !n->served)
+		return;
+	n->spends = true;
+	pool_spend(&n->want.kept);
 }
 
 void guest_want_end(struct guest *g)
@@ -129,23 +155,15 @@ void guest_want_end(struct guest *g)
 	struct guest_want *n = g->want;
 	if (!n || !n->since || n->waits)
 		return;
-	if (n->served)
-		pool_served(false);
-	if (g->run == RUN_RUNNABLE)
-		return;
-	if (n->served)
-		want_drop(pool_of(g), &n->want);
-	n->since = 0;
-	n->served = n->late = false;
+	spend_no_more(n);
+	if (g->run != RUN_RUNNABLE && !g->waking.queued)
+		over(g);
 }
 
 void guest_want_forget(struct guest *g)
 {
-	struct guest_want *n = g->want;
-	if (!n || !n->since)
+	if (!g->want || !g->want->since)
 		return;
 	show(g, false);
-	want_drop(pool_of(g), &n->want);
-	n->since = 0;
-	n->served = n->late = false;
+	over(g);
 }

@@ -20,7 +20,8 @@ struct guest_want {
 	struct guest_call call; /* tells that it is served, */
 	bool told;              /* and is under way */
 	bool waits;
-	bool served;    /* its next turn may take what is kept for it */
+	bool served;    /* its next turn takes what is kept for it, */
+	bool spends;    /* and is that turn */
 	bool late;      /* it waits no more: the patience is over */
 	uint64_t since; /* when the wait began that is not over yet, monotonic ns; 0: there is none */
 	uint64_t pages; /* that it asked for last */
@@ -28,7 +29,8 @@ struct guest_want {
 
 /* Whether `error` came of the pool's being full and what was tried is to be tried again: g waits then. */
 bool guest_starved(struct guest *g, int error);
-/* A turn of g begins, of its own or for its work; and is over: what was kept for it is free again, unless its own is still to come. */
+/* A turn of g begins, of its own or for its work; and is over: what was kept for it is free again, unless its own, or more of its
+ * waking, is still to come. */
 void guest_want_begin(struct guest *g);
 void guest_want_end(struct guest *g);
 /* g, which waits, has waited until its deadline. */

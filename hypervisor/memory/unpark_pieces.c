@@ -27,30 +27,26 @@ struct waking {
 	const unsigned char *bytes;
 	size_t read;
 	uint64_t sum;
-	bool opened;    /* the parked bytes are off the account: frames take their place, */
-	uint64_t kept;  /* for which so many pages of the pool are kept */
-	uint32_t entry; /* where to go on: a mapping; */
-	size_t at, n;   /* a place among the compressed bytes, and how many pages came before it */
-	size_t wiped;   /* of the parked bytes, once all is unparked */
+	bool opened;           /* the parked bytes are off the account: frames take their place, */
+	struct pool_kept kept; /* for which these pages of the pool are kept */
+	uint32_t entry;        /* where to go on: a mapping; */
+	size_t at, n;          /* a place among the compressed bytes, and how many pages came before it */
+	size_t wiped;          /* of the parked bytes, once all is unparked */
 };
 
 /* The pages that the parked bytes had are kept for the frames that take their place. */
 static void open_up(struct memory *m, struct waking *w)
 {
-	if (m->account && m->account->pool && !m->parked.swap) {
-		w->kept = parked_size(&m->parked) / PAGE_SIZE;
-		pool_keep(m->account->pool, w->kept);
-	}
+	if (m->account && m->account->pool && !m->parked.swap)
+		pool_keep(m->account->pool, m->account->part, &w->kept, parked_size(&m->parked) / PAGE_SIZE);
 	parked_count(m, &m->parked, false);
 	w->opened = true;
 }
 
-static void keep_less(const struct memory *m, struct waking *w, uint64_t n)
+static void keep_no_longer(const struct memory *m, struct waking *w)
 {
-	n = n < w->kept ? n : w->kept;
-	w->kept -= n;
-	if (n)
-		pool_keep_no_longer(m->account->pool, n);
+	if (w->kept.pages)
+		pool_keep_no_longer(m->account->pool, &w->kept);
 }
 
 /* Before the frames go back, so that nobody takes what the bytes need. */
@@ -59,14 +55,14 @@ static void close_up(struct memory *m, struct waking *w)
 	if (w->opened)
 		parked_count(m, &m->parked, true);
 	w->opened = false;
-	keep_less(m, w, w->kept);
+	keep_no_longer(m, w);
 }
 
 static void finish(struct memory *m)
 {
 	struct waking *w = m->waking;
 	m->waking = NULL;
-	keep_less(m, w, w->kept);
+	keep_no_longer(m, w);
 	tables_changed(&m->tables);
 	m->tables.ncommits = m->tables.committed = 0; /* nothing has run in these tables */
 	m->tables.flush = false;
@@ -186,16 +182,11 @@ static int piece(struct memory *m, struct waking *w)
 /* A piece, for which the pages are used that the parked bytes had. */
 static int take_kept(struct memory *m, struct waking *w)
 {
-	uint64_t before = m->used + m->table_frames;
-	bool keeps = w->kept, served = keeps && pool_served(true);
+	pool_spend(&w->kept);
 	m->parked.active = false; /* the doors are open for what follows */
 	int r = piece(m, w);
 	m->parked.active = true;
-	if (!keeps)
-		return r;
-	pool_served(served);
-	uint64_t now = m->used + m->table_frames;
-	keep_less(m, w, now > before ? now - before : 0);
+	pool_spent(&w->kept);
 	return r;
 }
 

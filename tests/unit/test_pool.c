@@ -82,9 +82,9 @@ Test(pool, what_comes_free_goes_to_the_oldest_that_it_suffices_for)
 	cr_assert_eq(order[0], &w[1]);
 	cr_assert_eq(frame_pool_take(&pool, NULL, 2), -ENOMEM, "two pages are kept");
 	cr_assert_eq(frame_pool_take(&pool, NULL, 1), 0);
-	pool_served(true);
+	pool_spend(&w[1].kept);
 	cr_assert_eq(frame_pool_take(&pool, a, 2), 0, "for it");
-	pool_served(false);
+	pool_spent(&w[1].kept);
 	done(w, 3);
 	frame_pool_give(&pool, a, 2);
 	frame_pool_give(&pool, NULL, 98);
@@ -200,6 +200,131 @@ Test(pool, who_waits_again_keeps_its_place)
 	cr_assert_eq(a->first, &w[0]);
 	done(w, 2);
 	frame_pool_give(&pool, NULL, 99);
+}
+
+Test(pool, who_was_served_takes_no_more_than_is_kept_for_it)
+{
+	struct want w[2] = {0};
+	cr_assert_eq(frame_pool_take(&pool, a, 90), 0);
+	cr_assert_eq(frame_pool_take(&pool, b, 10), 0);
+	wait_for(a, &w[0], 2);
+	wait_for(b, &w[1], 3);
+	frame_pool_give(&pool, a, 5);
+	cr_assert_eq(served, 2u);
+	pool_spend(&w[0].kept);
+	cr_assert_eq(frame_pool_take(&pool, a, 1), 0);
+	cr_assert_eq(frame_pool_take(&pool, a, 1), 0);
+	cr_assert_eq(frame_pool_take(&pool, a, 1), -ENOMEM, "that is kept for another");
+	cr_assert_not(frame_pool_force(&pool, a, 1));
+	frame_pool_give(&pool, a, 1);
+	pool_spent(&w[0].kept);
+	pool_spend(&w[1].kept);
+	cr_assert_eq(frame_pool_take(&pool, b, 3), 0);
+	pool_spent(&w[1].kept);
+	cr_assert_eq(pool.used, 100u);
+	done(w, 2);
+	frame_pool_give(&pool, a, 87);
+	frame_pool_give(&pool, b, 13);
+}
+
+Test(pool, what_was_not_taken_for_want_of_room_is_kept_on)
+{
+	struct want w = {0};
+	struct pool_kept more;
+	cr_assert_eq(frame_pool_take(&pool, a, 98), 0);
+	wait_for(a, &w, 2);
+	pool_keep(&pool, a, &more, 0);
+	pool_spend(&w.kept);
+	pool_spend(&more);
+	cr_assert_eq(frame_pool_take(&pool, a, 3), -ENOMEM);
+	cr_assert_eq(w.kept.pages, 2u);
+	cr_assert_eq(frame_pool_take(&pool, a, 2), 0, "what is under it is spent, too");
+	pool_spent(&more);
+	pool_spent(&w.kept);
+	pool_keep_no_longer(&pool, &more);
+	want_drop(&pool, &w);
+	cr_assert_eq(a->kept, 0u);
+	frame_pool_give(&pool, a, 100);
+}
+
+Test(pool, what_is_kept_for_a_domain_counts_as_its_own)
+{
+	struct want w[3] = {0};
+	cr_assert_eq(frame_pool_take(&pool, b, 100), 0);
+	for (int i = 0; i < 3; i++)
+		wait_for(a, &w[i], 30);
+	frame_pool_give(&pool, b, 95);
+	cr_assert_eq(served, 3u);
+	cr_assert_not(pool_part_modest(&pool, a));
+	cr_assert_eq(frame_pool_take(&pool, b, 35), 0, "what it may have whoever waits");
+	cr_assert_eq(frame_pool_take(&pool, b, 11), -ENOMEM, "and not beyond its even part");
+	done(w, 3);
+	frame_pool_give(&pool, b, 40);
+}
+
+Test(pool, who_is_modest_passes_what_is_kept_for_the_greedy)
+{
+	struct want w[2] = {0};
+	cr_assert_eq(frame_pool_take(&pool, a, 95), 0);
+	cr_assert_eq(frame_pool_take(&pool, b, 5), 0);
+	wait_for(a, &w[0], 10);
+	now += 500;
+	pool_serve(&pool);
+	cr_assert_eq(pool.reserved, &w[0]);
+	wait_for(b, &w[1], 1);
+	frame_pool_give(&pool, a, 1);
+	cr_assert_eq(served, 1u);
+	cr_assert_eq(order[0], &w[1]);
+	done(w, 2);
+	frame_pool_give(&pool, a, 94);
+	frame_pool_give(&pool, b, 5);
+}
+
+/* Though it has nothing yet, and so would be served before all. */
+Test(pool, who_wants_more_than_an_even_part_is_greedy)
+{
+	struct want w[2] = {0};
+	cr_assert_eq(frame_pool_take(&pool, NULL, 100), 0);
+	wait_for(a, &w[0], 60);
+	now += 500;
+	wait_for(b, &w[1], 1);
+	frame_pool_give(&pool, NULL, 1);
+	cr_assert_eq(served, 1u);
+	cr_assert_eq(order[0], &w[1]);
+	done(w, 2);
+	frame_pool_give(&pool, NULL, 99);
+}
+
+Test(pool, domains_have_turns_in_being_passed_no_longer)
+{
+	struct want w[3] = {0};
+	cr_assert_eq(frame_pool_take(&pool, NULL, 100), 0);
+	wait_for(a, &w[0], 40);
+	wait_for(a, &w[1], 40);
+	wait_for(b, &w[2], 2);
+	now += 500;
+	pool_serve(&pool);
+	cr_assert_eq(pool.reserved, &w[0]);
+	want_drop(&pool, &w[0]);
+	cr_assert_eq(pool.reserved, &w[2]);
+	done(w, 3);
+	frame_pool_give(&pool, NULL, 100);
+}
+
+Test(pool, what_is_taken_for_nobody_may_be_on_behalf_of_a_domain)
+{
+	struct want w = {0};
+	cr_assert_eq(frame_pool_take(&pool, a, 95), 0);
+	wait_for(a, &w, 10);
+	now += 500;
+	pool_serve(&pool);
+	cr_assert_eq(frame_pool_take(&pool, NULL, 1), -ENOMEM);
+	pool_on_behalf(b);
+	cr_assert_eq(frame_pool_take(&pool, NULL, 1), 0);
+	pool_on_behalf(NULL);
+	want_drop(&pool, &w);
+	frame_pool_give(&pool, a, 95);
+	frame_pool_give(&pool, NULL, 1);
 }
 
 static unsigned reclaims;
