@@ -108,6 +108,7 @@ int process_open(struct backend **out, const struct cassin_sandbox *sandbox, uns
 		return cassin_error_set(err, -ENOMEM, "no memory");
 	p->backend.ops = &ops;
 	p->backend.tsc_direct = true;
+	p->limits = refusal_limits();
 	int r = maker_start(&p->maker, sandbox, err);
 	if (!r)
 		r = probe(p, done, err);

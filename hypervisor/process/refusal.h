@@ -15,7 +15,10 @@ int refusal(int r, const char *what, struct cassin_error_text *err);
 int refusal_of_program(int r, struct cassin_error_text *err);
 int refusal_of_process(int r, struct cassin_error_text *err);
 
-/* Which of the host's limits may have stopped a process from being made: the kernel says EAGAIN for four of them. Any thread. */
-const char *refusal_limit(int error);
+/* Which of the host's limits bound the number of processes: the kernel says EAGAIN for four of them. Reads what the host says of
+ * itself: not for a thread that is confined. */
+const char *refusal_limits(void);
+/* What may have stopped a process from being made; `limits`: what refusal_limits() said. Any thread. */
+const char *refusal_limit(int error, const char *limits);
 
 #endif

@@ -19,7 +19,8 @@
 struct process_backend {
 	struct backend backend;
 	struct maker maker;
-	size_t keys_at; /* where an image of the extended state has PKRU; 0: nowhere */
+	const char *limits; /* of processes, by their names: a worker may not look itself */
+	size_t keys_at;     /* where an image of the extended state has PKRU; 0: nowhere */
 };
 
 struct process_cell {

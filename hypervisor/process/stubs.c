@@ -181,7 +181,8 @@ static int make_one(struct process_vcpu *v, struct stub **out, struct vcpu_excep
 	int r = s ? maker_make(&b->maker, c->memory, &s->pid) : -ENOMEM;
 	if (r) {
 		free(s);
-		snprintf(x->why, sizeof x->why, "no process for it: %s: see %s", strerror(-r), refusal_limit(r));
+		snprintf(x->why, sizeof x->why, "no process for it: %s: see %s", strerror(-r),
+			 refusal_limit(r, b->limits));
 		return r;
 	}
 	r = stub_confine_process(s, c->pages + v->vcpu.worker, &what);

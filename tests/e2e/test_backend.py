@@ -11,19 +11,20 @@ from cassin_test import contains, equal, have, holds, http_get, one_line, wait_u
 from hosts import without_call, without_kvm
 
 NOBODY = 65534
+LONELY = 64123  # who has no other process: limits of processes are of a user
 
 class Anybody:
     """The programs as an ordinary user has them: copies that he can reach, and a folder of his own; or as root."""
 
-    def __init__(self, t, root):
+    def __init__(self, t, root, user=NOBODY):
         self.t = t
         other = not root and os.geteuid() == 0
-        self.prefix = [] if not other else ["setpriv", "--reuid", str(NOBODY), "--regid", str(NOBODY), "--clear-groups"]
+        self.prefix = [] if not other else ["setpriv", "--reuid", str(user), "--regid", str(user), "--clear-groups"]
         os.chmod(t.folder, 0o755)
         self.own = t.path("own")
         os.mkdir(self.own)
         if other:
-            os.chown(self.own, NOBODY, NOBODY)
+            os.chown(self.own, user, user)
         for path in (t.tool("cassin"), t.tool("cassind")):
             shutil.copy(path, t.folder)
 
@@ -33,10 +34,10 @@ class Anybody:
     def cassin(self, *args, **how):
         return self.t.run([*self.prefix, self.t.path("cassin"), *args], **how)
 
-    def daemon(self, *options, **how):
+    def daemon(self, *options, prefix=(), **how):
         # What the harness names is the build's own, which he may not reach: the copy goes in its place.
         copy = ["sh", "-c", f'shift; exec {self.t.path("cassind")} "$@"', "sh"]
-        return self.t.daemon("--socket", os.path.join(self.own, "d.sock"), *options, prefix=[*self.prefix, *copy], **how)
+        return self.t.daemon("--socket", os.path.join(self.own, "d.sock"), *options, prefix=[*self.prefix, *prefix, *copy], **how)
 
 
 def stubs(daemon):
@@ -166,6 +167,17 @@ def test_processes_that_cannot_be_had_are_told_in_one_line(t):
         command = without_call(call, t.tool("cassin"), "run", "--sandbox", "off", "--backend", "process",
                                t.guest("hello"))
         one_line(t.run(command, code=125).err, words)
+
+
+# needs: root
+def test_guests_of_an_ordinary_user_share_the_processes_that_he_may_have(t):
+    who = Anybody(t, False, LONELY)
+    daemon = who.daemon("--backend", "process", "--workers", 1, prefix=["prlimit", "--nproc=60"])
+    daemon.cassin("spawn", "-n", 100, "--name", "some", who.image("life"), "wait", code=0)
+    equal(daemon.cassin("ps", code=0).out.count("running"), 100, "guests that run")
+    holds(len(stubs(daemon)) < 60, "guests share processes")
+    daemon.cassin("kill", "--all", code=0)
+    equal(daemon.end(), 0, "the daemon's end")
 
 
 # needs: namespaces
