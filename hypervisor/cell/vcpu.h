@@ -34,7 +34,7 @@ enum vcpu_exit {
 
 struct vcpu_exception {
 	uint64_t vector, error, address;
-	char why[96];
+	char why[192];
 };
 
 /* The worker's vCPU in a cell, made at the first visit. -errno. */

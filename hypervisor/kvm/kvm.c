@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/container.h"
@@ -18,6 +19,21 @@
 #define XSAVE_LEGACY_SIZE 576u
 #define XSAVE_AVX_SIZE 832u
 
+/* What to do about a device that may not be opened: few hosts but those of distributions give it to a group. */
+static const char *access_cure(void)
+{
+	struct stat s;
+	if (stat("/dev/kvm", &s))
+		return "see the rights of its folder";
+	if ((s.st_mode & 0006) == 0006)
+		return "everybody may by its mode, so the mount that it is on (nodev), or a security module, forbids "
+		       "it";
+	if ((s.st_mode & 0060) == 0060 && s.st_gid)
+		return "add yourself to its group (sudo usermod -aG kvm $USER), then log in anew";
+	return "no group may open it: sudo chgrp kvm /dev/kvm && sudo chmod 660 /dev/kvm, add yourself to the group "
+	       "(sudo usermod -aG kvm $USER), then log in anew";
+}
+
 static int open_device(struct cassin_error_text *err)
 {
 	int fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
@@ -28,10 +44,7 @@ static int open_device(struct cassin_error_text *err)
 			err, -EACCES,
 			"/dev/kvm: forbidden by the rules of a container: start it with --device /dev/kvm");
 	if (errno == EACCES)
-		return cassin_error_set(
-			err, -EACCES,
-			"/dev/kvm: permission denied: add yourself to its group (sudo usermod -aG kvm $USER), "
-			"then log in anew");
+		return cassin_error_set(err, -EACCES, "/dev/kvm: permission denied: %s", access_cure());
 	if (errno == ENOENT || errno == ENODEV || errno == ENXIO)
 		return cassin_error_set(
 			err, -ENOENT,

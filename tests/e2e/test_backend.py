@@ -180,6 +180,17 @@ def test_guests_of_an_ordinary_user_share_the_processes_that_he_may_have(t):
     equal(daemon.end(), 0, "the daemon's end")
 
 
+# needs: root
+def test_a_user_who_may_have_no_process_at_all_is_told_his_limits(t):
+    who = Anybody(t, False, LONELY)
+    daemon = who.daemon("--backend", "process", "--workers", 1, prefix=["prlimit", "--nproc=60"])
+    t.run([*who.prefix, "prlimit", "--pid", str(daemon.process.pid), "--nproc=1"], code=0)
+    for name in ("first", "second"):
+        contains(daemon.cassin("spawn", "--name", name, who.image("hello"), code=1).err, "no process for it",
+                 "RLIMIT_NPROC (ulimit -u), the control group's pids.max, or kernel.pid_max")
+    equal(daemon.end(), 0, "the daemon's end")
+
+
 # needs: namespaces
 def test_the_doctor_tries_each_step(t):
     result = t.run(without_kvm(t.tool("cassin"), "doctor", "--json"), code=0).json()

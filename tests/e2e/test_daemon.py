@@ -22,6 +22,24 @@ def test_it_tells_that_it_is_ready_and_answers(t):
     contains(daemon.log(), "listens on", daemon.socket)
 
 
+def test_a_command_right_after_the_daemons_start_waits_for_it(t):
+    path = t.path("soon.sock")
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(path)
+    for name, command in (("refuses", ["ps"]), ("is not there", ["--socket", t.path("late.sock"), "ps"])):
+        process = t.start([t.tool("cassin"), "--socket", path, *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        time.sleep(0.3)  # it finds no daemon
+        if name == "refuses":
+            listener.listen(1)
+        else:
+            os.rename(path, t.path("late.sock"))
+        with listener.accept()[0] as connection:
+            contains(connection.recv(4096).decode(), "GET /v1/guests")
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]")
+        contains(process.communicate(timeout=15)[0].decode(), "NAME")
+        equal(process.returncode, 0, f"exit code where the socket {name}")
+
+
 def test_its_sockets_are_for_their_owner_only(t):
     daemon = t.daemon()
     for suffix in ("", ".gw"):

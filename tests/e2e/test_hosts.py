@@ -111,8 +111,11 @@ def test_kvm_that_makes_no_machine_is_passed_over(t):
 def test_kvm_that_a_container_or_its_owner_forbids_is_told_apart(t):
     who = Anybody(t, False)
     image = who.image("hello")
-    for setup, words in (("mount -t tmpfs none /dev && mknod -m 600 /dev/kvm c 10 232", "usermod"),
-                         ("mount -t tmpfs -o nodev none /dev && mknod -m 666 /dev/kvm c 10 232", "usermod")):
+    for setup, words in (("mount -t tmpfs none /dev && mknod -m 600 /dev/kvm c 10 232", "no group may open it: sudo chgrp kvm"),
+                         ("mount -t tmpfs none /dev && mknod -m 660 /dev/kvm c 10 232", "no group may open it: sudo chgrp kvm"),
+                         ("mount -t tmpfs none /dev && mknod -m 660 /dev/kvm c 10 232 && chgrp 109 /dev/kvm",
+                          "permission denied: add yourself to its group (sudo usermod -aG kvm $USER)"),
+                         ("mount -t tmpfs -o nodev none /dev && mknod -m 666 /dev/kvm c 10 232", "nodev")):
         command = in_namespace(setup, *who.prefix, t.path("cassin"), "run")
         equal(t.run([*command, image], env=AUTO, code=0).out, "hello from hello\n", "what auto gives him")
         one_line(t.run([*command, "--backend", "kvm", image], code=125).err, "/dev/kvm: permission denied", words)

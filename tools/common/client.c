@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <http_parser.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,9 @@
 
 #include "socket_path.h"
 #include "command.h"
+
+#define START_MS 1000u
+#define START_PAUSE_MS 20
 
 struct client {
 	int fd;
@@ -35,6 +39,17 @@ static bool peer_trusted(int fd)
 
 enum daemon_socket { SOCKET_API, SOCKET_GATEWAY };
 
+/* A daemon that was started a moment ago, in the line before, say, has a second until it is missed. */
+static int connect_patiently(const char *path)
+{
+	for (unsigned waited = 0;; waited += START_PAUSE_MS) {
+		int fd = socket_path_connect(path);
+		if ((fd != -ENOENT && fd != -ECONNREFUSED) || waited >= START_MS)
+			return fd;
+		poll(NULL, 0, START_PAUSE_MS);
+	}
+}
+
 /* -errno: reported. */
 static int connect_reported(enum daemon_socket which)
 {
@@ -44,7 +59,7 @@ static int connect_reported(enum daemon_socket which)
 		command_failed("%s", err.text);
 		exit(EXIT_USAGE);
 	}
-	int fd = socket_path_connect(which == SOCKET_GATEWAY ? path.gateway : path.api);
+	int fd = connect_patiently(which == SOCKET_GATEWAY ? path.gateway : path.api);
 	if (fd >= 0 && path.in_tmp && !peer_trusted(fd)) {
 		close(fd);
 		command_failed("%s belongs to another user", path.api);
