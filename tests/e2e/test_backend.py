@@ -11,7 +11,7 @@ from cassin_test import contains, equal, have, holds, http_get, one_line, wait_u
 from hosts import without_call, without_kvm
 
 NOBODY = 65534
-LONELY = 64123  # who has no other process: limits of processes are of a user
+LONELY = (64123, 64124)  # who have no other process, one for each test: limits of processes are of a user
 
 class Anybody:
     """The programs as an ordinary user has them: copies that he can reach, and a folder of his own; or as root."""
@@ -171,7 +171,7 @@ def test_processes_that_cannot_be_had_are_told_in_one_line(t):
 
 # needs: root
 def test_guests_of_an_ordinary_user_share_the_processes_that_he_may_have(t):
-    who = Anybody(t, False, LONELY)
+    who = Anybody(t, False, LONELY[0])
     daemon = who.daemon("--backend", "process", "--workers", 1, prefix=["prlimit", "--nproc=60"])
     daemon.cassin("spawn", "-n", 100, "--name", "some", who.image("life"), "wait", code=0)
     equal(daemon.cassin("ps", code=0).out.count("running"), 100, "guests that run")
@@ -182,7 +182,7 @@ def test_guests_of_an_ordinary_user_share_the_processes_that_he_may_have(t):
 
 # needs: root
 def test_a_user_who_may_have_no_process_at_all_is_told_his_limits(t):
-    who = Anybody(t, False, LONELY)
+    who = Anybody(t, False, LONELY[1])
     daemon = who.daemon("--backend", "process", "--workers", 1, prefix=["prlimit", "--nproc=60"])
     t.run([*who.prefix, "prlimit", "--pid", str(daemon.process.pid), "--nproc=1"], code=0)
     for name in ("first", "second"):
