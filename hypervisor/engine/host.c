@@ -60,13 +60,14 @@ static void on_restart(struct guest *g)
 	pthread_mutex_unlock(&e->lock);
 }
 
-static void on_restart_failure(struct guest *g, const char *why)
+static void on_restart_failure(struct guest *g, const char *why, bool again)
 {
 	struct cassin_engine *e = engine_of(g);
 	pthread_mutex_lock(&e->lock);
-	g->record.state = CASSIN_GUEST_CRASHED;
+	g->record.state = again ? CASSIN_GUEST_WAITING : CASSIN_GUEST_CRASHED;
 	char *report;
-	guest_report_set(g, asprintf(&report, "the restart failed: %s\n", why) < 0 ? NULL : report);
+	int n = asprintf(&report, "the restart failed%s: %s\n", again ? ", and is tried again" : "", why);
+	guest_report_set(g, n < 0 ? NULL : report);
 	engine_changed_locked(e, g);
 	pthread_mutex_unlock(&e->lock);
 }

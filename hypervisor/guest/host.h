@@ -41,7 +41,7 @@ struct guest_host {
 	void (*ended)(struct guest *g, const struct guest_ending *how);
 	/* A restart: a new incarnation is about to run; or could not be made, for this reason. */
 	void (*restarted)(struct guest *g);
-	void (*restart_failed)(struct guest *g, const char *why);
+	void (*restart_failed)(struct guest *g, const char *why, bool again);
 };
 
 #endif

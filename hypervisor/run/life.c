@@ -113,15 +113,20 @@ static void forget_on_vcpus(struct guest *g, struct worker *w)
 	vcpu_forget(v, &g->cpu);
 }
 
+static bool may_restart(const struct guest *g)
+{
+	return !g->stopping && g->spec.restart != CASSIN_RESTART_NO &&
+	       (!g->spec.restart_max || g->restart_row < g->spec.restart_max);
+}
+
 static bool wants_restart(struct guest *g, enum end_kind kind, int code, uint64_t ran)
 {
 	bool failed = kind == END_CRASH || code != 0;
-	if (kind == END_KILL || g->stopping || g->spec.restart == CASSIN_RESTART_NO ||
-	    (g->spec.restart == CASSIN_RESTART_ON_FAILURE && !failed))
+	if (kind == END_KILL || (g->spec.restart == CASSIN_RESTART_ON_FAILURE && !failed))
 		return false;
 	if (ran >= STABLE_NS)
 		g->restart_row = 0;
-	return !g->spec.restart_max || g->restart_row < g->spec.restart_max;
+	return may_restart(g);
 }
 
 static void restart_fire(struct deadline *d)
@@ -219,11 +224,15 @@ void guest_end(struct guest *g, enum end_kind kind, int code)
 	passage_begin(g, end_step, ended);
 }
 
-static void restart_failed(struct guest *g, const struct cassin_error_text *why)
+/* That others have the pool is not its own failure: its policy tries again later. Who asked for the restart is told instead. */
+static void restart_failed(struct guest *g, int r, const struct cassin_error_text *why)
 {
+	bool again = r == -ENOMEM && !g->beginning.err && may_restart(g);
 	if (g->beginning.err)
 		*g->beginning.err = *why;
-	g->host->restart_failed(g, why->text);
+	if (again)
+		backoff(g, guest_worker(g));
+	g->host->restart_failed(g, why->text, again);
 }
 
 static bool begin_step(struct guest *g)
@@ -239,7 +248,7 @@ static void begun(struct guest *g)
 	if (g->beginning.result) {
 		guest_ports_refuse(g);
 		cannot_begin(g, g->beginning.result, &why);
-		restart_failed(g, &why);
+		restart_failed(g, g->beginning.result, &why);
 	} else {
 		g->host->restarted(g);
 		guest_start(g);
@@ -267,7 +276,7 @@ static void ports_resumed(struct guest *g, int r, struct cassin_error_text *why)
 		r = begin_again(g, why);
 	if (!r)
 		return;
-	restart_failed(g, why);
+	restart_failed(g, r, why);
 	g->beginning.result = r;
 }
 

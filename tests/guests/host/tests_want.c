@@ -204,6 +204,28 @@ static void domains(struct world *w, const struct test *t)
 	expect_exit(w, id, 0, 10);
 }
 
+/* A restart that finds the pool full is tried again by the guest's policy, until there is room. */
+static void restarts(struct world *w, const struct test *t)
+{
+	struct cassin_guest_spec spec = spec_of(w, "g", "hello", NULL);
+	(void)t;
+	spec.restart = CASSIN_RESTART_ALWAYS;
+	uint64_t id = spawn_spec(w, &spec), full = eater(w), end = now_ns() + 20000 * MS * w->slow;
+	char *report = NULL;
+	while (!(report = cassin_engine_guest_report(w->e, id)) && now_ns() < end)
+		sleep_ms(5);
+	EXPECT(report);
+	expect_says("the report", report, "the restart failed, and is tried again: g: no memory: the pool");
+	free(report);
+	EXPECT_IS(status_of(w, id).state, CASSIN_GUEST_WAITING);
+	uint64_t before = status_of(w, id).restarts;
+	make_room(w, full);
+	for (end = now_ns() + 20000 * MS * w->slow; status_of(w, id).restarts == before && now_ns() < end;)
+		sleep_ms(5);
+	EXPECT(status_of(w, id).restarts > before);
+	expect_balance(w);
+}
+
 static void destroyed(struct world *w, const struct test *t)
 {
 	(void)t;
@@ -234,6 +256,7 @@ const struct test tests_want[] = {
 	{.name = "want.too-long", .run = too_long, .pool = POOL, .memory_wait_ms = 300},
 	{.name = "want.domains", .run = domains, .pool = POOL, .memory_wait_ms = 4000},
 	{.name = "want.ended", .run = ended, .pool = POOL, .seconds = 60},
+	{.name = "want.restarts", .run = restarts, .pool = POOL, .memory_wait_ms = 60000, .seconds = 60},
 	{.name = "want.destroyed", .run = destroyed, .pool = POOL},
 	{0},
 };
