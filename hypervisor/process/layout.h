@@ -34,6 +34,7 @@ extern const unsigned char stub_program[], stub_program_end[]; /* an ELF file */
 extern const unsigned char stub_code[], stub_code_end[];       /* what is copied to the start of our page */
 extern const unsigned char stub_confine[];  /* in stub_program: where a new stub is sent. r12: our page's offset */
 extern const unsigned char stub_batch[];    /* in stub_code: does the steps at rbx */
+extern const unsigned char stub_flags[];    /* in stub_code: where its stack begins */
 extern const unsigned char stub_call_end[]; /* in stub_code: behind the only call that the filter admits */
 #endif
 

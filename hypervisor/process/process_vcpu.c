@@ -120,6 +120,12 @@ static int prepare(struct run *u)
 	}
 	if (!u->set)
 		return 0;
+	if (u->stub->odd_flags) {
+		struct steps none = {.list = stub_page_list(u->v->page)};
+		int e = stubs_do(u->v, u->stub, &none);
+		if (e)
+			return e;
+	}
 	u->set = false;
 	registers_out(u->cpu, &r);
 	return stub_set(u->stub, &r);

@@ -261,6 +261,7 @@ enum outcome take_stop(struct run *u, const struct stub_stop *stop, enum vcpu_ex
 		return OUTCOME_EXIT;
 	}
 	registers_in(u->cpu, &r);
+	u->stub->odd_flags |= r.eflags & STUB_FLAGS_ODD;
 	u->failed = stop->event && stub_failed(u->stub);
 	if (r.rip - PAGE_VA < PAGE_SIZE && (stop->call || (!stop->event && stub_cause(u->stub, &info)))) {
 		*out = not_its_code(u, r.rip);

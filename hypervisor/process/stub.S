@@ -22,7 +22,7 @@
 	.code64
 	.balign 4096
 	.globl stub_program, stub_program_end, stub_confine
-	.globl stub_code, stub_code_end, stub_batch, stub_call_end
+	.globl stub_code, stub_code_end, stub_batch, stub_call_end, stub_flags
 stub_program:
 	.byte 0x7f, 'E', 'L', 'F', 2, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0
 	.short 2, 62	/* ET_EXEC, EM_X86_64 */
@@ -71,9 +71,10 @@ stub_confine:
 	/* ---- Our page: position-independent ---- */
 	.balign 64
 stub_code:
-	/* Does one step after another; rbx is at the one that failed, with rax saying why, or at the last. */
+	/* Takes the flags that a tracer cannot set from stub_flags, where rsp is; then does one step after another; rbx is at the one that failed, with rax saying why, or at the last. */
 stub_batch:
-	mov 24(%rbx), %rdx
+	popfq
+1:	mov 24(%rbx), %rdx
 	mov (%rbx), %rdi
 	mov 8(%rbx), %rsi
 	cmp $STEP_END, %edx
@@ -93,8 +94,11 @@ stub_call_end:
 	cmp $-4096, %rax
 	ja 3f
 	add $32, %rbx
-	jmp stub_batch
+	jmp 1b
 3:	hlt
+	.balign 8
+stub_flags:
+	.quad 0x202
 
 	/* Everything but this page goes, what the kernel put there included; then the filter. rax: 0, or the error of what failed. */
 confine_rest:

@@ -127,7 +127,7 @@ unsigned stub_steps(struct stub *s, unsigned char *page, unsigned n, int *error)
 				     .ss = STUB_SS,
 				     .eflags = STUB_FLAGS,
 				     .orig_rax = ~0ull,
-				     .rsp = PAGE_VA};
+				     .rsp = PAGE_VA + (uint64_t)(stub_flags - stub_code)};
 	*error = run_ours(s, &r, &r);
 	unsigned done = *error ? 0 : (unsigned)((r.rbx - at) / sizeof *list);
 	memset(list, 0, (n + 1) * sizeof *list); /* nobody's business but this guest's */

@@ -39,6 +39,7 @@ struct stub {
 	uint64_t again;             /* a page whose mapping is to be made again before it runs on; 0: none */
 	int cpu_number;             /* that it keeps to, from 1 on; 0: none */
 	unsigned mappings;          /* that were made in it since nothing was mapped: it has as many, or fewer */
+	bool odd_flags;             /* its guest has set some that the next list of steps is to clear */
 	bool stale;                 /* its mappings are of older tables: it begins again before it runs */
 	bool dead;
 };
@@ -72,6 +73,7 @@ static inline struct process_vcpu *process_vcpu(struct vcpu *v)
 #define STUB_CS 0x33u /* the selectors and flags of all code in stubs */
 #define STUB_SS 0x2bu
 #define STUB_FLAGS UINT64_C(0x202)
+#define STUB_FLAGS_ODD UINT64_C(0x204000) /* ID and NT: all code can set them, and no tracer can */
 
 /* What a stub stopped for. */
 struct stub_stop {

@@ -245,6 +245,7 @@ static int renew(struct process_vcpu *v, struct stub *s)
 	if (!r) {
 		s->pid = fresh->pid;
 		s->mappings = fresh->mappings;
+		s->odd_flags = fresh->odd_flags;
 		s->cpu_number = fresh->cpu_number;
 		fresh->pid = old.pid;
 	}
@@ -285,6 +286,7 @@ int stubs_do(struct process_vcpu *v, struct stub *s, struct steps *steps)
 	steps_end(steps);
 	s->mappings = (steps->anew ? 0 : s->mappings) + steps->n;
 	if (stub_steps(s, v->page, steps->n, &error) == steps->n) {
+		s->odd_flags = false;
 		shed(v, s);
 		return 0;
 	}

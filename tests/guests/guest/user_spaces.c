@@ -180,6 +180,26 @@ static void hold(int argc, char **argv)
 	user_end(&u);
 }
 
+CODE(odd_flags, "pushf\npop %rbx\npushf\norq $0x204000, (%rsp)\npopf\n" CALL);
+
+/* ID and NT, which are nobody's: they are clear whenever a frame is run, in whatever space, whoever has set them. */
+static void flags(int argc, char **argv)
+{
+	struct user u[2];
+	(void)argc;
+	(void)argv;
+	USER_MAKE(&u[0], 0, odd_flags);
+	USER_MAKE(&u[1], 1, odd_flags);
+	for (unsigned n = 0; n < 60; n++) {
+		struct user *next = &u[n / 3 % 2];
+		next->frame.regs.rip = USER_CODE;
+		run_until_call(next);
+		CHECK_IS(next->frame.regs.rbx & 0x204000, 0);
+	}
+	user_end(&u[0]);
+	user_end(&u[1]);
+}
+
 CODE(walk, "1: mov (%rbx), %rax\nadd $0x1000, %rbx\ncmp %rcx, %rbx\njb 1b\n" CALL "jmp 1b");
 
 /* Spaces of that many mappings each: one page at all places, with other rights than at the next. All of them are looked at. */
@@ -202,8 +222,8 @@ static void many_mappings(int argc, char **argv)
 }
 
 static const struct property all[] = {
-	{"many-mappings", many_mappings}, {"isolated", isolated}, {"live", live},
-	{"kernel-live", kernel_live},     {"recycled", recycled}, {"refused", refused},
-	{"no-memory", no_memory},         {"hold", hold},
+	{"flags", flags},     {"many-mappings", many_mappings}, {"isolated", isolated},
+	{"live", live},       {"kernel-live", kernel_live},     {"recycled", recycled},
+	{"refused", refused}, {"no-memory", no_memory},         {"hold", hold},
 };
 PROPERTIES(all)

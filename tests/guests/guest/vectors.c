@@ -231,8 +231,27 @@ static void wakes(int argc, char **argv)
 	}
 }
 
-static const struct property all[] = {
-	{"clean", starts_clean}, {"fill", fills}, {"keep", keeps}, {"keep-in-calls", keeps_in_calls}, {"wake", wakes}};
+#define FLAGS_ID UINT64_C(0x200000)
+#define FLAGS_NT UINT64_C(0x4000)
+
+static uint64_t flags(void)
+{
+	uint64_t r;
+	__asm__ volatile("pushf\n\tpop %0" : "=r"(r));
+	return r;
+}
+
+/* Flags that are nobody's, and that all code can set. */
+static void leaves_flags(int argc, char **argv)
+{
+	(void)argc;
+	(void)argv;
+	CHECK_IS(flags() & (FLAGS_ID | FLAGS_NT), 0);
+	__asm__ volatile("push %0\n\tpopf" : : "r"(flags() | FLAGS_ID | FLAGS_NT) : "cc");
+}
+
+static const struct property all[] = {{"flags", leaves_flags}, {"clean", starts_clean},           {"fill", fills},
+				      {"keep", keeps},         {"keep-in-calls", keeps_in_calls}, {"wake", wakes}};
 
 int main(int argc, char **argv)
 {

@@ -219,6 +219,18 @@ static void protection_keys(struct world *w, const struct test *t)
 	EXPECT_IS(cassin_engine_guest_kill(w->e, yields), 0);
 }
 
+/* One guest after the other, in a cell that is never at rest. */
+static void flags_of_others(struct world *w, const struct test *t)
+{
+	(void)t;
+	await_text(w, spawn(w, "near", "hog", "spin"), "spinning");
+	for (unsigned i = 0; i < 20; i++) {
+		uint64_t id = spawn(w, "g", "vectors", "flags");
+		expect_exit(w, id, 0, 20);
+		EXPECT_IS(cassin_engine_guest_remove(w->e, id), 0);
+	}
+}
+
 const struct test tests_processor[] = {
 	{.name = "hog.spin", .run = hogs, .args = "spin"},
 	{.name = "hog.spin-one-worker", .run = hogs, .args = "spin", .workers = 1},
@@ -232,6 +244,7 @@ const struct test tests_processor[] = {
 	{.name = "hog.registers-kept", .run = registers_kept},
 	{.name = "hog.registers-kept-one-worker", .run = registers_kept, .workers = 1},
 	PASS("vectors", "clean"),
+	{.name = "vectors.flags-of-others", .run = flags_of_others, .workers = 1, .seconds = 40},
 	{.name = "vectors.scrubbed", .run = scrubbed},
 	{.name = "vectors.scrubbed-one-worker", .run = scrubbed, .workers = 1},
 	{.name = "vectors.kept", .run = kept, .image = "vectors", .args = "keep 300", .seconds = 40},

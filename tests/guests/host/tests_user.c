@@ -99,6 +99,7 @@ const struct test tests_user[] = {
 	PASS("user-time", "wakes"),
 	PASS("user-spaces", "isolated"),
 	PASS("user-spaces", "live"),
+	PASS("user-spaces", "flags"),
 	PASS("user-spaces", "kernel-live"),
 	PASS("user-spaces", "recycled"),
 	PASS("user-spaces", "refused"),
