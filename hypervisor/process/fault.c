@@ -49,6 +49,8 @@ enum access instruction_access(const unsigned char *bytes, size_t n, const struc
 	unsigned writes = 0, reads = 0;
 	if (!decode(bytes, n, &i, operands))
 		return ACCESS_READ;
+	if (i.mnemonic == ZYDIS_MNEMONIC_CLZERO) /* its memory is no operand */
+		return ACCESS_WRITE;
 	for (unsigned o = 0; o < i.operand_count; o++) {
 		if (operands[o].type != ZYDIS_OPERAND_TYPE_MEMORY)
 			continue;

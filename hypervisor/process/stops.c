@@ -267,6 +267,11 @@ enum outcome take_stop(struct run *u, const struct stub_stop *stop, enum vcpu_ex
 		*out = not_its_code(u, r.rip);
 		return OUTCOME_EXIT;
 	}
+	if (!stop->event &&
+	    r.cs != STUB_CS) { /* a far jump to code of another kind, which guests' machines do not have */
+		*out = exception(u, VECTOR_GP, 0);
+		return OUTCOME_EXIT;
+	}
 	if (stop->call) {
 		*out = take_call(u, &r);
 		return OUTCOME_EXIT;

@@ -71,7 +71,8 @@ stub_confine:
 	/* ---- Our page: position-independent ---- */
 	.balign 64
 stub_code:
-	/* Takes the flags that a tracer cannot set from stub_flags, where rsp is; then does one step after another; rbx is at the one that failed, with rax saying why, or at the last. */
+	/* Takes the flags that a tracer cannot set from stub_flags, where rsp is; then does one step after another. At the end
+	 * rbx is at the one that failed, with rax saying why, or at the last. */
 stub_batch:
 	popfq
 1:	mov 24(%rbx), %rdx

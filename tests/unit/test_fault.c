@@ -26,6 +26,7 @@ static const struct instruction instructions[] = {
 	{"xchg %ecx, (%rax)", {0x87, 0x08}, 2, 0x600000, ACCESS_WRITE},
 	{"bts %rcx, (%rax), far from it", {0x48, 0x0f, 0xab, 0x08}, 4, 0x900000, ACCESS_WRITE},
 	{"bt %rcx, (%rax), far from it", {0x48, 0x0f, 0xa3, 0x08}, 4, 0x900000, ACCESS_READ},
+	{"clzero", {0x0f, 0x01, 0xfc}, 3, 0x600000, ACCESS_WRITE},
 	{"setc (%rax)", {0x0f, 0x92, 0x00}, 3, 0x600000, ACCESS_WRITE},
 	{"movsb, from", {0xa4}, 1, 0x600000, ACCESS_READ},
 	{"movsb, to", {0xa4}, 1, 0x700000, ACCESS_WRITE},

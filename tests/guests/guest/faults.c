@@ -121,6 +121,8 @@ static void instruction_deed(const char *deed)
 		ASM("clts");
 	else if (strcmp(deed, "kernel-segment") == 0)
 		ASM("pushq $8\n\tlea 1f(%%rip), %%rax\n\tpush %%rax\n\tlretq\n1:\thlt");
+	else if (strcmp(deed, "code-of-32-bits") == 0)
+		ASM("pushq $0x23\n\tlea 1f(%%rip), %%rax\n\tpush %%rax\n\tmov $1, %%eax\n\tlretq\n1:\tout %%al, $0xca");
 	else if (strcmp(deed, "single-step") == 0)
 		ASM("1: pushf\n\torl $0x100, (%%rsp)\n\tpopf\n\tnop\n\tjmp 1b");
 	else if (strcmp(deed, "syscall") == 0)

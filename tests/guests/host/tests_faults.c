@@ -61,6 +61,7 @@ const struct test tests_faults[] = {
 	FAULT("swapgs", GP),
 	FAULT("clts", GP),
 	FAULT("kernel-segment", GP),
+	FAULT("code-of-32-bits", GP),
 	FAULT("single-step", "single step"),
 	FAULT("syscall", NULL),
 	FAULT("syscall-monitor-stack", NULL),
