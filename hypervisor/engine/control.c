@@ -378,7 +378,7 @@ int cassin_engine_guest_restart(struct cassin_engine *e, uint64_t id, struct cas
 	struct control_call w = {.fd = -1};
 	int r = call_owner(e, g, &w.wait, on_restart);
 	if (r)
-		cassin_error_set(err, r, "%s", r == -ENOENT ? "no such guest" : w.error.text);
+		cassin_error_set(err, r, "%s", w.error.text[0] ? w.error.text : "no such guest");
 	guest_put(g);
 	return r;
 }

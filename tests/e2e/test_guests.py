@@ -2,6 +2,7 @@
 """Guests in a daemon, one by one: ps, inspect, logs, stop, kill, restart, rm, stats, restart policies."""
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -365,3 +366,14 @@ def test_a_client_that_dies_in_the_middle_harms_nothing(t):
         follower.send_signal(signal.SIGKILL)
         follower.wait()
     wait_until(lambda: daemon.request("GET", "/v1/stats").json()["api"]["connections"] == 1, "connections are gone")
+
+
+def test_a_restart_whose_ports_folder_is_gone_says_so(t):
+    daemon = t.daemon()
+    os.mkdir(t.path("folder"))
+    daemon.cassin("spawn", "--name", "web", "-p", f"unix:{t.path('folder/web.sock')}:80", t.guest("http"), code=0)
+    os.rename(t.path("folder"), t.path("other"))
+    one_line(daemon.cassin("restart", "web", code=1).err, "web", "folder/web.sock", "No such file or directory")
+    os.rename(t.path("other"), t.path("folder"))
+    daemon.cassin("restart", "web", code=0)
+    equal(daemon.guest("web")["state"], "running", "it runs again")
