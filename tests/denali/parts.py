@@ -127,7 +127,7 @@ def operations(lab):
     stream, tcp = lab.run("stream", "echo_per_s"), lab.run("tcp", "requests_per_s", connections=2)
     rows = [["operation", "guest, us", "process, us"],
             ["null hypercall", cell(calls["null_ns"]), "-"],
-            ["bare exit of KVM and back", cell(calls["raw_ns"]), "-"],
+            ["bare exit and back, without the hypervisor", cell(calls["raw_ns"]), "-"],
             ["one operation in one enter", cell(calls["enter1_ns"]), "-"],
             ["one operation of 64 in one enter", cell(calls["enter64_ns"] / 64), "-"],
             ["32 bytes there and back over TCP, median", *(cell(stream[s].last("echo_p50_us")) for s in ("cassin", "process"))],
