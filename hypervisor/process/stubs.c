@@ -248,6 +248,7 @@ static int renew(struct process_vcpu *v, struct stub *s)
 		s->odd_flags = fresh->odd_flags;
 		s->cpu_number = fresh->cpu_number;
 		fresh->pid = old.pid;
+		fresh->dead = old.dead;
 	}
 	dispose(v, fresh);
 	return r;
