@@ -227,7 +227,8 @@ def main():
     args = parse_args()
     progress = Progress()
     about = host()
-    print(f"{about['cpu']}, {about['cpus']} CPUs, Linux {about['kernel']}, {' '.join(about['kvm'])}, "
+    print(f"{about['cpu']}, {about['cpus']} CPUs, Linux {about['kernel']}, "
+          f"{'process cells' if args.backend == 'process' else ' '.join(about['kvm'])}, "
           f"load {about['load']:.1f}")
     found, errors = measure(args, progress)
     table(found, errors, args.backend)
