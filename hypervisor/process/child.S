@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pid_t child_of(int (*run)(void *), void *argument, void *stack_end): clone(2) as vfork(2) has it, with a stack of its own for
- * the child, which nobody traces who traces this process: it can have one tracer only, and that is us. By its own instruction,
- * since a sanitizer takes both functions of the C library for a fork(2). Its callee ends in an exec or an exit. -errno.
+ * pid_t child_of(int (*run)(void *), void *argument, void *stack_end, int *number): clone(2) with the memory shared and a stack of
+ * its own for the child, which nobody traces who traces this process: it can have one tracer only, and that is us. *number is its
+ * number until it has the memory no longer, after an exec or at its end; then it is 0, and who waits there is woken, futex(2). By its
+ * own instruction, since a sanitizer takes the functions of the C library for a fork(2). Its callee ends in an exec or an exit.
+ * -errno.
  */
 #define SYS_CLONE 56
-#define FLAGS 0x804111 /* CLONE_UNTRACED, CLONE_VM, CLONE_VFORK and SIGCHLD: sandbox/calls.c admits no others */
+/* CLONE_UNTRACED, CLONE_VM, CLONE_PARENT_SETTID, CLONE_CHILD_CLEARTID and SIGCHLD: sandbox/calls.c admits no others. */
+#define FLAGS 0xb00111
 
 	.text
 	.code64
@@ -17,8 +20,8 @@ child_of:
 	mov %rsi, -16(%rdx)
 	lea -16(%rdx), %rsi
 	mov $FLAGS, %edi
-	xor %edx, %edx
-	xor %r10d, %r10d
+	mov %rcx, %rdx
+	mov %rcx, %r10
 	xor %r8d, %r8d
 	mov $SYS_CLONE, %eax
 	syscall

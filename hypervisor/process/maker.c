@@ -3,19 +3,16 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/close_range.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "process/birth.h"
 #include "process/refusal.h"
 #include "process/stub.h"
 
@@ -27,65 +24,19 @@ struct order {
 	struct order *next;
 	struct stub *doomed; /* to be ended; NULL: one is to be made, */
 	int memory;
-	int program;  /* what it begins as */
-	pid_t parent; /* this process */
+	int program; /* what it begins as */
 	pid_t pid;
 	int error;
 	bool done;
 };
 
-#define CHILD_STACK (16u << 10)
 #define REAP_NS 5000000 /* between two looks at what is ending */
-
-pid_t child_of(int (*run)(void *), void *argument, void *stack_end); /* child.S */
 
 /* ---- On the maker's thread ---- */
 
-#define OF_CHILD __attribute__((no_sanitize("thread", "address", "undefined"))) static
-
-/* All but the memory go at the exec. Kernels before 5.9 have no close_range(), and containers of their time forbid it. */
-OF_CHILD long keep_only_memory(void)
-{
-	struct rlimit most;
-	if (!syscall(SYS_close_range, 0, STUB_MEMORY - 1, 0) &&
-	    !syscall(SYS_close_range, STUB_MEMORY + 1, ~0u, CLOSE_RANGE_CLOEXEC))
-		return 0;
-	if (syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &most))
-		return -1;
-	for (rlim_t fd = 0; fd < most.rlim_cur; fd++) {
-		if (fd != STUB_MEMORY)
-			syscall(SYS_fcntl, fd, F_SETFD, FD_CLOEXEC);
-	}
-	return 0;
-}
-
-/* In the child, which shares the parent's memory until the exec: only system calls, past what a sanitizer puts before those of the C
- * library. It has no descriptor but the memory. All signals are blocked, as on this thread, and stay so until it is traced: before
- * the exec one would run a handler of the parent's, in the parent's memory, and afterwards some would end it. Its exit status is the
- * errno of what fails. */
-OF_CHILD int become_stub(void *opaque)
-{
-	const struct order *o = opaque;
-	static char *const no_words[] = {NULL};
-	static const struct rlimit no_core = {0, 0};
-	syscall(SYS_setsid);
-	syscall(SYS_setrlimit, RLIMIT_CORE, &no_core);
-	if (syscall(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
-	    syscall(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) ||
-	    syscall(SYS_getppid) != o->parent /* it has died already, and no signal will come */ ||
-	    syscall(SYS_dup2, o->memory, STUB_MEMORY) < 0 ||
-	    syscall(SYS_fcntl, STUB_MEMORY, F_SETFD, 0) /* it may have been that one already */ || keep_only_memory())
-		syscall(SYS_exit_group, errno);
-	syscall(SYS_execveat, o->program, "", no_words, no_words, AT_EMPTY_PATH);
-	syscall(SYS_exit_group, errno);
-	return 1;
-}
-
-/* This thread waits until the child has become another program. */
 static void make(struct order *o)
 {
-	_Alignas(16) unsigned char stack[CHILD_STACK];
-	o->pid = child_of(become_stub, o, stack + sizeof stack);
+	o->pid = birth_of(o->program, o->memory);
 	o->error = o->pid < 0 ? -o->pid : 0;
 }
 
@@ -200,7 +151,7 @@ static void give_order(struct maker *m, struct order *o)
 
 int maker_make(struct maker *m, int memory, pid_t *out)
 {
-	struct order o = {.memory = memory, .program = m->program, .parent = getpid()};
+	struct order o = {.memory = memory, .program = m->program};
 	pthread_mutex_lock(&m->lock);
 	give_order(m, &o);
 	while (!o.done)

@@ -276,7 +276,8 @@ static int add_tracing(scmp_filter_ctx filter)
 /* A process that this one waits for until it is another program; who traces this one does not trace it. */
 static int add_process(scmp_filter_ctx filter)
 {
-	return allow_if(filter, CALL(clone), 0, UINT64_MAX, CLONE_VM | CLONE_VFORK | CLONE_UNTRACED | SIGCHLD);
+	return allow_if(filter, CALL(clone), 0, UINT64_MAX,
+			CLONE_VM | CLONE_UNTRACED | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID | SIGCHLD);
 }
 
 /* A thread, never a process, and never in other namespaces. */
@@ -341,6 +342,8 @@ static int add_conditional(scmp_filter_ctx filter, unsigned role)
 		r = add_descriptor_flags(filter);
 	if (!r && role & M)
 		r = allow_if(filter, CALL(kill), 1, LOW32, SIGKILL);
+	if (!r && role & M) /* to one that was stopped before it could be traced */
+		r = allow_if(filter, CALL(kill), 1, LOW32, SIGCONT);
 	if (!r && role & T)
 		r = add_tracing(filter);
 	if (!r)

@@ -320,6 +320,29 @@ Test(sandbox, only_workers_of_process_cells_trace)
 	}
 }
 
+static int continues_another(void)
+{
+	return kill(getppid(), SIGCONT);
+}
+
+static int stops_another(void)
+{
+	return kill(getppid(), SIGSTOP);
+}
+
+Test(sandbox, only_the_maker_continues_a_process_and_none_stops_one)
+{
+	if (SANITIZED)
+		return;
+	for (unsigned role = 0; role < CASSIN_SANDBOX_ROLES; role++) {
+		if (role == CASSIN_SANDBOX_MAKER)
+			lives(CASSIN_SANDBOX_ON, CASSIN_SANDBOX_MAKER, continues_another, "SIGCONT");
+		else
+			dies((enum cassin_sandbox_role)role, continues_another, "SIGCONT");
+		dies((enum cassin_sandbox_role)role, stops_another, "SIGSTOP");
+	}
+}
+
 /* ---- Debuggers, whose threads are made when the maker is confined already ---- */
 
 static struct cassin_sandbox *shared;

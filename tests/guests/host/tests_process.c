@@ -193,7 +193,7 @@ static void *meet_at_birth(void *opaque)
 		unsigned before = s->sent;
 		pid_t last = newest_process(loadavg);
 		for (pid_t pid = last; pid > last - 3; pid--) {
-			if (is_ours(pid) && !kill(pid, SIGSEGV) && !kill(pid, SIGBUS))
+			if (is_ours(pid) && !kill(pid, SIGSEGV) && !kill(pid, SIGBUS) && !kill(pid, SIGSTOP))
 				s->sent++;
 		}
 		if (s->sent != before)
