@@ -349,7 +349,8 @@ void guest_restart_give_up(struct guest *g)
 
 int guest_restarted(const struct guest *g)
 {
-	return g->beginning.result;
+	int r = g->beginning.result;
+	return r == -ENOENT ? -ENOTDIR : r; /* of a port's path: that there is no such guest is something else */
 }
 
 void guest_start(struct guest *g)

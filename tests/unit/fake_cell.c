@@ -43,6 +43,7 @@ struct fake_cell *fake_cell_new(uint64_t limit)
 void fake_cell_free(struct fake_cell *f)
 {
 	struct cell *c = &f->cell;
+	cell_images_collect(c);
 	while (c->images)
 		cell_image_free(c, c->images);
 	frames_destroy(&c->frames);

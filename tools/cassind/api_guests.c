@@ -218,10 +218,8 @@ static int call_kill(struct guest_work *w)
 
 static int call_restart(struct guest_work *w)
 {
-	struct cassin_engine *e = w->connection->daemon->engine;
-	struct cassin_guest_status s;
-	int result = cassin_engine_guest_restart(e, w->id, &w->err);
-	if (result == -ENOENT && cassin_engine_guest_status(e, w->id, &s))
+	int result = cassin_engine_guest_restart(w->connection->daemon->engine, w->id, &w->err);
+	if (result == -ENOENT)
 		w->err.text[0] = '\0'; /* removed meanwhile: told as such */
 	return result;
 }

@@ -167,7 +167,8 @@ int cassin_engine_guest_kill(struct cassin_engine *e, uint64_t id);
 int cassin_engine_guest_stop(struct cassin_engine *e, uint64_t id, uint64_t grace_ns);
 /* Folds up the memory of a guest that waits, now. -EBUSY: it computes, or has other spaces than its first. */
 int cassin_engine_guest_park(struct cassin_engine *e, uint64_t id);
-/* Ends it if it runs and starts it again with the same spec, ports and id. */
+/* Ends it if it runs and starts it again with the same spec, ports and id. -ENOENT: there is no such guest (any more); -ENOTDIR: the
+ * folder of a port's path is not there; and what a spawn may answer. */
 int cassin_engine_guest_restart(struct cassin_engine *e, uint64_t id, struct cassin_error_text *err);
 /* Kills it if it runs and forgets it: name, ports and console are free. */
 int cassin_engine_guest_remove(struct cassin_engine *e, uint64_t id);
