@@ -17,12 +17,16 @@
 #include <time.h>
 #include <unistd.h>
 
+/* What says how long; NULL: the path does not hang. */
+static const char *fifo_for(const char *path)
+{
+	return strstr(path, "hanging") ? getenv("HANGING") : NULL;
+}
+
 static void wait_for(const char *path)
 {
-	const char *fifo = getenv("HANGING");
-	if (!fifo || !strstr(path, "hanging"))
-		return;
-	int fd = (int)syscall(SYS_openat, AT_FDCWD, fifo, O_RDONLY | O_CLOEXEC);
+	const char *fifo = fifo_for(path);
+	int fd = fifo ? (int)syscall(SYS_openat, AT_FDCWD, fifo, O_RDONLY | O_CLOEXEC) : -1;
 	if (fd >= 0)
 		close(fd);
 }
@@ -41,8 +45,8 @@ static void wait_at(const char *path)
 	const struct timespec moment = {.tv_nsec = 10000000};
 	char name[512];
 	struct stat st;
-	const char *fifo = getenv("HANGING");
-	if (!fifo || !strstr(path, "hanging"))
+	const char *fifo = fifo_for(path);
+	if (!fifo)
 		return;
 	snprintf(name, sizeof name, "%s.paths", fifo);
 	while (!syscall(SYS_newfstatat, AT_FDCWD, name, &st, 0))
@@ -83,11 +87,7 @@ int lstat64(const char *path, struct stat64 *st)
 #define OPEN(name)                                                                                                     \
 	int name(const char *path, int flags, ...)                                                                     \
 	{                                                                                                              \
-		va_list args;                                                                                          \
-		va_start(args, flags);                                                                                 \
-		mode_t mode = flags & (O_CREAT | O_TMPFILE) ? va_arg(args, mode_t) : 0;                                \
-		va_end(args);                                                                                          \
-		return open_at(AT_FDCWD, path, flags, mode);                                                           \
+		WITH_MODE(open_at(AT_FDCWD, path, flags, mode));                                                       \
 	}
 
 OPEN(open)
