@@ -22,13 +22,14 @@ static const struct test *const lists[] = {
 
 static uint64_t pool_bytes;
 static bool own_machine;      /* the tests may change it */
+static bool light;            /* without those that are heavy */
 static bool may_trace = true; /* else tests of process cells are left out, which is said */
 static unsigned part, parts = 1;
 static bool again; /* what fails by chance, in a machine that stands still now and then, gets a second try */
 
 static const char usage_text[] =
-	"usage: guest-tests [-l | --checks] [-v] [--dir DIR] [--pool SIZE] [--own-machine] [--again] [--part I/N] "
-	"[NAME-GLOB...]\n"
+	"usage: guest-tests [-l | --checks] [-v] [--dir DIR] [--pool SIZE] [--own-machine] [--again] [--light] "
+	"[--part I/N] [NAME-GLOB...]\n"
 	"  -l           list the tests\n"
 	"  --checks     list those that need no more than an image and arguments, for cassin conformance:\n"
 	"               name, image, exit code, arguments\n"
@@ -37,6 +38,7 @@ static const char usage_text[] =
 	"  --pool SIZE  memory for guests of each test (default 256M)\n"
 	"  --own-machine  also tests that change the machine: its clock and its settings\n"
 	"  --again      a test that fails is run once more, unless it brought the engine down\n"
+	"  --light      without those that have much to do, but nothing with what runs guest code; they are named\n"
 	"  --part I/N   of N parts, which together are all tests, the I-th\n"
 	"CASSIN_TEST_SLOW=N multiplies all time limits. CASSIN_BACKEND=kvm|process: what runs them.\n";
 
@@ -52,6 +54,10 @@ static size_t select_tests(const struct test **out, char **globs)
 				continue;
 			if (of_all++ % parts != part)
 				continue;
+			if (light && t->heavy) {
+				printf("# left out, for --light: %s\n", t->name);
+				continue;
+			}
 			if (n == TESTS_MOST) {
 				fprintf(stderr, "guest-tests: more than %u tests: raise TESTS_MOST\n", TESTS_MOST);
 				exit(1);
@@ -195,11 +201,15 @@ static const char *own_dir(void)
 
 int main(int argc, char **argv)
 {
-	static const struct option longs[] = {
-		{"dir", required_argument, NULL, 'd'},   {"pool", required_argument, NULL, 'p'},
-		{"own-machine", no_argument, NULL, 'o'}, {"again", no_argument, NULL, 'a'},
-		{"part", required_argument, NULL, 'P'},  {"checks", no_argument, NULL, 'c'},
-		{"help", no_argument, NULL, 'h'},        {0}};
+	static const struct option longs[] = {{"dir", required_argument, NULL, 'd'},
+					      {"pool", required_argument, NULL, 'p'},
+					      {"own-machine", no_argument, NULL, 'o'},
+					      {"again", no_argument, NULL, 'a'},
+					      {"part", required_argument, NULL, 'P'},
+					      {"checks", no_argument, NULL, 'c'},
+					      {"light", no_argument, NULL, 'L'},
+					      {"help", no_argument, NULL, 'h'},
+					      {0}};
 	static const struct test *tests[TESTS_MOST];
 	const char *slow = getenv("CASSIN_TEST_SLOW");
 	struct world w = {.dir = own_dir(), .slow = slow && atoi(slow) > 0 ? (unsigned)atoi(slow) : 1};
@@ -218,6 +228,8 @@ int main(int argc, char **argv)
 			own_machine = true;
 		} else if (c == 'a') {
 			again = true;
+		} else if (c == 'L') {
+			light = true;
 		} else if (c == 'P' && sscanf(optarg, "%u/%u", &part, &parts) == 2 && part > 0 && part <= parts) {
 			part--;
 		} else if (c == 'd') {

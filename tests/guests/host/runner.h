@@ -41,6 +41,7 @@ struct test {
 	unsigned memory_wait_ms;     /* 10 s */
 	enum cassin_backend backend; /* what CASSIN_BACKEND says, or auto */
 	bool own_machine;            /* it changes the machine: only with --own-machine */
+	bool heavy;                  /* it has much to do, but nothing with what runs guest code: not with --light */
 };
 
 /* The tests, by subject; each list ends with a NULL name. */
