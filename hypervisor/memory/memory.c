@@ -14,9 +14,10 @@
 
 #define PREMAP_PAGES 128u /* of a small image: all mapped at spawn */
 #define AROUND_PAGES 16u  /* of a large one: mapped with the page that faulted */
-#define WINDOW_MOST 128u  /* pages of zero that sequential growth gets at a time, */
+#define WINDOW_MOST 256u  /* pages of zero that sequential growth gets at a time, */
 #define WINDOW_SMALL 16u  /* where what the guest has already does not allow for more: */
-#define WINDOW_SHARE 16u  /* one page for each so many */
+#define WINDOW_SHARE 8u   /* one page for each so many */
+#define NEAR_SHARE 64u    /* one page for each so many is what growth may skip at any time */
 #define HOT_STACK 1u      /* stack pages given at spawn */
 
 static bool has_data(const struct region *r, uint64_t page)
@@ -161,31 +162,43 @@ static unsigned window_most(const struct memory *m)
 	return n < WINDOW_SMALL ? WINDOW_SMALL : n > WINDOW_MOST ? WINDOW_MOST : (unsigned)n;
 }
 
+/* How many pages of zero are shown from `va` on, and in *from where to begin. A guest that grows skips some, to come back to them: what
+ * lies near the end of its growth belongs to it, and what was skipped is shown, too. */
+static uint64_t grow(struct memory *m, uint64_t va, uint64_t *from)
+{
+	uint64_t most = window_most(m), near = m->used / NEAR_SHARE;
+	uint64_t reach = (near > m->fault_window ? near : m->fault_window) * PAGE_SIZE;
+	bool ahead = va - m->fault_next < reach, behind = !ahead && m->fault_next - va <= reach;
+	if (behind)
+		return m->fault_window;
+	uint64_t n = ahead ? m->fault_window * UINT64_C(2) : 1;
+	n = n < most ? n : most;
+	if (ahead)
+		*from = m->fault_next;
+	m->fault_window = (unsigned)n;
+	m->fault_next = va + n * PAGE_SIZE;
+	return n;
+}
+
 /* Pages near one that was just shown cost a store each now and an exit each later. */
 static void map_around(struct memory *m, const struct region *r, uint64_t va, unsigned want)
 {
-	uint64_t from = va + PAGE_SIZE, n = 0;
-	if (r->segment) {
-		if (want & CASSIN_WRITE)
-			return;
-		n = AROUND_PAGES - 1;
-	} else {
-		m->fault_window = va == m->fault_next && m->fault_window ? m->fault_window * 2 : 1;
-		if (m->fault_window > window_most(m))
-			m->fault_window = window_most(m);
-		n = m->fault_window - 1;
+	uint64_t at = va + PAGE_SIZE, n = AROUND_PAGES;
+	if (r->segment && want & CASSIN_WRITE)
+		return;
+	if (!r->segment) {
+		n = grow(m, va, &at);
 		want = r->rights;
 	}
-	uint64_t at = from;
-	for (; at < from + n * PAGE_SIZE; at += PAGE_SIZE) {
+	for (; at < va + n * PAGE_SIZE; at += PAGE_SIZE) {
 		uint64_t *entry = at - r->va < r->pages << PAGE_SHIFT ? space_entry(m, 0, at, false) : NULL;
+		if (entry && *entry && at <= va)
+			continue;
 		if (!entry || *entry ||
 		    show_page(m, entry, r, r->first + ((at - r->va) >> PAGE_SHIFT), r->rights, want))
 			break;
 	}
 	m->starved = false; /* what was wanted is there */
-	if (!r->segment)
-		m->fault_next = at;
 }
 
 static int show(struct memory *m, unsigned space, uint64_t va, uint64_t *entry, unsigned want)
