@@ -61,6 +61,20 @@ static unsigned step_of(const char *what)
 	return !strcmp(what, NEEDS_PROGRAM) ? PROCESS : !strcmp(what, NEEDS_PTRACE) ? TRACING : CONFINEMENT;
 }
 
+/* Of a stub that has stopped at the `hlt` where it was confined. */
+static int learn_registers(struct process_backend *p, const struct stub *s, void *image, size_t *size,
+			   const char **what)
+{
+	struct user_regs_struct r;
+	*what = "PTRACE_GETREGS";
+	int e = stub_get(s, &r);
+	if (e)
+		return e;
+	p->failed_set_rf = r.eflags & RFLAGS_RF;
+	*what = "PTRACE_GETREGSET";
+	return stub_get_extended(s, image, size);
+}
+
 /* A stub in a cell of its own. */
 static int probe(struct process_backend *p, unsigned *done, struct cassin_error_text *err)
 {
@@ -84,10 +98,8 @@ static int probe(struct process_backend *p, unsigned *done, struct cassin_error_
 	} else {
 		r = stub_confine_process(s, process_cell(c)->pages, &what);
 		*done = !r ? REGISTERS : step_of(what);
-		if (!r) {
-			what = "PTRACE_GETREGSET";
-			r = stub_get_extended(s, image, &size);
-		}
+		if (!r)
+			r = learn_registers(p, s, image, &size, &what);
 		maker_dispose(&p->maker, s);
 		if (!r)
 			r = make_initial(p, size);

@@ -19,6 +19,7 @@
 
 #define AROUND 128u /* pages that are mapped with one that is missing */
 #define INSTRUCTION_MOST 15u
+#define INT_SIZE 2u /* of `int $n` */
 #define VSYSCALL_VA UINT64_C(0xffffffffff600000)
 #define EXTENDED_FCW_AT 0u
 #define EXTENDED_FSW_AT 2u
@@ -159,12 +160,24 @@ static enum outcome take_fault(struct run *u, const siginfo_t *info, enum vcpu_e
 	return OUTCOME_EXIT;
 }
 
+/* Whether the signal may be that of an `int $4`, which looks as a protection fault does, but behind the instruction: where these bytes
+ * end another one, RF tells. The processor sets it for an instruction that failed, and not for one that was done. */
+static bool perhaps_overflow(const struct run *u)
+{
+	unsigned char code[INT_SIZE];
+	return !(u->cpu->regs.rflags & RFLAGS_RF) && process_backend(u->v->vcpu.cell)->failed_set_rf &&
+	       code_at(u, u->cpu->regs.rip - sizeof code, code, sizeof code) == sizeof code && code[0] == 0xcd &&
+	       code[1] == 4;
+}
+
 static enum outcome take_segv(struct run *u, enum vcpu_exit *out)
 {
 	unsigned char code[OUT_SIZE];
 	siginfo_t info;
 	struct cpu_registers *r = &u->cpu->regs;
-	if (code_at(u, r->rip, code, sizeof code) == sizeof code && code[0] == 0xe6 && code[1] == CASSIN_PORT) {
+	bool overflow = perhaps_overflow(u);
+	if (!overflow && code_at(u, r->rip, code, sizeof code) == sizeof code && code[0] == 0xe6 &&
+	    code[1] == CASSIN_PORT) {
 		r->rip += OUT_SIZE;
 		*out = VCPU_OUT;
 		return OUTCOME_EXIT;
@@ -177,7 +190,9 @@ static enum outcome take_segv(struct run *u, enum vcpu_exit *out)
 		return OUTCOME_ON; /* somebody has sent it */
 	if (info.si_code != SI_KERNEL)
 		return take_fault(u, &info, out);
-	*out = take_protection(u);
+	if (overflow)
+		r->rip -= INT_SIZE;
+	*out = overflow ? exception(u, VECTOR_GP, 0) : take_protection(u);
 	return OUTCOME_EXIT;
 }
 

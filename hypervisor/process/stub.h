@@ -20,6 +20,7 @@ struct process_backend {
 	struct backend backend;
 	struct maker maker;
 	const char *limits; /* of processes, by their names: a worker may not look itself */
+	bool failed_set_rf; /* this processor sets RF for an instruction that failed */
 	size_t keys_at;     /* where an image of the extended state has PKRU; 0: nowhere */
 };
 
@@ -73,6 +74,7 @@ static inline struct process_vcpu *process_vcpu(struct vcpu *v)
 #define STUB_CS 0x33u /* the selectors and flags of all code in stubs */
 #define STUB_SS 0x2bu
 #define STUB_FLAGS UINT64_C(0x202)
+#define RFLAGS_RF UINT64_C(0x10000)
 #define STUB_FLAGS_ODD UINT64_C(0x204000) /* ID and NT: all code can set them, and no tracer can */
 
 /* What a stub stopped for. */
