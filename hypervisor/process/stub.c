@@ -16,7 +16,8 @@
 #ifndef PTRACE_SYSEMU
 #define PTRACE_SYSEMU 31
 #endif
-#define PEEKED 8
+#define PEEKED 16
+#define PEEKED_MOST 1024u                /* the kernel counts them from the first one each time */
 #define STOPPED_BY_CALL (SIGTRAP | 0x80) /* PTRACE_O_TRACESYSGOOD */
 
 int stub_wait(struct stub *s, struct stub_stop *stop)
@@ -61,12 +62,16 @@ bool stub_cause(const struct stub *s, siginfo_t *info)
 bool stub_failed(const struct stub *s)
 {
 	siginfo_t waiting[PEEKED];
-	struct __ptrace_peeksiginfo_args all = {.nr = PEEKED};
-	long n = ptrace(PTRACE_PEEKSIGINFO, s->pid, &all, waiting);
-	for (long i = 0; i < n; i++) {
-		if (waiting[i].si_code > 0)
-			return true;
-	}
+	struct __ptrace_peeksiginfo_args next = {.nr = PEEKED};
+	long n;
+	do { /* those that are blocked stay for ever, and anybody of the stub's user can send some */
+		n = ptrace(PTRACE_PEEKSIGINFO, s->pid, &next, waiting);
+		for (long i = 0; i < n; i++) {
+			if (waiting[i].si_code > 0)
+				return true;
+		}
+		next.off += PEEKED;
+	} while (n == PEEKED && next.off < PEEKED_MOST);
 	return false;
 }
 

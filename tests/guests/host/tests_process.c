@@ -153,6 +153,50 @@ static void signalled(struct world *w, const struct test *t)
 	EXPECT(sender.sent > 100);
 }
 
+/* Signals of which a stub is told nothing, and which wait for it for ever. */
+static void *send_blocked(void *opaque)
+{
+	struct sender *s = opaque;
+	pid_t all[STUBS_MOST];
+	while (!s->stop) {
+		for (unsigned i = 0, n = stubs_of(getpid(), all, false); i < n; i++) {
+			for (int signal = SIGRTMIN; signal < SIGRTMIN + 12; signal++)
+				s->sent += !syscall(SYS_tgkill, all[i], all[i], signal);
+		}
+		sleep_ms(200);
+	}
+	return NULL;
+}
+
+/* Behind them a fault waits to be told, when a kick has come before: it is not overlooked. */
+static void signals_waiting(struct world *w, const struct test *t)
+{
+	static const char *const work[][2] = {{"upcall", "keep 60"},     {"user-spaces", "live 60"},
+					      {"user-faults", "faults"}, {"memory", "copy-on-write 200"},
+					      {"paging", "reprotect"},   {"vectors", "keep 60 99"}};
+	struct sender sender = {0};
+	pthread_t thread;
+	(void)t;
+	EXPECT_IS(pthread_create(&thread, NULL, send_blocked, &sender), 0);
+	await_text(w, spawn(w, "near", "hog", "fault"), "spinning"); /* so that kicks come often */
+	uint64_t until = now_ns() + 8000 * MS;
+	while (now_ns() < until) {
+		uint64_t ids[6];
+		for (unsigned i = 0; i < 6; i++) {
+			char name[32];
+			snprintf(name, sizeof name, "g%u", i);
+			ids[i] = spawn(w, name, work[i][0], work[i][1]);
+		}
+		for (unsigned i = 0; i < 6; i++) {
+			expect_exit(w, ids[i], 0, 60);
+			EXPECT_IS(cassin_engine_guest_remove(w->e, ids[i]), 0);
+		}
+	}
+	sender.stop = true;
+	pthread_join(thread, NULL);
+	EXPECT(sender.sent > 100);
+}
+
 static volatile sig_atomic_t handled;
 
 static void on_signal(int signal)
@@ -334,6 +378,7 @@ const struct test tests_process[] = {
 	ON_PROCESS("killed-blank", killed_blank, .seconds = 30),
 	ON_PROCESS("killed-all", killed_all, .seconds = 30),
 	ON_PROCESS("signalled", signalled, .seconds = 120),
+	ON_PROCESS("signals-waiting", signals_waiting, .workers = 1, .seconds = 120),
 	ON_PROCESS("signalled-at-birth", signalled_at_birth, .seconds = 60),
 	ON_PROCESS("looked-at", looked_at, .seconds = 20),
 	ON_PROCESS("out-of-reach", out_of_reach, .seconds = 20),
