@@ -86,6 +86,8 @@ void steps_run(struct steps *s, const struct cell *c, frame_t root, uint64_t va,
 /* Of one table of a level, whose first entry is of va. */
 static void add_table(struct steps *s, const struct cell *c, const uint64_t *table, int level, uint64_t va)
 {
+	if (s->tables++ == STEPS_TABLES_MOST)
+		s->full = true;
 	for (unsigned i = 0; i < ENTRIES && !s->full; i++) {
 		uint64_t at = va + ((uint64_t)i << (PAGE_SHIFT + 9 * level));
 		if (!(table[i] & PTE_P))

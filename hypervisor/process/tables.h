@@ -11,8 +11,9 @@
 struct steps {
 	struct map_step *list; /* in our page */
 	unsigned n;
-	bool full; /* something did not fit */
-	bool anew; /* they begin with unmapping everything */
+	bool full;       /* something did not fit, or was not looked at */
+	unsigned tables; /* looked at by steps_space() */
+	bool anew;       /* they begin with unmapping everything */
 };
 
 /* The entry of a page in the space of this root; 0: none, or not present. */
@@ -25,7 +26,9 @@ void steps_unmap_all(struct steps *s);
 void steps_end(struct steps *s);
 /* Adds the pages that are present, from `va` on up to the end of its table or the first that is not: at most `most`. */
 void steps_run(struct steps *s, const struct cell *c, frame_t root, uint64_t va, unsigned most);
-/* Adds all pages of a space that are present, as far as they fit. */
+#define STEPS_TABLES_MOST 128u /* that one call looks at: some tens of microseconds */
+/* Adds the pages of a space that are present, in the order of their addresses, as far as they fit and the tables looked at are no
+ * more than that. What is left out is mapped when it is touched. */
 void steps_space(struct steps *s, const struct cell *c, frame_t root);
 
 #endif

@@ -193,3 +193,22 @@ Test(steps, a_space_is_listed_as_far_as_it_fits)
 	cr_expect(s.full);
 	fake_cell_free(f);
 }
+
+/* A guest can have thousands of tables that show nothing, and the worker waits for whoever walks them. */
+Test(steps, no_more_than_so_many_tables_of_a_space_are_looked_at)
+{
+	struct fake_cell *f = fake_cell_new(512);
+	frame_t root;
+	cr_assert_eq(cell_frame_zero(&f->cell, &root), 0);
+	for (unsigned tables = 8; tables <= 256; tables += 8) {
+		uint64_t va = UINT64_C(0x400000) + tables * (UINT64_C(512) << PAGE_SHIFT);
+		for (unsigned i = 0; i < tables; i++)
+			*leaf(f, root, UINT64_C(0x400000) + i * (UINT64_C(512) << PAGE_SHIFT)) = PTE_MAPPED;
+		*leaf(f, root, va) = entry(9, false, false);
+		struct steps s = begin();
+		steps_space(&s, &f->cell, root);
+		cr_expect_eq(s.n, tables < STEPS_TABLES_MOST - 4 ? 1u : 0u, "%u tables", tables);
+		*leaf(f, root, va) = PTE_MAPPED;
+	}
+	fake_cell_free(f);
+}
