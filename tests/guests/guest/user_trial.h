@@ -11,9 +11,10 @@
 
 /* ---- Somebody else ---- */
 
-CODE(look,
-     "mov %ds, %r8d\nmov %es, %r9d\nmov %fs, %r10d\nmov %gs, %r11d\nmov %fs:0, %r12\n"
-     "stmxcsr 0x500010\nfnstcw 0x500018\nfnstsw %ax\nmovzwl %ax, %r13d\npushf\npop %r14\nmovq %xmm7, %r15\n" CALL);
+#define LOOK_AT_SEGMENTS "mov %ds, %r8d\nmov %es, %r9d\nmov %fs, %r10d\nmov %gs, %r11d\nmov %fs:0, %r12\n"
+#define LOOK_AT_CONTROL                                                                                                \
+	"stmxcsr 0x500010\nfnstcw 0x500018\nfnstsw %ax\nmovzwl %ax, %r13d\npushf\npop %r14\nmovq %xmm7, %r15\n"
+CODE(look, LOOK_AT_SEGMENTS LOOK_AT_CONTROL CALL);
 
 static struct user other; /* user number 1 */
 static struct cassin_registers other_before;

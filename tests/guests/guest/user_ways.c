@@ -150,9 +150,8 @@ STATE(cpu_segment, "mov $0x7b, %eax\nmov %eax, %ds\nmov %eax, %es\nmov %eax, %fs
 STATE(table_segment, "mov $0xf, %eax\nmov %eax, %ds");
 STATE(table_code, "pushq $0xf\npushq $0x400000\nlretq");
 STATE(gate, "movl $0x400000, 0x500000\nmovw $0x40, 0x500004\nlcall *0x500000");
-STATE(both_bases,
-      "mov $0x2b, %eax\nmov %eax, %gs\nmov $0x7fffffffff, %rax\n.byte 0xf3,0x48,0x0f,0xae,0xd8\n"
-      ".byte 0xf3,0x48,0x0f,0xae,0xd0");
+#define WRITE_BASES ".byte 0xf3,0x48,0x0f,0xae,0xd8\n.byte 0xf3,0x48,0x0f,0xae,0xd0"
+STATE(both_bases, "mov $0x2b, %eax\nmov %eax, %gs\nmov $0x7fffffffff, %rax\n" WRITE_BASES);
 STATE(random, "mov $2000, %ecx\n1: .byte 0x0f,0xc7,0xf0\nloop 1b");
 
 #define STATE_ROW(name)                                                                                                \
