@@ -35,9 +35,9 @@ static void recycling_through_flushes(struct world *w, const struct test *t)
 {
 	(void)t;
 	uint64_t flushes = stats_of(w).flushes;
-	uint64_t near = spawn(w, "near", "paging", "remap 3000");
+	uint64_t near = spawn(w, "near", "paging", "remap 1000");
 	int rounds = has_shadows(w) ? 60 : 8;
-	for (int i = 0; i < rounds && stats_of(w).flushes < flushes + 2; i++) {
+	for (int i = 0; i < rounds && stats_of(w).flushes == flushes; i++) {
 		uint64_t ids[8];
 		for (int k = 0; k < 8; k++) {
 			char name[32];
