@@ -139,7 +139,7 @@ def test_guests_run_without_proc(t):
 # needs: root namespaces
 def test_guests_run_where_processes_of_others_and_sys_are_hidden(t):
     def surround(*command):
-        return in_namespace("mount -o remount,hidepid=2 /proc && mount -o bind,remount,ro /sys", *command)
+        return in_namespace("mount -t proc -o hidepid=2 proc /proc && mount -o bind,remount,ro /sys", *command)
     who = Anybody(t, False)
     image = who.image("hello")
     equal(t.run(surround(*who.prefix, t.path("cassin"), "run", "--backend", "process", image), code=0).out, "hello from hello\n")

@@ -15,10 +15,10 @@
 #define TESTS_MOST 1024u
 
 static const struct test *const lists[] = {
-	tests_calls,   tests_faults,         tests_memory, tests_processor, tests_life,  tests_streams,
-	tests_ports,   tests_debug,          tests_trace,  tests_crowd,     tests_moves, tests_park,
-	tests_pieces,  tests_user,           tests_kernel, tests_processes, tests_libc,  tests_files,
-	tests_process, tests_process_limits, tests_host,   tests_want};
+	tests_calls,   tests_faults,         tests_memory,         tests_processor, tests_life,  tests_streams,
+	tests_ports,   tests_debug,          tests_trace,          tests_crowd,     tests_moves, tests_park,
+	tests_pieces,  tests_user,           tests_kernel,         tests_processes, tests_libc,  tests_files,
+	tests_process, tests_process_limits, tests_process_storms, tests_host,      tests_want};
 
 static uint64_t pool_bytes;
 static bool own_machine;      /* the tests may change it */

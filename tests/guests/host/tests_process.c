@@ -11,12 +11,14 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "stubs.h"
 
 #define VA_END UINT64_C(0x8000000000) /* of guests */
+#define PAGE_OF_OURS UINT64_C(0x7ff000000000)
 #define OUR_PAGE "7ff000000000-7ff000001000 r-xs"
 
 /* ---- Ended from outside ---- */
@@ -366,6 +368,14 @@ static void out_of_reach(struct world *w, const struct test *t)
 			_exit(4);
 		if (!ptrace(PTRACE_SEIZE, stubs[0], 0, 0) || !ptrace(PTRACE_ATTACH, stubs[0], 0, 0))
 			_exit(5);
+		char byte;
+		struct iovec here = {&byte, 1}, there = {(void *)PAGE_OF_OURS, 1};
+		if (process_vm_readv(stubs[0], &here, 1, &there, 1, 0) >= 0 ||
+		    process_vm_writev(stubs[0], &here, 1, &there, 1, 0) >= 0)
+			_exit(6);
+		int fd = (int)syscall(SYS_pidfd_open, stubs[0], 0);
+		if (fd >= 0 && syscall(SYS_pidfd_getfd, fd, 3, 0) >= 0)
+			_exit(7);
 		_exit(0);
 	}
 	int status = 0;
