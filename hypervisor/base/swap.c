@@ -64,12 +64,17 @@ int swap_open(struct swap *s, const char *path, uint64_t bytes, struct cassin_er
 	return r;
 }
 
+void swap_remove(struct swap *s)
+{
+	if (s->fd >= 0)
+		cassin_own_file_remove(&s->file, s->path);
+}
+
 void swap_close(struct swap *s)
 {
-	if (s->fd >= 0) {
-		cassin_own_file_remove(&s->file, s->path);
+	swap_remove(s);
+	if (s->fd >= 0)
 		close(s->fd);
-	}
 	if (s->path)
 		pthread_mutex_destroy(&s->lock);
 	free(s->path);
@@ -97,14 +102,6 @@ int swap_take(struct swap *s, size_t len, uint64_t *at)
 int swap_put(struct swap *s, uint64_t at, const void *bytes, size_t len)
 {
 	return pwrite(s->fd, bytes, len, (off_t)at) == (ssize_t)len ? 0 : -EIO;
-}
-
-int swap_write(struct swap *s, const void *bytes, size_t len, uint64_t *at)
-{
-	int r = swap_take(s, len, at);
-	if (!r && (r = swap_put(s, *at, bytes, len)))
-		swap_free(s, *at, len);
-	return r;
 }
 
 int swap_read(struct swap *s, uint64_t at, void *bytes, size_t len)

@@ -25,11 +25,10 @@ struct swap {
 /* Makes the file, or takes over one that an earlier process left. -EEXIST: it is something else; -EBUSY: another process
  * has it. */
 int swap_open(struct swap *s, const char *path, uint64_t bytes, struct cassin_error_text *err);
-/* Removes the file. Nothing happens when there is none. */
+/* Removes the file and closes it; or removes it only, for there are threads that still use it. Nothing happens when there is none. */
 void swap_close(struct swap *s);
-/* Stores bytes; *at says where. -ENOSPC, -EIO. */
-int swap_write(struct swap *s, const void *bytes, size_t len, uint64_t *at);
-/* The same in two steps: takes room for len bytes; writes some of them at a place within. */
+void swap_remove(struct swap *s);
+/* Takes room for len bytes, writes that many at a place within, reads them: -ENOSPC; -EIO. */
 int swap_take(struct swap *s, size_t len, uint64_t *at);
 int swap_put(struct swap *s, uint64_t at, const void *bytes, size_t len);
 int swap_read(struct swap *s, uint64_t at, void *bytes, size_t len);

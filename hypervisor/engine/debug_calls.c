@@ -97,6 +97,10 @@ int cassin_engine_debug_spawn(struct cassin_engine *e, const struct cassin_guest
 static void on_detach(struct guest *g, struct guest_call *call)
 {
 	struct debug_call *c = (struct debug_call *)call;
+	if (g->debugger == c->debugger && c->debugger->nbreakpoints && guest_wakes_first(g)) {
+		guest_hold(g, call, on_detach);
+		return;
+	}
 	if (g->debugger == c->debugger)
 		debug_detach(g);
 	owner_answer(&c->wait, 0);
@@ -135,6 +139,10 @@ static void on_stop(struct guest *g, struct guest_call *call)
 {
 	struct debug_call *c = (struct debug_call *)call;
 	int r = attached(g, c, false);
+	if (!r && g->run != RUN_STOPPED && guest_wakes_first(g)) {
+		guest_hold(g, call, on_stop);
+		return;
+	}
 	if (!r && g->run != RUN_STOPPED)
 		debug_hold(g, SIGINT);
 	owner_answer(&c->wait, r);

@@ -17,6 +17,8 @@
 #define MEMORY_WAIT_NS UINT64_C(10000000000)   /* that guests wait for memory */
 #define RECLAIM_EVERY_NS UINT64_C(50000000)    /* whoever has more cells flushed for a full pool waits */
 #define PATHS_PATIENCE_NS UINT64_C(5000000000) /* with what is at paths, at the end */
+#define SWAPPERS_MOST 16u                      /* threads for the swap file, */
+#define SWAPPERS_OF_A_DOMAIN 8u                /* and of these for one domain's guests */
 #define SWAP_DEFAULT (UINT64_C(16) << 30)
 
 static unsigned default_workers(void)
@@ -80,8 +82,17 @@ static int start_workers(struct cassin_engine *e, struct cassin_error_text *err)
 	e->workers.turn = worker_turn;
 	e->workers.sandbox = e->options.sandbox;
 	e->workers.role = e->backend->ops->traces ? CASSIN_SANDBOX_TRACER : CASSIN_SANDBOX_WORKER;
-	int r = paths_start(&e->paths, e->options.sandbox);
-	e->host.paths = e->paths;
+	struct paths_how paths = {.sandbox = e->options.sandbox,
+				  .role = CASSIN_SANDBOX_CONTROL,
+				  .threads = PATHS_THREADS_MOST,
+				  .of_a_group = PATHS_OF_A_DOMAIN};
+	struct paths_how swappers = {.sandbox = e->options.sandbox,
+				     .role = CASSIN_SANDBOX_SWAPPER,
+				     .threads = SWAPPERS_MOST,
+				     .of_a_group = SWAPPERS_OF_A_DOMAIN};
+	int r = paths_start(&e->host.paths, &paths);
+	if (!r && e->host.swap)
+		r = paths_start(&e->host.swappers, &swappers);
 	if (!r)
 		r = workers_start(&e->workers, workers_wanted(e), engine_tick, e);
 	return r ? cassin_error_set(err, r, "cannot start the workers: %s%s", strerror(-r), limit_of(r)) : 0;
@@ -122,13 +133,16 @@ void cassin_engine_destroy(struct cassin_engine *e)
 	for (int i = 0; i < n; i++)
 		engine_remove(e, ids[i], 0);
 	free(ids);
-	bool at_rest = paths_stop(e->paths, PATHS_PATIENCE_NS);
+	bool at_rest = paths_stop(e->host.paths, PATHS_PATIENCE_NS);
+	bool swapped = paths_stop(e->host.swappers, PATHS_PATIENCE_NS);
 	workers_stop(&e->workers);
 	while (cassin_engine_changed_next(e)) {
 	}
-	swap_close(&e->swap);
-	if (!at_rest)
+	if (!swapped)
+		swap_remove(&e->swap);
+	if (!at_rest || !swapped)
 		return; /* threads that hang have the rest, should they ever go on */
+	swap_close(&e->swap);
 	engine_cells_destroy(e);
 	templates_drop(e);
 	image_cache_destroy(&e->images);

@@ -51,8 +51,7 @@ struct cassin_engine {
 		uint64_t parkings_trimmed, most; /* when the C library's heap was trimmed; the most held since */
 	} heap;                                  /* the watcher's */
 	struct swap swap;
-	struct paths *paths; /* NULL: not started */
-	struct clock clock;  /* under cells_lock */
+	struct clock clock; /* under cells_lock */
 
 	atomic_uint_fast64_t next_id, spawns, ends, crashes, restarts, flushes_past;
 };

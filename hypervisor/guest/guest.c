@@ -63,6 +63,8 @@ struct guest *guest_new(struct guest_host *host, const struct cassin_guest_spec 
 	g->bandwidth.period = g->spec.cpu_period_us * 1000;
 	account_init(&g->account, host->pool,
 		     g->spec.memory + memory_numbers_most(g->spec.memory / PAGE_SIZE) + ACCOUNT_ALLOWANCE);
+	g->paths.name = g->spec.domain ? g->spec.domain : "";
+	guest_swapping_init(g);
 	account_init(&g->unread, host->pool, g->spec.memory);
 	g->account.part = g->unread.part = pool_part_get(host->pool, g->spec.domain ? g->spec.domain : "");
 	account_force(&g->account, ACCOUNT_GUESTS, cost(g));

@@ -21,6 +21,7 @@
 #include "guest/passage.h"
 #include "guest/post.h"
 #include "guest/ring.h"
+#include "guest/swapping.h"
 #include "guest/upcall.h"
 #include "guest/user.h"
 #include "guest/wait.h"
@@ -134,12 +135,13 @@ struct guest {
 	uint64_t held_until;      /* it has caused flushes of its cell: it does not run before; 0: it may */
 	struct deadline throttle; /* until then, or until its next period */
 	struct guest_want *want;  /* of memory, when the pool was full; NULL: it never was */
-	struct work_list work;    /* what is done for it outside its turns */
-	struct deadline park;     /* when to look whether it has waited long enough */
-	struct work parking;      /* under way */
-	struct work waking;       /* likewise: goes ahead of other work */
-	struct passage passage;   /* RUN_PASSAGE */
-	struct held_calls held;   /* what others want of it, and has to wait: post.h */
+	struct guest_swapping swapping;
+	struct work_list work;  /* what is done for it outside its turns */
+	struct deadline park;   /* when to look whether it has waited long enough */
+	struct work parking;    /* under way */
+	struct work waking;     /* likewise: goes ahead of other work */
+	struct passage passage; /* RUN_PASSAGE */
+	struct held_calls held; /* what others want of it, and has to wait: post.h */
 	struct beginning beginning;
 	void (*ports_then)(struct guest *g); /* it begins again once its ports listen; NULL: it does not */
 	struct ending ending;
@@ -211,6 +213,11 @@ static inline struct worker *guest_worker(const struct guest *g)
 static inline bool guest_wants(const struct guest *g)
 {
 	return g->want && g->want->waits;
+}
+/* Whether nothing can be done for it now: it waits for memory, or for the swap file. */
+static inline bool guest_pauses(const struct guest *g)
+{
+	return guest_wants(g) || g->swapping.waits;
 }
 static inline bool guest_wants_late(const struct guest *g)
 {

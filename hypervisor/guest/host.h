@@ -26,6 +26,7 @@ struct guest_host {
 	struct frame_pool *pool;
 	struct paths *paths;    /* threads for what is at paths */
 	struct swap *swap;      /* for parked memory; NULL: there is none */
+	struct paths *swappers; /* threads that read and write it */
 	uint64_t park_after_ns; /* 0: never */
 	atomic_uint_fast64_t parked, parkings;
 	atomic_uint_fast64_t wanting, waits; /* guests that wait for memory now; and how often one did */

@@ -62,6 +62,8 @@ static void enqueue(struct worker *w, struct guest *g, enum share_why why)
 	uint64_t until, floor = 0;
 	if (g->share.queued || g->work.on)
 		return;
+	if (g->swapping.waits)
+		return; /* who has read tells */
 	if (must_wait(g, &until)) {
 		g->throttle.fire = throttle_fire;
 		worker_deadline(w, &g->throttle, until);

@@ -6,19 +6,25 @@
 
 /* ---- Charging ---- */
 
-/* What threads for paths have done for it since. */
-static uint64_t spent_at_paths(struct guest *g)
+static uint64_t spent_on(struct path_line *l)
 {
-	if (!atomic_load_explicit(&g->paths.spent, memory_order_relaxed))
+	if (!atomic_load_explicit(&l->spent, memory_order_relaxed))
 		return 0;
-	uint64_t ns = atomic_exchange_explicit(&g->paths.spent, 0, memory_order_relaxed);
-	atomic_fetch_add_explicit(&g->count.work_ns, ns, memory_order_relaxed);
+	return atomic_exchange_explicit(&l->spent, 0, memory_order_relaxed);
+}
+
+/* What threads for paths and for the swap file have done for it since. */
+static uint64_t spent_at_files(struct guest *g)
+{
+	uint64_t ns = spent_on(&g->paths) + spent_on(&g->swapping.line);
+	if (ns)
+		atomic_fetch_add_explicit(&g->count.work_ns, ns, memory_order_relaxed);
 	return ns;
 }
 
 void guest_charge_turn(struct guest *g, uint64_t ns)
 {
-	ns += spent_at_paths(g);
+	ns += spent_at_files(g);
 	share_charge(&g->share, ns + g->work.owed);
 	g->work.owed = 0;
 	bandwidth_charge(&g->bandwidth, ns);
@@ -176,7 +182,7 @@ void work_run(struct worker *w, struct guest *g)
 		struct work *work = next_work(g);
 		work_drop(g, work);
 		work->fn(work);
-	} while (next_work(g) && !kick_due(&w->kick) && !guest_wants(g));
+	} while (next_work(g) && !kick_due(&w->kick) && !guest_pauses(g));
 	g->work.on = false;
 	guest_want_end(g);
 	guest_worked(g, began);

@@ -53,6 +53,8 @@ bool memory_destroy_some(struct memory *m)
 {
 	memory_park_give_up(m);
 	memory_unpark_give_up(m);
+	if (memory_swap_leave(m))
+		m->parked.active = false; /* all of it is the job's */
 	if (memory_drop_some(m, DESTROY_PIECE) || parked_wipe_some(&m->parked, &m->wiped))
 		return true;
 	if (m->clock)

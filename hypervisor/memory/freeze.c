@@ -24,32 +24,24 @@ static void add_page(struct frozen *out, uint64_t page, const void *content)
 	memcpy(out->content + out->npages++ * PAGE_SIZE, content, PAGE_SIZE);
 }
 
-static const struct frozen *template_of(const struct memory *m, const struct freezing *f)
+static const struct frozen *template_of(const struct memory *m)
 {
 	static const struct frozen none;
-	return f->whole && m->image->frozen ? m->image->frozen : &none;
+	return m->image->frozen ? m->image->frozen : &none;
 }
 
-/* Whole, or for parking the difference from its base; nothing when it has nothing of its own. */
-static void add_own(const struct memory *m, const struct freezing *f, struct frozen *out, const void *content)
-{
-	if (f->whole && !memory_page_is_image(m, f->page, content))
-		add_page(out, f->page, content);
-	else if (!f->whole && memory_page_delta(m, f->page, content, out->content + out->npages * PAGE_SIZE))
-		out->page[out->npages++] = f->page;
-}
-
-/* The memory's own pages; for a template also those of the template that it was cloned from where it has none of its own. */
+/* The memory's own pages, and those of the template that it was cloned from where it has none of its own. */
 static bool take_pages(struct memory *m, struct freezing *f, struct frozen *out)
 {
-	const struct frozen *old = template_of(m, f);
+	const struct frozen *old = template_of(m);
 	uint64_t all = (uint64_t)m->nchunks * CHUNK_PAGES, end = f->page + PAGES_PIECE;
 	for (; f->page < all && f->page < end; f->page++) {
 		frame_t frame = memory_frame(m, f->page);
 		bool had = f->old < old->npages && old->page[f->old] == f->page;
-		if (frame)
-			add_own(m, f, out, cell_frame(m->cell, frame));
-		else if (had)
+		const void *content = frame ? cell_frame(m->cell, frame) : NULL;
+		if (content && !memory_page_is_image(m, f->page, content))
+			add_page(out, f->page, content);
+		else if (!content && had)
 			add_page(out, f->page, old->content + f->old * PAGE_SIZE);
 		f->old += had;
 	}
@@ -200,14 +192,14 @@ int freeze_mappings(struct memory *m, struct owners *o, struct frozen *out, uint
 
 /* ---- All of it ---- */
 
-int memory_freeze_begin(struct memory *m, struct freezing *f, bool whole, struct frozen *out)
+int memory_freeze_begin(struct memory *m, struct freezing *f, struct frozen *out)
 {
-	*f = (struct freezing){.whole = whole};
+	*f = (struct freezing){0};
 	if (memory_has_spaces(m))
 		return -EBUSY;
-	uint64_t most = m->used + template_of(m, f)->npages + 1;
+	uint64_t most = m->used + template_of(m)->npages + 1;
 	out->page = malloc(most * sizeof *out->page);
-	out->content = hidden_alloc(most * PAGE_SIZE, whole);
+	out->content = hidden_alloc(most * PAGE_SIZE, true);
 	return out->page && out->content ? 0 : -ENOMEM;
 }
 
@@ -224,10 +216,10 @@ void memory_freeze_end(struct freezing *f)
 	owners_free(&f->owners);
 }
 
-int memory_freeze(struct memory *m, bool whole, struct frozen *out)
+int memory_freeze(struct memory *m, struct frozen *out)
 {
 	struct freezing f;
-	int r = memory_freeze_begin(m, &f, whole, out);
+	int r = memory_freeze_begin(m, &f, out);
 	for (int more = 1; !r && more;) {
 		more = memory_freeze_go_on(m, &f, out);
 		r = more < 0 ? more : 0;

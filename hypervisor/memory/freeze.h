@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A guest's memory, as far as it differs from what its image gives, taken out of its frames: for templates and parking. */
+/* A guest's memory, as far as it differs from what its image gives, taken out of its frames: for templates; mappings for parking, too. */
 #ifndef FREEZE_H
 #define FREEZE_H
 
@@ -22,20 +22,18 @@ void owners_free(struct owners *o);
  * there is more, and *va says where; 0, -ENOMEM. */
 int freeze_mappings(struct memory *m, struct owners *o, struct frozen *out, uint64_t *va, unsigned most);
 
-/* Copies a guest's memory as it is now to *out, which is empty: the pages that differ from what its image gives (`whole`), or, of
- * those that differ from what its template and its image give, the differences. The guest does not run. -ENOMEM, -EBUSY: it has
- * other spaces than 0. */
-int memory_freeze(struct memory *m, bool whole, struct frozen *out);
+/* Copies a guest's memory as it is now to *out, which is empty: the pages that differ from what its image gives. The guest does not run.
+ * -ENOMEM, -EBUSY: it has other spaces than 0. */
+int memory_freeze(struct memory *m, struct frozen *out);
 /* The same in pieces of 64 pages or 16 page tables. go_on: 1: there is more; 0; -ENOMEM. In the end, or instead, end(). */
 struct freezing {
-	bool whole;
 	uint64_t page; /* the next, */
 	size_t old;    /* and the next of its template's */
 	bool pages_taken;
 	uint64_t va;
 	struct owners owners;
 };
-int memory_freeze_begin(struct memory *m, struct freezing *f, bool whole, struct frozen *out);
+int memory_freeze_begin(struct memory *m, struct freezing *f, struct frozen *out);
 int memory_freeze_go_on(struct memory *m, struct freezing *f, struct frozen *out);
 void memory_freeze_end(struct freezing *f);
 /* Puts the mappings of `f` into a space 0 that nothing has run in, from *at on, of which there are `most` at most. 1: there are more; 0;

@@ -51,13 +51,14 @@ struct chunk {
 /* Parked memory (park.h). It is kept by value: a block of the C library's for each guest whose bytes are in the swap
  * file would lie between holes as large as those bytes. */
 struct parked {
-	unsigned char *bytes; /* page numbers, mappings, compressed content */
-	struct swap *swap;    /* where the bytes are instead, at `at`; NULL: they are here */
+	unsigned char
+		*bytes; /* mappings; then, again and again, the content of some pages, compressed, and their numbers */
+	struct memory_io *io; /* in whose swap file the bytes are instead, at `at`; NULL: they are here */
 	uint64_t at, sum;
-	uint32_t npages, nentries, packed;
-	uint32_t room; /* for page numbers, npages of which are used */
-	bool active;   /* else nothing of this counts */
-	bool info;     /* the guest had touched its info page */
+	uint32_t npages, nentries;
+	uint32_t packed; /* bytes behind the mappings */
+	bool active;     /* else nothing of this counts */
+	bool info;       /* the guest had touched its info page */
 };
 
 struct memory {
@@ -80,9 +81,11 @@ struct memory {
 	int lost;                /* -ENOMEM, -EIO: it could not be unparked when it had to be, so each use fails; 0 */
 	struct parking *parking; /* under way, in pieces: park_pieces.c; NULL: none */
 	struct waking *waking;   /* likewise: unpark_pieces.c */
-	size_t wiped;            /* of the parked bytes, at the end */
-	bool booting;            /* pages touched now are remembered for the image's next instance */
-	bool starved;            /* an -ENOMEM came of the pool's being full: memory_starved() */
+	struct swap_job
+		*writing; /* the parked bytes are being written, and stay until that is over; NULL: they are not */
+	size_t wiped;     /* of the parked bytes, at the end */
+	bool booting;     /* pages touched now are remembered for the image's next instance */
+	bool starved;     /* an -ENOMEM came of the pool's being full: memory_starved() */
 };
 
 /* Where things were put. */
@@ -185,11 +188,12 @@ static inline frame_t memory_frame(const struct memory *m, uint64_t page)
 #define AT_ONCE_TABLES 16u    /* if its page tables are as few, */
 #define AT_ONCE_MAPPINGS 128u /* or the mappings that it has changed */
 
-/* Whether memory is parked that takes more than a moment to unpark: that is done in pieces wherever it can be. */
+/* Whether memory is parked that takes more than a moment to unpark: that is done in pieces wherever it can be, and always where it is
+ * in the swap file. */
 static inline bool memory_sleeps(const struct memory *m)
 {
-	return m->parked.active &&
-	       (m->waking || m->dropping || m->parked.npages > AT_ONCE_PAGES || m->parked.nentries > AT_ONCE_MAPPINGS);
+	return m->parked.active && (m->waking || m->parked.io || m->dropping || m->parked.npages > AT_ONCE_PAGES ||
+				    m->parked.nentries > AT_ONCE_MAPPINGS);
 }
 
 /* Notes why there was no memory: r is what the pool, or an account, has said. -ENOMEM, or 0. */

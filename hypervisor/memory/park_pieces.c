@@ -1,55 +1,45 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Parking in pieces: first the mappings are copied, then the pages compressed, then all of it written to the swap file if there is
- * one; until then the guest has its memory as it was. At last its frames are given back. What comes of it is what memory_park()
- * makes.
+ * Parking in pieces: first the mappings are copied, then the pages compressed; until then the guest has its memory as it was. Then it is
+ * parked, its frames are given back, and what is left is written to the swap file if there is one.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <zstd.h>
 
-#include "base/hash.h"
 #include "base/hidden.h"
-#include "base/swap.h"
 #include "cell/cell.h"
 #include "memory/freeze.h"
+#include "memory/packer.h"
 #include "memory/park.h"
 #include "memory/space.h"
 
-#define TABLES_PIECE 16u               /* page tables whose mappings are copied, */
-#define PAGES_PIECE 64u                /* pages looked at, */
-#define SWAP_PIECE ((size_t)256 << 10) /* bytes written, */
-#define DROP_PIECE 16u                 /* and chunks of pages, or page tables, given back in one piece */
+#define TABLES_PIECE 16u /* page tables whose mappings are copied, */
+#define PAGES_PIECE 64u  /* pages looked at, */
+#define DROP_PIECE 16u   /* and chunks of pages, or page tables, given back in one piece */
 
 struct parking {
-	enum { MAPPINGS, PAGES, SWAP, WIPE, DROP } phase;
-	struct swap *swap;
+	enum { MAPPINGS, PAGES, DROP } phase;
+	struct memory_io *io;
 	struct frozen mappings; /* its entries only */
 	struct owners owners;
 	uint64_t va, page; /* where to go on */
-	ZSTD_CCtx *pack;
 	size_t header, capacity;
-	size_t packed;          /* behind the header */
-	unsigned char *content; /* of the pages of one piece */
-	size_t swapped;
-	unsigned char *plain; /* what was swapped, to be cleared; NULL: nothing */
-	size_t wiped;
+	size_t packed;                /* behind the header */
+	unsigned char *content;       /* of pages that are not compressed yet, */
+	size_t n;                     /* as many, */
+	uint64_t number[PAGES_PIECE]; /* and which they are */
 	struct parked result;
 };
 
 static void discard(struct parking *p)
 {
-	if (p->result.swap)
-		swap_free(p->result.swap, p->result.at, parked_size(&p->result));
 	size_t at = 0;
 	while (p->result.bytes && hidden_wipe_some(p->result.bytes, p->header + p->packed, &at)) {
 	}
 	free(p->result.bytes);
-	free(p->plain);
 	owners_free(&p->owners);
 	frozen_clear(&p->mappings);
-	ZSTD_freeCCtx(p->pack);
 	hidden_free(p->content);
 	free(p);
 }
@@ -60,15 +50,10 @@ void memory_park_give_up(struct memory *m)
 	if (!p)
 		return;
 	m->parking = NULL;
-	if (p->phase > SWAP) { /* it is parked; the frames are given back by whoever asked */
-		while (p->plain && hidden_wipe_some(p->plain, parked_size(&m->parked), &p->wiped)) {
-		}
-		p->result = (struct parked){0};
-	}
-	discard(p);
+	discard(p); /* if it is parked, the frames are given back by whoever asked */
 }
 
-int memory_park_begin(struct memory *m, struct swap *swap)
+int memory_park_begin(struct memory *m, struct memory_io *io)
 {
 	if (m->waking)
 		return -EBUSY;
@@ -79,10 +64,9 @@ int memory_park_begin(struct memory *m, struct swap *swap)
 	struct parking *p = calloc(1, sizeof *p);
 	if (!p)
 		return -ENOMEM;
-	p->swap = swap;
-	p->pack = ZSTD_createCCtx();
-	p->content = hidden_alloc(PAGES_PIECE * PAGE_SIZE, false);
-	if (!p->pack || !p->content) {
+	p->io = io;
+	p->content = hidden_alloc((m->used < PAGES_PIECE ? m->used + 1 : PAGES_PIECE) * PAGE_SIZE, false);
+	if (!p->content) {
 		discard(p);
 		return -ENOMEM;
 	}
@@ -99,16 +83,14 @@ static int copy_mappings(struct memory *m, struct parking *p)
 		return r;
 	size_t entries = p->mappings.nentries * sizeof *p->mappings.entries;
 	owners_free(&p->owners);
-	p->result.room = (uint32_t)m->used;
 	p->result.nentries = (uint32_t)p->mappings.nentries;
 	p->result.info = m->info;
-	p->header = p->result.room * sizeof(uint64_t) + entries;
-	p->capacity = p->header;
+	p->header = p->capacity = entries;
 	p->result.bytes = malloc(p->capacity + 1);
 	if (!p->result.bytes)
 		return -ENOMEM;
 	if (entries)
-		memcpy(p->result.bytes + p->header - entries, p->mappings.entries, entries);
+		memcpy(p->result.bytes, p->mappings.entries, entries);
 	return 0;
 }
 
@@ -125,80 +107,54 @@ static bool more_room(struct parking *p, size_t size)
 	return true;
 }
 
-/* Appends n pages, of p->content, as a frame of zstd's: it is unparked without the others. */
-static int pack_piece(struct parking *p, size_t n)
+/* Appends what waits for it, and the numbers, so that it is unparked without the others. */
+static int pack_some(struct parking *p)
 {
-	size_t bound = ZSTD_compressBound(n * PAGE_SIZE);
-	if (!n)
+	size_t bound = packer_bound(p->n * PAGE_SIZE), numbers = p->n * sizeof *p->number;
+	if (!p->n)
 		return 0;
-	if (!more_room(p, bound))
+	if (!more_room(p, bound + numbers))
 		return -ENOMEM;
-	size_t packed = ZSTD_compressCCtx(p->pack, p->result.bytes + p->header + p->packed, bound, p->content,
-					  n * PAGE_SIZE, PARK_LEVEL);
-	if (ZSTD_isError(packed))
-		return -ENOMEM;
-	p->packed += packed;
+	unsigned char *to = p->result.bytes + p->header + p->packed;
+	long packed = packer_pack(to, bound, p->content, p->n * PAGE_SIZE);
+	if (packed < 0)
+		return (int)packed;
+	memcpy(to + packed, p->number, numbers);
+	p->packed += (size_t)packed + numbers;
+	p->result.npages += (uint32_t)p->n;
+	p->n = 0;
 	return 0;
 }
 
 static int compress_pages(struct memory *m, struct parking *p)
 {
 	uint64_t all = (uint64_t)m->nchunks * CHUNK_PAGES, end = p->page + PAGES_PIECE;
-	size_t n = 0;
-	for (; p->page < all && p->page < end; p->page++) {
+	int r = 0;
+	for (; !r && p->page < all && p->page < end; p->page++) {
 		frame_t f = memory_frame(m, p->page);
 		if (f == FRAME_NONE ||
-		    !memory_page_delta(m, p->page, cell_frame(m->cell, f), p->content + n * PAGE_SIZE))
+		    !memory_page_delta(m, p->page, cell_frame(m->cell, f), p->content + p->n * PAGE_SIZE))
 			continue;
-		memcpy(p->result.bytes + p->result.npages++ * sizeof p->page, &p->page, sizeof p->page);
-		n++;
+		p->number[p->n++] = p->page;
+		r = p->n == PAGES_PIECE ? pack_some(p) : 0;
 	}
-	int r = pack_piece(p, n);
 	if (r || p->page < all)
 		return r ? r : 1;
-	if (p->packed > UINT32_MAX)
-		return -ENOMEM;
-	memset(p->result.bytes + p->result.npages * sizeof(uint64_t), 0,
-	       (p->result.room - p->result.npages) * sizeof(uint64_t));
+	r = pack_some(p);
 	p->result.packed = (uint32_t)p->packed;
-	p->result.sum = HASH_FNV_FIRST;
-	return 0;
-}
-
-/* Whatever goes wrong with the file, the bytes stay in memory. */
-static int write_swap(struct parking *p)
-{
-	struct parked *r = &p->result;
-	size_t size = parked_size(r), n = size - p->swapped < SWAP_PIECE ? size - p->swapped : SWAP_PIECE;
-	if (!r->swap) {
-		if (!p->swap || swap_take(p->swap, size, &r->at))
-			return 0;
-		r->swap = p->swap;
-	}
-	if (swap_put(r->swap, r->at + p->swapped, r->bytes + p->swapped, n)) {
-		swap_free(r->swap, r->at, size);
-		r->swap = NULL;
-		return 0;
-	}
-	r->sum = hash_fnv_more(r->sum, r->bytes + p->swapped, n);
-	p->swapped += n;
-	return p->swapped < size;
+	return r ? r : p->packed > UINT32_MAX ? -ENOMEM : 0;
 }
 
 /* From here on it is parked. */
 static void become_parked(struct memory *m, struct parking *p)
 {
-	struct parked *r = &p->result;
-	if (r->swap) {
-		p->plain = r->bytes;
-		r->bytes = NULL;
-	} else {
-		parked_fit(r);
-	}
-	r->active = true;
-	m->parked = *r;
+	parked_fit(&p->result);
+	p->result.active = true;
+	m->parked = p->result;
+	p->result = (struct parked){0};
 	m->dropping = true;
 	parked_count(m, &m->parked, true);
+	memory_swap_out(m, p->io);
 }
 
 int memory_park_go_on(struct memory *m)
@@ -213,14 +169,8 @@ int memory_park_go_on(struct memory *m)
 		break;
 	case PAGES:
 		r = compress_pages(m, p);
-		break;
-	case SWAP:
-		r = write_swap(p);
 		if (!r)
 			become_parked(m, p);
-		break;
-	case WIPE:
-		r = p->plain && hidden_wipe_some(p->plain, parked_size(&m->parked), &p->wiped);
 		break;
 	case DROP:
 		r = memory_drop_some(m, DROP_PIECE);
@@ -230,11 +180,8 @@ int memory_park_go_on(struct memory *m)
 		memory_park_give_up(m);
 		return r;
 	}
-	if (r)
+	if (r || p->phase++ < DROP)
 		return 1;
-	if (p->phase++ < DROP)
-		return 1;
-	p->phase = DROP;
 	memory_park_give_up(m);
 	return 0;
 }

@@ -112,7 +112,7 @@ static int freeze_account(struct guest *g, struct freezer *f)
 	uint64_t old = g->template ? g->template->frozen->npages : 0;
 	f->charged = (g->memory.used + old) * (PAGE_SIZE + sizeof(uint64_t));
 	int r = account_charge(&f->template->account, ACCOUNT_FROZEN, f->charged) ? -ENOMEM : 0;
-	return r ? r : memory_freeze_begin(&g->memory, &f->memory, true, f->template->frozen);
+	return r ? r : memory_freeze_begin(&g->memory, &f->memory, f->template->frozen);
 }
 
 /* 1: there is more; 0: that part is done; -errno. */

@@ -220,6 +220,7 @@ void guest_end(struct guest *g, enum end_kind kind, int code)
 	work_drop(g, &g->waking);
 	guest_unparked(g);
 	guest_want_forget(g);
+	g->swapping.waits = false;
 	forget_on_vcpus(g, w);
 	passage_begin(g, end_step, ended);
 }

@@ -17,7 +17,7 @@ const char *guest_asleep_why(int error)
 				: "the swap file does not give its parked memory back";
 }
 
-/* What was held is posted behind the last piece. 1: there is more to do; 0; -errno. */
+/* What was held is posted behind the last piece. 1: there is more to do; 0; -EINPROGRESS: there will be; -errno. */
 static int wake_piece(struct guest *g)
 {
 	struct memory *m = &g->memory;
@@ -37,9 +37,11 @@ void guest_wake_some(struct work *w)
 	do
 		r = wake_piece(g);
 	while (r == 1 && work_goes_on(g));
+	if (r == -EINPROGRESS)
+		g->swapping.waits = true;
 	atomic_store(&g->count.frames, g->memory.used);
 	atomic_store(&g->count.table_frames, g->memory.table_frames);
-	if (r == 1 || guest_starved(g, r) || guest_wants(g)) {
+	if (r == 1 || guest_starved(g, r) || guest_pauses(g)) {
 		work_ahead(g, w);
 		return;
 	}
@@ -84,24 +86,12 @@ static bool small(const struct memory *m)
 	return m->used <= AT_ONCE_PAGES && m->table_frames <= AT_ONCE_TABLES;
 }
 
-/* Of pieces, for it is to be unparked in pieces. */
-static int park_whole(struct memory *m, struct swap *swap)
-{
-	int r = memory_park_begin(m, swap);
-	while (!r && m->parking) {
-		r = memory_park_go_on(m);
-		if (r == 1)
-			r = 0;
-	}
-	return r;
-}
-
 int guest_park(struct guest *g)
 {
 	if (g->run != RUN_BLOCKED || g->doomed || wanted(g))
 		return -EBUSY;
 	leave(g);
-	int r = small(&g->memory) ? memory_park(&g->memory, g->host->swap) : park_whole(&g->memory, g->host->swap);
+	int r = memory_park(&g->memory, guest_swap(g));
 	if (!r)
 		count(g);
 	return r;
@@ -128,7 +118,7 @@ static void park_some(struct work *w)
 
 static void park_in_pieces(struct guest *g)
 {
-	if (memory_park_begin(&g->memory, g->host->swap))
+	if (memory_park_begin(&g->memory, guest_swap(g)))
 		return;
 	leave(g);
 	g->parking.fn = park_some;

@@ -31,7 +31,8 @@
 #define P (1u << CASSIN_SANDBOX_WRITER)
 #define M (1u << CASSIN_SANDBOX_MAKER)
 #define F (1u << CASSIN_SANDBOX_FOREGROUND)
-#define ALL (W | H | L | C | O | D | P | M | F)
+#define S (1u << CASSIN_SANDBOX_SWAPPER)
+#define ALL (W | H | L | C | O | D | P | M | F | S)
 #define CALL(name) SCMP_SYS(name)
 
 #define LOW32 UINT64_C(0xffffffff)
@@ -99,8 +100,8 @@ static const struct call allowed[] = {
 	{CALL(lseek), ALL},
 	{CALL(dup), W | L | C | O | F},
 	{CALL(dup3), W | L | C | O | F},
-	{CALL(pread64), W | C | O | F},
-	{CALL(pwrite64), W | C | O | F},
+	{CALL(pread64), S | C | O | F},
+	{CALL(pwrite64), S | C | O | F},
 	{CALL(fallocate), W | C | O | F},
 	{CALL(ftruncate), W | C | L | O | F},
 
@@ -352,7 +353,7 @@ static int add_conditional(scmp_filter_ctx filter, unsigned role)
 		r = add_names(filter, role);
 	if (!r && role & (W | C | O | F))
 		r = add_sockets(filter);
-	if (!r && role & (L | C | O | F))
+	if (!r && role & (L | C | O | F | S))
 		r = add_clone(filter);
 	if (!r && role & W)
 		r = add_bases(filter);

@@ -38,6 +38,7 @@ static const char *const names[CASSIN_SANDBOX_ROLES] = {
 	[CASSIN_SANDBOX_WATCHER] = "cassin-watcher", [CASSIN_SANDBOX_CONTROL] = "cassin-control",
 	[CASSIN_SANDBOX_LOADER] = "cassin-loader",   [CASSIN_SANDBOX_DEBUGGER] = "cassin-debugger",
 	[CASSIN_SANDBOX_WRITER] = "cassin-writer",   [CASSIN_SANDBOX_MAKER] = "cassin-maker",
+	[CASSIN_SANDBOX_SWAPPER] = "cassin-swapper",
 };
 
 enum cassin_sandbox_mode cassin_sandbox_mode_default(void)

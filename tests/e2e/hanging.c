@@ -2,11 +2,13 @@
 /*
  * Preloaded into a program, this makes the opening of files whose name has "hanging" in it wait, within the kernel, as on a file
  * system whose server does not answer: until somebody opens the FIFO that $HANGING names for writing. While there is a file
- * $HANGING.paths, binding, connecting, looking and removing hang there, too, which the sandbox of threads that open no file allows.
+ * $HANGING.paths, binding, connecting, looking and removing hang there, too, which the sandbox of threads that open no file allows. And
+ * while there is a file $HANGING.reads or $HANGING.writes, so many reads and writes at a place hang as it has bytes.
  */
 #undef _FILE_OFFSET_BITS /* with which open is another name of open64 */
 #include <fcntl.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,18 +41,45 @@ static int open_at(int folder, const char *path, int flags, mode_t mode)
 
 #include "openat.h"
 
-/* As long as the file is there. */
-static void wait_at(const char *path)
+/* As long as the file is there, if it has more than `from` bytes. */
+static void wait_while(const char *fifo, const char *what, long from)
 {
 	const struct timespec moment = {.tv_nsec = 10000000};
 	char name[512];
 	struct stat st;
-	const char *fifo = fifo_for(path);
-	if (!fifo)
-		return;
-	snprintf(name, sizeof name, "%s.paths", fifo);
-	while (!syscall(SYS_newfstatat, AT_FDCWD, name, &st, 0))
+	snprintf(name, sizeof name, "%s.%s", fifo, what);
+	while (!syscall(SYS_newfstatat, AT_FDCWD, name, &st, 0) && st.st_size > from)
 		nanosleep(&moment, NULL);
+}
+
+static void wait_at(const char *path)
+{
+	const char *fifo = fifo_for(path);
+	if (fifo)
+		wait_while(fifo, "paths", -1);
+}
+
+static void wait_to(const char *what)
+{
+	static atomic_long reads, writes;
+	const char *fifo = getenv("HANGING");
+	char name[512];
+	struct stat st;
+	snprintf(name, sizeof name, "%s.%s", fifo ? fifo : "", what);
+	if (fifo && !syscall(SYS_newfstatat, AT_FDCWD, name, &st, 0))
+		wait_while(fifo, what, atomic_fetch_add(*what == 'r' ? &reads : &writes, 1));
+}
+
+ssize_t pread64(int fd, void *to, size_t size, off64_t at)
+{
+	wait_to("reads");
+	return syscall(SYS_pread64, fd, to, size, at);
+}
+
+ssize_t pwrite64(int fd, const void *from, size_t size, off64_t at)
+{
+	wait_to("writes");
+	return syscall(SYS_pwrite64, fd, from, size, at);
 }
 
 int bind(int fd, const struct sockaddr *address, socklen_t size)

@@ -11,51 +11,9 @@ import socket
 import time
 
 from cassin_test import contains, equal, holds, one_line, parse_answer, receive, stays, wait_until
+from hanging import Hanging, paths_hang
 
 LOADERS = 32  # threads of the daemon that spawn
-
-
-class Hanging:
-    """A daemon for which each file with "hanging" in its name hangs until release()."""
-
-    def __init__(self, t, *options, prepare=None, wait=True):
-        self.fifo, self.server = t.path("server"), None
-        os.mkfifo(self.fifo)
-        self.file = t.write("hanging.txt", "text")
-        if prepare:
-            prepare(self)
-        preload = os.path.join(t.build, "tests", "e2e", "hanging.so")
-        self.daemon = t.daemon(*options, prefix=["env", f"LD_PRELOAD={preload}", f"HANGING={self.fifo}"], wait=wait)
-        self.pid = self.daemon.process.pid
-
-    def spec(self, t, name, **more):
-        return {"name": name, "image": t.guest("life"), "args": ["sleep"],
-                "files": [{"name": "text", "path": self.file}], **more}
-
-    def spawn(self, t, name, **more):
-        """Asks for a spawn and does not wait: the connection."""
-        return self.ask("POST", "/v1/guests", self.spec(t, name, **more))
-
-    def ask(self, method, target, body=None):
-        """The connection of a request whose answer is not waited for."""
-        text = json.dumps(body) if body else ""
-        connection = self.daemon.connect(60)
-        connection.sendall(f"{method} {target} HTTP/1.1\r\nConnection: close\r\nContent-Length: {len(text)}\r\n\r\n{text}".encode())
-        return connection
-
-    def waiting(self):
-        """Threads that wait in open()."""
-        count = 0
-        for task in os.listdir(f"/proc/{self.pid}/task"):
-            with open(f"/proc/{self.pid}/task/{task}/syscall", encoding="ascii") as call:
-                words = call.read().split()
-            with open(f"/proc/{self.pid}/task/{task}/comm", encoding="ascii") as comm:
-                count += words[0] == "257" and comm.read().startswith("cassin-loader")
-        return count
-
-    def release(self):
-        """Everything that hangs goes on, and nothing hangs any more."""
-        self.server = os.open(self.fifo, os.O_RDWR)
 
 
 def kept(t):
@@ -206,18 +164,6 @@ def test_a_spec_that_hangs_while_it_is_kept_holds_up_its_own_name_alone(t):
         equal(parse_answer(receive(made)).status, 201, "status of the template")
         equal(parse_answer(receive(remove)).status, 200, "status of the removal")
     equal(kept(t), ["hanging.template", "other.json"], "specs that are kept")
-
-
-@contextlib.contextmanager
-def paths_hang(hanging):
-    """Meanwhile whoever works at a path with "hanging" in it waits."""
-    switch = hanging.fifo + ".paths"
-    with open(switch, "w", encoding="ascii"):
-        pass
-    try:
-        yield
-    finally:
-        os.unlink(switch)
 
 
 def connected(path):
@@ -404,3 +350,22 @@ def test_the_daemon_ends_while_paths_of_ports_hang(t):
     daemon.cassin("spawn", "--name", "web", "-p", f"unix:{t.path('hanging.sock')}:80", t.guest("http"), code=0)
     with paths_hang(hanging):
         equal(daemon.end(signal.SIGTERM, 40), 0, "exit code")
+
+
+def test_a_domain_whose_paths_hang_holds_up_no_other(t):
+    """Of as many guests as there are threads for paths, and one more of another domain."""
+    hanging = Hanging(t, "--workers", "1")
+    daemon = hanging.daemon
+    for i in range(70):
+        name = f"stuck-{i}"
+        daemon.cassin("spawn", "--name", name, "--domain", "stuck", "-p", f"unix:{t.path(f'hanging-{i}.sock')}:80", t.guest("http"), code=0)
+    daemon.cassin("spawn", "--name", "other", "--domain", "other", "-p", f"unix:{t.path('other.sock')}:80", t.guest("http"), code=0)
+    with paths_hang(hanging):
+        daemon.cassin("kill", "stuck-*", code=0)
+        daemon.cassin("kill", "other", code=0)
+        wait_until(lambda: not os.path.exists(t.path("other.sock")), "another's socket goes")
+        daemon.cassin("restart", "other", code=0)
+        holds(connected(t.path("other.sock")), "and is there again")
+        equal(sum(os.path.exists(t.path(f"hanging-{i}.sock")) for i in range(70)), 70, "sockets of those that hang")
+    wait_until(lambda: not any(name.startswith("hanging-") for name in os.listdir(t.folder)), "they go on")
+    daemon.cassin("rm", "--all", code=0)

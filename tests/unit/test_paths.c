@@ -13,6 +13,8 @@
 
 #define SECOND UINT64_C(1000000000)
 #define LONG (60 * SECOND)
+#define THREADS 12u
+#define OF_A_GROUP 3u
 
 struct work {
 	struct path_job job;
@@ -61,8 +63,9 @@ static void await(atomic_uint *what, unsigned n)
 
 static void start(void)
 {
+	const struct paths_how how = {.threads = THREADS, .of_a_group = OF_A_GROUP};
 	sem_init(&gate, 0, 0);
-	cr_assert_eq(paths_start(&paths, NULL), 0);
+	cr_assert_eq(paths_start(&paths, &how), 0);
 }
 
 TestSuite(paths, .init = start, .timeout = 120);
@@ -135,16 +138,61 @@ Test(paths, a_line_has_the_time_that_its_jobs_took_but_not_that_of_waiting)
 
 Test(paths, threads_have_a_bound)
 {
-	struct path_line lines[PATHS_THREADS_MOST + 8] = {{0}};
-	for (unsigned i = 0; i < PATHS_THREADS_MOST + 8; i++)
+	struct path_line lines[THREADS + 8] = {{0}};
+	for (unsigned i = 0; i < THREADS + 8; i++)
 		post(&lines[i], &gate, 0);
-	await(&begun, PATHS_THREADS_MOST);
+	await(&begun, THREADS);
 	usleep(50000);
-	cr_expect_eq(atomic_load(&begun), PATHS_THREADS_MOST, "the others wait");
-	for (unsigned i = 0; i < PATHS_THREADS_MOST + 8; i++)
+	cr_expect_eq(atomic_load(&begun), THREADS, "the others wait");
+	for (unsigned i = 0; i < THREADS + 8; i++)
 		sem_post(&gate);
 	cr_assert(paths_stop(paths, LONG), "all of it is done first");
-	cr_expect_eq(atomic_load(&over), PATHS_THREADS_MOST + 8);
+	cr_expect_eq(atomic_load(&over), THREADS + 8);
+}
+
+/* A domain whose file system hangs: the lines of others go on, and its own beyond its part wait. */
+Test(paths, lines_of_one_name_have_a_part_of_the_threads)
+{
+	struct path_line hanging[THREADS] = {{0}}, other = {.name = "other"}, nobodys = {0};
+	for (unsigned i = 0; i < THREADS; i++) {
+		hanging[i].name = "hanging";
+		post(&hanging[i], &gate, 0);
+		post(&hanging[i], &gate, 0);
+	}
+	await(&begun, OF_A_GROUP);
+	post(&other, NULL, 1);
+	post(&nobodys, NULL, 2);
+	paths_await(paths, &other, LONG);
+	paths_await(paths, &nobodys, LONG);
+	cr_expect_eq(norder, 2);
+	usleep(50000);
+	cr_expect_eq(atomic_load(&begun), OF_A_GROUP + 2, "the others of that name wait");
+	for (unsigned i = 0; i < 2 * THREADS; i++)
+		sem_post(&gate);
+	cr_assert(paths_stop(paths, LONG), "all of it is done first");
+	cr_expect_eq(atomic_load(&over), 2 * THREADS + 2);
+}
+
+/* Names take turns, however many lines one has. */
+Test(paths, a_name_with_many_lines_is_not_served_before_others)
+{
+	struct path_line many[20] = {{0}}, one = {.name = "one"}, blocks[THREADS] = {{0}};
+	for (unsigned i = 0; i < THREADS; i++)
+		post(&blocks[i], &gate, 0);
+	await(&begun, THREADS);
+	for (unsigned i = 0; i < 20; i++) {
+		many[i].name = "many";
+		post(&many[i], &gate, 1);
+	}
+	post(&one, NULL, 2);
+	sem_post(&gate); /* one thread is free: for one of the many, which hangs, */
+	await(&begun, THREADS + 1);
+	sem_post(&gate); /* and another for who came last */
+	paths_await(paths, &one, LONG);
+	cr_expect_leq(atomic_load(&begun), THREADS + 3);
+	for (unsigned i = 0; i < THREADS + 20; i++)
+		sem_post(&gate);
+	cr_assert(paths_stop(paths, LONG));
 }
 
 Test(paths, the_end_does_not_wait_for_what_hangs)

@@ -29,8 +29,9 @@
 #define SANITIZED (cassin_sandbox_mode_default() == CASSIN_SANDBOX_OFF)
 #define CONFINED 100 /* the child could not even be confined */
 
-static const char *const names[CASSIN_SANDBOX_ROLES] = {"worker", "tracer",   "watcher", "loop",  "control",
-							"loader", "debugger", "writer",  "maker", "foreground"};
+static const char *const names[CASSIN_SANDBOX_ROLES] = {"worker",  "tracer",     "watcher",  "loop",
+							"control", "loader",     "debugger", "writer",
+							"maker",   "foreground", "swapper"};
 
 struct subject {
 	enum cassin_sandbox_mode mode;
@@ -273,6 +274,33 @@ Test(sandbox, workers_bind_and_remove_nothing_at_a_path)
 	lives(CASSIN_SANDBOX_ON, CASSIN_SANDBOX_CONTROL, binds, "bind");
 }
 
+static int reads_at_a_place(void)
+{
+	char byte;
+	return pread(-1, &byte, 1, 512) == -1 && errno == EBADF ? 0 : 1;
+}
+
+static int writes_at_a_place(void)
+{
+	return pwrite(-1, "", 1, 512) == -1 && errno == EBADF ? 0 : 1;
+}
+
+/* Nor may the swap file: threads of a role of its own read and write it, and do nothing else. */
+Test(sandbox, workers_do_not_touch_the_swap_file)
+{
+	static const enum cassin_sandbox_role workers[] = {CASSIN_SANDBOX_WORKER, CASSIN_SANDBOX_TRACER};
+	if (SANITIZED)
+		return;
+	for (size_t i = 0; i < 2; i++) {
+		dies(workers[i], reads_at_a_place, "pread");
+		dies(workers[i], writes_at_a_place, "pwrite");
+	}
+	lives(CASSIN_SANDBOX_ON, CASSIN_SANDBOX_SWAPPER, reads_at_a_place, "pread");
+	lives(CASSIN_SANDBOX_ON, CASSIN_SANDBOX_SWAPPER, writes_at_a_place, "pwrite");
+	dies(CASSIN_SANDBOX_SWAPPER, connects, "socket");
+	dies(CASSIN_SANDBOX_SWAPPER, unlinks, "unlink");
+}
+
 Test(sandbox, roles_that_serve_clients_open_no_connection_and_touch_no_kvm)
 {
 	static const enum cassin_sandbox_role serve[] = {CASSIN_SANDBOX_LOOP, CASSIN_SANDBOX_DEBUGGER,
@@ -291,10 +319,10 @@ Test(sandbox, roles_that_serve_clients_open_no_connection_and_touch_no_kvm)
 	lives(CASSIN_SANDBOX_ON, CASSIN_SANDBOX_LOADER, makes_a_vm, "KVM_CREATE_VM");
 }
 
-Test(sandbox, only_roles_that_serve_callers_make_threads)
+Test(sandbox, only_roles_that_serve_callers_or_files_make_threads)
 {
 	const unsigned make = 1u << CASSIN_SANDBOX_LOOP | 1u << CASSIN_SANDBOX_CONTROL | 1u << CASSIN_SANDBOX_LOADER |
-			      1u << CASSIN_SANDBOX_FOREGROUND;
+			      1u << CASSIN_SANDBOX_FOREGROUND | 1u << CASSIN_SANDBOX_SWAPPER;
 	if (SANITIZED)
 		return;
 	for (unsigned role = 0; role < CASSIN_SANDBOX_ROLES; role++) {

@@ -36,6 +36,12 @@ static struct swap opened(uint64_t bytes)
 	return s;
 }
 
+static int store(struct swap *s, const void *bytes, size_t len, uint64_t *at)
+{
+	int r = swap_take(s, len, at);
+	return r ? r : swap_put(s, *at, bytes, len);
+}
+
 Test(swap, gives_back_what_was_written)
 {
 	struct swap s = opened(1 << 20);
@@ -43,7 +49,7 @@ Test(swap, gives_back_what_was_written)
 	unsigned char bytes[3000], got[3000];
 	for (unsigned i = 0; i < 20; i++) {
 		memset(bytes, (int)i + 1, sizeof bytes);
-		cr_assert_eq(swap_write(&s, bytes, 100 + i * 140, &at[i]), 0);
+		cr_assert_eq(store(&s, bytes, 100 + i * 140, &at[i]), 0);
 		cr_assert(at[i] >= 512, "the mark stays");
 	}
 	for (unsigned i = 0; i < 20; i++) {
@@ -62,15 +68,15 @@ Test(swap, is_full_and_has_room_again)
 	struct swap s = opened(512 * 9);
 	uint64_t at[8], more;
 	for (int i = 0; i < 8; i++)
-		cr_assert_eq(swap_write(&s, "x", 1, &at[i]), 0);
-	cr_assert_eq(swap_write(&s, "x", 1, &more), -ENOSPC);
+		cr_assert_eq(store(&s, "x", 1, &at[i]), 0);
+	cr_assert_eq(store(&s, "x", 1, &more), -ENOSPC);
 	swap_free(&s, at[3], 1);
 	swap_free(&s, at[5], 1);
-	cr_assert_eq(swap_write(&s, path, 600, &more), -ENOSPC, "not in a row");
+	cr_assert_eq(store(&s, path, 600, &more), -ENOSPC, "not in a row");
 	swap_free(&s, at[4], 1);
-	cr_assert_eq(swap_write(&s, path, 70, &more), 0);
+	cr_assert_eq(store(&s, path, 70, &more), 0);
 	cr_assert_eq(more, at[3]);
-	cr_assert_eq(swap_write(&s, (char[1024]){0}, 1024, &more), 0);
+	cr_assert_eq(store(&s, (char[1024]){0}, 1024, &more), 0);
 	cr_assert_eq(more, at[4]);
 	swap_close(&s);
 }
@@ -96,7 +102,7 @@ Test(swap, takes_over_what_was_left_but_not_what_is_in_use)
 	struct swap first = opened(1 << 20), second;
 	struct cassin_error_text err = {0};
 	uint64_t at;
-	cr_assert_eq(swap_write(&first, "old", 3, &at), 0);
+	cr_assert_eq(store(&first, "old", 3, &at), 0);
 	cr_assert_eq(swap_open(&second, path, 1 << 20, &err), -EBUSY);
 	swap_close(&second);
 	cr_assert_eq(access(path, F_OK), 0);

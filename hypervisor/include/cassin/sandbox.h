@@ -7,8 +7,8 @@
  * A filter is for ever, and a thread has the filters of the thread that made it besides its own. So the order is: create the
  * sandbox while there is only one thread, create the engine, make threads that enter a role of their own, and enter the role of
  * the thread that made them last, before the first guest is spawned. Afterwards CASSIN_SANDBOX_LOOP and
- * CASSIN_SANDBOX_FOREGROUND may make threads, which then enter CASSIN_SANDBOX_DEBUGGER; CASSIN_SANDBOX_CONTROL and
- * CASSIN_SANDBOX_LOADER may make threads of their own role, which have their filter already.
+ * CASSIN_SANDBOX_FOREGROUND may make threads, which then enter CASSIN_SANDBOX_DEBUGGER; CASSIN_SANDBOX_CONTROL,
+ * CASSIN_SANDBOX_LOADER and CASSIN_SANDBOX_SWAPPER may make threads of their own role, which have their filter already.
  */
 #ifndef CASSIN_SANDBOX_H
 #define CASSIN_SANDBOX_H
@@ -38,8 +38,9 @@ enum cassin_sandbox_role {
 	CASSIN_SANDBOX_WRITER,     /* writes a guest's console to a descriptor that is open */
 	CASSIN_SANDBOX_MAKER,      /* makes the processes of process cells, and ends them */
 	CASSIN_SANDBOX_FOREGROUND, /* the one thread of a program that runs a guest: loader and terminal */
+	CASSIN_SANDBOX_SWAPPER,    /* reads and writes the swap file */
 };
-#define CASSIN_SANDBOX_ROLES 10u
+#define CASSIN_SANDBOX_ROLES 11u
 
 /* The mode for programs that are not told one: on, but off where a sanitizer is built in, which needs more calls. */
 enum cassin_sandbox_mode cassin_sandbox_mode_default(void);
