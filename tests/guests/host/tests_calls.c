@@ -30,6 +30,27 @@ static void names_and_arguments(struct world *w, const struct test *t)
 	EXPECT_IS(cassin_engine_guest_find(w->e, "nobody", &found), -ENOENT);
 }
 
+/* Whatever they call and touch, they end as guests do, and others compute on. */
+static void anything(struct world *w, const struct test *t)
+{
+	uint64_t ids[8], near = spawn(w, "near", "hog", "registers 200");
+	for (unsigned round = 0; round < 6; round++) {
+		for (unsigned i = 0; i < 8; i++) {
+			char name[32], args[64];
+			snprintf(name, sizeof name, "wild%u", i);
+			snprintf(args, sizeof args, "%u 3000", 1 + 8 * round + i);
+			ids[i] = spawn(w, name, t->image, args);
+		}
+		for (unsigned i = 0; i < 8; i++) {
+			await_end(w, ids[i], 30);
+			EXPECT_IS(cassin_engine_guest_remove(w->e, ids[i]), 0);
+		}
+	}
+	expect_exit(w, near, 0, 30);
+	expect_exit(w, spawn(w, "after", "memory", "zero 64"), 0, 0);
+	expect_balance(w);
+}
+
 const struct test tests_calls[] = {
 	{.name = "boot.names-and-arguments", .run = names_and_arguments, .image = "hello"},
 	{.name = "boot.static-pie", .run = names_and_arguments, .image = "hello-pie"},
@@ -52,6 +73,7 @@ const struct test tests_calls[] = {
 	PASS("hypercall", "skip-success"),
 	PASS("hypercall", "null-segments"),
 	PASS("hypercall", "without-stack"),
+	{.name = "wild.anything", .run = anything, .image = "wild", .seconds = 90},
 	PASS("pointers", "calls"),
 	PASS("pointers", "paging-calls"),
 	PASS("pointers", "operations"),
