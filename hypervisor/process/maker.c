@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "process/birth.h"
+#include "process/place.h"
 #include "process/refusal.h"
 #include "process/stub.h"
 
@@ -115,6 +116,7 @@ static void *maker_main(void *opaque)
 	sigset_t all;
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, NULL);
+	place_by_this_thread();
 	int r = cassin_sandbox_enter(m->sandbox, CASSIN_SANDBOX_MAKER, &err);
 	pthread_mutex_lock(&m->lock);
 	m->confined = r ? r : 1;

@@ -11,5 +11,8 @@
 /* Before a run of s by the calling thread. The thread keeps to one CPU for a while, then gives the kernel an occasion to move it;
  * s follows. Where the host does not let us, nothing is lost but time. */
 void stub_place(struct stub *s);
+/* The calling thread keeps to no CPU by itself: those that it may have are those of all threads that place stubs, whom the operator may
+ * give others at any time. */
+void place_by_this_thread(void);
 
 #endif

@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <sys/prctl.h>
@@ -383,6 +384,66 @@ static void out_of_reach(struct world *w, const struct test *t)
 	EXPECT_IS(status, 0);
 }
 
+/* ---- Where it runs ---- */
+
+/* All threads of this process, which the operator moves to these CPUs; or whether all of them may run on those alone. */
+static bool threads_keep_to(const cpu_set_t *cpus, bool move)
+{
+	DIR *d = opendir("/proc/self/task");
+	bool all = true;
+	if (!d)
+		fail("/proc/self/task: %s", strerror(errno));
+	for (struct dirent *e; (e = readdir(d));) {
+		pid_t thread = (pid_t)atoi(e->d_name);
+		cpu_set_t now, both;
+		if (!thread || (move && sched_setaffinity(thread, sizeof *cpus, cpus)) ||
+		    sched_getaffinity(thread, sizeof now, &now))
+			continue;
+		CPU_AND(&both, &now, cpus);
+		all &= CPU_EQUAL(&both, &now);
+	}
+	closedir(d);
+	return all;
+}
+
+static bool stubs_keep_to(const cpu_set_t *cpus, unsigned least)
+{
+	unsigned n = find_stubs(), found = 0;
+	for (unsigned i = 0; i < n; i++) {
+		cpu_set_t now;
+		found += !sched_getaffinity(stubs[i], sizeof now, &now) && CPU_EQUAL(&now, cpus);
+	}
+	return found >= least;
+}
+
+/* A worker that moves between CPUs for its stubs' sake keeps to those that the operator has given it meanwhile. */
+static void moved_by_the_operator(struct world *w, const struct test *t)
+{
+	uint64_t ids[3];
+	cpu_set_t before, one;
+	(void)t;
+	EXPECT_IS(sched_getaffinity(0, sizeof before, &before), 0);
+	spawn_some(w, ids, 3, "hog", "spin");
+	for (unsigned i = 0; i < 3; i++)
+		await_text(w, ids[i], "spinning");
+	for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+		if (!CPU_ISSET((size_t)cpu, &before))
+			continue;
+		CPU_ZERO(&one);
+		CPU_SET((size_t)cpu, &one);
+		EXPECT(threads_keep_to(&one, true));
+		for (unsigned i = 0; i < 30; i++) {
+			sleep_ms(10);
+			EXPECT(threads_keep_to(&one, false));
+		}
+		for (unsigned i = 0; i < 500 && !stubs_keep_to(&one, 3); i++)
+			sleep_ms(10);
+		EXPECT(stubs_keep_to(&one, 3));
+	}
+	threads_keep_to(&before, true);
+	expect_exit(w, spawn(w, "after", "memory", "zero 64"), 0, 0);
+}
+
 const struct test tests_process[] = {
 	ON_PROCESS("killed", killed, .seconds = 30),
 	ON_PROCESS("killed-blank", killed_blank, .seconds = 30),
@@ -392,5 +453,6 @@ const struct test tests_process[] = {
 	ON_PROCESS("signalled-at-birth", signalled_at_birth, .seconds = 60),
 	ON_PROCESS("looked-at", looked_at, .seconds = 20),
 	ON_PROCESS("out-of-reach", out_of_reach, .seconds = 20),
+	ON_PROCESS("moved-by-the-operator", moved_by_the_operator, .seconds = 60),
 	{0},
 };
