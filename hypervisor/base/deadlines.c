@@ -17,16 +17,14 @@ void deadlines_set(struct deadlines *h, struct deadline *d, uint64_t when)
 {
 	deadlines_clear(h, d);
 	d->when = when > h->floor ? when : h->floor;
-	d->set = true;
 	h->count++;
 	h->first = heap_put(h->first, &d->node, precedes);
 }
 
 void deadlines_clear(struct deadlines *h, struct deadline *d)
 {
-	if (!d->set)
+	if (!deadline_pending(d))
 		return;
-	d->set = false;
 	h->count--;
 	h->first = heap_take(h->first, &d->node, precedes);
 }

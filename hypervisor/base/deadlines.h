@@ -12,8 +12,7 @@
 #define DEADLINES_AT_ONCE 256u /* that one run fires at most */
 
 struct deadline {
-	uint64_t when; /* absolute monotonic ns */
-	bool set;      /* it is in the heap */
+	uint64_t when; /* absolute monotonic ns; it is kept when the deadline is taken out */
 	struct heap_node node;
 	void (*fire)(struct deadline *d); /* it is out of the heap when called */
 };
@@ -30,7 +29,7 @@ void deadlines_set(struct deadlines *h, struct deadline *d, uint64_t when);
 void deadlines_clear(struct deadlines *h, struct deadline *d);
 static inline bool deadline_pending(const struct deadline *d)
 {
-	return d->set;
+	return heap_holds(&d->node);
 }
 /* When the first is due; UINT64_MAX when there is none. */
 uint64_t deadlines_next(const struct deadlines *h);

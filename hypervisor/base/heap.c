@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/heap.h"
 
-#include <stddef.h>
-
 static struct heap_node *meld(struct heap_node *a, struct heap_node *b, heap_order_fn *precedes)
 {
 	if (!a || !b)
@@ -18,6 +16,13 @@ static struct heap_node *meld(struct heap_node *a, struct heap_node *b, heap_ord
 	b->before = a;
 	a->child = b;
 	return a;
+}
+
+static struct heap_node *begin_with(struct heap_node *first)
+{
+	if (first)
+		first->before = first;
+	return first;
 }
 
 /* Melds the children of a heap whose root goes: in pairs from the left, then all from the right. */
@@ -45,8 +50,8 @@ static struct heap_node *meld_children(struct heap_node *child, heap_order_fn *p
 
 struct heap_node *heap_put(struct heap_node *first, struct heap_node *node, heap_order_fn *precedes)
 {
-	node->child = node->sibling = node->before = NULL;
-	return meld(first, node, precedes);
+	node->child = node->sibling = NULL;
+	return begin_with(meld(first, node, precedes));
 }
 
 struct heap_node *heap_take(struct heap_node *first, struct heap_node *node, heap_order_fn *precedes)
@@ -64,5 +69,5 @@ struct heap_node *heap_take(struct heap_node *first, struct heap_node *node, hea
 		first = meld(first, rest, precedes);
 	}
 	node->child = node->sibling = node->before = NULL;
-	return first;
+	return begin_with(first);
 }

@@ -7,10 +7,17 @@
 #define HEAP_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 struct heap_node {
-	struct heap_node *child, *sibling, *before; /* `before`: the parent or the elder sibling */
+	struct heap_node *child, *sibling;
+	struct heap_node *before; /* the parent or the elder sibling; of the first, itself; NULL: it is in no heap */
 };
+
+static inline bool heap_holds(const struct heap_node *node)
+{
+	return node->before;
+}
 
 /* Whether a goes before b. */
 typedef bool heap_order_fn(const struct heap_node *a, const struct heap_node *b);

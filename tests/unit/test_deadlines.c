@@ -135,7 +135,7 @@ static uint32_t check_heap(const struct heap_node *node, uint64_t least)
 	uint32_t n = 0;
 	for (; node; node = node->sibling) {
 		const struct deadline *d = CONTAINER_OF(node, struct deadline, node);
-		cr_assert(d->set);
+		cr_assert(deadline_pending(d));
 		cr_assert_leq(least, d->when);
 		n += 1 + check_heap(node->child, d->when);
 	}
