@@ -6,77 +6,81 @@
 
 #include "base/hash.h"
 
-static unsigned index_bits(const struct index *x)
+#define FIRST_BITS 3u
+
+/* Where the chain of a key begins. */
+static struct indexed **place_of(const struct index *x, uint64_t key)
 {
-	return x->at ? x->bits : INDEX_FEW_BITS;
+	return x->bits ? &x->at[hash_keyed(key, x->bits)] : (struct indexed **)&x->few;
 }
 
-static struct indexed **chain_of(const struct index *x, uint64_t key)
+/* What leads to the oldest entry with this key, or to the end of its chain. */
+static struct indexed **find(const struct index *x, uint64_t key)
 {
-	struct indexed **at = x->at ? x->at : (struct indexed **)x->few;
-	return &at[hash_keyed(key, index_bits(x))];
+	struct indexed **link = place_of(x, key);
+	while (*link && (*link)->key != key)
+		link = &(*link)->chain;
+	return link;
 }
 
-static void chain_put(struct indexed **link, struct indexed *entry)
+static void chain_put(struct index *x, struct indexed *entry)
 {
-	entry->chain = *link;
-	if (entry->chain)
-		entry->chain->chain_link = &entry->chain;
-	entry->chain_link = link;
-	*link = entry;
+	struct indexed **place = place_of(x, entry->key);
+	entry->chain = *place;
+	*place = entry;
 }
 
-static void chain_take(struct indexed *entry)
+static void move_all(struct index *to, struct indexed *chain)
 {
-	*entry->chain_link = entry->chain;
-	if (entry->chain)
-		entry->chain->chain_link = entry->chain_link;
-	entry->chain_link = NULL;
+	while (chain) {
+		struct indexed *entry = chain;
+		chain = entry->chain;
+		chain_put(to, entry);
+	}
 }
 
 /* Moves all entries to 2^bits places. Without memory they stay where they are. */
 static void resize(struct index *x, unsigned bits)
 {
-	struct indexed **was = x->at, **from = was ? was : x->few, **at = NULL;
-	uint32_t before = UINT32_C(1) << index_bits(x);
-	if (bits > INDEX_FEW_BITS && !(at = calloc(UINT32_C(1) << bits, sizeof *at)))
+	struct index was = *x;
+	struct indexed **at = bits ? calloc(UINT32_C(1) << bits, sizeof *at) : NULL;
+	if (bits && !at)
 		return;
 	x->bits = bits;
 	x->at = at;
-	for (uint32_t i = 0; i < before; i++) {
-		while (from[i]) {
-			struct indexed *entry = from[i];
-			chain_take(entry);
-			chain_put(chain_of(x, entry->key), entry);
-		}
+	if (!was.bits) {
+		move_all(x, was.few);
+		return;
 	}
-	free(was);
+	for (uint32_t i = 0; i < UINT32_C(1) << was.bits; i++)
+		move_all(x, was.at[i]);
+	free(was.at);
+}
+
+static void grow(struct index *x)
+{
+	if (!x->bits && x->keys > INDEX_FEW)
+		resize(x, FIRST_BITS);
+	else if (x->bits && x->keys > UINT32_C(1) << x->bits)
+		resize(x, x->bits + 1);
 }
 
 /* Places that are no longer needed go, too: whoever has counted the entries alone has counted enough. */
 static void shrink(struct index *x)
 {
-	if (x->at && x->keys < UINT32_C(1) << x->bits >> 2)
-		resize(x, x->bits - 1);
-}
-
-static struct indexed *find(struct indexed *entry, uint64_t key)
-{
-	while (entry && entry->key != key)
-		entry = entry->chain;
-	return entry;
+	if (x->bits && x->keys < UINT32_C(1) << x->bits >> 2)
+		resize(x, x->bits > FIRST_BITS ? x->bits - 1 : 0);
 }
 
 struct indexed *index_find(const struct index *x, uint64_t key)
 {
-	return find(*chain_of(x, key), key);
+	return *find(x, key);
 }
 
 void index_add(struct index *x, struct indexed *entry, uint64_t key)
 {
 	struct indexed *oldest = index_find(x, key);
 	entry->key = key;
-	entry->chain_link = NULL;
 	if (oldest) {
 		entry->next = oldest;
 		entry->before = oldest->before;
@@ -84,31 +88,32 @@ void index_add(struct index *x, struct indexed *entry, uint64_t key)
 		oldest->before = entry;
 		return;
 	}
-	if (x->keys++ >> index_bits(x))
-		resize(x, index_bits(x) + 1);
 	entry->next = entry->before = entry;
-	chain_put(chain_of(x, key), entry);
+	x->keys++;
+	grow(x);
+	chain_put(x, entry);
 }
 
 void index_remove(struct index *x, struct indexed *entry)
 {
-	struct indexed *next = entry->next;
+	struct indexed **link = find(x, entry->key), *next = entry->next;
 	next->before = entry->before;
 	entry->before->next = next;
-	if (!entry->chain_link)
+	if (*link != entry)
 		return;
-	struct indexed **link = entry->chain_link;
-	chain_take(entry);
 	if (next != entry) {
-		chain_put(link, next);
+		next->chain = entry->chain;
+		*link = next;
 		return;
 	}
+	*link = entry->chain;
 	x->keys--;
 	shrink(x);
 }
 
 void index_clear(struct index *x)
 {
-	free(x->at);
+	if (x->bits)
+		free(x->at);
 	memset(x, 0, sizeof *x);
 }

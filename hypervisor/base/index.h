@@ -9,20 +9,21 @@
 
 #include <stdint.h>
 
-#define INDEX_FEW_BITS 2u /* 2^bits places need no memory of their own */
+#define INDEX_FEW 4u /* keys need no memory of their own */
 
 struct indexed {
 	uint64_t key;
 	struct indexed *next, *before; /* a circle of those with this key, in the order in which they came */
-	struct indexed *chain,
-		**chain_link; /* the oldest ones of the keys that share a place; link NULL: not the oldest */
+	struct indexed *chain;         /* of the oldest one: those of the other keys that share its place */
 };
 
 struct index {
-	struct indexed **at; /* 2^bits chains, malloc'd, four for each key at most; NULL: `few` */
+	union {
+		struct indexed *few; /* the only chain, if bits is 0 */
+		struct indexed **at; /* 2^bits chains, malloc'd, four for each key at most */
+	};
 	unsigned bits;
 	uint32_t keys;
-	struct indexed *few[1u << INDEX_FEW_BITS];
 };
 
 /* An index that is all zero is empty. Without memory to grow it gets slower, and stays right. */

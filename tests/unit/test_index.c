@@ -11,17 +11,17 @@ static struct indexed entries[MANY];
 
 static uint32_t places(const struct index *x)
 {
-	return UINT32_C(1) << (x->at ? x->bits : INDEX_FEW_BITS);
+	return UINT32_C(1) << x->bits;
 }
 
-/* The longest chain, and whether every entry that it leads to is where it should be. */
+/* The longest chain. */
 static unsigned longest_chain(const struct index *x)
 {
 	unsigned longest = 0;
 	for (uint32_t i = 0; i < places(x); i++) {
 		unsigned n = 0;
-		for (struct indexed *e = x->at ? x->at[i] : x->few[i]; e; e = e->chain, n++)
-			cr_assert_eq(*e->chain_link, e);
+		for (struct indexed *e = x->bits ? x->at[i] : x->few; e; e = e->chain)
+			n++;
 		longest = n > longest ? n : longest;
 	}
 	return longest;
@@ -53,10 +53,10 @@ Test(index, what_it_takes_goes_with_the_keys)
 	cr_assert(places(&x) >= MANY / 2);
 	for (unsigned i = MANY - 1; i > 0; i--) {
 		index_remove(&x, &entries[i]);
-		cr_assert(places(&x) <= 4 * i || !x.at, "%u places for %u keys", places(&x), i);
+		cr_assert(places(&x) <= 4 * i || !x.bits, "%u places for %u keys", places(&x), i);
 		cr_assert_eq(index_find(&x, i / 2), i / 2 < i ? &entries[i / 2] : NULL);
 	}
-	cr_assert_null(x.at);
+	cr_assert_eq(x.bits, 0u);
 	cr_assert_eq(index_find(&x, 0), &entries[0]);
 	index_remove(&x, &entries[0]);
 	cr_assert_null(index_find(&x, 0));
