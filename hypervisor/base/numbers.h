@@ -6,9 +6,11 @@
 #include <stdint.h>
 
 struct numbers {
-	uint64_t *taken; /* a bit for each number, 64 to a word; malloc'd */
-	uint64_t *
-		full; /* a bit for each of those words: all of its numbers are taken; behind them, in the same memory */
+	/* A bit for each number that is taken: one word here, or `words` of them, malloc'd, and behind these a bit for each that is full. */
+	union {
+		uint64_t few;
+		uint64_t *taken;
+	};
 	uint32_t words;
 };
 
