@@ -318,8 +318,9 @@ static int show_image(struct memory *m, const struct image *image)
 }
 
 /* Shows what the guest will surely touch: each page that faults costs an exit. */
-static int premap(struct memory *m, const struct memory_layout *layout)
+static int premap(struct memory *m)
 {
+	const struct memory_layout *layout = memory_layout(m);
 	const struct image *image = m->image->image;
 	const struct frozen *frozen = m->image->frozen;
 	frame_t f;
@@ -336,13 +337,13 @@ static int premap(struct memory *m, const struct memory_layout *layout)
 }
 
 int memory_init_begin(struct memory *m, struct cell *cell, struct cell_image *image, uint64_t pages,
-		      struct account *account, struct memory_layout *out)
+		      struct account *account)
 {
 	*m = (struct memory){.cell = cell, .image = image, .pages = pages, .account = account};
 	tables_changed(&m->tables);
 	int r = memory_refused(m, cell_clock_get(cell, &m->clock));
 	if (!r)
-		r = regions_make(m, out);
+		r = regions_make(m);
 	if (!r)
 		r = space_make(m, &m->tables.root);
 	if (r)
@@ -350,12 +351,12 @@ int memory_init_begin(struct memory *m, struct cell *cell, struct cell_image *im
 	return r;
 }
 
-int memory_init_go_on(struct memory *m, const struct memory_layout *layout, size_t *mapped)
+int memory_init_go_on(struct memory *m, size_t *mapped)
 {
 	const struct frozen *frozen = m->image->frozen;
 	int r = frozen ? memory_remap(m, frozen, mapped, AT_ONCE_MAPPINGS) : 0;
 	if (!r)
-		r = premap(m, layout);
+		r = premap(m);
 	if (r < 0)
 		memory_destroy(m);
 	else
@@ -363,13 +364,12 @@ int memory_init_go_on(struct memory *m, const struct memory_layout *layout, size
 	return r;
 }
 
-int memory_init(struct memory *m, struct cell *cell, struct cell_image *image, uint64_t pages, struct account *account,
-		struct memory_layout *out)
+int memory_init(struct memory *m, struct cell *cell, struct cell_image *image, uint64_t pages, struct account *account)
 {
 	size_t mapped = 0;
-	int r = memory_init_begin(m, cell, image, pages, account, out);
+	int r = memory_init_begin(m, cell, image, pages, account);
 	for (int more = 1; !r && more;) {
-		more = memory_init_go_on(m, out, &mapped);
+		more = memory_init_go_on(m, &mapped);
 		r = more < 0 ? more : 0;
 	}
 	return r;

@@ -35,9 +35,15 @@ struct region {
 	const struct image_segment *segment; /* initial content; NULL: zero */
 };
 
+/* Where things were put. */
+struct memory_layout {
+	uint64_t stack_low, stack_high, clock_page, info_page, heap, heap_size, heap_page;
+};
+
 /* The regions of all guests that have an image in common, and a quota. They never change. */
 struct regions {
 	uint64_t quota;
+	struct memory_layout layout;
 	unsigned n;
 	struct region at[];
 };
@@ -69,29 +75,29 @@ struct memory {
 	uint64_t table_frames;
 	struct chunk **chunks;
 	uint32_t nchunks;
+	unsigned fault_window; /* how far sequential growth runs ahead, */
+	uint64_t fault_next;   /* and where it would fault next */
 	struct tables tables;
 	frame_t info;                  /* its info page, made when first touched */
 	frame_t clock;                 /* the clock page that it shares */
 	const struct regions *regions; /* the image's, if that is m->image->regions */
-	uint64_t fault_next;           /* where sequential growth would fault next, and how far to run ahead */
-	unsigned fault_window;
-	struct account *account; /* on which its parked bytes and its chunks are; NULL: on none */
-	struct parked parked;    /* active: there are no frames and no tables, */
-	bool dropping;           /* or some of them are still to be given back */
+	struct account *account;       /* on which its parked bytes and its chunks are; NULL: on none */
+	struct parked parked;          /* active: there are no frames and no tables, */
+	bool dropping;                 /* or some of them are still to be given back */
+	bool booting;                  /* pages touched now are remembered for the image's next instance */
+	bool starved;                  /* an -ENOMEM came of the pool's being full: memory_starved() */
 	int lost;                /* -ENOMEM, -EIO: it could not be unparked when it had to be, so each use fails; 0 */
 	struct parking *parking; /* under way, in pieces: park_pieces.c; NULL: none */
 	struct waking *waking;   /* likewise: unpark_pieces.c */
-	struct swap_job
-		*writing; /* the parked bytes are being written, and stay until that is over; NULL: they are not */
-	size_t wiped;     /* of the parked bytes, at the end */
-	bool booting;     /* pages touched now are remembered for the image's next instance */
-	bool starved;     /* an -ENOMEM came of the pool's being full: memory_starved() */
+	/* The parked bytes are being written, and stay until that is over; NULL: they are not. */
+	struct swap_job *writing;
+	size_t wiped; /* of the parked bytes, at the end */
 };
 
-/* Where things were put. */
-struct memory_layout {
-	uint64_t stack_low, stack_high, clock_page, info_page, heap, heap_size, heap_page;
-};
+static inline const struct memory_layout *memory_layout(const struct memory *m)
+{
+	return &m->regions->layout;
+}
 
 /* Page tables that a guest with a quota of `pages` may have. */
 static inline uint64_t memory_tables_most(uint64_t pages)
@@ -107,13 +113,12 @@ static inline uint64_t memory_numbers_most(uint64_t pages)
 
 /* Builds space 0 for `image` with a quota of `pages`. What it takes besides frames is on `account` (NULL: on none). -ENOMEM: pool
  * exhausted; -E2BIG: image and stack exceed the quota. On failure nothing is held. */
-int memory_init(struct memory *m, struct cell *cell, struct cell_image *image, uint64_t pages, struct account *account,
-		struct memory_layout *out);
+int memory_init(struct memory *m, struct cell *cell, struct cell_image *image, uint64_t pages, struct account *account);
 /* The same in pieces of 128 mappings of a template; the last shows what the guest will surely touch: up to 128 pages of each segment of
  * its image and of its template. *mapped is 0 at first. go_on: 1: there is more; 0; -ENOMEM. */
 int memory_init_begin(struct memory *m, struct cell *cell, struct cell_image *image, uint64_t pages,
-		      struct account *account, struct memory_layout *out);
-int memory_init_go_on(struct memory *m, const struct memory_layout *layout, size_t *mapped);
+		      struct account *account);
+int memory_init_go_on(struct memory *m, size_t *mapped);
 /* Gives all frames back, page tables through the quarantine. _some: a bounded piece; true: there is more. */
 void memory_destroy(struct memory *m);
 bool memory_destroy_some(struct memory *m);

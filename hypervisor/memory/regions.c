@@ -36,8 +36,9 @@ static void add_region(struct regions *to, struct region r)
 
 /* Numbers the pages and lays out space 0: image, guard, stack, guard, clock, info, guard, heap. Small guests fit one
  * page table of 2 MiB. */
-static int lay_out(struct memory *m, struct regions *to, struct memory_layout *out)
+static int lay_out(struct memory *m, struct regions *to)
 {
+	struct memory_layout *out = &to->layout;
 	const struct image *image = m->image->image;
 	uint64_t page = 0;
 	for (size_t i = 0; i < image->nsegments; i++) {
@@ -81,14 +82,14 @@ static const struct regions *share_regions(struct memory *m, struct regions *own
 	return shared;
 }
 
-int regions_make(struct memory *m, struct memory_layout *out)
+int regions_make(struct memory *m)
 {
 	size_t n = m->image->image->nsegments + OWN_REGIONS;
 	struct regions *made = calloc(1, sizeof *made + n * sizeof *made->at);
 	if (!made)
 		return -ENOMEM;
 	made->quota = m->pages;
-	int r = lay_out(m, made, out);
+	int r = lay_out(m, made);
 	if (r)
 		free(made);
 	else

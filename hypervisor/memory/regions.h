@@ -9,7 +9,7 @@
 #include "memory/memory.h"
 
 /* Lays out space 0 of m, which has its cell, image and quota. -ENOMEM; -E2BIG: image and stack exceed the quota, or the addresses. */
-int regions_make(struct memory *m, struct memory_layout *out);
+int regions_make(struct memory *m);
 /* m uses them no more; nothing happens when it has none. */
 void regions_free(struct memory *m);
 

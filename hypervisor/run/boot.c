@@ -12,10 +12,11 @@
 #include "image/image.h"
 #include "run/life.h"
 
-/* Builds the boot record, its strings and argv in `page`, which ends at address `top`. Returns the record's address. */
-static uint64_t write_boot(struct guest *g, const struct memory_layout *layout, unsigned char *page, uint64_t top)
+/* Builds the boot record, its strings and argv in `page`, the highest of the stack. Returns the record's address. */
+static uint64_t write_boot(struct guest *g, unsigned char *page)
 {
-	const uint64_t base = top - PAGE_SIZE;
+	const struct memory_layout *layout = memory_layout(&g->memory);
+	const uint64_t base = layout->stack_high - PAGE_SIZE;
 	size_t at = PAGE_SIZE;
 	uint64_t argv[CASSIN_ARGS_MAX + 2] = {0};
 	const char *strings[CASSIN_ARGS_MAX + 2];
@@ -63,8 +64,7 @@ int begin_memory(struct guest *g)
 	struct cell_image *ci = cell_image_get(g->cell, g->image, g->template ? g->template->frozen : NULL);
 	if (!ci)
 		return -ENOMEM;
-	int r = memory_init_begin(&g->memory, g->cell, ci, g->spec.memory / PAGE_SIZE, &g->account,
-				  &g->beginning.layout);
+	int r = memory_init_begin(&g->memory, g->cell, ci, g->spec.memory / PAGE_SIZE, &g->account);
 	if (r)
 		cell_image_put(g->cell, ci);
 	return r;
@@ -72,16 +72,15 @@ int begin_memory(struct guest *g)
 
 int begin_memory_go_on(struct guest *g)
 {
-	const struct memory_layout *layout = &g->beginning.layout;
 	struct cell_image *ci = g->memory.image;
-	int r = memory_init_go_on(&g->memory, layout, &g->beginning.at);
+	int r = memory_init_go_on(&g->memory, &g->beginning.at);
 	if (r < 0)
 		cell_image_put(g->cell, ci);
 	if (r || g->template)
 		return r;
 	unsigned char page[PAGE_SIZE] = {0};
-	g->boot = write_boot(g, layout, page, layout->stack_high);
-	r = memory_copyout(&g->memory, gva(layout->stack_high - PAGE_SIZE), page, sizeof page);
+	g->boot = write_boot(g, page);
+	r = memory_copyout(&g->memory, gva(memory_layout(&g->memory)->stack_high - PAGE_SIZE), page, sizeof page);
 	if (r)
 		guest_abandon(g);
 	return r;

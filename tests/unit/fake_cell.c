@@ -128,8 +128,9 @@ struct fake_cell *fake_guest_new(uint64_t limit, struct memory *m, uint64_t page
 {
 	struct fake_cell *f = fake_cell_new(limit);
 	struct image *image = fake_image();
-	if (memory_init(m, &f->cell, cell_image_get(&f->cell, image, NULL), pages, NULL, at))
+	if (memory_init(m, &f->cell, cell_image_get(&f->cell, image, NULL), pages, NULL))
 		abort();
+	*at = *memory_layout(m);
 	image_put(image);
 	return f;
 }

@@ -44,9 +44,11 @@ static void world_free(struct world *w)
 static int try_begin(struct world *w, struct box *b, uint64_t quota)
 {
 	b->image = cell_image_get(&w->cell->cell, w->image, NULL);
-	int r = memory_init(&b->memory, &w->cell->cell, b->image, quota, NULL, &b->at);
+	int r = memory_init(&b->memory, &w->cell->cell, b->image, quota, NULL);
 	if (r)
 		cell_image_put(&w->cell->cell, b->image);
+	else
+		b->at = *memory_layout(&b->memory);
 	return r;
 }
 

@@ -301,7 +301,7 @@ static int freeze(struct memory *of, struct frozen *out)
 static void clone_and_write(struct memory *clone, struct frozen *frozen, uint64_t n)
 {
 	struct cell_image *image = cell_image_get(&cell->cell, m.image->image, frozen);
-	cr_assert_eq(memory_init(clone, &cell->cell, image, QUOTA, NULL, &at), 0);
+	cr_assert_eq(memory_init(clone, &cell->cell, image, QUOTA, NULL), 0);
 	for (uint64_t p = 0; p < n; p++)
 		cr_assert_eq(memory_copyout(clone, gva(at.heap + p * PAGE_SIZE + 8 * p), &p, sizeof p), 0);
 	clone->tables.ncommits = clone->tables.committed = 0;
@@ -348,19 +348,18 @@ Test(park, a_clone_begins_in_pieces)
 	const uint64_t far = UINT64_C(0x7000000000), n = 2048;
 	struct frozen *frozen = frozen_new();
 	struct memory clone;
-	struct memory_layout layout;
 	write_pages(SMALL, 0);
 	cr_assert_eq(memory_map(&m, 0, gva(far), at.heap_page, n, CASSIN_READ), 0);
 	cr_assert_eq(memory_freeze(&m, frozen), 0);
 	struct image *image = fake_image();
 	struct cell_image *ci = cell_image_get(&cell->cell, image, frozen);
 	image_put(image);
-	cr_assert_eq(memory_init_begin(&clone, &cell->cell, ci, QUOTA, NULL, &layout), 0);
+	cr_assert_eq(memory_init_begin(&clone, &cell->cell, ci, QUOTA, NULL), 0);
 	size_t mapped = 0, before = 0;
 	uint64_t pieces = 0;
 	int r = 1;
 	for (; r == 1; pieces++, before = mapped) {
-		r = memory_init_go_on(&clone, &layout, &mapped);
+		r = memory_init_go_on(&clone, &mapped);
 		cr_assert_leq(mapped - before, (size_t)AT_ONCE_MAPPINGS);
 	}
 	cr_assert_eq(r, 0);
