@@ -88,7 +88,7 @@ void schedule_catch_up(struct schedule *s, uint64_t floor)
 
 uint64_t bandwidth_left(struct bandwidth *b, uint64_t now, uint64_t *until)
 {
-	if (!b->quota)
+	if (!b)
 		return UINT64_MAX;
 	if (now >= b->period_end) {
 		uint64_t periods = b->period_end ? (now - b->period_end) / b->period + 1 : 1;
@@ -102,5 +102,6 @@ uint64_t bandwidth_left(struct bandwidth *b, uint64_t now, uint64_t *until)
 
 void bandwidth_charge(struct bandwidth *b, uint64_t ns)
 {
-	b->used += b->quota ? chargeable(ns) : 0;
+	if (b)
+		b->used += chargeable(ns);
 }

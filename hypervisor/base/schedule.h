@@ -58,12 +58,12 @@ void schedule_catch_up(struct schedule *s, uint64_t floor);
 /* ---- A cap on CPU time: `quota` ns in each `period` ns ---- */
 
 struct bandwidth {
-	uint64_t quota, period; /* quota 0: no cap */
+	uint64_t quota, period; /* quota not 0 */
 	uint64_t period_end;    /* monotonic ns */
 	uint64_t used;          /* in this period; what exceeds the quota is carried over */
 };
 
-/* How much it may run at `now`; 0: not before *until. UINT64_MAX without a cap. */
+/* How much it may run at `now`; 0: not before *until. UINT64_MAX without a cap: b is NULL. */
 uint64_t bandwidth_left(struct bandwidth *b, uint64_t now, uint64_t *until);
 /* As share_charge(). */
 void bandwidth_charge(struct bandwidth *b, uint64_t ns);

@@ -98,7 +98,7 @@ int dial_start(struct dial **out, struct guest *g, const struct sockaddr_un *add
 	d->job.done = done;
 	atomic_fetch_add(&g->dials, 1);
 	atomic_fetch_add(&g->refs, 1);
-	paths_post(g->host->paths, &g->paths, &d->job);
+	paths_post(g->host->paths, g->paths, &d->job);
 	*out = d;
 	return 0;
 }

@@ -28,10 +28,11 @@ struct arrival {
 struct listener {
 	struct stream stream;
 	struct interest interest;
-	uint16_t port;
+	struct indexed by_port;  /* in its guest's index */
 	const struct port *host; /* the port of the host behind it, the guest's as long as it exists; NULL: none */
+	uint16_t port;
+	uint16_t waiting; /* connections */
 	struct arrival *first, **last;
-	unsigned waiting;
 };
 
 static bool host_listens(const struct listener *l)
@@ -47,8 +48,8 @@ static bool starved(int error)
 /* A pipe waits on the account of what peers leave: whoever has closed its other end owes nothing any more. NULL: too many wait. */
 static struct arrival *arrival_new(struct listener *l, int fd, struct pipe *p)
 {
-	struct account *left = &l->stream.guest->unread;
-	if (l->waiting >= WAITING_MOST || (p && account_charge(left, ACCOUNT_STREAMS, WAITING_COST)))
+	struct account *left = p ? stream_unread(l->stream.guest) : NULL;
+	if (l->waiting >= WAITING_MOST || (p && (!left || account_charge(left, ACCOUNT_STREAMS, WAITING_COST))))
 		return NULL;
 	struct arrival *a = malloc(sizeof *a);
 	if (a)
@@ -61,7 +62,7 @@ static struct arrival *arrival_new(struct listener *l, int fd, struct pipe *p)
 static void arrival_free(struct listener *l, struct arrival *a)
 {
 	if (a->pipe)
-		account_uncharge(&l->stream.guest->unread, ACCOUNT_STREAMS, WAITING_COST);
+		account_uncharge(atomic_load(&l->stream.guest->unread), ACCOUNT_STREAMS, WAITING_COST);
 	free(a);
 }
 
@@ -211,6 +212,16 @@ struct stream *listener_new(struct guest *g, uint16_t port)
 uint16_t listener_port(const struct stream *s)
 {
 	return ((const struct listener *)s)->port;
+}
+
+struct indexed *listener_entry(struct stream *s)
+{
+	return &((struct listener *)s)->by_port;
+}
+
+struct stream *listener_of(struct indexed *entry)
+{
+	return entry ? &CONTAINER_OF(entry, struct listener, by_port)->stream : NULL;
 }
 
 /* What a socket must have before its bytes are the guest's: a descriptor, and the greeting sent. */

@@ -69,7 +69,7 @@ static void ring_free(struct pipe *p, unsigned end)
 {
 	struct direction *d = &p->to[end];
 	if (d->at && d->left)
-		account_uncharge(&p->guest[end]->unread, ACCOUNT_STREAMS, d->size);
+		account_uncharge(atomic_load(&p->guest[end]->unread), ACCOUNT_STREAMS, d->size);
 	else if (d->at)
 		stream_discharge(p->guest[1 - end], d->size);
 	free(d->at);
@@ -82,7 +82,7 @@ static void ring_free(struct pipe *p, unsigned end)
 static void ring_leave(struct pipe *p, unsigned end)
 {
 	struct direction *d = &p->to[end];
-	struct account *unread = &p->guest[end]->unread;
+	struct account *unread = atomic_load(&p->guest[end]->unread); /* NULL: there was no pipe, so len is 0 */
 	uint32_t len = d->len, kept = (len + RING_FIRST - 1) / RING_FIRST * RING_FIRST;
 	unsigned char *at = len ? malloc(kept) : NULL;
 	if (at)
@@ -366,7 +366,7 @@ int pipe_connect(struct guest *g, const char *name, uint16_t port, struct stream
 	struct guest *to = g->host->by_name(g->host, g->spec.domain, name);
 	if (!to)
 		return -ENOENT;
-	struct pipe *p = guest_worker(to) ? calloc(1, sizeof *p) : NULL;
+	struct pipe *p = guest_worker(to) && stream_unread(g) ? calloc(1, sizeof *p) : NULL;
 	if (!p) {
 		int r = guest_worker(to) ? -ENOMEM : -ECONNREFUSED;
 		guest_put(to);

@@ -39,11 +39,10 @@ struct stream {
 	const struct stream_kind *kind;
 	struct guest *guest;
 	int32_t number;
-	bool connecting;        /* the guest does not know the handle yet */
-	bool closing;           /* a CLOSE waits for the sends before it */
-	struct indexed by_port; /* a listener: in its guest's index */
-	struct work work;       /* what waits to be tried, and for what: `events` */
-	unsigned events;
+	bool connecting;           /* the guest does not know the handle yet */
+	bool closing;              /* a CLOSE waits for the sends before it */
+	uint8_t events;            /* what waits to be tried is for these: STREAM_READABLE, STREAM_WRITABLE; */
+	struct work work;          /* and this has it tried */
 	struct op_queue receivers; /* RECV, or ACCEPT */
 	struct op_queue senders;   /* CONNECT, SEND, SHUTDOWN, CLOSE */
 };
@@ -86,6 +85,9 @@ int pipe_connect(struct guest *g, const char *name, uint16_t port, struct stream
 struct stream *listener_new(struct guest *g, uint16_t port);
 extern const struct stream_kind listener_kind;
 uint16_t listener_port(const struct stream *s);
+/* Its entry in its guest's index by port; and the listener of an entry (NULL: NULL). */
+struct indexed *listener_entry(struct stream *s);
+struct stream *listener_of(struct indexed *entry);
 /* The guest's listener on a port; NULL. */
 struct stream *listener_find(struct guest *g, uint16_t port);
 /* A connection arrives from within the process: a socket, which is sent `greeting` first (NULL: nothing), or the far end of a pipe.
@@ -106,5 +108,7 @@ int32_t stream_close(struct guest *g, const struct cassin_sqe *sqe);
 /* Host memory on the guest's account, which is bounded, and counted in the pool. -ENOMEM. */
 int stream_charge(struct guest *g, size_t bytes);
 void stream_discharge(struct guest *g, size_t bytes);
+/* g->unread, which is made if there is none yet; before a pipe has its end with g. Its owner's thread. NULL: no memory. */
+struct account *stream_unread(struct guest *g);
 
 #endif

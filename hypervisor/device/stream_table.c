@@ -7,7 +7,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/container.h"
 #include "base/index.h"
 #include "base/numbers.h"
 #include "device/host_ports.h"
@@ -15,7 +14,7 @@
 #include "guest/guest.h"
 #include "guest/template.h"
 
-#define TABLE_FIRST 8u
+#define TABLE_FIRST 3u    /* places: what a block of the C library's holds at least */
 #define STREAMS_PIECE 4u  /* handles closed, left or watched again in one piece, */
 #define PLACES_PIECE 256u /* of so many places at most */
 #define STREAM_COST 512u  /* of host memory: a handle with what it has besides bytes, */
@@ -39,6 +38,17 @@ int stream_charge(struct guest *g, size_t bytes)
 void stream_discharge(struct guest *g, size_t bytes)
 {
 	account_uncharge(&g->account, ACCOUNT_STREAMS, bytes);
+}
+
+struct account *stream_unread(struct guest *g)
+{
+	struct account *a = atomic_load(&g->unread);
+	if (a || !(a = calloc(1, sizeof *a)))
+		return a;
+	account_init(a, g->host->pool, g->spec.memory);
+	a->part = g->account.part;
+	atomic_store(&g->unread, a);
+	return a;
 }
 
 /* ---- The table ---- */
@@ -80,8 +90,7 @@ static int table_grow(struct guest *g, uint32_t number)
 
 struct stream *listener_find(struct guest *g, uint16_t port)
 {
-	struct indexed *found = g->streams ? index_find(&g->streams->listeners, port) : NULL;
-	return found ? CONTAINER_OF(found, struct stream, by_port) : NULL;
+	return g->streams ? listener_of(index_find(&g->streams->listeners, port)) : NULL;
 }
 
 /* ---- Entering and leaving it ---- */
@@ -105,7 +114,7 @@ int32_t stream_add_at(struct guest *g, struct stream *s, const struct stream_kin
 	t->open++;
 	numbers_take(&t->numbers, (uint32_t)number);
 	if (kind->accept)
-		index_add(&t->listeners, &s->by_port, listener_port(s));
+		index_add(&t->listeners, listener_entry(s), listener_port(s));
 	return number;
 }
 
@@ -124,7 +133,7 @@ static void table_take_out(struct stream *s)
 	numbers_give(&t->numbers, n);
 	work_drop(s->guest, &s->work);
 	if (s->kind->accept)
-		index_remove(&t->listeners, &s->by_port);
+		index_remove(&t->listeners, listener_entry(s));
 }
 
 struct stream *stream_lookup(struct guest *g, const struct cassin_sqe *sqe)

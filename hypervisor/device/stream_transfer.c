@@ -259,7 +259,7 @@ static void stream_work(struct work *w)
 
 void stream_later(struct stream *s, unsigned events)
 {
-	s->events |= events;
+	s->events |= (uint8_t)events;
 	s->work.fn = stream_work;
 	work_later(s->guest, &s->work);
 }
@@ -269,8 +269,8 @@ void stream_later(struct stream *s, unsigned events)
 void stream_event(struct stream *s, unsigned events)
 {
 	struct guest *g = s->guest;
-	if (s->work.queued) {
-		s->events |= events;
+	if (work_queued(&s->work)) {
+		s->events |= (uint8_t)events;
 		s->kind->want(s, 0);
 		return;
 	}

@@ -159,13 +159,12 @@ static int spawn(struct cassin_engine *e, const struct cassin_guest_spec *spec, 
 	struct guest *g = guest_new(&e->host, spec, image, t);
 	struct guest_call *c = malloc(sizeof *c);
 	struct cassin_trace *trace = NULL;
-	if (!g || !c) {
+	if (!g || !c || (how->freeze && !(g->freezing = calloc(1, sizeof *g->freezing)))) {
 		free(c);
 		if (g)
 			guest_put(g);
 		return cassin_error_set(err, -ENOMEM, "%s: no memory", spec->name);
 	}
-	g->freezing.wanted = how->freeze;
 	r = files_read(&g->files, &g->spec, &e->files, err);
 	if (!g->spec.nfiles && t)
 		g->files = files_get(t->files);
@@ -343,7 +342,7 @@ static bool was_removed(struct guest *g)
 
 static void on_restarted(struct guest *g, struct guest_call *c)
 {
-	g->beginning.err = NULL; /* the caller's again */
+	g->restart.err = NULL; /* the caller's again */
 	owner_answer((struct owner_call *)c, guest_restarted(g));
 }
 
@@ -355,7 +354,7 @@ static void on_ended_for_restart(struct guest *g, struct guest_call *c)
 		owner_answer(&w->wait, -ENOENT);
 		return;
 	}
-	g->restart_row = 0;
+	g->restart.row = 0;
 	guest_restart(g, &w->error);
 	guest_restart_then(g, c, on_restarted);
 }

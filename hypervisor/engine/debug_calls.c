@@ -43,7 +43,7 @@ static void on_attach(struct guest *g, struct guest_call *call)
 	struct debug_call *c = (struct debug_call *)call;
 	if (g->run == RUN_NONE) {
 		owner_answer(&c->wait, -ESRCH);
-	} else if (g->debugger || g->freezing.wanted) {
+	} else if (g->debugger || g->freezing) {
 		owner_answer(&c->wait, -EBUSY);
 	} else if (guest_wakes_first(g)) {
 		guest_hold(g, call, on_attach); /* a debugger never finds its memory asleep */

@@ -160,7 +160,7 @@ void cassin_engine_destroy(struct cassin_engine *e)
 
 void engine_changed_locked(struct cassin_engine *e, struct guest *g)
 {
-	if (!g->record.listed_as_changed && !g->freezing.wanted) {
+	if (!g->record.listed_as_changed && !g->freezing) {
 		g->record.listed_as_changed = true;
 		atomic_fetch_add(&g->refs, 1);
 		g->links.changed_next = NULL;
@@ -241,7 +241,7 @@ int cassin_engine_guest_list(struct cassin_engine *e, uint64_t **ids)
 	int n = 0;
 	*ids = calloc(e->registry.count + 1, sizeof **ids);
 	for (struct guest *g = e->registry.first; *ids && g; g = g->links.list_next) {
-		if (!g->freezing.wanted)
+		if (!g->freezing)
 			(*ids)[n++] = g->id;
 	}
 	pthread_mutex_unlock(&e->lock);

@@ -66,7 +66,9 @@ static void add_guest(struct cassin_memory_account *out, const struct guest *g)
 	out->frames += atomic_load(&g->count.frames) * PAGE_SIZE;
 	out->tables += atomic_load(&g->count.table_frames) * PAGE_SIZE;
 	add_host(out, &g->account);
-	add_host(out, &g->unread);
+	const struct account *unread = atomic_load(&g->unread);
+	if (unread)
+		add_host(out, unread);
 }
 
 void guest_account(const struct guest *g, struct cassin_memory_account *out)

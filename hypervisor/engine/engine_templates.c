@@ -107,14 +107,14 @@ static bool await_end(struct cassin_engine *e, struct guest *g, uint64_t timeout
 static int explain(struct cassin_engine *e, struct guest *g, struct cassin_error_text *err)
 {
 	const char *name = g->spec.name;
-	if (g->freezing.result == -EBUSY)
+	if (g->freezing->result == -EBUSY)
 		return cassin_error_set(err, -EBUSY, "%s: cannot be frozen at its ready call: %s", name,
-					g->freezing.why ? g->freezing.why : "no memory to say why");
-	if (g->freezing.result == -ENOMEM)
+					g->freezing->why ? g->freezing->why : "no memory to say why");
+	if (g->freezing->result == -ENOMEM)
 		return engine_full(e, name, err);
-	if (g->freezing.result)
-		return cassin_error_set(err, g->freezing.result, "%s: cannot be frozen: %s", name,
-					strerror(-g->freezing.result));
+	if (g->freezing->result)
+		return cassin_error_set(err, g->freezing->result, "%s: cannot be frozen: %s", name,
+					strerror(-g->freezing->result));
 	pthread_mutex_lock(&e->lock);
 	int r = g->record.state == CASSIN_GUEST_CRASHED
 			? cassin_error_set(err, -ECHILD, "%s: crashed before its ready call: %.*s", name,
@@ -156,9 +156,9 @@ int cassin_engine_template_create(struct cassin_engine *e, const struct cassin_g
 		r = cassin_error_set(err, -ETIMEDOUT, "%s: made no ready call within %llu s", spec->name,
 				     (unsigned long long)(timeout_ns / 1000000000u));
 	else
-		r = g->freezing.made ? add(e, g->freezing.made, err) : explain(e, g, err);
+		r = g->freezing->made ? add(e, g->freezing->made, err) : explain(e, g, err);
 	if (!r && made)
-		describe(g->freezing.made, made);
+		describe(g->freezing->made, made);
 	cassin_engine_guest_remove(e, g->id);
 	guest_put(g);
 	return r;

@@ -62,7 +62,7 @@ static void grow(struct registry *r)
 
 int registry_add(struct registry *r, struct guest *g)
 {
-	if (!g->freezing.wanted && registry_name(r, g->spec.name))
+	if (!g->freezing && registry_name(r, g->spec.name))
 		return -EEXIST;
 	if (r->count >> r->bits)
 		grow(r);
@@ -101,7 +101,7 @@ struct guest *registry_id(const struct registry *r, uint64_t id)
 struct guest *registry_name(const struct registry *r, const char *name)
 {
 	struct guest *g = r->by_name[name_bucket(r, name)];
-	while (g && (g->freezing.wanted || strcmp(g->spec.name, name) != 0))
+	while (g && (g->freezing || strcmp(g->spec.name, name) != 0))
 		g = g->links.name_next;
 	return g;
 }

@@ -18,7 +18,7 @@ struct registry {
 
 int registry_init(struct registry *r); /* -ENOMEM */
 void registry_destroy(struct registry *r);
-/* -EEXIST: the name is taken. A guest that is to become a template (g->freezing.wanted) is known by its id alone. */
+/* -EEXIST: the name is taken. A guest that is to become a template (g->freezing) is known by its id alone. */
 int registry_add(struct registry *r, struct guest *g);
 void registry_remove(struct registry *r, struct guest *g);
 struct guest *registry_id(const struct registry *r, uint64_t id);

@@ -13,6 +13,7 @@
 #include "guest/template.h"
 #include "guest/trace_records.h"
 #include "image/files.h"
+#include "spec/endpoint.h"
 #include "spec/spec_memory.h"
 
 #define GUEST_COST (sizeof(struct guest) + 1024) /* of host memory: regions, tables of numbers */
@@ -37,20 +38,106 @@ static uint64_t cost(const struct guest *g)
 	return GUEST_COST + spec_bytes(&g->spec) + ports_bytes(&g->spec);
 }
 
+static bool names_paths(const struct cassin_guest_spec *s)
+{
+	for (size_t i = 0; i < s->nports; i++)
+		if (endpoint_is_path(s->ports[i].host))
+			return true;
+	for (size_t i = 0; i < s->nconnects; i++)
+		if (endpoint_is_path(s->connects[i].target))
+			return true;
+	return false;
+}
+
+/* Clones and neighbours have text in common, which is there once: it goes with the template, and the domain. */
+static void share_text(struct guest *g)
+{
+	struct cassin_guest_spec *s = &g->spec;
+	if (g->template) {
+		free(s->from_template);
+		s->from_template = g->template->name;
+	}
+	if (g->account.part) {
+		free(s->domain);
+		s->domain = g->account.part->name;
+	}
+}
+
+static void free_spec(struct guest *g)
+{
+	if (g->template)
+		g->spec.from_template = NULL;
+	if (g->account.part)
+		g->spec.domain = NULL;
+	cassin_spec_free(&g->spec);
+}
+
+static void name_lines(struct guest *g)
+{
+	const char *name = g->spec.domain ? g->spec.domain : "";
+	if (g->paths)
+		g->paths->name = name;
+	if (g->swapping)
+		g->swapping->line.name = name;
+}
+
+/* What only some specs ask for, or some engines. False: no memory. */
+static bool make_rare(struct guest *g)
+{
+	const struct cassin_guest_spec *s = &g->spec;
+	bool paths = names_paths(s), cap = s->cpu_quota_us, swap = g->host->swap;
+	if (paths)
+		g->paths = calloc(1, sizeof *g->paths);
+	if (cap)
+		g->cap = calloc(1, sizeof *g->cap);
+	if (g->cap)
+		*g->cap = (struct bandwidth){.quota = s->cpu_quota_us * 1000, .period = s->cpu_period_us * 1000};
+	if (swap)
+		g->swapping = guest_swapping_new(g);
+	return (!paths || g->paths) && (!cap || g->cap) && (!swap || g->swapping);
+}
+
+static void free_rare(struct guest *g)
+{
+	free(g->paths);
+	free(g->cap);
+	free(g->swapping);
+	free(g->want);
+	free(atomic_load(&g->unread));
+	upcall_forget(g);
+	if (g->freezing) {
+		template_put(g->freezing->made);
+		free(g->freezing->why);
+		free(g->freezing);
+	}
+}
+
+static bool specify(struct guest *g, const struct cassin_guest_spec *spec, const struct template *t)
+{
+	struct cassin_guest_spec own = *spec;
+	if (t && !own.domain)
+		own.domain = t->domain; /* a clone's, unless it says otherwise */
+	if (cassin_spec_copy(&g->spec, &own))
+		return false;
+	if (make_rare(g))
+		return true;
+	free_rare(g);
+	cassin_spec_free(&g->spec);
+	return false;
+}
+
 struct guest *guest_new(struct guest_host *host, const struct cassin_guest_spec *spec, struct image *image,
 			struct template *t)
 {
 	struct guest *g = calloc(1, sizeof *g);
-	struct cassin_guest_spec own = *spec;
-	if (t && !own.domain)
-		own.domain = t->domain; /* a clone's, unless it says otherwise */
-	if (!g || cassin_spec_copy(&g->spec, &own)) {
+	if (g)
+		g->host = host;
+	if (!g || !specify(g, spec, t)) {
 		free(g);
 		image_put(image);
 		template_put(t);
 		return NULL;
 	}
-	g->host = host;
 	g->image = image;
 	atomic_init(&g->refs, 1);
 	g->template = t;
@@ -59,14 +146,11 @@ struct guest *guest_new(struct guest_host *host, const struct cassin_guest_spec 
 		atomic_fetch_add(&t->clones, 1);
 	}
 	g->share.weight = g->spec.weight;
-	g->bandwidth.quota = g->spec.cpu_quota_us * 1000;
-	g->bandwidth.period = g->spec.cpu_period_us * 1000;
 	account_init(&g->account, host->pool,
 		     g->spec.memory + memory_numbers_most(g->spec.memory / PAGE_SIZE) + ACCOUNT_ALLOWANCE);
-	g->paths.name = g->spec.domain ? g->spec.domain : "";
-	guest_swapping_init(g);
-	account_init(&g->unread, host->pool, g->spec.memory);
-	g->account.part = g->unread.part = pool_part_get(host->pool, g->spec.domain ? g->spec.domain : "");
+	g->account.part = pool_part_get(host->pool, g->spec.domain ? g->spec.domain : "");
+	share_text(g);
+	name_lines(g);
 	account_force(&g->account, ACCOUNT_GUESTS, cost(g));
 	account_force(&g->account, ACCOUNT_FILES, files_list_bytes(&g->spec));
 	console_init(&g->console);
@@ -107,7 +191,8 @@ void guest_ports_close(struct guest *g)
 
 void guest_ports_await(struct guest *g, uint64_t ns)
 {
-	paths_await(g->host->paths, &g->paths, ns);
+	if (g->paths)
+		paths_await(g->host->paths, g->paths, ns);
 }
 
 static uint64_t bit_of(size_t port)
@@ -166,17 +251,15 @@ void guest_put(struct guest *g)
 		ports_free(g->ports, g->spec.nports);
 	image_put(g->image);
 	files_put(g->files);
+	account_uncharge(&g->account, ACCOUNT_FILES, files_list_bytes(&g->spec));
+	account_uncharge(&g->account, ACCOUNT_GUESTS, cost(g));
+	free_spec(g);
+	guest_report_set(g, NULL);
+	free(g->crash);
+	free_rare(g);
 	if (g->template)
 		atomic_fetch_sub(&g->template->clones, 1);
 	template_put(g->template);
-	template_put(g->freezing.made);
-	free(g->freezing.why);
-	account_uncharge(&g->account, ACCOUNT_FILES, files_list_bytes(&g->spec));
-	account_uncharge(&g->account, ACCOUNT_GUESTS, cost(g));
-	cassin_spec_free(&g->spec);
-	guest_report_set(g, NULL);
-	free(g->crash);
-	free(g->want);
 	pool_part_put(g->host->pool, g->account.part);
 	free(g);
 }
@@ -188,7 +271,7 @@ uint64_t guest_most(const struct guest *g)
 		image += g->image->segments[i].data_pages;
 	if (g->template) /* shared, and taken out of their frames */
 		image += g->template->frozen->npages * 2;
-	uint64_t host = g->account.limit + g->unread.limit + CONSOLE_KEPT + CONSOLE_INPUT + REPORT_MOST + cost(g);
+	uint64_t host = g->account.limit + g->spec.memory + CONSOLE_KEPT + CONSOLE_INPUT + REPORT_MOST + cost(g);
 	return pages + OWN_PAGES + memory_tables_most(pages) + image + host / PAGE_SIZE + 2;
 }
 

@@ -68,13 +68,17 @@ struct guest_links {
 	struct guest *changed_next, *id_next, *name_next, *list_next, *list_prev;
 };
 
+/* A restart, and what came of it. */
+struct restart {
+	int result;
+	unsigned row;                  /* of those that followed each other quickly */
+	struct cassin_error_text *err; /* why not; NULL: nobody asked */
+};
+
 /* An incarnation that begins. */
 struct beginning {
-	struct memory_layout layout;
 	size_t at; /* in what its template has: mappings, then listeners */
 	bool listens;
-	int result;                    /* of a restart */
-	struct cassin_error_text *err; /* why not; NULL: nobody asked */
 };
 
 /* An incarnation that ends. */
@@ -88,10 +92,17 @@ struct ending {
 	struct cell_image *image; /* the memory's, given back behind it */
 };
 
+/* An incarnation that goes to another worker, and when it has arrived there. */
+struct moving {
+	struct worker *to;
+	struct guest_call *call;
+	struct device_walk walk;
+	struct op *op;
+};
+
 /* A guest that is to become a template. */
 struct guest_freezing {
-	bool wanted;
-	bool at_wait;              /* where it waits next */
+	bool at_wait;              /* where it waits next, rather than at its ready call */
 	int result;                /* of the attempt, */
 	struct freezer *under_way; /* which is; NULL: none is */
 	struct template *made;     /* a reference */
@@ -100,57 +111,54 @@ struct guest_freezing {
 
 struct guest {
 	uint64_t id;
-	atomic_uint refs; /* guest_put() */
 	struct guest_host *host;
 	struct cassin_guest_spec spec;
-	struct image *image;       /* a reference, held until removal */
-	struct template *template; /* what it is cloned from, likewise; NULL: it boots */
-	struct files *files;       /* likewise; NULL: none */
-	struct guest_freezing freezing;
-	struct port *ports;       /* spec.nports of them */
-	atomic_bool ports_closed; /* for good */
-	struct path_line paths;   /* work at paths of its spec */
-	atomic_uint dials;        /* connections to such that are being made */
+	struct image *image;             /* a reference, held until removal */
+	struct template *template;       /* what it is cloned from, likewise; NULL: it boots */
+	struct files *files;             /* likewise; NULL: none */
+	struct guest_freezing *freezing; /* malloc'd; NULL: it is to run */
+	struct port *ports;              /* spec.nports of them */
+	struct path_line *paths;         /* work at paths of its spec, malloc'd; NULL: it names none */
 	struct console console;
 	_Atomic(struct worker *) worker; /* changed only under the old worker's eyes and the new one's inbox lock */
+	struct guest_atomics count;      /* any thread may read */
+	atomic_uint refs;                /* guest_put() */
+	atomic_uint cell_number;
+	atomic_uint descriptors;               /* of the process, that are open for it: descriptors.h */
+	atomic_uint dials;                     /* connections to what is at paths that are being made */
+	atomic_uint_fast64_t refusing;         /* a bit for each port of the host on which nobody listens */
+	atomic_bool ports_closed;              /* for good */
 	atomic_bool debugged, stopped, traced; /* what `debugger`, RUN_STOPPED and `trace` below say */
 	atomic_bool parked;                    /* its memory is compressed, and it has not run since */
 	atomic_bool needs_memory;              /* it waits for pages of the pool */
-	struct guest_atomics count;            /* any thread may read */
-	atomic_uint cell_number;
-	atomic_uint_fast64_t refusing; /* a bit for each port of the host on which nobody listens */
-	struct account account;        /* of host memory */
-	atomic_uint descriptors;       /* of the process, that are open for it: descriptors.h */
-	struct account unread; /* what peers that have closed left for it to read: apart from what it needs itself */
-	uint64_t committed;    /* pages of the pool that were promised to it */
+	struct account account;                /* of host memory */
+	/* What peers that have closed left for it to read: apart from what it needs itself. Made with its first pipe; malloc'd. */
+	_Atomic(struct account *) unread;
+	uint64_t committed; /* pages of the pool that were promised to it */
 
 	struct guest_record record;
 	struct guest_links links;
 
 	/* The incarnation; its worker's only. */
-	struct cell *cell; /* from spawn to removal */
-	enum run_state run;
-	struct share share; /* of the CPU */
-	struct bandwidth bandwidth;
-	uint64_t held_until;      /* it has caused flushes of its cell: it does not run before; 0: it may */
-	struct deadline throttle; /* until then, or until its next period */
-	struct guest_want *want;  /* of memory, when the pool was full; NULL: it never was */
-	struct guest_swapping swapping;
-	struct work_list work;  /* what is done for it outside its turns */
-	struct deadline park;   /* when to look whether it has waited long enough */
-	struct work parking;    /* under way */
-	struct work waking;     /* likewise: goes ahead of other work */
-	struct passage passage; /* RUN_PASSAGE */
-	struct held_calls held; /* what others want of it, and has to wait: post.h */
-	struct beginning beginning;
+	struct cell *cell;               /* from spawn to removal */
+	struct share share;              /* of the CPU */
+	struct bandwidth *cap;           /* malloc'd; NULL: none */
+	uint64_t held_until;             /* it has caused flushes of its cell: it does not run before; 0: it may */
+	struct deadline throttle;        /* until then, or until its next period */
+	struct guest_want *want;         /* of memory, when the pool was full; NULL: it never was */
+	struct guest_swapping *swapping; /* malloc'd; NULL: there is no swap file */
+	struct work_list work;           /* what is done for it outside its turns */
+	struct work parking;             /* under way */
+	struct work waking;              /* likewise: goes ahead of other work */
+	struct passage passage;          /* RUN_PASSAGE */
+	struct held_calls held;          /* what others want of it, and has to wait: post.h */
+	union {                          /* what it is at: the passage sets it first */
+		struct beginning beginning;
+		struct ending ending;
+		struct moving moving;
+	};
+	struct restart restart;
 	void (*ports_then)(struct guest *g); /* it begins again once its ports listen; NULL: it does not */
-	struct ending ending;
-	struct moving {
-		struct worker *to;
-		struct guest_call *call;
-		struct device_walk walk;
-		struct op *op;
-	} moving; /* in a passage to another worker */
 	struct memory memory;
 	struct cpu_state cpu;
 	struct door {
@@ -159,7 +167,6 @@ struct guest {
 	} door;
 	struct user_run user;
 	struct upcalls upcalls;
-	struct deadline upcall_timer;
 	struct cassin_debugger *debugger; /* NULL: none */
 	struct cassin_trace *trace;       /* NULL: nobody traces it */
 	uint64_t boot, boot_name;         /* addresses of its boot record and of its name */
@@ -167,24 +174,25 @@ struct guest {
 	uint64_t dispatched_at;
 	struct ring ring;
 	struct submission submission;
-	uint32_t wait_count;   /* RUN_BLOCKED: completions it waits for */
-	uint64_t wait_until;   /* and until when, monotonic ns */
-	struct deadline wake;  /* of enter */
-	struct deadline timer; /* restart back-off, or the grace of a stop */
-	struct op *ops;        /* pending */
-	uint32_t nops;
+	uint64_t wait_until;  /* RUN_BLOCKED: until when, monotonic ns, */
+	uint32_t wait_count;  /* and for how many completions */
+	uint32_t nops;        /* of `ops` */
+	struct op *ops;       /* pending */
+	struct deadline wake; /* of enter */
+	/* Restart back-off, or the grace of a stop, if `timer_on`; else when to look whether it has waited long enough to be parked. */
+	struct deadline timer;
 	struct index ops_by_user_data;
 	struct op_queue held_ops; /* of them: over, but its memory sleeps */
 	struct streams *streams;
-	bool in_call;         /* the hypercall in its registers has begun, and is to go on */
-	bool has_waited;      /* its code has, for anything, in this incarnation */
-	bool stopping;        /* asked to end */
-	bool used_slice;      /* it used up its last slice */
-	bool timer_on;        /* `timer` is wanted, also after a move */
-	const char *doomed;   /* it must end for this reason, as soon as it would run */
-	int exit_value;       /* of its exit call */
-	char *crash;          /* report of the crash that ends it; malloc'd */
-	unsigned restart_row; /* restarts that followed each other quickly */
+	const char *doomed; /* it must end for this reason, as soon as it would run */
+	char *crash;        /* report of the crash that ends it; malloc'd */
+	enum run_state run;
+	int exit_value;  /* of its exit call */
+	bool in_call;    /* the hypercall in its registers has begun, and is to go on */
+	bool has_waited; /* its code has, for anything, in this incarnation */
+	bool stopping;   /* asked to end */
+	bool used_slice; /* it used up its last slice */
+	bool timer_on;   /* `timer` is wanted, also after a move */
 };
 
 /* Binds the ports of its spec, within what descriptors guests may have; and undoes that, before anybody else uses them. What is at paths
@@ -214,10 +222,15 @@ static inline bool guest_wants(const struct guest *g)
 {
 	return g->want && g->want->waits;
 }
+/* Whether it waits for what is being read from the swap file. */
+static inline bool guest_reads_swap(const struct guest *g)
+{
+	return g->swapping && g->swapping->waits;
+}
 /* Whether nothing can be done for it now: it waits for memory, or for the swap file. */
 static inline bool guest_pauses(const struct guest *g)
 {
-	return guest_wants(g) || g->swapping.waits;
+	return guest_wants(g) || guest_reads_swap(g);
 }
 static inline bool guest_wants_late(const struct guest *g)
 {

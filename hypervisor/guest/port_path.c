@@ -171,7 +171,7 @@ static void have_done(struct port_path *p)
 	p->job.run = work;
 	p->job.done = worked;
 	atomic_fetch_add(&p->guest->refs, 1);
-	paths_post(p->guest->host->paths, &p->guest->paths, &p->job);
+	paths_post(p->guest->host->paths, p->guest->paths, &p->job);
 }
 
 /* ---- The owner ---- */

@@ -53,7 +53,7 @@ uint64_t ports_bytes(const struct cassin_guest_spec *spec)
 {
 	uint64_t n = spec->nports * sizeof(struct port);
 	for (size_t i = 0; i < spec->nports; i++)
-		n += strncmp(spec->ports[i].host, "unix:", 5) ? 0 : port_path_bytes(spec->ports[i].host);
+		n += endpoint_is_path(spec->ports[i].host) ? port_path_bytes(spec->ports[i].host) : 0;
 	return n;
 }
 

@@ -15,14 +15,15 @@ struct guest;
 
 struct guest_swapping {
 	struct memory_io io;
+	struct guest *guest;
 	struct path_line line;
 	struct guest_call call; /* tells that a job is over, */
 	atomic_bool told;       /* and is under way */
 	bool waits;             /* for what is being read */
 };
 
-/* A new guest's. */
-void guest_swapping_init(struct guest *g);
+/* A new guest's, malloc'd. NULL: no memory. */
+struct guest_swapping *guest_swapping_new(struct guest *g);
 /* Where its parked memory goes; NULL: there is no swap file. */
 struct memory_io *guest_swap(struct guest *g);
 

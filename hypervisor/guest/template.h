@@ -35,8 +35,9 @@ struct template
 	struct cpu_registers regs;
 	uint64_t fs_base, boot, boot_name;
 	struct ring ring;
-	struct upcalls upcalls;
-	bool blocked; /* in enter, rather than behind its ready call */
+	struct upcall_wanted upcall;
+	uint64_t pending, wait_for; /* events */
+	bool blocked;               /* in enter, rather than behind its ready call */
 	uint32_t wait_count;
 	uint64_t wake_at; /* UINT64_MAX: never */
 	size_t nlisteners, nops;

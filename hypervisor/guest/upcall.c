@@ -2,6 +2,7 @@
 #include "guest/upcall.h"
 
 #include <errno.h>
+#include <stdlib.h>
 
 #include "base/container.h"
 #include "guest/guest.h"
@@ -47,7 +48,7 @@ bool upcall_ends_wait(const struct guest *g)
 /* Reads the guest's word; dooms it when that cannot be. */
 static int mask_read(struct guest *g, uint64_t *mask)
 {
-	int r = memory_copyin(&g->memory, mask, g->upcalls.mask, sizeof *mask);
+	int r = memory_copyin(&g->memory, mask, upcall_wanted(&g->upcalls)->mask, sizeof *mask);
 	if (r && !guest_starved(g, r))
 		g->doomed = r == -ENOMEM ? NO_MEMORY : "upcall mask unmapped";
 	return r;
@@ -62,7 +63,7 @@ bool upcall_mask_there(struct guest *g)
 bool upcall_before_wait(struct guest *g, uint64_t wake)
 {
 	uint64_t mask = UINT64_MAX;
-	if (g->upcalls.entry && mask_read(g, &mask))
+	if (upcall_wanted(&g->upcalls)->entry && mask_read(g, &mask))
 		return true;
 	g->upcalls.wait_for = ~mask | wake;
 	return upcall_ends_wait(g);
@@ -72,49 +73,88 @@ bool upcall_before_wait(struct guest *g, uint64_t wake)
 
 static void timer_fire(struct deadline *d)
 {
-	struct guest *g = CONTAINER_OF(d, struct guest, upcall_timer);
-	g->upcalls.timer = 0;
-	upcall_raise(g, CASSIN_EVENT_TIMER);
+	struct upcall_handler *h = CONTAINER_OF(d, struct upcall_handler, timer);
+	h->is.timer = 0;
+	upcall_raise(h->guest, CASSIN_EVENT_TIMER);
 }
 
 void upcall_look(struct guest *g, uint64_t now)
 {
-	if (!g->upcalls.timer || g->upcalls.timer > now)
+	struct upcall_handler *h = g->upcalls.handler;
+	if (!h || !h->is.timer || h->is.timer > now)
 		return;
-	deadlines_clear(&guest_worker(g)->deadlines, &g->upcall_timer);
-	timer_fire(&g->upcall_timer);
+	upcall_suspend(g);
+	timer_fire(&h->timer);
 }
 
 void upcall_resume(struct guest *g)
 {
-	g->upcall_timer.fire = timer_fire;
-	if (g->upcalls.timer)
-		worker_deadline(guest_worker(g), &g->upcall_timer, g->upcalls.timer);
+	struct upcall_handler *h = g->upcalls.handler;
+	if (h && h->is.timer)
+		worker_deadline(guest_worker(g), &h->timer, h->is.timer);
+}
+
+void upcall_suspend(struct guest *g)
+{
+	if (g->upcalls.handler)
+		deadlines_clear(&guest_worker(g)->deadlines, &g->upcalls.handler->timer);
 }
 
 /* As the calls' `timer` has it: 0 leaves it alone, CASSIN_FOREVER turns it off. What it has raised before is withdrawn. */
-static int timer_set(struct guest *g, uint64_t when)
+static void timer_set(struct guest *g, uint64_t when)
 {
-	struct worker *w = guest_worker(g);
 	if (!when)
-		return 0;
-	if (when == CASSIN_FOREVER) {
-		deadlines_clear(&w->deadlines, &g->upcall_timer);
-		g->upcalls.timer = 0;
-		upcall_lower(g, CASSIN_EVENT_TIMER);
-		return 0;
-	}
-	g->upcall_timer.fire = timer_fire;
-	worker_deadline(w, &g->upcall_timer, when);
-	g->upcalls.timer = when;
+		return;
+	upcall_suspend(g);
 	upcall_lower(g, CASSIN_EVENT_TIMER);
-	worker_turn_until(w, when);
+	if (!g->upcalls.handler)
+		return;
+	g->upcalls.handler->is.timer = when == CASSIN_FOREVER ? 0 : when;
+	upcall_resume(g);
+	if (when != CASSIN_FOREVER)
+		worker_turn_until(guest_worker(g), when);
+}
+
+/* ---- Its life ---- */
+
+static int make(struct guest *g)
+{
+	struct upcall_handler *h = g->upcalls.handler ? g->upcalls.handler : calloc(1, sizeof *h);
+	if (!h)
+		return -ENOMEM;
+	h->guest = g;
+	h->timer.fire = timer_fire;
+	g->upcalls.handler = h;
 	return 0;
+}
+
+/* That there is one for what is wanted. */
+static int make_for(struct guest *g, uint64_t entry, uint64_t timer)
+{
+	return entry || (timer && timer != CASSIN_FOREVER) ? make(g) : 0;
+}
+
+int upcall_begin(struct guest *g, uint64_t pending, uint64_t wait_for, const struct upcall_wanted *wanted)
+{
+	int r = make_for(g, wanted->entry, wanted->timer);
+	if (r)
+		return r;
+	g->upcalls.pending = pending;
+	g->upcalls.wait_for = wait_for;
+	if (g->upcalls.handler)
+		g->upcalls.handler->is = *wanted;
+	return 0;
+}
+
+void upcall_forget(struct guest *g)
+{
+	free(g->upcalls.handler);
+	g->upcalls = (struct upcalls){0};
 }
 
 /* ---- The calls ---- */
 
-static int wanted_check(struct guest *g, const struct upcalls *u)
+static int wanted_check(struct guest *g, const struct upcall_wanted *u)
 {
 	if (!u->entry)
 		return 0;
@@ -124,25 +164,27 @@ static int wanted_check(struct guest *g, const struct upcalls *u)
 	return memory_check_for(&g->memory, u->mask, sizeof(uint64_t), CASSIN_WRITE);
 }
 
-int upcall_set(struct guest *g, const struct upcalls *wanted)
+int upcall_set(struct guest *g, const struct upcall_wanted *wanted)
 {
-	struct upcalls *u = &g->upcalls;
 	int r = wanted_check(g, wanted);
 	if (!r)
-		r = timer_set(g, wanted->timer);
+		r = make_for(g, wanted->entry, wanted->timer);
 	if (r)
 		return r;
-	u->entry = wanted->entry;
-	u->stack = wanted->stack;
-	u->stack_size = wanted->stack_size;
-	u->mask = wanted->mask;
-	if (u->entry)
+	timer_set(g, wanted->timer);
+	if (g->upcalls.handler) {
+		uint64_t timer = g->upcalls.handler->is.timer;
+		g->upcalls.handler->is = *wanted;
+		g->upcalls.handler->is.timer = timer;
+	}
+	if (wanted->entry)
 		worker_turn_until(guest_worker(g), CASSIN_FOREVER);
 	return 0;
 }
 
 int upcall_return(struct guest *g, gva_t frame, uint64_t timer)
 {
+	const struct upcall_wanted *u = upcall_wanted(&g->upcalls);
 	struct cassin_upcall_frame f;
 	struct iovec piece;
 	int r = memory_copyin(&g->memory, &f, frame, sizeof f);
@@ -150,14 +192,17 @@ int upcall_return(struct guest *g, gva_t frame, uint64_t timer)
 		r = -EINVAL;
 	if (!r)
 		r = registers_check(&f.regs);
-	if (!r && g->upcalls.entry) {
-		r = memory_span_for(&g->memory, g->upcalls.mask, sizeof f.mask, CASSIN_WRITE, &piece, 1);
+	if (!r && u->entry) {
+		r = memory_span_for(&g->memory, u->mask, sizeof f.mask, CASSIN_WRITE, &piece, 1);
 		r = r < 0 ? r : 0;
 	}
 	if (!r)
-		r = timer_set(g, timer);
-	if (!r && g->upcalls.entry)
-		r = memory_copyout(&g->memory, g->upcalls.mask, &f.mask, sizeof f.mask);
+		r = make_for(g, 0, timer);
+	if (r)
+		return r;
+	timer_set(g, timer);
+	if (u->entry)
+		r = memory_copyout(&g->memory, u->mask, &f.mask, sizeof f.mask);
 	if (!r)
 		registers_set(g, &f.regs);
 	return r;
@@ -168,7 +213,7 @@ int upcall_return(struct guest *g, gva_t frame, uint64_t timer)
 uint64_t upcall_due(struct guest *g)
 {
 	uint64_t mask;
-	if (!g->upcalls.entry || !g->upcalls.pending || mask_read(g, &mask))
+	if (!upcall_wanted(&g->upcalls)->entry || !g->upcalls.pending || mask_read(g, &mask))
 		return 0;
 	return g->upcalls.pending & ~mask;
 }
@@ -176,7 +221,7 @@ uint64_t upcall_due(struct guest *g)
 /* Where the frame goes: on top of the stack, or below what an upcall that is interrupted has there. 0: no room. */
 static uint64_t frame_place(const struct guest *g)
 {
-	const struct upcalls *u = &g->upcalls;
+	const struct upcall_wanted *u = upcall_wanted(&g->upcalls);
 	uint64_t rsp = g->cpu.regs.rsp, room = u->stack_size;
 	if (rsp > u->stack && rsp - u->stack <= u->stack_size) {
 		room = rsp - u->stack;
@@ -193,6 +238,7 @@ static uint64_t frame_place(const struct guest *g)
 void upcall_deliver(struct guest *g, uint64_t events)
 {
 	static const uint64_t all = UINT64_MAX;
+	const struct upcall_wanted *u = upcall_wanted(&g->upcalls);
 	struct cassin_upcall_frame f = {.events = events};
 	uint64_t at = frame_place(g);
 	if (!at) {
@@ -204,7 +250,7 @@ void upcall_deliver(struct guest *g, uint64_t events)
 		return;
 	int r = memory_copyout(&g->memory, gva(at), &f, sizeof f);
 	if (!r)
-		r = memory_copyout(&g->memory, g->upcalls.mask, &all, sizeof all);
+		r = memory_copyout(&g->memory, u->mask, &all, sizeof all);
 	if (guest_starved(g, r))
 		return; /* delivered when there is memory */
 	if (r) {
@@ -214,7 +260,7 @@ void upcall_deliver(struct guest *g, uint64_t events)
 	upcall_lower(g, events);
 	if (g->trace)
 		trace_upcall(g, events, f.regs.rip, at);
-	g->cpu.regs.rip = g->upcalls.entry;
+	g->cpu.regs.rip = u->entry;
 	g->cpu.regs.rsp = g->cpu.regs.rsi = at;
 	g->cpu.regs.rdi = events;
 	g->cpu.regs.rflags = HANDLER_FLAGS;

@@ -11,17 +11,33 @@
 
 struct guest;
 
-struct upcalls {
-	uint64_t pending;           /* CASSIN_EVENT_* */
+/* How the guest is interrupted, as it has asked for it. Zeros: it is not. */
+struct upcall_wanted {
 	uint64_t entry;             /* 0: no upcalls */
 	uint64_t stack, stack_size; /* lowest address, bytes */
 	gva_t mask;                 /* the guest's word: events that it does not want now */
-	uint64_t wait_for;          /* while the guest blocks: events that end its wait */
 	uint64_t timer;             /* when the timer event comes, monotonic ns; 0: off */
 };
 
+struct upcalls {
+	uint64_t pending;  /* CASSIN_EVENT_* */
+	uint64_t wait_for; /* while the guest blocks: events that end its wait */
+	struct upcall_handler {
+		struct upcall_wanted is;
+		struct deadline timer;
+		struct guest *guest;
+	} * handler; /* made when the guest first asks for one: most guests have none; malloc'd */
+};
+
+/* What the guest has asked for last. */
+static inline const struct upcall_wanted *upcall_wanted(const struct upcalls *u)
+{
+	static const struct upcall_wanted nothing;
+	return u->handler ? &u->handler->is : &nothing;
+}
+
 /* The two calls. -EINVAL, -EFAULT, -ENOMEM: nothing has changed. upcall_return() has replaced all registers else. */
-int upcall_set(struct guest *g, const struct upcalls *wanted);
+int upcall_set(struct guest *g, const struct upcall_wanted *wanted);
 int upcall_return(struct guest *g, gva_t frame, uint64_t timer);
 
 /* An event has come: it is noted, and shown in the info page; a guest that waits for it wakes. */
@@ -44,7 +60,12 @@ bool upcall_mask_there(struct guest *g);
 bool upcall_ends_wait(const struct guest *g);
 /* Raises the timer event if it is due and its deadline has not fired yet. */
 void upcall_look(struct guest *g, uint64_t now);
-/* Starts the timer's deadline on the guest's worker, where it has just arrived. */
+/* Starts the timer's deadline on the guest's worker, where it has just arrived. Stops it: the guest leaves. */
 void upcall_resume(struct guest *g);
+void upcall_suspend(struct guest *g);
+/* A clone has what its template had, but for the deadline. -ENOMEM. */
+int upcall_begin(struct guest *g, uint64_t pending, uint64_t wait_for, const struct upcall_wanted *wanted);
+/* The incarnation is over; its timer is stopped. */
+void upcall_forget(struct guest *g);
 
 #endif

@@ -32,14 +32,14 @@ int user_enter(struct guest *g, uint64_t space, gva_t frame, uint64_t deadline)
 		r = (g->user.caller = malloc(sizeof *g->user.caller)) ? 0 : -ENOMEM;
 	if (r)
 		return r;
-	*g->user.caller = (struct user_caller){g->cpu.regs, g->cpu.fs_base};
-	g->user = (struct user_run){
-		.space = (unsigned)space,
+	*g->user.caller = (struct user_caller){
+		.regs = g->cpu.regs,
+		.fs_base = g->cpu.fs_base,
 		.frame = frame,
 		.deadline = deadline,
 		.wake = f.wake,
-		.caller = g->user.caller,
 	};
+	g->user.space = (unsigned)space;
 	registers_set(g, &f.regs);
 	worker_turn_until(guest_worker(g), deadline);
 	return 0;
@@ -47,7 +47,7 @@ int user_enter(struct guest *g, uint64_t space, gva_t frame, uint64_t deadline)
 
 void user_leave(struct guest *g, int64_t result, const struct user_end *end)
 {
-	struct cassin_user_frame f = {.wake = g->user.wake};
+	struct cassin_user_frame f = {.wake = g->user.caller->wake};
 	if (end) {
 		f.events = end->events;
 		f.vector = end->vector;
@@ -55,7 +55,7 @@ void user_leave(struct guest *g, int64_t result, const struct user_end *end)
 		f.address = end->address;
 	}
 	registers_get(g, &f.regs);
-	gva_t frame = g->user.frame;
+	gva_t frame = g->user.caller->frame;
 	user_drop(g);
 	g->cpu.regs.rax = (uint64_t)result;
 	if (g->trace)
@@ -66,10 +66,10 @@ void user_leave(struct guest *g, int64_t result, const struct user_end *end)
 
 void user_end_if_due(struct guest *g, uint64_t now, uint64_t upcall)
 {
-	struct user_end end = {.events = g->upcalls.pending & g->user.wake & ~upcall};
 	if (!g->user.space)
 		return;
-	if (g->user.deadline <= now) {
+	struct user_end end = {.events = g->upcalls.pending & g->user.caller->wake & ~upcall};
+	if (g->user.caller->deadline <= now) {
 		user_leave(g, CASSIN_USER_DEADLINE, NULL);
 	} else if (end.events || upcall) {
 		upcall_lower(g, end.events);

@@ -12,16 +12,16 @@
 struct guest;
 
 struct user_run {
-	unsigned space; /* whose code runs; 0: the guest's own */
-	gva_t frame;    /* where its registers go */
-	uint64_t deadline, wake;
+	unsigned space;             /* whose code runs; 0: the guest's own */
 	struct user_caller *caller; /* made at the first run: most guests have no user code; malloc'd */
 };
 
-/* The guest's own code, at its call. */
+/* The guest's own code, at its call; and what the call asked for. */
 struct user_caller {
 	struct cpu_registers regs;
 	uint64_t fs_base;
+	gva_t frame; /* where the user's registers go */
+	uint64_t deadline, wake;
 };
 
 /* What ended a run, beside the result of the call. */

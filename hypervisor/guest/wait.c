@@ -45,12 +45,12 @@ static bool must_wait(struct guest *g, uint64_t *until)
 		*until = guest_want_until(g);
 		return true;
 	}
-	if (!g->held_until && !g->bandwidth.quota)
+	if (!g->held_until && !g->cap)
 		return false;
 	uint64_t now = monotonic_ns(), capped = 0;
 	if (g->held_until <= now)
 		g->held_until = 0;
-	if (bandwidth_left(&g->bandwidth, now, &capped))
+	if (bandwidth_left(g->cap, now, &capped))
 		capped = 0;
 	*until = capped > g->held_until ? capped : g->held_until;
 	return *until;
@@ -62,7 +62,7 @@ static void enqueue(struct worker *w, struct guest *g, enum share_why why)
 	uint64_t until, floor = 0;
 	if (g->share.queued || g->work.on)
 		return;
-	if (g->swapping.waits)
+	if (guest_reads_swap(g))
 		return; /* who has read tells */
 	if (must_wait(g, &until)) {
 		g->throttle.fire = throttle_fire;
@@ -120,9 +120,8 @@ void worker_forget(struct worker *w, struct guest *g)
 {
 	worker_dequeue(w, g); /* it may be there for its work */
 	deadlines_clear(&w->deadlines, &g->wake);
-	deadlines_clear(&w->deadlines, &g->park);
 	deadlines_clear(&w->deadlines, &g->timer);
-	deadlines_clear(&w->deadlines, &g->upcall_timer);
+	upcall_suspend(g);
 }
 
 struct guest *worker_next(struct worker *w)

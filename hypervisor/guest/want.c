@@ -156,7 +156,7 @@ void guest_want_end(struct guest *g)
 	if (!n || !n->since || n->waits)
 		return;
 	spend_no_more(n);
-	if (g->run != RUN_RUNNABLE && !g->waking.queued)
+	if (g->run != RUN_RUNNABLE && !work_queued(&g->waking))
 		over(g);
 }
 

@@ -16,7 +16,9 @@ static uint64_t spent_on(struct path_line *l)
 /* What threads for paths and for the swap file have done for it since. */
 static uint64_t spent_at_files(struct guest *g)
 {
-	uint64_t ns = spent_on(&g->paths) + spent_on(&g->swapping.line);
+	uint64_t ns = g->paths ? spent_on(g->paths) : 0;
+	if (g->swapping)
+		ns += spent_on(&g->swapping->line);
 	if (ns)
 		atomic_fetch_add_explicit(&g->count.work_ns, ns, memory_order_relaxed);
 	return ns;
@@ -27,7 +29,7 @@ void guest_charge_turn(struct guest *g, uint64_t ns)
 	ns += spent_at_files(g);
 	share_charge(&g->share, ns + g->work.owed);
 	g->work.owed = 0;
-	bandwidth_charge(&g->bandwidth, ns);
+	bandwidth_charge(g->cap, ns);
 }
 
 /* A share in a queue keeps its place there: what is charged meanwhile is owed until its turn. */
@@ -37,7 +39,7 @@ static void charge(struct guest *g, uint64_t ns)
 		g->work.owed += ns;
 	else
 		share_charge_idle(&g->share, &guest_worker(g)->schedule, ns);
-	bandwidth_charge(&g->bandwidth, ns);
+	bandwidth_charge(g->cap, ns);
 	atomic_fetch_add_explicit(&g->count.work_ns, ns, memory_order_relaxed);
 }
 
@@ -78,7 +80,7 @@ void guest_worked(struct guest *g, uint64_t began)
 static bool cap_used_up(struct guest *g)
 {
 	uint64_t until;
-	return g->bandwidth.quota && !bandwidth_left(&g->bandwidth, monotonic_ns(), &until);
+	return g->cap && !bandwidth_left(g->cap, monotonic_ns(), &until);
 }
 
 /* What is to be done next; NULL: nothing. */
@@ -109,49 +111,42 @@ bool work_goes_on(struct guest *g)
 
 /* ---- Later ---- */
 
+static void put(struct work **link, struct work *work)
+{
+	work->next = NULL;
+	work->link = link;
+	*link = work;
+}
+
 void work_later(struct guest *g, struct work *work)
 {
 	struct work_list *l = &g->work;
-	if (work->queued)
+	if (work_queued(work))
 		return;
-	work->queued = true;
-	work->next = NULL;
-	work->before = l->last;
-	if (l->last)
-		l->last->next = work;
-	else
-		l->first = work;
-	l->last = work;
+	put(l->end ? l->end : &l->first, work);
+	l->end = &work->next;
 	work_schedule(g);
 }
 
 void work_ahead(struct guest *g, struct work *work)
 {
-	if (work->queued)
+	if (work_queued(work))
 		return;
-	work->queued = true;
-	g->work.ahead = work;
+	put(&g->work.ahead, work);
 	work_schedule(g);
 }
 
 void work_drop(struct guest *g, struct work *work)
 {
 	struct work_list *l = &g->work;
-	if (!work->queued)
+	if (!work_queued(work))
 		return;
-	work->queued = false;
-	if (l->ahead == work) {
-		l->ahead = NULL;
-		return;
-	}
-	if (work->before)
-		work->before->next = work->next;
-	else
-		l->first = work->next;
+	*work->link = work->next;
 	if (work->next)
-		work->next->before = work->before;
-	else
-		l->last = work->before;
+		work->next->link = work->link;
+	else if (work->link != &l->ahead)
+		l->end = work->link;
+	work->link = NULL;
 }
 
 bool guest_wakes_first(struct guest *g)

@@ -20,22 +20,26 @@ struct worker;
 /* A piece of work that waits; lies in what is to be worked on. `fn` does some of it, while work_goes_on(): it is in no list when
  * called, and may be put in again. */
 struct work {
-	struct work *next, *before;
-	bool queued;
+	struct work *next, **link; /* what leads to it; NULL: it is in no list */
 	void (*fn)(struct work *w);
 };
 
+static inline bool work_queued(const struct work *w)
+{
+	return w->link;
+}
+
 /* A guest's; all zero: nothing waits. */
 struct work_list {
-	struct work *ahead; /* goes before all others: what they need, or what ends their need */
-	struct work *first, *last;
-	uint64_t owed;     /* ns, charged while its share was in a queue */
-	uint64_t look, ns; /* the worker's look at the loop, and what was done for the guest at once in it */
-	uint64_t ended;    /* when the last work did; the guest has slept since */
-	unsigned pieces;   /* left of the present event */
-	bool inside;       /* between guest_work_begin() and guest_worked() */
-	bool on;           /* the guest has a turn for its work */
-	bool had_turn;     /* its last turn was one for its work: the next is its own */
+	struct work *ahead;        /* goes before all others: what they need, or what ends their need */
+	struct work *first, **end; /* NULL: &first */
+	uint64_t owed;             /* ns, charged while its share was in a queue */
+	uint64_t look, ns;         /* the worker's look at the loop, and what was done for the guest at once in it */
+	uint64_t ended;            /* when the last work did; the guest has slept since */
+	unsigned pieces;           /* left of the present event */
+	bool inside;               /* between guest_work_begin() and guest_worked() */
+	bool on;                   /* the guest has a turn for its work */
+	bool had_turn;             /* its last turn was one for its work: the next is its own */
 };
 
 /* Charges g for what is done between the two, whatever it is: they ask nobody's leave. Nested, and in g's turn, they do nothing. */

@@ -53,9 +53,9 @@ static void __attribute__((format(printf, 2, 3))) refuse(struct guest *g, const 
 {
 	va_list args;
 	va_start(args, format);
-	free(g->freezing.why);
-	if (vasprintf(&g->freezing.why, format, args) < 0)
-		g->freezing.why = NULL;
+	free(g->freezing->why);
+	if (vasprintf(&g->freezing->why, format, args) < 0)
+		g->freezing->why = NULL;
 	va_end(args);
 }
 
@@ -69,8 +69,9 @@ static int freeze_state(struct guest *g, struct template *t)
 	t->boot = g->boot;
 	t->boot_name = g->boot_name;
 	t->ring = g->ring;
-	t->upcalls = g->upcalls;
-	t->upcalls.pending &= ~(uint64_t)CASSIN_EVENT_STOP;
+	t->upcall = *upcall_wanted(&g->upcalls);
+	t->pending = g->upcalls.pending & ~(uint64_t)CASSIN_EVENT_STOP;
+	t->wait_for = g->upcalls.wait_for;
 	t->blocked = g->run == RUN_BLOCKED;
 	t->wait_count = g->wait_count;
 	t->wake_at = deadline_pending(&g->wake) ? g->wake.when : CASSIN_FOREVER;
@@ -133,18 +134,18 @@ static int freeze_piece(struct guest *g, struct freezer *f)
 
 static void freeze_end(struct guest *g, int r)
 {
-	struct freezer *f = g->freezing.under_way;
+	struct freezer *f = g->freezing->under_way;
 	struct template *t = f->template;
-	g->freezing.under_way = NULL;
-	g->freezing.result = r;
-	if (r == -EBUSY && !g->freezing.why)
+	g->freezing->under_way = NULL;
+	g->freezing->result = r;
+	if (r == -EBUSY && !g->freezing->why)
 		refuse(g, f->part == LISTENERS ? "it has a connection" : "it has made another space");
 	memory_freeze_end(&f->memory);
 	if (r) {
 		template_put(t);
 	} else {
 		account_uncharge(&t->account, ACCOUNT_FROZEN, f->charged - frozen_bytes(t->frozen));
-		g->freezing.made = t;
+		g->freezing->made = t;
 	}
 	free(f);
 }
@@ -156,7 +157,7 @@ void guest_freeze_begin(struct guest *g)
 	if (!f || !t) {
 		free(f);
 		free(t);
-		g->freezing.result = -ENOMEM;
+		g->freezing->result = -ENOMEM;
 		return;
 	}
 	atomic_init(&t->refs, 1);
@@ -165,14 +166,14 @@ void guest_freeze_begin(struct guest *g)
 	t->ops = calloc(g->nops + 1, sizeof *t->ops);
 	t->nops = g->nops;
 	*f = (struct freezer){.template = t, .op = g->ops, .ops = g->nops};
-	g->freezing.under_way = f;
+	g->freezing->under_way = f;
 	if (!t->ops || freeze_state(g, t))
 		freeze_end(g, -ENOMEM);
 }
 
 bool guest_freeze_some(struct guest *g)
 {
-	struct freezer *f = g->freezing.under_way;
+	struct freezer *f = g->freezing ? g->freezing->under_way : NULL;
 	if (!f)
 		return false;
 	int r = freeze_piece(g, f);
@@ -204,8 +205,8 @@ int template_begin(struct guest *g)
 	g->boot = t->boot;
 	g->boot_name = t->boot_name;
 	g->ring = t->ring;
-	g->upcalls = t->upcalls;
-	return write_own(g);
+	int r = upcall_begin(g, t->pending, t->wait_for, &t->upcall);
+	return r ? r : write_own(g);
 }
 
 int template_listen_some(struct guest *g, size_t *at)
@@ -248,7 +249,7 @@ void template_resume(struct guest *g)
 		devices_first_wait(g);
 	if (!t->blocked || guest_wait(g, t->wait_count, t->wake_at)) {
 		worker_enqueue(w, g, SHARE_NEW);
-	} else if (g->freezing.wanted) { /* a template of a clone that waits from the start */
+	} else if (g->freezing) { /* a template of a clone that waits from the start */
 		guest_freeze_begin(g);
 		guest_end(g, END_EXIT, 0);
 	} else {

@@ -9,7 +9,7 @@
 struct guest;
 struct template;
 
-/* Freezes a guest that g->freezing.wanted asks for, and that does not run any more: guest_end() comes next, and goes on with it in
+/* Freezes a guest that g->freezing asks for, and that does not run any more: guest_end() comes next, and goes on with it in
  * pieces. What comes of it is in g->freezing: -EBUSY: a connection is open, or an operation is under way that cannot be started again;
  * -ENOMEM. Its owner's thread. */
 void guest_freeze_begin(struct guest *g);

@@ -64,7 +64,7 @@ static enum turn user_broken(struct vcpu *v, struct guest *g)
 /* What has come for g takes effect before it runs on: the end of a user's run, an upcall. False: its own end, or it waits for memory. */
 static bool take_events(struct guest *g)
 {
-	if (g->upcalls.timer || g->upcalls.pending || g->user.space) {
+	if (upcall_wanted(&g->upcalls)->timer || g->upcalls.pending || g->user.space) {
 		uint64_t now = monotonic_ns();
 		upcall_look(g, now);
 		upcall_show(g); /* it may have touched the page only now */
@@ -82,8 +82,9 @@ static bool take_events(struct guest *g)
 /* When g wants to be looked at, at the latest. */
 static uint64_t next_moment(const struct guest *g)
 {
-	uint64_t timer = g->upcalls.timer ? g->upcalls.timer : CASSIN_FOREVER;
-	return g->user.space && g->user.deadline < timer ? g->user.deadline : timer;
+	uint64_t timer = upcall_wanted(&g->upcalls)->timer;
+	uint64_t run = g->user.space ? g->user.caller->deadline : CASSIN_FOREVER;
+	return timer && timer < run ? timer : run;
 }
 
 /* ---- Exits ---- */
@@ -266,7 +267,7 @@ static void slice_begin(struct worker *w, uint64_t now, uint64_t ns)
 
 static uint64_t within_cap(struct guest *g, uint64_t now, uint64_t ns)
 {
-	uint64_t until, left = bandwidth_left(&g->bandwidth, now, &until);
+	uint64_t until, left = bandwidth_left(g->cap, now, &until);
 	return left < ns ? left : ns;
 }
 
@@ -289,7 +290,7 @@ static void turn_begin(struct worker *w, struct guest *g)
 	if (w->watched)
 		watcher_arm(&w->team->watcher, w);
 	slice_begin(w, now, within_cap(g, now, slice_for(w, g, now)));
-	if (g->upcalls.entry || g->upcalls.timer || g->user.space)
+	if (g->upcalls.handler || g->user.space)
 		worker_turn_until(w, next_moment(g));
 	if (!atomic_load_explicit(&g->cell->busy, memory_order_relaxed))
 		atomic_store_explicit(&g->cell->busy, true, memory_order_relaxed);
@@ -361,7 +362,7 @@ static void block(struct worker *w, struct vcpu *v, struct guest *g)
 	/* What it waits for may have come while it was being put aside. */
 	if (guest_wait(g, g->wait_count, g->wait_until)) {
 		worker_enqueue(w, g, SHARE_RAN);
-	} else if (g->freezing.wanted && (g->template || g->freezing.at_wait)) {
+	} else if (g->freezing && (g->template || g->freezing->at_wait)) {
 		guest_freeze_begin(g);
 		guest_end(g, END_EXIT, 0);
 	} else {
@@ -441,7 +442,7 @@ static void put_back(struct worker *w, struct guest *g)
 static bool throttled(struct worker *w, struct guest *g)
 {
 	uint64_t until;
-	if (!g->bandwidth.quota || bandwidth_left(&g->bandwidth, monotonic_ns(), &until))
+	if (!g->cap || bandwidth_left(g->cap, monotonic_ns(), &until))
 		return false;
 	worker_left(w, g);
 	put_back(w, g);

@@ -34,7 +34,7 @@ static enum hypercall_next call_enter(struct guest *g)
 	uint64_t wake = g->cpu.regs.rsi >> CASSIN_WAKE_SHIFT;
 	if (least > g->ring.cq_entries || wake & ~(uint64_t)CASSIN_EVENT_ALL)
 		return answer(g, -EINVAL);
-	if (g->upcalls.entry && !upcall_mask_there(g))
+	if (upcall_wanted(&g->upcalls)->entry && !upcall_mask_there(g))
 		return NEXT_AGAIN;
 	int n = ring_submit(g, submit);
 	if (n == RING_AGAIN)
@@ -111,7 +111,7 @@ static enum hypercall_next call_info(struct guest *g)
 static enum hypercall_next call_ready(struct guest *g)
 {
 	answer(g, 0);
-	if (g->freezing.wanted) {
+	if (g->freezing) {
 		guest_freeze_begin(g);
 		return NEXT_EXIT;
 	}
@@ -121,8 +121,9 @@ static enum hypercall_next call_ready(struct guest *g)
 
 static enum hypercall_next call_ready_at_wait(struct guest *g)
 {
-	g->freezing.at_wait = g->freezing.wanted;
-	if (!g->freezing.wanted)
+	if (g->freezing)
+		g->freezing->at_wait = true;
+	else
 		g->host->ready(g);
 	return answer(g, 0);
 }
@@ -200,7 +201,7 @@ static enum hypercall_next call_user_run(struct guest *g)
 static enum hypercall_next call_upcall_set(struct guest *g)
 {
 	const struct cpu_registers *r = &g->cpu.regs;
-	const struct upcalls wanted = {
+	const struct upcall_wanted wanted = {
 		.entry = r->rdi,
 		.stack = r->rsi,
 		.stack_size = r->rdx,

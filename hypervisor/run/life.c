@@ -40,8 +40,7 @@ static int cannot_begin(struct guest *g, int r, struct cassin_error_text *err)
 
 static int begin_first(struct guest *g)
 {
-	struct cassin_error_text *err = g->beginning.err;
-	g->beginning = (struct beginning){.err = err};
+	g->beginning = (struct beginning){0};
 	return begin_memory(g);
 }
 
@@ -54,7 +53,7 @@ static int begin_state(struct guest *g)
 	g->used_slice = g->stopping = g->in_call = g->submission.begun = false;
 	g->submission.done = 0;
 	g->doomed = NULL;
-	g->upcalls = (struct upcalls){0};
+	upcall_forget(g);
 	if (g->template)
 		return template_begin(g);
 	g->cpu.regs = (struct cpu_registers){.rip = g->image->entry, .rdi = g->boot, .rsp = g->boot, .rflags = 2};
@@ -116,7 +115,7 @@ static void forget_on_vcpus(struct guest *g, struct worker *w)
 static bool may_restart(const struct guest *g)
 {
 	return !g->stopping && g->spec.restart != CASSIN_RESTART_NO &&
-	       (!g->spec.restart_max || g->restart_row < g->spec.restart_max);
+	       (!g->spec.restart_max || g->restart.row < g->spec.restart_max);
 }
 
 static bool wants_restart(struct guest *g, enum end_kind kind, int code, uint64_t ran)
@@ -125,7 +124,7 @@ static bool wants_restart(struct guest *g, enum end_kind kind, int code, uint64_
 	if (kind == END_KILL || (g->spec.restart == CASSIN_RESTART_ON_FAILURE && !failed))
 		return false;
 	if (ran >= STABLE_NS)
-		g->restart_row = 0;
+		g->restart.row = 0;
 	return may_restart(g);
 }
 
@@ -140,10 +139,10 @@ static void restart_fire(struct deadline *d)
 
 static void backoff(struct guest *g, struct worker *w)
 {
-	uint64_t wait = BACKOFF_FIRST_NS << (g->restart_row < 8 ? g->restart_row : 8);
+	uint64_t wait = BACKOFF_FIRST_NS << (g->restart.row < 8 ? g->restart.row : 8);
 	if (wait > BACKOFF_MOST_NS)
 		wait = BACKOFF_MOST_NS;
-	g->restart_row++;
+	g->restart.row++;
 	g->timer.fire = restart_fire;
 	g->timer_on = true;
 	worker_deadline(w, &g->timer, monotonic_ns() + wait);
@@ -185,6 +184,7 @@ static void ended(struct guest *g)
 	free(g->cpu.xstate);
 	g->cpu.xstate = NULL;
 	user_forget(g);
+	upcall_forget(g);
 	g->run = RUN_NONE;
 	atomic_store(&g->count.frames, 0);
 	atomic_store(&g->count.table_frames, 0);
@@ -220,7 +220,8 @@ void guest_end(struct guest *g, enum end_kind kind, int code)
 	work_drop(g, &g->waking);
 	guest_unparked(g);
 	guest_want_forget(g);
-	g->swapping.waits = false;
+	if (g->swapping)
+		g->swapping->waits = false;
 	forget_on_vcpus(g, w);
 	passage_begin(g, end_step, ended);
 }
@@ -228,9 +229,9 @@ void guest_end(struct guest *g, enum end_kind kind, int code)
 /* That others have the pool is not its own failure: its policy tries again later. Who asked for the restart is told instead. */
 static void restart_failed(struct guest *g, int r, const struct cassin_error_text *why)
 {
-	bool again = r == -ENOMEM && !g->beginning.err && may_restart(g);
-	if (g->beginning.err)
-		*g->beginning.err = *why;
+	bool again = r == -ENOMEM && !g->restart.err && may_restart(g);
+	if (g->restart.err)
+		*g->restart.err = *why;
 	if (again)
 		backoff(g, guest_worker(g));
 	g->host->restart_failed(g, why->text, again);
@@ -238,18 +239,18 @@ static void restart_failed(struct guest *g, int r, const struct cassin_error_tex
 
 static bool begin_step(struct guest *g)
 {
-	g->beginning.result = begin_piece(g);
-	return g->beginning.result == 1;
+	g->restart.result = begin_piece(g);
+	return g->restart.result == 1;
 }
 
 static void begun(struct guest *g)
 {
 	struct cassin_error_text why;
 	g->run = RUN_NONE;
-	if (g->beginning.result) {
+	if (g->restart.result) {
 		guest_ports_refuse(g);
-		cannot_begin(g, g->beginning.result, &why);
-		restart_failed(g, g->beginning.result, &why);
+		cannot_begin(g, g->restart.result, &why);
+		restart_failed(g, g->restart.result, &why);
 	} else {
 		g->host->restarted(g);
 		guest_start(g);
@@ -278,7 +279,7 @@ static void ports_resumed(struct guest *g, int r, struct cassin_error_text *why)
 	if (!r)
 		return;
 	restart_failed(g, r, why);
-	g->beginning.result = r;
+	g->restart.result = r;
 }
 
 /* The wait for its ports is over. Whoever asked for the restart hears of what comes now. */
@@ -316,7 +317,7 @@ void guest_restart(struct guest *g, struct cassin_error_text *err)
 {
 	struct cassin_error_text why;
 	console_reopen(&g->console);
-	g->beginning.err = err;
+	g->restart.err = err;
 	int r = guest_ports_resume(g, true, &why);
 	if (r != -EINPROGRESS) {
 		ports_resumed(g, r, &why);
@@ -342,15 +343,15 @@ void guest_restart_give_up(struct guest *g)
 		return;
 	wait_no_more(g);
 	guest_ports_refuse(g);
-	g->beginning.result = -ECANCELED;
-	if (g->beginning.err)
-		cassin_error_set(g->beginning.err, -ECANCELED, "%s: it was ended meanwhile", g->spec.name);
+	g->restart.result = -ECANCELED;
+	if (g->restart.err)
+		cassin_error_set(g->restart.err, -ECANCELED, "%s: it was ended meanwhile", g->spec.name);
 	guest_let_go(g);
 }
 
 int guest_restarted(const struct guest *g)
 {
-	int r = g->beginning.result;
+	int r = g->restart.result;
 	return r == -ENOENT ? -ENOTDIR : r; /* of a port's path: that there is no such guest is something else */
 }
 

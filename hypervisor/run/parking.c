@@ -38,7 +38,7 @@ void guest_wake_some(struct work *w)
 		r = wake_piece(g);
 	while (r == 1 && work_goes_on(g));
 	if (r == -EINPROGRESS)
-		g->swapping.waits = true;
+		g->swapping->waits = true;
 	atomic_store(&g->count.frames, g->memory.used);
 	atomic_store(&g->count.table_frames, g->memory.table_frames);
 	if (r == 1 || guest_starved(g, r) || guest_pauses(g)) {
@@ -78,7 +78,7 @@ static void count(struct guest *g)
 /* Whether something is to be done with its memory: it is not put to sleep in front of that. */
 static bool wanted(const struct guest *g)
 {
-	return g->work.first || g->waking.queued;
+	return g->work.first || work_queued(&g->waking);
 }
 
 static bool small(const struct memory *m)
@@ -131,10 +131,10 @@ void guest_unparked(struct guest *g)
 		atomic_fetch_sub(&g->host->parked, 1);
 }
 
-/* A busy guest pays for one deadline in each such time, not for one at each wait. */
+/* A busy guest pays for one deadline in each such time, not for one at each wait. One that is to stop is not parked: its timer is for that. */
 static void park_fire(struct deadline *d)
 {
-	struct guest *g = CONTAINER_OF(d, struct guest, park);
+	struct guest *g = CONTAINER_OF(d, struct guest, timer);
 	uint64_t after = g->host->park_after_ns, now = monotonic_ns();
 	if (g->run != RUN_BLOCKED || atomic_load(&g->parked))
 		return;
@@ -149,15 +149,15 @@ static void park_fire(struct deadline *d)
 		guest_park(g);
 		guest_worked(g, began);
 	} else {
-		worker_deadline(guest_worker(g), &g->park, g->dispatched_at + after);
+		worker_deadline(guest_worker(g), &g->timer, g->dispatched_at + after);
 	}
 }
 
 void guest_park_later(struct guest *g)
 {
 	uint64_t after = g->host->park_after_ns;
-	if (!after || deadline_pending(&g->park))
+	if (!after || deadline_pending(&g->timer))
 		return;
-	g->park.fire = park_fire;
-	worker_deadline(guest_worker(g), &g->park, monotonic_ns() + after);
+	g->timer.fire = park_fire;
+	worker_deadline(guest_worker(g), &g->timer, monotonic_ns() + after);
 }

@@ -15,7 +15,7 @@
 
 static void set(struct guest *g, struct input *in)
 {
-	struct upcalls wanted = {.entry = take_address(in), .stack = take_address(in), .stack_size = take(in, 2)};
+	struct upcall_wanted wanted = {.entry = take_address(in), .stack = take_address(in), .stack_size = take(in, 2)};
 	wanted.mask = gva(take_address(in) & ~UINT64_C(7));
 	wanted.timer = take(in, 2);
 	upcall_set(g, &wanted);

@@ -31,7 +31,9 @@ struct fake_guest *fake_guest_new(void)
 void fake_guest_free(struct fake_guest *f)
 {
 	op_drop_some(&f->guest, UINT32_MAX);
-	free(f->guest.user.caller);
+	user_forget(&f->guest);
+	upcall_suspend(&f->guest);
+	upcall_forget(&f->guest);
 	console_destroy(&f->guest.console);
 	free(f);
 }

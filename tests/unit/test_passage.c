@@ -81,15 +81,15 @@ Test(passage, a_long_one_has_every_second_turn_until_a_kick)
 Test(passage, a_cap_is_charged_but_does_not_hold_it)
 {
 	struct fake_guest *f = blocked_guest();
-	f->guest.bandwidth = (struct bandwidth){
-		.quota = MS, .period = 100 * MS, .used = 2 * MS, .period_end = 1000 * MS};
+	struct bandwidth cap = {.quota = MS, .period = 100 * MS, .used = 2 * MS, .period_end = 1000 * MS};
+	f->guest.cap = &cap;
 	left = PASSAGE_AT_ONCE + 10;
 	passage_begin(&f->guest, on_step, on_done);
 	struct guest *g = passage_next(&f->worker);
 	cr_assert_eq(g, &f->guest);
 	cr_assert_not(passage_run(&f->worker, g));
 	passage_finish(g);
-	cr_assert_eq(f->guest.bandwidth.used, 2 * MS + (PASSAGE_AT_ONCE + 10) * MS / 10);
+	cr_assert_eq(cap.used, 2 * MS + (PASSAGE_AT_ONCE + 10) * MS / 10);
 	fake_guest_free(f);
 }
 

@@ -29,7 +29,8 @@ static struct fake_guest *guest(void)
 static struct fake_guest *guest_with_upcalls(void)
 {
 	struct fake_guest *f = guest();
-	const struct upcalls wanted = {.entry = ENTRY, .stack = STACK, .stack_size = STACK_SIZE, .mask = gva(MASK)};
+	const struct upcall_wanted wanted = {
+		.entry = ENTRY, .stack = STACK, .stack_size = STACK_SIZE, .mask = gva(MASK)};
 	cr_assert_eq(upcall_set(&f->guest, &wanted), 0);
 	return f;
 }
@@ -81,7 +82,7 @@ Test(upcall, only_events_that_end_its_wait_wake_a_blocked_guest)
 Test(upcall, the_timer_is_raised_when_it_is_due)
 {
 	struct fake_guest *f = guest();
-	struct upcalls timer = {.timer = NOW + 10};
+	struct upcall_wanted timer = {.timer = NOW + 10};
 	cr_assert_eq(upcall_set(&f->guest, &timer), 0);
 	upcall_look(&f->guest, NOW + 9);
 	cr_assert_eq(f->info.pending, 0u);
@@ -175,11 +176,11 @@ Test(upcall, a_refused_return_changes_nothing)
 	cr_assert_eq(upcall_return(&f->guest, gva(FRAME), NOW + 5), -EINVAL);
 	cr_assert_eq(upcall_return(&f->guest, gva(0), NOW + 5), -EFAULT);
 	*frame = (struct cassin_upcall_frame){.mask = 5};
-	f->guest.upcalls.mask = gva(FAKE_BASE + FAKE_SIZE);
+	f->guest.upcalls.handler->is.mask = gva(FAKE_BASE + FAKE_SIZE);
 	cr_assert_eq(upcall_return(&f->guest, gva(FRAME), NOW + 5), -EFAULT);
 	cr_assert_eq(memcmp(&was, &f->guest.cpu.regs, sizeof was), 0);
 	cr_assert_eq(*mask_of(f), 0u);
-	cr_assert_eq(f->guest.upcalls.timer, 0u);
+	cr_assert_eq(upcall_wanted(&f->guest.upcalls)->timer, 0u);
 	fake_guest_free(f);
 }
 

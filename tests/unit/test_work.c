@@ -18,7 +18,7 @@ struct item {
 static void on_item(struct work *w)
 {
 	struct item *i = CONTAINER_OF(w, struct item, work);
-	cr_assert_not(w->queued);
+	cr_assert_not(work_queued(w));
 	cr_assert(i->f->guest.work.on);
 	i->times++;
 	fake_time_passes(MS / 10);
@@ -44,12 +44,13 @@ Test(work, time_outside_turns_is_charged_to_share_and_cap)
 {
 	struct fake_guest *f = blocked_guest();
 	struct guest *g = &f->guest;
-	g->bandwidth = (struct bandwidth){.quota = MS, .period = 100 * MS};
+	struct bandwidth cap = {.quota = MS, .period = 100 * MS};
+	g->cap = &cap;
 	uint64_t vruntime = g->share.vruntime, began = guest_work_begin(g);
 	fake_time_passes(3 * MS);
 	guest_worked(g, began);
 	cr_assert_geq(g->share.vruntime - vruntime, 3 * MS - SHARE_CREDIT_NS);
-	cr_assert_eq(g->bandwidth.used, 3 * MS);
+	cr_assert_eq(cap.used, 3 * MS);
 	cr_assert_eq(g->count.work_ns, 3 * MS);
 	fake_guest_free(f);
 }
@@ -59,15 +60,18 @@ Test(work, time_at_paths_is_charged_with_the_next_turn)
 {
 	struct fake_guest *f = blocked_guest();
 	struct guest *g = &f->guest;
-	g->bandwidth = (struct bandwidth){.quota = MS, .period = 100 * MS};
+	struct bandwidth cap = {.quota = MS, .period = 100 * MS};
+	g->cap = &cap;
+	struct path_line paths = {0};
 	uint64_t vruntime = g->share.vruntime;
-	atomic_store(&g->paths.spent, 5 * MS);
+	g->paths = &paths;
+	atomic_store(&paths.spent, 5 * MS);
 	guest_charge_turn(g, MS);
 	cr_assert_eq(g->share.vruntime - vruntime, 6 * MS);
-	cr_assert_eq(g->bandwidth.used, 6 * MS);
+	cr_assert_eq(cap.used, 6 * MS);
 	cr_assert_eq(g->count.work_ns, 5 * MS);
 	guest_charge_turn(g, MS);
-	cr_assert_eq(g->bandwidth.used, 7 * MS, "once");
+	cr_assert_eq(cap.used, 7 * MS, "once");
 	fake_guest_free(f);
 }
 
@@ -137,7 +141,8 @@ Test(work, a_guest_whose_cap_is_used_up_has_nothing_done_at_once)
 {
 	struct fake_guest *f = blocked_guest();
 	struct guest *g = &f->guest;
-	g->bandwidth = (struct bandwidth){.quota = MS, .period = 100 * MS, .used = 2 * MS, .period_end = 100 * MS};
+	struct bandwidth cap = {.quota = MS, .period = 100 * MS, .used = 2 * MS, .period_end = 100 * MS};
+	g->cap = &cap;
 	cr_assert_not(work_at_once(g));
 	fake_time_passes(250 * MS);
 	cr_assert(work_at_once(g), "a later period");
