@@ -10,10 +10,10 @@
 
 #define RANDOM_CHUNK 4096u
 
-static int32_t op_nop(struct guest *g, const struct cassin_sqe *sqe)
+static int32_t op_nop(struct guest *g, const struct request *request)
 {
 	(void)g;
-	(void)sqe;
+	(void)request;
 	return 0;
 }
 
@@ -31,22 +31,22 @@ static void timeout_fire(struct deadline *d)
 	guest_worked(g, began);
 }
 
-static int32_t op_timeout(struct guest *g, const struct cassin_sqe *sqe)
+static int32_t op_timeout(struct guest *g, const struct request *request)
 {
-	if (sqe->offset <= monotonic_ns())
+	if (request->offset <= monotonic_ns())
 		return 0;
-	struct op *op = op_new(g, sqe, timeout_cancel);
+	struct op *op = op_new(g, request, timeout_cancel);
 	if (!op)
 		return -ENOMEM;
 	op->deadline.fire = timeout_fire;
-	if (sqe->offset != CASSIN_FOREVER)
-		op_deadline(op, sqe->offset);
+	if (request->offset != CASSIN_FOREVER)
+		op_deadline(op, request->offset);
 	return OP_PENDING;
 }
 
-static int32_t op_cancel(struct guest *g, const struct cassin_sqe *sqe)
+static int32_t op_cancel(struct guest *g, const struct request *request)
 {
-	struct op *op = op_find(g, sqe->offset);
+	struct op *op = op_find(g, request->offset);
 	if (!op)
 		return -ENOENT;
 	op->cancel(op);
@@ -55,24 +55,24 @@ static int32_t op_cancel(struct guest *g, const struct cassin_sqe *sqe)
 }
 
 /* A chunk at a time, with a look at what else the worker has to do in between. */
-static int32_t op_random(struct guest *g, const struct cassin_sqe *sqe)
+static int32_t op_random(struct guest *g, const struct request *request)
 {
 	uint32_t *done = &g->submission.done;
-	if (!*done && memory_check_for(&g->memory, gva(sqe->addr), sqe->len, CASSIN_WRITE))
+	if (!*done && memory_check_for(&g->memory, gva(request->addr), request->len, CASSIN_WRITE))
 		return -EFAULT;
-	while (*done < sqe->len) {
+	while (*done < request->len) {
 		unsigned char bytes[RANDOM_CHUNK];
-		uint32_t n = sqe->len - *done < sizeof bytes ? sqe->len - *done : (uint32_t)sizeof bytes;
+		uint32_t n = request->len - *done < sizeof bytes ? request->len - *done : (uint32_t)sizeof bytes;
 		if (getrandom(bytes, n, 0) != (ssize_t)n)
 			return -EIO;
-		int r = memory_copyout(&g->memory, gva(sqe->addr + *done), bytes, n);
+		int r = memory_copyout(&g->memory, gva(request->addr + *done), bytes, n);
 		if (r)
 			return r;
 		*done += n;
-		if (*done < sqe->len && !work_goes_on(g))
+		if (*done < request->len && !work_goes_on(g))
 			return OP_AGAIN;
 	}
-	return (int32_t)sqe->len;
+	return (int32_t)request->len;
 }
 
 static const struct device_operation operations[] = {

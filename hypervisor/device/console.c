@@ -10,72 +10,85 @@
 
 #define WRITE_PIECE 4096u
 
-/* Answers one read: bytes, 0 at the end of input, -EAGAIN when it must wait. */
-static int32_t take_input(struct guest *g, const struct cassin_sqe *sqe)
+/* Answers one read: bytes, 0 at the end of input, -EAGAIN when it must wait, -ENOMEM. */
+static int32_t take_input(struct guest *g, const struct request *request)
 {
 	struct console *c = &g->console;
 	struct iovec iov[2];
-	int n = memory_span_for(&g->memory, gva(sqe->addr), sqe->len, CASSIN_WRITE, iov, 2);
+	int n = memory_span_for(&g->memory, gva(request->addr), request->len, CASSIN_WRITE, iov, 2);
 	if (n < 0)
 		return n;
 	pthread_mutex_lock(&c->lock);
+	struct console_input *in = console_input(c);
 	int32_t done = 0;
-	for (int i = 0; i < n; i++) {
-		for (size_t at = 0; at < iov[i].iov_len && c->in_len; at++, done++) {
-			((char *)iov[i].iov_base)[at] = c->in[c->in_start];
-			c->in_start = (c->in_start + 1) % CONSOLE_INPUT;
-			c->in_len--;
+	for (int i = 0; in && i < n; i++) {
+		for (size_t at = 0; at < iov[i].iov_len && in->len; at++, done++) {
+			((char *)iov[i].iov_base)[at] = in->bytes[in->start];
+			in->start = (in->start + 1) % CONSOLE_INPUT;
+			in->len--;
 		}
 	}
-	if (!done && sqe->len && !c->in_end)
+	if (!in)
+		done = -ENOMEM;
+	else if (!done && request->len && !c->in_end)
 		done = -EAGAIN;
 	pthread_mutex_unlock(&c->lock);
 	return done;
 }
 
-static void read_cancel(struct op *op)
+static struct op_queue *readers_of(struct guest *g)
 {
-	op_dequeue(&op->guest->console.readers, op);
+	return &atomic_load(&g->console.input)->readers;
 }
 
-static int32_t op_read(struct guest *g, const struct cassin_sqe *sqe)
+static void read_cancel(struct op *op)
 {
-	int32_t r = g->console.readers.first ? -EAGAIN : take_input(g, sqe);
-	if (r != -EAGAIN)
-		return r;
-	struct op *op = op_new(g, sqe, read_cancel);
-	if (!op)
-		return -ENOMEM;
-	op_enqueue(&g->console.readers, op);
-	return OP_PENDING;
+	op_dequeue(readers_of(op->guest), op);
 }
 
 static void serve_work(struct work *w)
 {
-	console_serve(CONTAINER_OF(w, struct guest, console.work));
+	console_serve(CONTAINER_OF(w, struct console_input, work)->guest);
+}
+
+static int32_t op_read(struct guest *g, const struct request *request)
+{
+	struct console_input *in = atomic_load(&g->console.input);
+	int32_t r = in && in->readers.first ? -EAGAIN : take_input(g, request);
+	if (r != -EAGAIN)
+		return r;
+	struct op *op = op_new(g, request, read_cancel);
+	if (!op)
+		return -ENOMEM;
+	in = atomic_load(&g->console.input);
+	in->guest = g;
+	in->work.fn = serve_work;
+	op_enqueue(&in->readers, op);
+	return OP_PENDING;
 }
 
 void console_serve(struct guest *g)
 {
-	struct console *c = &g->console;
-	c->work.fn = serve_work;
-	if (c->readers.first && guest_wakes_first(g)) {
-		work_later(g, &c->work);
+	struct console_input *in = atomic_load(&g->console.input);
+	if (!in)
+		return;
+	if (in->readers.first && guest_wakes_first(g)) {
+		work_later(g, &in->work);
 		return;
 	}
-	while (c->readers.first) {
-		struct op *op = c->readers.first;
-		int32_t r = take_input(g, &op->sqe);
+	while (in->readers.first) {
+		struct op *op = in->readers.first;
+		int32_t r = take_input(g, &op->request);
 		if (r == -EAGAIN)
 			return;
 		if (guest_starved(g, r)) {
-			work_later(g, &c->work);
+			work_later(g, &in->work);
 			return;
 		}
-		op_dequeue(&c->readers, op);
+		op_dequeue(&in->readers, op);
 		op_complete(op, r);
-		if (c->readers.first && !work_goes_on(g)) {
-			work_later(g, &c->work);
+		if (in->readers.first && !work_goes_on(g)) {
+			work_later(g, &in->work);
 			return;
 		}
 	}
@@ -83,29 +96,31 @@ void console_serve(struct guest *g)
 
 static bool console_end(struct guest *g, uint32_t *at)
 {
+	struct console_input *in = atomic_load(&g->console.input);
 	(void)at;
-	work_drop(g, &g->console.work);
+	if (in)
+		work_drop(g, &in->work);
 	return false;
 }
 
-static int32_t op_write(struct guest *g, const struct cassin_sqe *sqe)
+static int32_t op_write(struct guest *g, const struct request *request)
 {
 	uint32_t *done = &g->submission.done;
-	if (!*done && memory_check_for(&g->memory, gva(sqe->addr), sqe->len, CASSIN_READ))
+	if (!*done && memory_check_for(&g->memory, gva(request->addr), request->len, CASSIN_READ))
 		return -EFAULT;
-	while (*done < sqe->len) {
-		uint32_t left = sqe->len - *done;
+	while (*done < request->len) {
+		uint32_t left = request->len - *done;
 		struct iovec iov;
-		int n = memory_span_for(&g->memory, gva(sqe->addr + *done), left < WRITE_PIECE ? left : WRITE_PIECE,
+		int n = memory_span_for(&g->memory, gva(request->addr + *done), left < WRITE_PIECE ? left : WRITE_PIECE,
 					CASSIN_READ, &iov, 1);
 		if (n < 0)
 			return n;
 		guest_print(g, iov.iov_base, iov.iov_len);
 		*done += (uint32_t)iov.iov_len;
-		if (*done < sqe->len && !work_goes_on(g))
+		if (*done < request->len && !work_goes_on(g))
 			return OP_AGAIN;
 	}
-	return (int32_t)sqe->len;
+	return (int32_t)request->len;
 }
 
 static const struct device_operation operations[] = {

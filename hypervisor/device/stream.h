@@ -48,9 +48,9 @@ struct stream {
 };
 
 /* The open handle that an operation names. NULL: -EBADF. */
-struct stream *stream_lookup(struct guest *g, const struct cassin_sqe *sqe);
+struct stream *stream_lookup(struct guest *g, const struct request *request);
 /* Makes an operation wait in one of the queues of s. NULL: no memory. */
-struct op *stream_queue(struct stream *s, struct op_queue *q, const struct cassin_sqe *sqe);
+struct op *stream_queue(struct stream *s, struct op_queue *q, const struct request *request);
 /* Takes it out again; and completes it. */
 void stream_unqueue(struct op *op);
 void stream_finish(struct op *op, int32_t result);
@@ -97,13 +97,13 @@ int listener_push(struct stream *s, int fd, const char *greeting, struct pipe *p
 void pipe_refuse(struct pipe *p);
 
 /* What starts the operations on handles. */
-int32_t stream_listen(struct guest *g, const struct cassin_sqe *sqe);
-int32_t stream_accept(struct guest *g, const struct cassin_sqe *sqe);
-int32_t stream_connect(struct guest *g, const struct cassin_sqe *sqe);
-int32_t stream_recv(struct guest *g, const struct cassin_sqe *sqe);
-int32_t stream_send(struct guest *g, const struct cassin_sqe *sqe);
-int32_t stream_shutdown(struct guest *g, const struct cassin_sqe *sqe);
-int32_t stream_close(struct guest *g, const struct cassin_sqe *sqe);
+int32_t stream_listen(struct guest *g, const struct request *request);
+int32_t stream_accept(struct guest *g, const struct request *request);
+int32_t stream_connect(struct guest *g, const struct request *request);
+int32_t stream_recv(struct guest *g, const struct request *request);
+int32_t stream_send(struct guest *g, const struct request *request);
+int32_t stream_shutdown(struct guest *g, const struct request *request);
+int32_t stream_close(struct guest *g, const struct request *request);
 
 /* Host memory on the guest's account, which is bounded, and counted in the pool. -ENOMEM. */
 int stream_charge(struct guest *g, size_t bytes);

@@ -23,15 +23,15 @@ static int connect_guest(struct guest *g, char *text, struct stream **out)
 	return pipe_connect(g, text, (uint16_t)port, out);
 }
 
-int32_t stream_connect(struct guest *g, const struct cassin_sqe *sqe)
+int32_t stream_connect(struct guest *g, const struct request *request)
 {
 	char text[CASSIN_NAME_MAX + 8];
 	struct stream *s = NULL;
 	bool done = false;
-	if (sqe->len >= sizeof text)
+	if (request->len >= sizeof text)
 		return -ENOENT;
-	int r = memory_copyin(&g->memory, text, gva(sqe->addr), sqe->len);
-	text[sqe->len] = 0;
+	int r = memory_copyin(&g->memory, text, gva(request->addr), request->len);
+	text[request->len] = 0;
 	if (!r)
 		r = stream_room(g);
 	if (r)
@@ -47,7 +47,7 @@ int32_t stream_connect(struct guest *g, const struct cassin_sqe *sqe)
 	if (done)
 		return s->number;
 	s->connecting = true;
-	if (!stream_queue(s, &s->senders, sqe)) {
+	if (!stream_queue(s, &s->senders, request)) {
 		stream_remove(s);
 		return -ENOMEM;
 	}
@@ -57,31 +57,31 @@ int32_t stream_connect(struct guest *g, const struct cassin_sqe *sqe)
 
 /* ---- Listening ---- */
 
-int32_t stream_listen(struct guest *g, const struct cassin_sqe *sqe)
+int32_t stream_listen(struct guest *g, const struct request *request)
 {
-	if (!sqe->offset || sqe->offset > UINT16_MAX)
+	if (!request->offset || request->offset > UINT16_MAX)
 		return -EINVAL;
-	if (listener_find(g, (uint16_t)sqe->offset))
+	if (listener_find(g, (uint16_t)request->offset))
 		return -EADDRINUSE;
-	struct stream *s = listener_new(g, (uint16_t)sqe->offset);
+	struct stream *s = listener_new(g, (uint16_t)request->offset);
 	if (!s)
 		return -ENOMEM;
 	int32_t r = stream_add(g, s, &listener_kind);
 	if (r < 0)
 		listener_kind.close(s);
 	else
-		host_port_follow(g, (uint16_t)sqe->offset);
+		host_port_follow(g, (uint16_t)request->offset);
 	return r;
 }
 
-int32_t stream_accept(struct guest *g, const struct cassin_sqe *sqe)
+int32_t stream_accept(struct guest *g, const struct request *request)
 {
-	struct stream *s = stream_lookup(g, sqe);
+	struct stream *s = stream_lookup(g, request);
 	if (!s || !s->kind->accept)
 		return -EBADF;
 	if (streams_stopped(g))
 		return -ECANCELED;
-	struct op *op = stream_queue(s, &s->receivers, sqe);
+	struct op *op = stream_queue(s, &s->receivers, request);
 	if (!op)
 		return -ENOMEM;
 	s->kind->accept(s);

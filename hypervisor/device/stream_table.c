@@ -136,12 +136,12 @@ static void table_take_out(struct stream *s)
 		index_remove(&t->listeners, listener_entry(s));
 }
 
-struct stream *stream_lookup(struct guest *g, const struct cassin_sqe *sqe)
+struct stream *stream_lookup(struct guest *g, const struct request *request)
 {
 	struct streams *t = g->streams;
-	if (!t || sqe->handle < 0 || (uint32_t)sqe->handle >= t->size)
+	if (!t || request->handle < 0 || (uint32_t)request->handle >= t->size)
 		return NULL;
-	struct stream *s = t->at[sqe->handle];
+	struct stream *s = t->at[request->handle];
 	return s && !s->connecting && !s->closing ? s : NULL;
 }
 
@@ -149,14 +149,14 @@ struct stream *stream_lookup(struct guest *g, const struct cassin_sqe *sqe)
 
 static bool receives(const struct op *op)
 {
-	return op->sqe.op == CASSIN_OP_RECV || op->sqe.op == CASSIN_OP_ACCEPT;
+	return op->request.op == CASSIN_OP_RECV || op->request.op == CASSIN_OP_ACCEPT;
 }
 
 void stream_unqueue(struct op *op)
 {
 	struct stream *s = op->device;
 	op_dequeue(receives(op) ? &s->receivers : &s->senders, op);
-	if (op->sqe.op == CASSIN_OP_CLOSE)
+	if (op->request.op == CASSIN_OP_CLOSE)
 		s->closing = false;
 	if (op->buffer)
 		stream_discharge(op->guest, op->size);
@@ -179,9 +179,9 @@ static void cancel_op(struct op *op)
 	}
 }
 
-struct op *stream_queue(struct stream *s, struct op_queue *q, const struct cassin_sqe *sqe)
+struct op *stream_queue(struct stream *s, struct op_queue *q, const struct request *request)
 {
-	struct op *op = op_new(s->guest, sqe, cancel_op);
+	struct op *op = op_new(s->guest, request, cancel_op);
 	if (!op)
 		return NULL;
 	op->device = s;
@@ -228,7 +228,7 @@ void stream_fail(struct stream *s, int result)
 		stream_finish(s->receivers.first, result);
 	while (s->senders.first) {
 		struct op *op = s->senders.first;
-		bool close = op->sqe.op == CASSIN_OP_CLOSE;
+		bool close = op->request.op == CASSIN_OP_CLOSE;
 		stream_finish(op, close ? 0 : result);
 		if (close) {
 			stream_remove(s);

@@ -11,18 +11,18 @@
 
 #define COPY_MOST 65536u /* of a SEND that needs no completion */
 
-static struct stream *lookup_connection(struct guest *g, const struct cassin_sqe *sqe)
+static struct stream *lookup_connection(struct guest *g, const struct request *request)
 {
-	struct stream *s = stream_lookup(g, sqe);
+	struct stream *s = stream_lookup(g, request);
 	return s && s->kind->read ? s : NULL;
 }
 
 /* ---- Receiving ---- */
 
-static int32_t receive(struct stream *s, const struct cassin_sqe *sqe)
+static int32_t receive(struct stream *s, const struct request *request)
 {
 	struct iovec iov[STREAM_PIECES];
-	int n = memory_span_for(&s->guest->memory, gva(sqe->addr), sqe->len, CASSIN_WRITE, iov, STREAM_PIECES);
+	int n = memory_span_for(&s->guest->memory, gva(request->addr), request->len, CASSIN_WRITE, iov, STREAM_PIECES);
 	if (n < 0)
 		return n;
 	ssize_t got = s->kind->read(s, iov, n);
@@ -36,7 +36,7 @@ static unsigned serve_receivers(struct stream *s)
 {
 	while (s->receivers.first) {
 		struct op *op = s->receivers.first;
-		int32_t r = receive(s, &op->sqe);
+		int32_t r = receive(s, &op->request);
 		if (r == -EAGAIN)
 			return 0;
 		if (guest_starved(s->guest, r))
@@ -48,19 +48,19 @@ static unsigned serve_receivers(struct stream *s)
 	return 0;
 }
 
-int32_t stream_recv(struct guest *g, const struct cassin_sqe *sqe)
+int32_t stream_recv(struct guest *g, const struct request *request)
 {
-	struct stream *s = lookup_connection(g, sqe);
+	struct stream *s = lookup_connection(g, request);
 	if (!s)
 		return -EBADF;
-	if (!sqe->len)
+	if (!request->len)
 		return -EINVAL;
-	if (memory_check_for(&g->memory, gva(sqe->addr), sqe->len, CASSIN_WRITE))
+	if (memory_check_for(&g->memory, gva(request->addr), request->len, CASSIN_WRITE))
 		return -EFAULT;
-	int32_t r = s->receivers.first ? -EAGAIN : receive(s, sqe);
+	int32_t r = s->receivers.first ? -EAGAIN : receive(s, request);
 	if (r != -EAGAIN)
 		return r;
-	if (!stream_queue(s, &s->receivers, sqe))
+	if (!stream_queue(s, &s->receivers, request))
 		return -ENOMEM;
 	s->kind->want(s, stream_wanted(s));
 	return OP_PENDING;
@@ -104,7 +104,7 @@ static int send_copy(struct stream *s, struct op *op)
 /* Puts what is left of a SEND aside, so that the guest may reuse its buffer. */
 static int keep_copy(struct guest *g, struct op *op, uint32_t done)
 {
-	uint32_t left = op->sqe.len - done;
+	uint32_t left = op->request.len - done;
 	int r = stream_charge(g, left);
 	if (r)
 		return r;
@@ -112,33 +112,33 @@ static int keep_copy(struct guest *g, struct op *op, uint32_t done)
 	op->size = left;
 	op->done = 0;
 	if (op->buffer)
-		r = memory_copyin(&g->memory, op->buffer, gva(op->sqe.addr + done), left);
+		r = memory_copyin(&g->memory, op->buffer, gva(op->request.addr + done), left);
 	else
 		stream_discharge(g, left);
 	return op->buffer ? r : -ENOMEM;
 }
 
-int32_t stream_send(struct guest *g, const struct cassin_sqe *sqe)
+int32_t stream_send(struct guest *g, const struct request *request)
 {
-	struct stream *s = lookup_connection(g, sqe);
-	bool copies = sqe->flags & CASSIN_SQE_SKIP_SUCCESS;
+	struct stream *s = lookup_connection(g, request);
+	bool copies = request->flags & CASSIN_SQE_SKIP_SUCCESS;
 	uint32_t done = 0;
 	if (!s)
 		return -EBADF;
-	if (copies && sqe->len > COPY_MOST)
+	if (copies && request->len > COPY_MOST)
 		return -EINVAL;
-	if (memory_check_for(&g->memory, gva(sqe->addr), sqe->len, CASSIN_READ))
+	if (memory_check_for(&g->memory, gva(request->addr), request->len, CASSIN_READ))
 		return -EFAULT;
-	int sent = s->senders.first ? -EAGAIN : send_guest(s, sqe->addr, sqe->len, &done);
+	int sent = s->senders.first ? -EAGAIN : send_guest(s, request->addr, request->len, &done);
 	if (done && guest_starved(g, sent))
 		sent = -EINTR;
 	if (sent != -EAGAIN && sent != -EINTR)
-		return sent ? sent : (int32_t)sqe->len;
-	struct op *op = stream_queue(s, &s->senders, sqe);
+		return sent ? sent : (int32_t)request->len;
+	struct op *op = stream_queue(s, &s->senders, request);
 	if (!op)
 		return -ENOMEM;
 	op->done = done;
-	int r = copies && done < sqe->len ? keep_copy(g, op, done) : 0;
+	int r = copies && done < request->len ? keep_copy(g, op, done) : 0;
 	if (r) {
 		stream_unqueue(op);
 		op_drop(op);
@@ -152,14 +152,14 @@ int32_t stream_send(struct guest *g, const struct cassin_sqe *sqe)
 	return OP_PENDING;
 }
 
-int32_t stream_shutdown(struct guest *g, const struct cassin_sqe *sqe)
+int32_t stream_shutdown(struct guest *g, const struct request *request)
 {
-	struct stream *s = lookup_connection(g, sqe);
+	struct stream *s = lookup_connection(g, request);
 	if (!s)
 		return -EBADF;
 	if (!s->senders.first)
 		return s->kind->shutdown(s);
-	return stream_queue(s, &s->senders, sqe) ? OP_PENDING : -ENOMEM;
+	return stream_queue(s, &s->senders, request) ? OP_PENDING : -ENOMEM;
 }
 
 /* The guest listens there no longer; nor does the host. */
@@ -170,9 +170,9 @@ static void listener_end(struct guest *g, struct stream *s)
 	host_port_follow(g, port);
 }
 
-int32_t stream_close(struct guest *g, const struct cassin_sqe *sqe)
+int32_t stream_close(struct guest *g, const struct request *request)
 {
-	struct stream *s = stream_lookup(g, sqe);
+	struct stream *s = stream_lookup(g, request);
 	if (!s)
 		return -EBADF;
 	if (s->kind->accept) {
@@ -183,7 +183,7 @@ int32_t stream_close(struct guest *g, const struct cassin_sqe *sqe)
 		stream_remove(s);
 		return 0;
 	}
-	if (!stream_queue(s, &s->senders, sqe))
+	if (!stream_queue(s, &s->senders, request))
 		return -ENOMEM;
 	s->closing = true;
 	while (s->receivers.first)
@@ -197,9 +197,9 @@ static bool serve_senders(struct stream *s, unsigned *left)
 	while (s->senders.first) {
 		struct op *op = s->senders.first;
 		int r = 0;
-		switch (op->sqe.op) {
+		switch (op->request.op) {
 		case CASSIN_OP_SEND:
-			r = op->buffer ? send_copy(s, op) : send_guest(s, op->sqe.addr, op->sqe.len, &op->done);
+			r = op->buffer ? send_copy(s, op) : send_guest(s, op->request.addr, op->request.len, &op->done);
 			*left = r == -EINTR ? STREAM_WRITABLE : 0;
 			if (guest_starved(s->guest, r)) {
 				*left = STREAM_WRITABLE;
@@ -207,7 +207,7 @@ static bool serve_senders(struct stream *s, unsigned *left)
 			}
 			if (r == -EAGAIN || r == -EINTR)
 				return true;
-			stream_finish(op, r ? r : (int32_t)op->sqe.len);
+			stream_finish(op, r ? r : (int32_t)op->request.len);
 			break;
 		case CASSIN_OP_SHUTDOWN:
 			stream_finish(op, s->kind->shutdown(s));

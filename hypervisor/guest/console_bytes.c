@@ -22,14 +22,16 @@ void console_init(struct console *c)
 {
 	memset(c, 0, sizeof *c);
 	pthread_mutex_init(&c->lock, NULL);
-	op_queue_init(&c->readers);
 }
 
 void console_destroy(struct console *c)
 {
-	count(c, -(int64_t)(c->out_size + (c->in ? CONSOLE_INPUT : 0)));
+	struct console_input *in = atomic_load(&c->input);
+	count(c, -(int64_t)(c->out_size + (in && in->bytes ? CONSOLE_INPUT : 0)));
 	free(c->out);
-	free(c->in);
+	if (in)
+		free(in->bytes);
+	free(in);
 	pthread_mutex_destroy(&c->lock);
 }
 
@@ -113,6 +115,31 @@ long console_read(struct console *c, uint64_t *offset, char *buf, size_t len, ui
 	return (long)n;
 }
 
+struct console_input *console_input(struct console *c)
+{
+	struct console_input *in = atomic_load(&c->input);
+	if (in || !(in = calloc(1, sizeof *in)))
+		return in;
+	op_queue_init(&in->readers);
+	atomic_store(&c->input, in);
+	return in;
+}
+
+/* Puts bytes where others wait. How many. */
+static size_t put(struct console *c, const char *bytes, size_t len)
+{
+	struct console_input *in = console_input(c);
+	if (in && !in->bytes && (in->bytes = malloc(CONSOLE_INPUT)))
+		count(c, CONSOLE_INPUT);
+	size_t room = in && in->bytes ? CONSOLE_INPUT - in->len : 0;
+	size_t n = len < room ? len : room;
+	for (size_t i = 0; i < n; i++)
+		in->bytes[(in->start + in->len + i) % CONSOLE_INPUT] = bytes[i];
+	if (n)
+		in->len += (uint32_t)n;
+	return n;
+}
+
 long console_feed(struct console *c, const char *bytes, size_t len)
 {
 	pthread_mutex_lock(&c->lock);
@@ -120,13 +147,7 @@ long console_feed(struct console *c, const char *bytes, size_t len)
 	if (!len) {
 		c->in_end = true;
 	} else {
-		if (!c->in && (c->in = malloc(CONSOLE_INPUT)))
-			count(c, CONSOLE_INPUT);
-		size_t room = c->in ? CONSOLE_INPUT - c->in_len : 0;
-		size_t n = len < room ? len : room;
-		for (size_t i = 0; i < n; i++)
-			c->in[(c->in_start + c->in_len + i) % CONSOLE_INPUT] = bytes[i];
-		c->in_len += (uint32_t)n;
+		size_t n = put(c, bytes, len);
 		taken = n ? (long)n : -EAGAIN;
 	}
 	pthread_mutex_unlock(&c->lock);

@@ -79,7 +79,7 @@ void devices_port_listens(struct guest *g, uint16_t port)
 	}
 }
 
-int32_t device_start(struct guest *g, const struct cassin_sqe *sqe)
+int32_t device_start(struct guest *g, const struct request *request)
 {
-	return sqe->op < OPERATIONS_MAX && starts[sqe->op] ? starts[sqe->op](g, sqe) : -EINVAL;
+	return request->op < OPERATIONS_MAX && starts[request->op] ? starts[request->op](g, request) : -EINVAL;
 }

@@ -53,6 +53,6 @@ void devices_first_wait(struct guest *g);
 void devices_port_listens(struct guest *g, uint16_t port);
 
 /* Starts an operation by its number. -EINVAL: no device offers it. */
-int32_t device_start(struct guest *g, const struct cassin_sqe *sqe);
+int32_t device_start(struct guest *g, const struct request *request);
 
 #endif

@@ -13,7 +13,7 @@
 
 #define OP_MEMORY (sizeof(struct op) + 64) /* of the host: its part of tables of numbers, too */
 
-struct op *op_new(struct guest *g, const struct cassin_sqe *sqe, void (*cancel)(struct op *op))
+struct op *op_new(struct guest *g, const struct request *request, void (*cancel)(struct op *op))
 {
 	if (account_charge(&g->account, ACCOUNT_OPERATIONS, OP_MEMORY))
 		return NULL;
@@ -23,7 +23,7 @@ struct op *op_new(struct guest *g, const struct cassin_sqe *sqe, void (*cancel)(
 		return NULL;
 	}
 	op->guest = g;
-	op->sqe = *sqe;
+	op->request = *request;
 	op->cancel = cancel;
 	op->began = g->trace ? monotonic_ns() : 0;
 	op->link = &g->ops;
@@ -32,7 +32,7 @@ struct op *op_new(struct guest *g, const struct cassin_sqe *sqe, void (*cancel)(
 		op->next->link = &op->next;
 	g->ops = op;
 	g->nops++;
-	index_add(&g->ops_by_user_data, &op->by_user_data, sqe->user_data);
+	index_add(&g->ops_by_user_data, &op->by_user_data, request->user_data);
 	return op;
 }
 
@@ -59,7 +59,7 @@ void op_deadline(struct op *op, uint64_t when)
 /* False: the guest waits for memory, and nothing has happened. */
 static bool complete(struct op *op, int32_t result)
 {
-	if (!ring_complete(op->guest, &op->sqe, result, op->began))
+	if (!ring_complete(op->guest, &op->request, result, op->began))
 		return false;
 	op_drop(op);
 	return true;
@@ -101,7 +101,7 @@ int op_post_held(struct guest *g)
 	struct op *op = g->held_ops.first;
 	if (!op)
 		return 0;
-	if (!ring_complete(g, &op->sqe, op->result, op->began))
+	if (!ring_complete(g, &op->request, op->result, op->began))
 		return -EAGAIN;
 	op_dequeue(&g->held_ops, op);
 	op_drop(op);
@@ -126,10 +126,9 @@ struct op *op_find(struct guest *g, uint64_t user_data)
 	return found ? CONTAINER_OF(found, struct op, by_user_data) : NULL;
 }
 
-int32_t op_start(struct guest *g, const struct cassin_sqe *sqe)
+int32_t op_start(struct guest *g, const struct request *request)
 {
-	if (sqe->flags & ~CASSIN_SQE_SKIP_SUCCESS || sqe->rsv0 || sqe->op_flags || sqe->rsv1[0] || sqe->rsv1[1] ||
-	    sqe->rsv1[2] || sqe->len > CASSIN_IO_MAX)
+	if (request->wrong || request->flags & ~CASSIN_SQE_SKIP_SUCCESS || request->len > CASSIN_IO_MAX)
 		return -EINVAL;
-	return device_start(g, sqe);
+	return device_start(g, request);
 }

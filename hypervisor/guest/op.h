@@ -9,6 +9,7 @@
 #include "base/deadlines.h"
 #include "base/index.h"
 #include "base/types.h"
+#include "guest/request.h"
 
 struct guest;
 struct op;
@@ -18,16 +19,16 @@ struct op;
 	(INT32_MIN +                                                                                                   \
 	 1) /* it is not done; to be started again, with the progress that it has left, before anything else */
 
-/* Starts what *sqe (already copied from the guest; reserved fields checked) asks for. Returns the result (>= 0 or
+/* Starts what *request asks for. Returns the result (>= 0 or
  * -errno), OP_PENDING after op_new(), or OP_AGAIN where the submission is the guest's present one (`submission`): a long one that
  * completes at once is done in bounded pieces, while work_goes_on(). Guest addresses are checked here and again when used. */
-typedef int32_t (*op_start_fn)(struct guest *g, const struct cassin_sqe *sqe);
+typedef int32_t (*op_start_fn)(struct guest *g, const struct request *request);
 
 struct op {
 	struct op *next, **link;     /* the guest's list of pending operations, the newest first */
 	struct indexed by_user_data; /* in the guest's index of them */
 	struct guest *guest;
-	struct cassin_sqe sqe;
+	struct request request;
 	struct op *queue_next, **queue_link; /* for the device: op_enqueue() */
 	void (*cancel)(struct op *op);       /* takes it out of its device; the caller completes it */
 	struct deadline deadline;            /* for the device: op_deadline(); it moves with the guest */
@@ -71,7 +72,7 @@ static inline void op_dequeue(struct op_queue *q, struct op *op)
 }
 
 /* A pending operation, on its guest's list. NULL: no memory (answer -ENOMEM). */
-struct op *op_new(struct guest *g, const struct cassin_sqe *sqe, void (*cancel)(struct op *op));
+struct op *op_new(struct guest *g, const struct request *request, void (*cancel)(struct op *op));
 /* Sets op->deadline, whose `fire` the device has set. */
 void op_deadline(struct op *op, uint64_t when);
 /* Ends it: posts the completion (which may wake the guest) and frees it; later, where the guest's memory sleeps, or there is none for
@@ -87,6 +88,6 @@ bool op_drop_some(struct guest *g, unsigned most);
 struct op *op_find(struct guest *g, uint64_t user_data);
 
 /* Starts one submission; the result or OP_PENDING. Unknown op, unknown flags or reserved fields: -EINVAL. */
-int32_t op_start(struct guest *g, const struct cassin_sqe *sqe);
+int32_t op_start(struct guest *g, const struct request *request);
 
 #endif

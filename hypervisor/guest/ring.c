@@ -63,7 +63,7 @@ static int32_t start(struct guest *g, struct submission *s)
 	if (s->over)
 		return s->result;
 	g->memory.starved = false;
-	int32_t result = op_start(g, &s->sqe);
+	int32_t result = op_start(g, &s->request);
 	return guest_starved(g, result) ? OP_AGAIN : result;
 }
 
@@ -72,19 +72,20 @@ static int submit_one(struct guest *g)
 {
 	struct ring *r = &g->ring;
 	struct submission *s = &g->submission;
-	struct cassin_sqe *sqe = &s->sqe;
 	if (!s->begun) {
-		uint64_t at = r->sqes.v + (r->sq_head & (r->sq_entries - 1)) * sizeof *sqe;
-		int err = memory_copyin(&g->memory, sqe, gva(at), sizeof *sqe);
+		struct cassin_sqe sqe;
+		uint64_t at = r->sqes.v + (r->sq_head & (r->sq_entries - 1)) * sizeof sqe;
+		int err = memory_copyin(&g->memory, &sqe, gva(at), sizeof sqe);
 		if (err)
 			return guest_starved(g, err) ? RING_AGAIN : err;
 		r->sq_head++;
+		s->request = request_of(&sqe);
 		s->done = 0;
 		if (g->trace)
-			trace_submit(g, sqe);
+			trace_submit(g, &s->request);
 	}
 	int32_t result = start(g, s);
-	s->over = result != OP_PENDING && result != OP_AGAIN && !ring_complete(g, sqe, result, 0);
+	s->over = result != OP_PENDING && result != OP_AGAIN && !ring_complete(g, &s->request, result, 0);
 	s->result = result;
 	s->begun = result == OP_AGAIN || s->over;
 	if (s->begun)
@@ -143,12 +144,12 @@ int ring_submit(struct guest *g, uint64_t most)
 	return n;
 }
 
-bool ring_complete(struct guest *g, const struct cassin_sqe *sqe, int32_t result, uint64_t began)
+bool ring_complete(struct guest *g, const struct request *request, int32_t result, uint64_t began)
 {
-	if ((result < 0 || !(sqe->flags & CASSIN_SQE_SKIP_SUCCESS)) && !ring_post(g, sqe->user_data, result))
+	if ((result < 0 || !(request->flags & CASSIN_SQE_SKIP_SUCCESS)) && !ring_post(g, request->user_data, result))
 		return false;
 	if (g->trace)
-		trace_complete(g, sqe, result, began);
+		trace_complete(g, request, result, began);
 	return true;
 }
 

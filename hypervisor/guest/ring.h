@@ -5,6 +5,7 @@
 #define RING_H
 
 #include "base/types.h"
+#include "guest/request.h"
 
 struct guest;
 
@@ -19,10 +20,10 @@ struct ring {
 
 /* The submission that an enter is at. */
 struct submission {
-	struct cassin_sqe sqe; /* as it was copied when it was consumed */
-	uint32_t done;         /* bytes, for the operation; 0 when it is started */
-	bool begun;            /* it was consumed, and is not done: OP_AGAIN, or the guest waits for memory */
-	bool over;             /* it is, with `result`: but there is no memory yet to say so */
+	struct request request; /* as it was when it was consumed */
+	uint32_t done;          /* bytes, for the operation; 0 when it is started */
+	bool begun;             /* it was consumed, and is not done: OP_AGAIN, or the guest waits for memory */
+	bool over;              /* it is, with `result`: but there is no memory yet to say so */
 	int32_t result;
 };
 
@@ -38,7 +39,7 @@ int ring_submit(struct guest *g, uint64_t most);
 bool ring_post(struct guest *g, uint64_t user_data, int32_t result);
 /* A submission is done: traces that (it pended since `began`; 0: it did not) and posts its completion, unless the submission
  * succeeded and asks for none then (CASSIN_SQE_SKIP_SUCCESS). False: as ring_post(). */
-bool ring_complete(struct guest *g, const struct cassin_sqe *sqe, int32_t result, uint64_t began);
+bool ring_complete(struct guest *g, const struct request *request, int32_t result, uint64_t began);
 /* Completions that the guest has not read, as of its last enter. */
 static inline uint32_t ring_unread(const struct ring *r)
 {

@@ -42,7 +42,7 @@ struct template
 	uint64_t wake_at; /* UINT64_MAX: never */
 	size_t nlisteners, nops;
 	struct frozen_listener *listeners;
-	struct cassin_sqe *ops; /* operations that were waiting, the oldest first; to be started again */
+	struct request *ops; /* operations that were waiting, the oldest first; to be started again */
 	atomic_uint clones;
 	uint64_t created_ns;
 	struct account account; /* of host memory: its pages */

@@ -131,35 +131,35 @@ void trace_gone(struct guest *g)
 
 /* ---- Operations ---- */
 
-static struct cassin_trace_record of_submission(enum cassin_trace_kind kind, const struct cassin_sqe *sqe)
+static struct cassin_trace_record of_submission(enum cassin_trace_kind kind, const struct request *request)
 {
 	return (struct cassin_trace_record){
 		.kind = kind,
-		.number = sqe->op,
-		.handle = sqe->handle,
-		.flags = sqe->flags,
-		.addr = sqe->addr,
-		.len = sqe->len,
-		.offset = sqe->offset,
-		.user_data = sqe->user_data,
+		.number = request->op,
+		.handle = request->handle,
+		.flags = request->flags,
+		.addr = request->addr,
+		.len = request->len,
+		.offset = request->offset,
+		.user_data = request->user_data,
 	};
 }
 
-void trace_submit(struct guest *g, const struct cassin_sqe *sqe)
+void trace_submit(struct guest *g, const struct request *request)
 {
-	struct cassin_trace_record r = of_submission(CASSIN_TRACE_SUBMIT, sqe);
-	if (sqe->op == CASSIN_OP_SEND || sqe->op == CASSIN_OP_CONSOLE_WRITE || sqe->op == CASSIN_OP_CONNECT)
-		take_text(g, &r, sqe->addr, sqe->len);
+	struct cassin_trace_record r = of_submission(CASSIN_TRACE_SUBMIT, request);
+	if (request->op == CASSIN_OP_SEND || request->op == CASSIN_OP_CONSOLE_WRITE || request->op == CASSIN_OP_CONNECT)
+		take_text(g, &r, request->addr, request->len);
 	put(g->trace, &r);
 }
 
-void trace_complete(struct guest *g, const struct cassin_sqe *sqe, int32_t result, uint64_t began)
+void trace_complete(struct guest *g, const struct request *request, int32_t result, uint64_t began)
 {
-	struct cassin_trace_record r = of_submission(CASSIN_TRACE_COMPLETE, sqe);
+	struct cassin_trace_record r = of_submission(CASSIN_TRACE_COMPLETE, request);
 	r.result = result;
 	r.took_ns = began ? monotonic_ns() - began : 0;
-	if (result > 0 && (sqe->op == CASSIN_OP_RECV || sqe->op == CASSIN_OP_CONSOLE_READ))
-		take_text(g, &r, sqe->addr, (uint64_t)result);
+	if (result > 0 && (request->op == CASSIN_OP_RECV || request->op == CASSIN_OP_CONSOLE_READ))
+		take_text(g, &r, request->addr, (uint64_t)result);
 	put(g->trace, &r);
 }
 

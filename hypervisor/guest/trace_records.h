@@ -8,7 +8,7 @@
 
 #include <cassin/trace.h>
 
-struct cassin_sqe;
+struct request;
 struct cassin_user_frame;
 struct guest;
 
@@ -43,8 +43,8 @@ void trace_user_return(struct guest *g, const struct cassin_user_frame *frame);
 void trace_upcall(struct guest *g, uint64_t events, uint64_t rip, uint64_t frame);
 /* The call that is under way does not return. */
 void trace_gone(struct guest *g);
-void trace_submit(struct guest *g, const struct cassin_sqe *sqe);
-void trace_complete(struct guest *g, const struct cassin_sqe *sqe, int32_t result, uint64_t began);
+void trace_submit(struct guest *g, const struct request *request);
+void trace_complete(struct guest *g, const struct request *request, int32_t result, uint64_t began);
 void trace_end(struct guest *g, enum cassin_trace_end how, int code);
 
 #endif

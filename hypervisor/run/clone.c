@@ -28,7 +28,7 @@
 /* Operations that mean the same when a clone starts them again. */
 static bool may_start_again(const struct op *op)
 {
-	switch (op->sqe.op) {
+	switch (op->request.op) {
 	case CASSIN_OP_ACCEPT:
 	case CASSIN_OP_TIMEOUT:
 	case CASSIN_OP_CONSOLE_READ:
@@ -99,10 +99,10 @@ static int freeze_ops(struct guest *g, struct freezer *f)
 	for (unsigned n = 0; f->op && n < OPERATIONS_PIECE; n++, f->op = f->op->next) {
 		if (!may_start_again(f->op)) {
 			refuse(g, "an operation is under way that cannot be started again: %s, user_data 0x%llx",
-			       op_name(f->op->sqe.op), (unsigned long long)f->op->sqe.user_data);
+			       op_name(f->op->request.op), (unsigned long long)f->op->request.user_data);
 			return -EBUSY;
 		}
-		t->ops[--f->ops] = f->op->sqe; /* the list has the newest first */
+		t->ops[--f->ops] = f->op->request; /* the list has the newest first */
 	}
 	return f->op != NULL;
 }

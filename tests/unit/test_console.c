@@ -116,7 +116,7 @@ Test(console, a_quiet_guest_holds_little)
 	struct console c;
 	console_init(&c);
 	cr_assert_null(c.out);
-	cr_assert_null(c.in);
+	cr_assert_null(atomic_load(&c.input));
 	write_text(&c, "ready\n");
 	cr_assert_leq(c.out_size, 256u);
 	console_destroy(&c);
@@ -191,8 +191,8 @@ Test(console, a_ring_that_could_not_grow_gives_no_byte_that_was_not_written)
 
 static int32_t read_op(struct fake_guest *f, uint64_t at, uint32_t len)
 {
-	struct cassin_sqe sqe = {.op = CASSIN_OP_CONSOLE_READ, .addr = FAKE_BASE + at, .len = len, .user_data = at};
-	return op_start(&f->guest, &sqe);
+	struct request request = {.op = CASSIN_OP_CONSOLE_READ, .addr = FAKE_BASE + at, .len = len, .user_data = at};
+	return op_start(&f->guest, &request);
 }
 
 /* Rings, so that reads that waited can complete; the last completion. */
@@ -284,7 +284,7 @@ Test(console, input_is_bounded)
 Test(console, a_cancelled_read_takes_no_input)
 {
 	struct fake_guest *f = fake_guest_new();
-	struct cassin_sqe cancel = {.op = CASSIN_OP_CANCEL, .offset = 16};
+	struct request cancel = {.op = CASSIN_OP_CANCEL, .offset = 16};
 	rings(f);
 	cr_assert_eq(read_op(f, 0, 4), OP_PENDING);
 	cr_assert_eq(read_op(f, 16, 4), OP_PENDING);
@@ -294,7 +294,7 @@ Test(console, a_cancelled_read_takes_no_input)
 	console_feed(&f->guest.console, "abcdefgh", 8);
 	console_serve(&f->guest);
 	cr_assert_eq(completion(f, 1).result, 4);
-	cr_assert_eq(f->guest.console.in_len, 4u);
+	cr_assert_eq(atomic_load(&f->guest.console.input)->len, 4u);
 	cr_assert_eq(f->bytes[16], 0);
 	fake_guest_free(f);
 }
@@ -318,24 +318,24 @@ Test(console, memory_unmapped_while_a_read_waits_fails_that_read)
 	console_feed(&f->guest.console, "abc", 3);
 	console_serve(&f->guest);
 	cr_assert_eq(completion(f, 0).result, -EFAULT);
-	cr_assert_eq(f->guest.console.in_len, 3u);
+	cr_assert_eq(atomic_load(&f->guest.console.input)->len, 3u);
 	fake_guest_free(f);
 }
 
 Test(console, a_write_may_span_pages)
 {
 	struct fake_guest *f = fake_guest_new();
-	struct cassin_sqe sqe = {.op = CASSIN_OP_CONSOLE_WRITE, .addr = FAKE_BASE + 0xffe, .len = 0x1004};
+	struct request request = {.op = CASSIN_OP_CONSOLE_WRITE, .addr = FAKE_BASE + 0xffe, .len = 0x1004};
 	char buf[0x1004];
 	uint64_t offset = 0, lost;
 	for (unsigned i = 0; i < sizeof buf; i++)
 		f->bytes[0xffe + i] = (unsigned char)(i * 31);
-	cr_assert_eq(op_start(&f->guest, &sqe), 0x1004);
+	cr_assert_eq(op_start(&f->guest, &request), 0x1004);
 	cr_assert_eq(console_read(&f->guest.console, &offset, buf, sizeof buf, &lost), 0x1004);
 	cr_assert_arr_eq(buf, f->bytes + 0xffe, sizeof buf);
-	sqe.addr = FAKE_BASE + FAKE_SIZE - 8;
-	sqe.len = 9;
+	request.addr = FAKE_BASE + FAKE_SIZE - 8;
+	request.len = 9;
 	f->guest.submission.done = 0; /* another submission */
-	cr_assert_eq(op_start(&f->guest, &sqe), -EFAULT);
+	cr_assert_eq(op_start(&f->guest, &request), -EFAULT);
 	fake_guest_free(f);
 }

@@ -81,15 +81,15 @@ static void guest_over(struct fake_guest *f)
 
 static int32_t open_listener(struct fake_guest *f)
 {
-	int32_t handle = op_start(&f->guest, &(struct cassin_sqe){.op = CASSIN_OP_LISTEN, .offset = PORT});
+	int32_t handle = op_start(&f->guest, &(struct request){.op = CASSIN_OP_LISTEN, .offset = PORT});
 	cr_assert_geq(handle, 0);
 	return handle;
 }
 
 static void start_accept(struct fake_guest *f, int32_t handle, uint64_t user_data)
 {
-	struct cassin_sqe sqe = {.op = CASSIN_OP_ACCEPT, .handle = handle, .user_data = user_data};
-	cr_assert_eq(op_start(&f->guest, &sqe), OP_PENDING);
+	struct request request = {.op = CASSIN_OP_ACCEPT, .handle = handle, .user_data = user_data};
+	cr_assert_eq(op_start(&f->guest, &request), OP_PENDING);
 }
 
 static uint32_t completions(struct fake_guest *f)
@@ -188,8 +188,8 @@ static int32_t open_socket(struct fake_guest *f, int *peer)
 
 static int32_t transfer(struct fake_guest *f, int32_t handle, uint8_t op, uint32_t len)
 {
-	struct cassin_sqe sqe = {.op = op, .handle = handle, .user_data = op, .addr = FAKE_BASE + DATA, .len = len};
-	return op_start(&f->guest, &sqe);
+	struct request request = {.op = op, .handle = handle, .user_data = op, .addr = FAKE_BASE + DATA, .len = len};
+	return op_start(&f->guest, &request);
 }
 
 Test(listener, a_recv_on_a_socket_that_cannot_be_watched_fails)

@@ -23,8 +23,8 @@ static struct model {
 
 static struct op *start(struct guest *g, uint64_t user_data)
 {
-	struct cassin_sqe sqe = {.op = CASSIN_OP_TIMEOUT, .user_data = user_data};
-	struct op *op = op_new(g, &sqe, cancel);
+	struct request request = {.op = CASSIN_OP_TIMEOUT, .user_data = user_data};
+	struct op *op = op_new(g, &request, cancel);
 	cr_assert_not_null(op);
 	return op;
 }

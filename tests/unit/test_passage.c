@@ -205,8 +205,8 @@ static void no_cancel(struct op *op)
 Test(passage, operations_that_are_over_meanwhile_are_held)
 {
 	struct fake_guest *f = blocked_guest();
-	const struct cassin_sqe sqe = {.user_data = 7};
-	struct op *op = op_new(&f->guest, &sqe, no_cancel);
+	const struct request request = {.user_data = 7};
+	struct op *op = op_new(&f->guest, &request, no_cancel);
 	left = PASSAGE_AT_ONCE + 1;
 	passage_begin(&f->guest, on_step, on_done);
 	op_complete(op, 1);
@@ -220,9 +220,9 @@ Test(passage, operations_that_are_over_meanwhile_are_held)
 Test(passage, operations_are_dropped_in_pieces)
 {
 	struct fake_guest *f = blocked_guest();
-	const struct cassin_sqe sqe = {.user_data = 7};
+	const struct request request = {.user_data = 7};
 	for (unsigned i = 0; i < 100; i++)
-		op_new(&f->guest, &sqe, no_cancel);
+		op_new(&f->guest, &request, no_cancel);
 	cr_assert(op_drop_some(&f->guest, 16));
 	cr_assert_eq(f->guest.nops, 84u);
 	while (op_drop_some(&f->guest, 16)) {
