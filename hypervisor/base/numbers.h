@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 struct numbers {
-	/* A bit for each number that is taken: one word here, or `words` of them, malloc'd, and behind these a bit for each that is full. */
+	/* A bit for each number that is taken: one word here, or `words` of them, malloc'd; behind those a bit for each that is full. */
 	union {
 		uint64_t few;
 		uint64_t *taken;

@@ -131,7 +131,7 @@ void guest_unparked(struct guest *g)
 		atomic_fetch_sub(&g->host->parked, 1);
 }
 
-/* A busy guest pays for one deadline in each such time, not for one at each wait. One that is to stop is not parked: its timer is for that. */
+/* A busy guest pays for one deadline in each such time, not for one at each wait. One that is to stop has its timer for that. */
 static void park_fire(struct deadline *d)
 {
 	struct guest *g = CONTAINER_OF(d, struct guest, timer);

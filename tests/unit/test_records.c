@@ -26,9 +26,9 @@ struct part {
 Test(records, a_guest_is_within_its_budget)
 {
 	const struct part parts[] = {
-		{"memory", sizeof(struct memory), 232},  {"account", sizeof(struct account), 112},
-		{"console", sizeof(struct console), 96}, {"work", sizeof(struct work_list), 64},
-		{"ring", sizeof(struct ring), 56},       {"submission", sizeof(struct submission), 56},
+		{"memory", sizeof(struct memory), 232},    {"account", sizeof(struct account), 112},
+		{"console", sizeof(struct console), 96},   {"work", sizeof(struct work_list), 64},
+		{"ring", sizeof(struct ring), 56},         {"submission", sizeof(struct submission), 56},
 		{"deadline", sizeof(struct deadline), 40},
 	};
 	for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)

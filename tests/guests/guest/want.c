@@ -24,10 +24,10 @@ static void touches(int argc, char **argv)
 	(void)argv;
 	*fresh(1) = 1; /* its tables */
 	await_line();
-	for (unsigned i = 0; i < 200; i++)
-		spare(i)[7] = (uint8_t)(i + 1);
-	for (unsigned i = 0; i < 200; i++)
-		CHECK_IS(spare(i)[7], (uint8_t)(i + 1));
+	for (unsigned i = 0; i < 400; i++)
+		spare(i)[7] = (uint8_t)(i % 255 + 1);
+	for (unsigned i = 0; i < 400; i++)
+		CHECK_IS(spare(i)[7], (uint8_t)(i % 255 + 1));
 	cassin_print("touched\n");
 }
 

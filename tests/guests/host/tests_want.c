@@ -132,8 +132,8 @@ static void too_long(struct world *w, const struct test *t)
 	struct cassin_engine_stats s = stats_of(w);
 	uint64_t free = s.pool_frames - s.used_frames - s.host_frames;
 	char args[32];
-	/* It is shown up to 127 pages ahead of those, and then still has an operation to begin; 200 are to be touched. */
-	snprintf(args, sizeof args, "eat %llu stay", (unsigned long long)(free - 170) * 4);
+	/* It is shown up to 255 pages ahead of those, and then still has an operation to begin; 400 are to be touched. */
+	snprintf(args, sizeof args, "eat %llu stay", (unsigned long long)(free - 300) * 4);
 	uint64_t full = spawn_in(w, "default", "eater", "memory", args);
 	await_text(w, full, "full");
 	feed(w, id);
