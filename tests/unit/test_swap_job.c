@@ -65,7 +65,8 @@ static bool do_a_job(void)
 
 static void make_memory(void)
 {
-	cr_assert_eq(memory_init(&m, &cell->cell, image, QUOTA, &account, &at), 0);
+	cr_assert_eq(memory_init(&m, &cell->cell, image, QUOTA, &account), 0);
+	at = *memory_layout(&m);
 	memset(round_of, 0, sizeof round_of);
 }
 
