@@ -23,12 +23,13 @@ SLOWER = 5   # by how much the emulated machine is, at most, in what has a time 
 LANES = 2    # programs at a time that do not mind one another
 SHORT = 180  # seconds that a program of unit tests has
 MACHINE_MEMORY = "8G"
-# The end-to-end tests of what depends on the backend most: for the one that is not this host's, and for the emulated machine.
+# The end-to-end tests of what depends on the backend most: for the one that is not this host's, and for the emulated machine, where
+# the checks of conformance are among the guest tests.
 E2E_SOME = [f"test_{what}::*" for what in ("run", "debug", "park", "account", "conformance", "storm")]
 E2E_FEW = ["*hello_prints*", "*exit_code_is*", "*input_reaches*", "*a_crash_ends*", "*recursion_off*", "*a_port_serves*", "*memory_is_the*",
            "*two_runs*", "*a_restart_policy_works*", "*ctrl_c_stops_a_guest*", "test_debug::*to_its_end", "test_debug::*steps_calls*",
            "test_debug::*crash_stops*", "test_debug::*two_guests*", "test_park::*answer_all_the_same", "test_park::*clones_are_parked",
-           "test_park::*come_back", "test_park::*back_to_the_host", "*this_hypervisor_conforms"]
+           "test_park::*come_back", "test_park::*back_to_the_host"]
 SANITIZERS = {
     "asan": {"ASAN_OPTIONS": "abort_on_error=1:detect_stack_use_after_return=1:log_path=build-asan/report",
              "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1:log_path=build-asan/report"},
