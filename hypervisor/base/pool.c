@@ -99,13 +99,20 @@ bool pool_part_modest(struct frame_pool *p, struct pool_part *part)
 	return modest_with(p, part, 0);
 }
 
-/* Pages that are kept from this taker. */
-static uint64_t kept_from(struct frame_pool *p, struct pool_part *part)
+/* Pages that a domain leaves to others when it has n more. Who takes for nobody is not asked. */
+static uint64_t spared_by(struct frame_pool *p, struct pool_part *part, uint64_t n)
+{
+	return part && !modest_with(p, part, n) ? p->spared : 0;
+}
+
+/* Whether there are too many in use, for who has just taken his: with those that are kept from him, or are others' in any case. */
+static bool beyond(struct frame_pool *p, struct pool_part *part, uint64_t used)
 {
 	uint64_t modest = load(&p->kept_modest), greedy = load(&p->kept_greedy);
-	if (modest + greedy == 0)
-		return 0;
-	return pool_part_modest(p, part ? part : behalf) ? modest : modest + greedy;
+	struct pool_part *whose = part ? part : behalf;
+	if (used + modest + greedy + p->spared <= p->limit)
+		return false;
+	return used + modest + (pool_part_modest(p, whose) ? 0 : greedy) + spared_by(p, whose, 0) > p->limit;
 }
 
 /* Takes up to n pages of those that are kept for the caller. */
@@ -124,7 +131,7 @@ bool frame_pool_force(struct frame_pool *p, struct pool_part *part, uint64_t n)
 	if (part)
 		atomic_fetch_add_explicit(&part->used, n, memory_order_relaxed);
 	uint64_t own = k ? spend(p, k, n) : 0, more = under ? spend(p, under, n - own) : 0;
-	if (used + kept_from(p, part) <= p->limit)
+	if (!beyond(p, part, used))
 		return true;
 	if (own)
 		keep_more(p, k, own);
@@ -282,11 +289,11 @@ static void enqueue(struct frame_pool *p, struct want *w)
 	atomic_fetch_add(&p->waiting, 1);
 }
 
-static struct want *fits(const struct pool_part *part, uint64_t room)
+static struct want *fits(struct frame_pool *p, struct pool_part *part, uint64_t room)
 {
 	struct want *w = part->first;
 	for (unsigned i = 0; w && i < LOOK_MOST; i++, w = w->next) {
-		if (w->pages <= room)
+		if (w->pages + spared_by(p, part, w->pages) <= room)
 			return w;
 	}
 	return NULL;
@@ -310,7 +317,7 @@ static struct want *next_of(struct frame_pool *p, bool modest)
 	if (taken >= p->limit)
 		return NULL;
 	for (struct pool_part *part = p->turns; part; part = part->turn) {
-		struct want *w = pool_part_modest(p, part) == modest ? fits(part, p->limit - taken) : NULL;
+		struct want *w = pool_part_modest(p, part) == modest ? fits(p, part, p->limit - taken) : NULL;
 		if (w && w != p->reserved)
 			return w;
 	}
@@ -326,7 +333,8 @@ static void reserve(struct frame_pool *p)
 	struct want *w = NULL;
 	for (struct pool_part *part = p->turns; part; part = part->turn) {
 		struct want *first = part->first;
-		if (now - first->since >= p->patience / 2 && first->pages <= p->limit &&
+		if (now - first->since >= p->patience / 2 &&
+		    first->pages + spared_by(p, part, first->pages) <= p->limit &&
 		    (!w || (pool_part_modest(p, part) && !pool_part_modest(p, w->part))))
 			w = first;
 	}
@@ -341,7 +349,7 @@ static void serve_locked(struct frame_pool *p)
 {
 	struct want *w;
 	reserve(p);
-	if (p->reserved && taken_or_kept(p) <= p->limit)
+	if (p->reserved && taken_or_kept(p) + spared_by(p, p->reserved->part, 0) <= p->limit)
 		serve(p, p->reserved);
 	while ((w = next_of(p, true)) || (w = next_of(p, false)))
 		serve(p, w);

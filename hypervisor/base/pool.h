@@ -8,6 +8,9 @@
  * what comes free is kept for it. Pages that are kept are not given to others, not to those either who were served themselves and take
  * more than was kept for them; but a domain with less than its even part takes no notice of what is kept for one with more, or that
  * would have more by it: so nobody who fills the pool takes from another domain what it could have had.
+ *
+ * The last pages of the pool are spared: they are for domains with less than their even part, so that there is room for a guest of
+ * another domain where one has filled the pool, and gives nothing back.
  */
 #ifndef POOL_H
 #define POOL_H
@@ -48,6 +51,7 @@ struct pool_part {
 /* All zero but for the limit: nobody waits. */
 struct frame_pool {
 	uint64_t limit;                   /* pages */
+	uint64_t spared;                  /* of them, for domains with less than their even part */
 	atomic_uint_fast64_t used;        /* of them */
 	atomic_uint_fast64_t host;        /* of these, by accounts */
 	atomic_uint_fast64_t quarantined; /* of these, page tables of the dead: frames of use to nobody yet */

@@ -14,8 +14,9 @@
 #include "guest/guest.h"
 #include "guest/template.h"
 
-#define MEMORY_WAIT_NS UINT64_C(10000000000)   /* that guests wait for memory */
-#define RECLAIM_EVERY_NS UINT64_C(50000000)    /* whoever has more cells flushed for a full pool waits */
+#define SPARED_SHARE 16u                     /* one page of the pool for each so many is for domains that have little */
+#define MEMORY_WAIT_NS UINT64_C(10000000000) /* that guests wait for memory */
+#define RECLAIM_EVERY_NS UINT64_C(50000000)  /* whoever has more cells flushed for a full pool waits */
 #define PATHS_PATIENCE_NS UINT64_C(5000000000) /* with what is at paths, at the end */
 #define SWAPPERS_MOST 16u                      /* threads for the swap file, */
 #define SWAPPERS_OF_A_DOMAIN 8u                /* and of these for one domain's guests */
@@ -48,6 +49,8 @@ static void set_up(struct cassin_engine *e, const struct cassin_engine_options *
 	e->pool.opaque = e;
 	e->reclaims.every = RECLAIM_EVERY_NS;
 	e->pool.limit = cell_pool(e->options.pool_bytes, host_memory()) / PAGE_SIZE;
+	if (!e->options.no_overcommit) /* else all who are admitted get their most */
+		e->pool.spared = e->pool.limit / SPARED_SHARE;
 	account_init(&e->account, &e->pool, UINT64_MAX);
 	e->started = monotonic_ns();
 	e->changed_end = &e->changed;

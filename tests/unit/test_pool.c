@@ -345,3 +345,72 @@ Test(pool, what_is_given_back_for_one_taker_is_bounded)
 	cr_assert_eq(n, 4u);
 	cr_assert_eq(reclaims, 4u);
 }
+
+/* ---- Pages that are spared ---- */
+
+Test(pool, the_last_pages_are_for_domains_with_less_than_their_even_part)
+{
+	pool.spared = 10;
+	cr_assert_eq(frame_pool_take(&pool, a, 50), 0);
+	cr_assert_eq(frame_pool_take(&pool, a, 41), -ENOMEM);
+	cr_assert_eq(frame_pool_take(&pool, a, 40), 0);
+	cr_assert_eq(frame_pool_take(&pool, a, 1), -ENOMEM);
+	cr_assert_eq(frame_pool_take(&pool, b, 6), 0);
+	cr_assert_eq(frame_pool_take(&pool, NULL, 4), 0, "nobody's are not asked whose they are");
+	cr_assert_eq(frame_pool_take(&pool, b, 1), -ENOMEM);
+	frame_pool_give(&pool, a, 90);
+	frame_pool_give(&pool, b, 6);
+	frame_pool_give(&pool, NULL, 4);
+}
+
+Test(pool, one_domain_alone_has_all_of_the_pool)
+{
+	pool.spared = 10;
+	pool_part_put(&pool, b);
+	cr_assert_eq(frame_pool_take(&pool, a, 100), 0);
+	frame_pool_give(&pool, a, 100);
+	b = pool_part_get(&pool, "b");
+}
+
+Test(pool, who_waits_is_not_served_with_what_is_spared)
+{
+	struct want w[3] = {0};
+	pool.spared = 10;
+	cr_assert_eq(frame_pool_take(&pool, a, 90), 0);
+	wait_for(a, &w[0], 2);
+	cr_assert_eq(served, 0u);
+	wait_for(b, &w[1], 5);
+	cr_assert_eq(served, 1u);
+	cr_assert_eq(order[0], &w[1]);
+	now += 600;
+	pool_serve(&pool);
+	cr_assert_eq(served, 1u, "nor with what is kept for it after half of the patience");
+	frame_pool_give(&pool, a, 7);
+	cr_assert_eq(served, 2u);
+	pool_spend(&w[0].kept);
+	cr_assert_eq(frame_pool_take(&pool, a, 2), 0);
+	pool_spent(&w[0].kept);
+	wait_for(a, &w[2], 95);
+	now += 600;
+	pool_serve(&pool);
+	cr_assert_eq(pool.reserved, NULL, "there is never so much for it");
+	done(w, 3);
+	frame_pool_give(&pool, a, 85);
+}
+
+/* With few pages a domain has less than its even part, and with many it would have more. */
+Test(pool, who_would_have_more_than_its_even_part_is_served_from_what_is_not_spared)
+{
+	struct want w[2] = {0};
+	pool.spared = 10;
+	cr_assert_eq(frame_pool_take(&pool, a, 45), 0);
+	cr_assert_eq(frame_pool_take(&pool, NULL, 44), 0);
+	wait_for(a, &w[0], 8);
+	cr_assert_eq(served, 0u);
+	wait_for(a, &w[1], 3);
+	cr_assert_eq(served, 1u);
+	cr_assert_eq(order[0], &w[1]);
+	done(w, 2);
+	frame_pool_give(&pool, a, 45);
+	frame_pool_give(&pool, NULL, 44);
+}

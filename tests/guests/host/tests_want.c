@@ -205,6 +205,22 @@ static void domains(struct world *w, const struct test *t)
 	expect_exit(w, id, 0, 10);
 }
 
+/* A domain that has filled the pool and gives nothing back leaves room for a guest of another. */
+static void spared(struct world *w, const struct test *t)
+{
+	(void)t;
+	uint64_t first = spawn_in(w, "theirs", "first", "life", "sleep");
+	await_text(w, first, "sleeping");
+	uint64_t greedy = spawn_in(w, "default", "greedy", "memory", "eat 65536 stay");
+	await_need(w, greedy);
+	struct cassin_engine_stats s = stats_of(w);
+	EXPECT(s.pool_frames - s.used_frames - s.host_frames >= s.pool_frames / 20);
+	expect_exit(w, spawn_in(w, "theirs", "modest", "hello", NULL), 0, 5);
+	EXPECT_IS(status_of(w, greedy).state, CASSIN_GUEST_RUNNING);
+	EXPECT_IS(cassin_engine_guest_remove(w->e, first), 0);
+	EXPECT_IS(cassin_engine_guest_remove(w->e, greedy), 0);
+}
+
 /* A restart that finds the pool full is tried again by the guest's policy, until there is room. */
 static void restarts(struct world *w, const struct test *t)
 {
@@ -261,6 +277,7 @@ const struct test tests_want[] = {
 	{.name = "want.woken-in-pieces", .run = woken, .image = "want", .args = "sleep", .says = "awake", .pool = POOL},
 	{.name = "want.too-long", .run = too_long, .pool = POOL, .memory_wait_ms = 300},
 	{.name = "want.domains", .run = domains, .pool = POOL, .memory_wait_ms = 4000},
+	{.name = "want.spared", .run = spared, .pool = POOL, .memory_wait_ms = 60000},
 	{.name = "want.ended", .run = ended, .pool = POOL, .seconds = 60},
 	{.name = "want.restarts", .run = restarts, .pool = POOL, .memory_wait_ms = 60000, .seconds = 60},
 	{.name = "want.destroyed", .run = destroyed, .pool = POOL},
