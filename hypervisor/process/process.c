@@ -3,6 +3,7 @@
 #include "process/process.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -111,6 +112,19 @@ static int probe(struct process_backend *p, unsigned *done, struct cassin_error_
 	return r;
 }
 
+/* One that has ended keeps its number, and its status, until it is waited for: not where this program, or who has started it, did not
+ * want to hear of children. */
+static void hear_of_children(void)
+{
+	struct sigaction act;
+	if (sigaction(SIGCHLD, NULL, &act) || (act.sa_handler != SIG_IGN && !(act.sa_flags & SA_NOCLDWAIT)))
+		return;
+	act.sa_flags &= ~SA_NOCLDWAIT;
+	if (act.sa_handler == SIG_IGN)
+		act.sa_handler = SIG_DFL;
+	sigaction(SIGCHLD, &act, NULL);
+}
+
 int process_open(struct backend **out, const struct cassin_sandbox *sandbox, unsigned *done,
 		 struct cassin_error_text *err)
 {
@@ -121,6 +135,7 @@ int process_open(struct backend **out, const struct cassin_sandbox *sandbox, uns
 	p->backend.ops = &ops;
 	p->backend.tsc_direct = true;
 	p->limits = refusal_limits();
+	hear_of_children();
 	int r = maker_start(&p->maker, sandbox, err);
 	if (!r)
 		r = probe(p, done, err);

@@ -106,6 +106,12 @@ def traced(*command):
     return [sys.executable, "-c", TRACER, *command]
 
 
+def deaf(*command):
+    """As a program begins whose parent did not want to hear of its children: the kernel forgets its own as they end."""
+    deed = "import os, signal, sys; signal.signal(signal.SIGCHLD, signal.SIG_IGN); os.execvp(sys.argv[1], sys.argv[1:])"
+    return [sys.executable, "-c", deed, *command]
+
+
 def limited(name, value, *command):
     return ["prlimit", f"--{name}={value}", *command]
 

@@ -5,7 +5,7 @@ import errno
 import os
 
 from cassin_test import contains, equal, have, holds, one_line, wait_until
-from hosts import Group, filtered, in_container, in_namespace, limited, traced, without_call, without_kvm, without_new_machines
+from hosts import Group, deaf, filtered, in_container, in_namespace, limited, traced, without_call, without_kvm, without_new_machines
 from test_backend import Anybody, stubs
 
 PROCESS = {"CASSIN_BACKEND": "process"}
@@ -82,6 +82,12 @@ def test_a_container_that_forbids_a_step_is_told_in_one_line(t):
         both_say(t, lambda *command, call=call: without_call(call, *command), *parts)
     found = doctor(t, lambda *command: without_kvm(*without_call("execveat", *command)), code=1)
     equal([step["passed"] for step in found["process"]["steps"]], [True, False, None, None, None], "steps")
+
+
+def test_a_step_that_is_forbidden_is_told_to_one_who_began_without_news_of_its_children(t):
+    says_hello(t, deaf)
+    both_say(t, lambda *command: without_call("execveat", *deaf(*command)),
+             "process cells: start of a process: Operation not permitted", "rule forbids it")
 
 
 def test_a_sandbox_that_cannot_be_had_is_told_by_the_doctor(t):
