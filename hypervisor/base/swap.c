@@ -55,8 +55,8 @@ int swap_open(struct swap *s, const char *path, uint64_t bytes, struct cassin_er
 	if (s->fd < 0)
 		return s->fd;
 	r = claim(s, err);
-	if (!r)
-		r = cassin_own_file_note(&s->file, s->fd);
+	if (!r && (r = cassin_own_file_note(&s->file, s->fd)))
+		cassin_error_set(err, r, "cannot look at %s: %s", path, strerror(-r));
 	if (r) {
 		close(s->fd);
 		s->fd = -1;

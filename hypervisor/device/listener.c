@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Listeners: connections from a host port, from the gateway, and from other guests. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -224,9 +225,20 @@ struct stream *listener_of(struct indexed *entry)
 	return entry ? &CONTAINER_OF(entry, struct listener, by_port)->stream : NULL;
 }
 
+/* A worker waits for no client. */
+static int make_nonblocking(int fd)
+{
+	int flags = fcntl(fd, F_GETFL);
+	if (flags < 0)
+		return -EPIPE;
+	return !(flags & O_NONBLOCK) && fcntl(fd, F_SETFL, flags | O_NONBLOCK) ? -EPIPE : 0;
+}
+
 /* What a socket must have before its bytes are the guest's: a descriptor, and the greeting sent. */
 static int welcome(struct guest *g, int fd, const char *greeting)
 {
+	if (make_nonblocking(fd))
+		return -EPIPE;
 	if (descriptors_take(g, 1))
 		return -EAGAIN;
 	if (!greeting || send(fd, greeting, strlen(greeting), MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)strlen(greeting))

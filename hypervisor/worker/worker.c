@@ -199,8 +199,11 @@ static void *worker_main(void *opaque)
 	ev._sigev_un._tid = w->tid;
 	struct cassin_error_text err;
 	int r = timer_create(CLOCK_MONOTONIC, &ev, &w->slice) ? -errno : 0;
-	if (!r)
+	bool made = !r;
+	if (made)
 		r = cassin_sandbox_enter(w->team->sandbox, w->team->role, &err);
+	if (r && made)
+		timer_delete(w->slice);
 	w->opened = r;
 	sem_post(&w->started);
 	if (r)
@@ -217,21 +220,51 @@ static void *worker_main(void *opaque)
 	return NULL;
 }
 
-static int loop_open(struct worker *w)
+/* What the loop looks at. */
+static int loop_fill(struct worker *w)
 {
-	int r = uv_loop_init(&w->loop);
-	if (r)
-		return r;
 	w->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 	if (w->timer_fd < 0)
 		return -errno;
 	w->bell.data = w->clock.data = w;
-	r = uv_async_init(&w->loop, &w->bell, on_bell);
+	int r = uv_async_init(&w->loop, &w->bell, on_bell);
 	if (!r)
 		r = uv_poll_init(&w->loop, &w->clock, w->timer_fd);
 	if (!r)
 		r = uv_poll_start(&w->clock, UV_READABLE, on_clock);
 	return r;
+}
+
+/* Those that there are. */
+static void close_handles(struct worker *w)
+{
+	uv_handle_t *const handles[] = {(uv_handle_t *)&w->bell, (uv_handle_t *)&w->clock};
+	for (unsigned i = 0; i < sizeof handles / sizeof *handles; i++) {
+		if (uv_handle_get_type(handles[i]) != UV_UNKNOWN_HANDLE)
+			uv_close(handles[i], NULL);
+	}
+}
+
+static void close_up(struct worker *w)
+{
+	while (uv_run(&w->loop, UV_RUN_NOWAIT)) {
+	}
+	uv_loop_close(&w->loop);
+	if (w->timer_fd >= 0)
+		close(w->timer_fd);
+	pthread_mutex_destroy(&w->inbox_lock);
+}
+
+static int start_thread(struct worker *w)
+{
+	int r = -pthread_create(&w->thread, NULL, worker_main, w);
+	if (r)
+		return r;
+	while (sem_wait(&w->started)) {
+	} /* a signal came */
+	if (w->opened)
+		pthread_join(w->thread, NULL);
+	return w->opened;
 }
 
 static int start(struct worker *w, struct workers *team, unsigned number)
@@ -245,22 +278,27 @@ static int start(struct worker *w, struct workers *team, unsigned number)
 	sem_init(&w->started, 0, 0);
 	int r = install_handler();
 	if (!r)
-		r = loop_open(w);
-	if (!r)
-		r = -pthread_create(&w->thread, NULL, worker_main, w);
-	if (r)
+		r = uv_loop_init(&w->loop);
+	if (r) {
+		pthread_mutex_destroy(&w->inbox_lock);
 		return r;
-	while (sem_wait(&w->started)) {
-	} /* a signal came */
-	return w->opened;
+	}
+	r = loop_fill(w);
+	if (!r)
+		r = start_thread(w);
+	if (r &&
+	    r != -ENOSPC) { /* no more watches of epoll: libuv would want one for the loop's own, and end the process */
+		close_handles(w);
+		close_up(w);
+	}
+	return r;
 }
 
 static void on_stop(struct worker *w, struct message *m)
 {
 	(void)m;
 	w->stop = true;
-	uv_close((uv_handle_t *)&w->bell, NULL);
-	uv_close((uv_handle_t *)&w->clock, NULL);
+	close_handles(w);
 }
 
 static void stop(struct worker *w)
@@ -283,15 +321,6 @@ static bool drain(struct worker *w)
 		m = next;
 	}
 	return any;
-}
-
-static void close_up(struct worker *w)
-{
-	while (uv_run(&w->loop, UV_RUN_NOWAIT)) {
-	}
-	uv_loop_close(&w->loop);
-	close(w->timer_fd);
-	pthread_mutex_destroy(&w->inbox_lock);
 }
 
 int workers_start(struct workers *s, unsigned n, void (*tick)(void *opaque), void *opaque)

@@ -215,7 +215,7 @@ long cassin_engine_guest_log(struct cassin_engine *e, uint64_t id, uint64_t *off
 /* Feeds console input (`cassin run`). len 0: end of input. Returns bytes taken or -ENOENT, -EAGAIN (full: 64 KiB). */
 long cassin_engine_guest_input(struct cassin_engine *e, uint64_t id, const char *buf, size_t len);
 
-/* Hands a connected stream socket to a guest as a connection accepted on its `port`. Takes fd over, also on
+/* Hands a connected stream socket to a guest as a connection accepted on its `port`. It becomes non-blocking. Takes fd over, also on
  * failure (then it is closed). -ENOENT: no such guest, -ECONNREFUSED: it does not run or does not listen there
  * (a guest that has not booted yet gets up to 2 s). */
 int cassin_engine_guest_connect(struct cassin_engine *e, uint64_t id, uint16_t port, int fd);

@@ -9,7 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "runner.h"
+#include "engines.h"
 
 #define SECONDS_DEFAULT 60u
 #define TESTS_MOST 1024u
@@ -18,7 +18,7 @@ static const struct test *const lists[] = {
 	tests_calls,   tests_faults,         tests_memory,         tests_processor, tests_life,  tests_streams,
 	tests_ports,   tests_debug,          tests_trace,          tests_crowd,     tests_moves, tests_park,
 	tests_pieces,  tests_user,           tests_kernel,         tests_processes, tests_libc,  tests_files,
-	tests_process, tests_process_limits, tests_process_storms, tests_host,      tests_want};
+	tests_process, tests_process_limits, tests_process_storms, tests_host,      tests_want,  tests_errors};
 
 static uint64_t pool_bytes;
 static bool own_machine;      /* the tests may change it */
@@ -29,7 +29,7 @@ static bool again; /* what fails by chance, in a machine that stands still now a
 
 static const char usage_text[] =
 	"usage: guest-tests [-l | --checks] [-v] [--dir DIR] [--pool SIZE] [--own-machine] [--again] [--light] "
-	"[--part I/N] [NAME-GLOB...]\n"
+	"[--part I/N] [--sandbox MODE] [NAME-GLOB...]\n"
 	"  -l           list the tests\n"
 	"  --checks     list those that need no more than an image and arguments, for cassin conformance:\n"
 	"               name, image, exit code, arguments\n"
@@ -39,6 +39,7 @@ static const char usage_text[] =
 	"  --own-machine  also tests that change the machine: its clock and its settings\n"
 	"  --again      a test that fails is run once more, unless it brought the engine down\n"
 	"  --light      without those that have much to do, but nothing with what runs guest code; they are named\n"
+	"  --sandbox MODE  of the engines' threads: on (default, but off where a sanitizer is built in), log, off\n"
 	"  --part I/N   of N parts, which together are all tests, the I-th\n"
 	"CASSIN_TEST_SLOW=N multiplies all time limits. CASSIN_BACKEND=kvm|process: what runs them.\n";
 
@@ -81,7 +82,7 @@ static _Noreturn void run_here(struct world *w, const struct test *t)
 		options.backend = t->backend;
 	else if (cassin_backend_default(&options.backend, &err))
 		fail("%s", err.text);
-	int r = cassin_engine_create(&w->e, &options, &err);
+	int r = engine_make(w, options, &err);
 	if (r)
 		fail("engine: %s (%s)", err.text, strerror(-r));
 	expect_exit(w, spawn(w, "first", "hello", NULL), 0, 0);
@@ -91,8 +92,8 @@ static _Noreturn void run_here(struct world *w, const struct test *t)
 	if (w->e) {
 		expect_balance(w);
 		EXPECT_IS(stats_of(w).workers, before.workers);
-		cassin_engine_destroy(w->e);
 	}
+	engine_end(w);
 	fflush(stdout);
 	exit(0);
 }
@@ -125,15 +126,14 @@ static bool on_kvm_only(void)
 }
 
 /* Whether there can be process cells, asked of an engine in a process of its own; says why not. */
-static bool find_tracing(void)
+static bool find_tracing(struct world *w)
 {
 	fflush(stdout);
 	pid_t pid = fork();
 	if (!pid) {
-		struct cassin_engine *e;
 		struct cassin_error_text err = {0};
 		struct cassin_engine_options options = {.workers = 1, .backend = CASSIN_BACKEND_PROCESS};
-		int r = cassin_engine_create(&e, &options, &err);
+		int r = engine_make(w, options, &err);
 		if (r)
 			printf("# the tests process.* are left out: %s\n", err.text);
 		fflush(stdout);
@@ -201,20 +201,18 @@ static const char *own_dir(void)
 
 int main(int argc, char **argv)
 {
-	static const struct option longs[] = {{"dir", required_argument, NULL, 'd'},
-					      {"pool", required_argument, NULL, 'p'},
-					      {"own-machine", no_argument, NULL, 'o'},
-					      {"again", no_argument, NULL, 'a'},
-					      {"part", required_argument, NULL, 'P'},
-					      {"checks", no_argument, NULL, 'c'},
-					      {"light", no_argument, NULL, 'L'},
-					      {"help", no_argument, NULL, 'h'},
-					      {0}};
+	static const struct option longs[] = {
+		{"dir", required_argument, NULL, 'd'},   {"pool", required_argument, NULL, 'p'},
+		{"own-machine", no_argument, NULL, 'o'}, {"again", no_argument, NULL, 'a'},
+		{"part", required_argument, NULL, 'P'},  {"checks", no_argument, NULL, 'c'},
+		{"light", no_argument, NULL, 'L'},       {"sandbox", required_argument, NULL, 's'},
+		{"help", no_argument, NULL, 'h'},        {0}};
 	static const struct test *tests[TESTS_MOST];
 	const char *slow = getenv("CASSIN_TEST_SLOW");
 	struct world w = {.dir = own_dir(), .slow = slow && atoi(slow) > 0 ? (unsigned)atoi(slow) : 1};
 	bool list = false, checks = false;
 	pool_bytes = POOL_DEFAULT;
+	w.sandbox_mode = cassin_sandbox_mode_default(); /* a sanitizer makes calls of its own, which no role has */
 	signal(SIGPIPE, SIG_IGN);
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	for (int c; (c = getopt_long(argc, argv, "lvh", longs, NULL)) != -1;) {
@@ -234,13 +232,15 @@ int main(int argc, char **argv)
 			part--;
 		} else if (c == 'd') {
 			w.dir = optarg;
+		} else if (c == 's' && !cassin_sandbox_mode_parse(optarg, &w.sandbox_mode)) {
+			continue;
 		} else if (c != 'p' || cassin_size_parse(optarg, &pool_bytes)) {
 			fputs(usage_text, c == 'h' ? stdout : stderr);
 			return c == 'h' ? 0 : 2;
 		}
 	}
 	if (!list && !checks)
-		may_trace = !own_machine && !on_kvm_only() && find_tracing();
+		may_trace = !own_machine && !on_kvm_only() && find_tracing(&w);
 	size_t n = select_tests(tests, argv + optind), failed = 0;
 	if (!list && !checks)
 		printf("1..%zu\n", n);

@@ -21,6 +21,8 @@ struct test;
 
 struct world {
 	struct cassin_engine *e;
+	struct cassin_sandbox *sandbox; /* of its threads */
+	enum cassin_sandbox_mode sandbox_mode;
 	const char *dir; /* where the ELF files are */
 	unsigned slow;   /* factor of all time limits */
 	bool verbose;
@@ -48,7 +50,7 @@ struct test {
 extern const struct test tests_calls[], tests_faults[], tests_memory[], tests_processor[], tests_life[],
 	tests_streams[], tests_ports[], tests_debug[], tests_trace[], tests_crowd[], tests_moves[], tests_park[],
 	tests_pieces[], tests_user[], tests_kernel[], tests_processes[], tests_libc[], tests_files[], tests_process[],
-	tests_process_limits[], tests_process_storms[], tests_host[], tests_want[];
+	tests_process_limits[], tests_process_storms[], tests_host[], tests_want[], tests_errors[];
 
 /* Common kinds: the guest ends with 0 (and its console says `says`); or crashes (and its report says so). After a
  * crash another guest must run as if nothing had been. */

@@ -80,8 +80,7 @@ void spawn_some(struct world *w, uint64_t *ids, unsigned n, const char *image, c
 void in_child(struct world *w, void (*run)(struct world *w))
 {
 	int status = 0;
-	cassin_engine_destroy(w->e);
-	w->e = NULL;
+	engine_end(w);
 	fflush(stdout);
 	pid_t parent = getpid(), child = fork();
 	if (!child) {

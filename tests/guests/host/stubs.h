@@ -5,7 +5,7 @@
 
 #include <sys/types.h>
 
-#include "runner.h"
+#include "engines.h"
 
 #define STUBS_MOST 2048u
 #define OTHER_UID                                                                                                      \

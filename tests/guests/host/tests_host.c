@@ -7,7 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "runner.h"
+#include "engines.h"
 
 #define OTHER_UID 54321
 #define YAMA "/proc/sys/kernel/yama/ptrace_scope"
@@ -85,8 +85,7 @@ static void prepare(struct world *w)
 {
 	if (chmod("/", 0755))
 		fail("chmod: %s", strerror(errno));
-	cassin_engine_destroy(w->e);
-	w->e = NULL;
+	engine_end(w);
 }
 
 /* Guests run (says: NULL), or are refused so. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* How guests begin and end: exit codes, policies, stop, kill, restart, remove; and the console. */
-#include "runner.h"
+#include "engines.h"
 
 static void exit_codes(struct world *w, const struct test *t)
 {
@@ -226,8 +226,7 @@ static void destroyed_alive(struct world *w, const struct test *t)
 	spawn_spec(w, &s);
 	sleep_ms(100);
 	spawn(w, "newest", "hello", NULL);
-	cassin_engine_destroy(w->e);
-	w->e = NULL;
+	engine_end(w);
 }
 
 static void isolation(struct world *w, const struct test *t)

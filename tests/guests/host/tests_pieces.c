@@ -6,7 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "runner.h"
+#include "engines.h"
 
 /* The guest may compute 1 ms of each so many, so that there is time between its pieces, for others and for the tests; more of them on
  * a host that is so much slower. */
@@ -146,8 +146,7 @@ static void destroyed_half_awake(struct world *w, const struct test *t)
 {
 	(void)t;
 	half_awake(w);
-	cassin_engine_destroy(w->e);
-	w->e = NULL;
+	engine_end(w);
 }
 
 /* The pool is used up by others in the middle: it has the room that its parked bytes had, and waits for the rest. */
@@ -288,8 +287,7 @@ static void restarted_with_handles(struct world *w, const struct test *t)
 	expect_balance(w);
 	id = spawn_handles(w, "handles", "exit 4000", CASSIN_RESTART_NO);
 	await_text(w, id, "open");
-	cassin_engine_destroy(w->e);
-	w->e = NULL;
+	engine_end(w);
 }
 
 /* It moves between workers that others use, too, with all that waits: nothing is lost. Calls in the middle of a move find it where it

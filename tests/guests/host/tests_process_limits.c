@@ -33,8 +33,7 @@ static void none_left(struct world *w, const struct test *t)
 	for (int i = 0; i < 500 && stubs_of(getpid(), stubs, true) > 64; i++)
 		sleep_ms(10);
 	EXPECT(stubs_of(getpid(), stubs, true) <= 64);
-	cassin_engine_destroy(w->e);
-	w->e = NULL;
+	engine_end(w);
 	EXPECT_IS(stubs_of(getpid(), stubs, true), 0);
 }
 
@@ -91,7 +90,7 @@ static void limited_here(struct world *w)
 	if (setgid(OTHER_UID) || setuid(OTHER_UID) || setrlimit(RLIMIT_NPROC, &limit))
 		fail("cannot become another user: %s", strerror(errno));
 	end_with(getppid()); /* the kernel has forgotten that */
-	if (cassin_engine_create(&w->e, &options, &err))
+	if (engine_make(w, options, &err))
 		fail("engine: %s", err.text);
 	spawn_some(w, ids, 60, "life", "wait");
 	for (unsigned i = 0; i < 60; i++)
@@ -108,7 +107,7 @@ static void limited_here(struct world *w)
 		expect_exit(w, more[i], 0, 60);
 	for (unsigned i = 0; i < 60; i++)
 		EXPECT_IS(status_of(w, ids[i]).state, CASSIN_GUEST_RUNNING);
-	cassin_engine_destroy(w->e);
+	engine_end(w);
 }
 
 static void limited(struct world *w, const struct test *t)
@@ -195,7 +194,7 @@ static _Noreturn void be_killed(struct world *w, int ready)
 	struct cassin_engine_options options = {
 		.workers = 2, .pool_bytes = POOL_DEFAULT, .backend = CASSIN_BACKEND_PROCESS};
 	uint64_t ids[20];
-	if (cassin_engine_create(&w->e, &options, &err))
+	if (engine_make(w, options, &err))
 		fail("engine: %s", err.text);
 	spawn_some(w, ids, 10, "hog", "spin");
 	spawn_some(w, ids + 10, 10, "life", "wait");
@@ -212,8 +211,7 @@ static void orphaned(struct world *w, const struct test *t)
 	int ready[2];
 	char byte;
 	(void)t;
-	cassin_engine_destroy(w->e);
-	w->e = NULL;
+	engine_end(w);
 	EXPECT_IS(pipe(ready), 0);
 	pid_t parent = getpid(), child = fork();
 	if (!child) {
@@ -257,8 +255,7 @@ static void orphaned_at_birth(struct world *w, const struct test *t)
 	struct cassin_error_text err;
 	int status, *listener = mmap(NULL, sizeof *listener, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	(void)t;
-	cassin_engine_destroy(w->e);
-	w->e = NULL;
+	engine_end(w);
 	EXPECT_IS(prctl(PR_SET_CHILD_SUBREAPER, 1), 0); /* an orphan becomes ours */
 	pid_t parent = getpid(), child = (pid_t)syscall(SYS_clone, CLONE_FILES | SIGCHLD, 0, 0, 0, 0);
 	if (!child) {
@@ -266,7 +263,7 @@ static void orphaned_at_birth(struct world *w, const struct test *t)
 			.workers = 1, .pool_bytes = POOL_DEFAULT, .backend = CASSIN_BACKEND_PROCESS};
 		end_with(parent);
 		*(volatile int *)listener = hold_at_death_signal();
-		cassin_engine_create(&w->e, &options, &err);
+		engine_make(w, options, &err);
 		_exit(1);
 	}
 	while (!*(volatile int *)listener)

@@ -214,6 +214,23 @@ static void gateway(struct world *w, const struct test *t)
 	EXPECT_IS(cassin_engine_guest_connect(w->e, 999999, 7, ends[0]), -ENOENT);
 }
 
+/* A client that may block, and sends nothing: the worker waits for it as little as for any other. */
+static void silent_client(struct world *w, const struct test *t)
+{
+	int ends[2];
+	(void)t;
+	uint64_t server = spawn(w, "server", "streams", "server 1");
+	EXPECT_IS(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+	EXPECT_IS(cassin_engine_guest_connect(w->e, server, 7, ends[1]), 0);
+	while (!status_of(w, server).counters.accepted)
+		sleep_ms(1);
+	sleep_ms(20); /* it receives now */
+	expect_exit(w, spawn(w, "other", "hello", NULL), 0, 0);
+	send_pattern(ends[0]);
+	expect_answer(ends[0]);
+	expect_exit(w, server, 0, 0);
+}
+
 static struct cassin_guest_spec with_port(struct world *w, const char *name, const char *path)
 {
 	struct cassin_guest_spec s = spec_of(w, name, "streams", "server 2");
@@ -338,6 +355,7 @@ const struct test tests_streams[] = {
 	{.name = "streams.by-name", .run = by_name, .args = "1048576"},
 	{.name = "streams.by-name-one-worker", .run = by_name, .args = "1048576", .workers = 1},
 	{.name = "streams.by-name-empty", .run = by_name, .args = "0"},
+	{.name = "streams.silent-client", .run = silent_client, .workers = 1},
 	{.name = "streams.many-clients", .run = many_clients, .seconds = 30},
 	{.name = "streams.refused", .run = refused},
 	{.name = "streams.other-domain", .run = other_domain},

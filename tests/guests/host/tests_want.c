@@ -4,7 +4,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "runner.h"
+#include "engines.h"
 
 static uint64_t spawn_in(struct world *w, const char *domain, const char *name, const char *image, const char *args)
 {
@@ -256,8 +256,7 @@ static void destroyed(struct world *w, const struct test *t)
 	eater(w);
 	feed(w, id);
 	await_need(w, id);
-	cassin_engine_destroy(w->e);
-	w->e = NULL;
+	engine_end(w);
 }
 
 #define POOL (UINT64_C(16) << 20)
