@@ -16,7 +16,7 @@
 #include "spec/endpoint.h"
 #include "spec/spec_memory.h"
 
-#define GUEST_COST (sizeof(struct guest) + 1024) /* of host memory: regions, tables of numbers */
+#define GUEST_COST (sizeof(struct guest) + 1024) /* of host memory: regions, tables of numbers, all that is rare */
 
 #define REPORT_MOST 16384u /* bytes of a crash report */
 #define OWN_PAGES 2u       /* the info page, and a part in a clock page */
