@@ -59,15 +59,27 @@ bool stub_cause(const struct stub *s, siginfo_t *info)
 	return !ptrace(PTRACE_GETSIGINFO, s->pid, 0, info) && info->si_code > 0;
 }
 
+/* Its own code's faults; all other signals stay blocked. */
+static const int of_guests[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGSYS};
+#define OF_GUESTS (sizeof of_guests / sizeof *of_guests)
+
+static bool is_of_guests(int signal)
+{
+	unsigned i = 0;
+	while (i < OF_GUESTS && of_guests[i] != signal)
+		i++;
+	return i < OF_GUESTS;
+}
+
 bool stub_failed(const struct stub *s)
 {
 	siginfo_t waiting[PEEKED];
 	struct __ptrace_peeksiginfo_args next = {.nr = PEEKED};
 	long n;
-	do { /* those that are blocked stay for ever, and anybody of the stub's user can send some */
+	do { /* those that are blocked stay for ever, and anybody of the stub's user can send some, or have the kernel do so */
 		n = ptrace(PTRACE_PEEKSIGINFO, s->pid, &next, waiting);
 		for (long i = 0; i < n; i++) {
-			if (waiting[i].si_code > 0)
+			if (waiting[i].si_code > 0 && is_of_guests(waiting[i].si_signo))
 				return true;
 		}
 		next.off += PEEKED;
@@ -144,9 +156,8 @@ unsigned stub_steps(struct stub *s, unsigned char *page, unsigned n, int *error)
 /* Those of its own code's faults come to the tracer; all others stay blocked, as the stub was made. */
 static int set_mask(const struct stub *s)
 {
-	static const int of_guests[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGSYS};
 	uint64_t blocked = ~UINT64_C(0); /* as the kernel has it: bit n - 1 is signal n's */
-	for (unsigned i = 0; i < sizeof of_guests / sizeof *of_guests; i++)
+	for (unsigned i = 0; i < OF_GUESTS; i++)
 		blocked &= ~(UINT64_C(1) << (of_guests[i] - 1));
 	return ptrace(PTRACE_SETSIGMASK, s->pid, sizeof blocked, &blocked) ? -errno : 0;
 }

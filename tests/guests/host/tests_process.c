@@ -200,6 +200,31 @@ static void signals_waiting(struct world *w, const struct test *t)
 	EXPECT(sender.sent > 100);
 }
 
+/* One that the kernel sends in another's name, to the thread alone, and that waits for ever, is not a fault: kicks still count. */
+static void told_of_input(struct world *w, const struct test *t)
+{
+	uint64_t id = spawn(w, "spins", "hog", "spin");
+	struct f_owner_ex owner = {.type = F_OWNER_TID};
+	int ends[2], told = 0;
+	(void)t;
+	await_text(w, id, "spinning");
+	EXPECT_IS(pipe(ends), 0);
+	for (unsigned i = 0, n = await_stubs(w, 1); i < n; i++) {
+		owner.pid = stubs[i];
+		EXPECT_IS(fcntl(ends[0], F_SETOWN_EX, &owner), 0);
+		EXPECT_IS(fcntl(ends[0], F_SETSIG, SIGIO), 0); /* with what has happened as its code */
+		EXPECT_IS(fcntl(ends[0], F_SETFL, O_ASYNC), 0);
+		told += write(ends[1], "", 1) == 1;
+	}
+	EXPECT(told > 0);
+	for (unsigned i = 0; i < 5; i++) {
+		uint64_t other = spawn(w, "other", "memory", "zero 64");
+		expect_exit(w, other, 0, 10);
+		EXPECT_IS(cassin_engine_guest_remove(w->e, other), 0);
+	}
+	EXPECT_IS(status_of(w, id).state, CASSIN_GUEST_RUNNING);
+}
+
 static volatile sig_atomic_t handled;
 
 static void on_signal(int signal)
@@ -450,6 +475,7 @@ const struct test tests_process[] = {
 	ON_PROCESS("killed-all", killed_all, .seconds = 30),
 	ON_PROCESS("signalled", signalled, .seconds = 120),
 	ON_PROCESS("signals-waiting", signals_waiting, .workers = 1, .seconds = 120),
+	ON_PROCESS("told-of-input", told_of_input, .workers = 1, .seconds = 40),
 	ON_PROCESS("signalled-at-birth", signalled_at_birth, .seconds = 60),
 	ON_PROCESS("looked-at", looked_at, .seconds = 20),
 	ON_PROCESS("out-of-reach", out_of_reach, .seconds = 20),
