@@ -83,6 +83,14 @@ static int clear_dead(const struct sockaddr_un *address, struct cassin_error_tex
 	return 0;
 }
 
+/* Of a path that may lie in no folder. */
+static int no_folder(const char *path, struct cassin_error_text *err)
+{
+	const char *slash = strrchr(path, '/');
+	int n = slash ? (int)(slash - path) : 0;
+	return cassin_error_set(err, -ENOTDIR, "the folder %.*s is not there", n ? n : 1, n ? path : ".");
+}
+
 int cassin_own_socket_bind(struct cassin_own_file *o, int fd, const char *path, struct cassin_error_text *err)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -97,7 +105,11 @@ int cassin_own_socket_bind(struct cassin_own_file *o, int fd, const char *path, 
 			return r;
 		r = bind(fd, (const struct sockaddr *)&address, sizeof address) ? -errno : 0;
 	}
+	if (r == -ENOENT)
+		return no_folder(path, err);
 	if (!r)
 		r = cassin_own_file_note_path(o, path);
+	if (r == -ENOENT)
+		return cassin_error_set(err, -ESTALE, "somebody has removed it at once");
 	return r ? cassin_error_set(err, r, "%s", r == -EADDRINUSE ? "already in use" : strerror(-r)) : 0;
 }

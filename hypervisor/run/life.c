@@ -351,8 +351,7 @@ void guest_restart_give_up(struct guest *g)
 
 int guest_restarted(const struct guest *g)
 {
-	int r = g->restart.result;
-	return r == -ENOENT ? -ENOTDIR : r; /* of a port's path: that there is no such guest is something else */
+	return g->restart.result;
 }
 
 void guest_start(struct guest *g)

@@ -94,6 +94,22 @@ Test(own_file, a_folder_is_not_replaced)
 	rmdir(path);
 }
 
+/* Told apart from whatever else may not be there, a guest say. */
+Test(own_file, a_path_whose_folder_is_not_there_is_called_that)
+{
+	static const char *const paths[] = {"/nonexistent/a/b.sock", "/nonexistent.sock/", "nonexistent/b.sock"};
+	static const char *const folders[] = {"the folder /nonexistent/a is", "the folder /nonexistent.sock is",
+					      "the folder nonexistent is"};
+	for (size_t i = 0; i < 3; i++) {
+		struct cassin_own_file o;
+		struct cassin_error_text err = {""};
+		int fd = stream_socket();
+		cr_expect_eq(cassin_own_socket_bind(&o, fd, paths[i], &err), -ENOTDIR, "%s", err.text);
+		cr_expect(strstr(err.text, folders[i]), "%s", err.text);
+		close(fd);
+	}
+}
+
 Test(own_file, a_socket_that_a_process_has_is_not_replaced)
 {
 	static const int types[] = {SOCK_STREAM, SOCK_DGRAM, SOCK_SEQPACKET};

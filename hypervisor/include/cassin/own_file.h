@@ -28,8 +28,8 @@ int cassin_own_file_note_path(struct cassin_own_file *o, const char *path);
 int cassin_own_file_remove(struct cassin_own_file *o, const char *path);
 
 /* Binds a Unix socket at a path, and remembers it. A socket there that refuses connections, whose process is gone, is replaced.
- * -EADDRINUSE: a process has it; -EEXIST: it is something else, which stays; -EACCES and the like. *err says which, without
- * the path. */
+ * -EADDRINUSE: a process has it; -EEXIST: it is something else, which stays; -ENOTDIR: the path's folder is not there; -ESTALE:
+ * somebody else has removed it at once; -EACCES and the like, but never -ENOENT. *err says which, without the path. */
 int cassin_own_socket_bind(struct cassin_own_file *o, int fd, const char *path, struct cassin_error_text *err);
 
 #ifdef __cplusplus
