@@ -154,6 +154,26 @@ def a_last_line_may_lack_its_feed():
         assert got == shown, f"{program}: {got!r}, not {shown!r}"
 
 
+def end_to_end_tests_are_read_once():
+    """By whoever lists them, with what the lines above them say, however many there are in a file."""
+    spec = importlib.util.spec_from_file_location("e2e_run", os.path.join(HERE, "e2e", "run.py"))
+    sys.path.append(os.path.join(HERE, "e2e"))
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    opened = []
+
+    def counted(path, *args, **named):
+        opened.append(path)
+        return open(path, *args, **named)
+    module.open = counted
+    notes = module.discover()
+    with contextlib.redirect_stdout(io.StringIO()):
+        module.possible(module.chosen(notes, []), notes)
+    files = {test.split("::")[0] for test in notes}
+    assert len(opened) == len(set(opened)) >= len(files) > 1, f"{len(opened)} reads of {len(files)} files"
+    assert any("needs" in above for above in notes.values()) and any("seconds" in above for above in notes.values())
+
+
 TESTS = [
     ("SIGTERM ends machines that run side by side, and those that wait never start", interrupt, signal.SIGTERM, "bound", "beside", 143,
      "interrupted by SIGTERM"),
@@ -165,6 +185,7 @@ TESTS = [
     ("nor what is just being started", interrupt, signal.SIGKILL, "bound", "beside", -9, "", True),
     ("a pass at a second try is listed as one", a_second_try_is_told),
     ("a machine's program may end in the middle of a line", a_last_line_may_lack_its_feed),
+    ("files of end-to-end tests are read once", end_to_end_tests_are_read_once),
 ]
 
 

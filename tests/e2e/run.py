@@ -33,19 +33,20 @@ PORT_ROOMS = 175
 
 
 def discover():
-    """"file::name" of every test, in the order of the files' names and then of the source."""
-    found = []
+    """"file::name" of every test, in the order of the files' names and then of the source, and what the lines above it say of it:
+    {"seconds": "90", "needs": "root"}."""
+    found = {}
     for file in sorted(os.listdir(HERE)):
         if file.startswith("test_") and file.endswith(".py"):
             with open(os.path.join(HERE, file), encoding="utf-8") as source:
-                names = re.findall(r"^def (test_\w+)\(", source.read(), re.MULTILINE)
-            found += [f"{file[:-3]}::{name}" for name in names]
+                tests = re.findall(r"^((?:# \w+: .*\n)*)def (test_\w+)\(", source.read(), re.MULTILINE)
+            found |= {f"{file[:-3]}::{name}": dict(re.findall(r"^# (\w+): (.*)$", above, re.MULTILINE)) for above, name in tests}
     return found
 
 
 def chosen(tests, globs):
     if not globs:
-        return tests
+        return list(tests)
     return [t for t in tests if any(fnmatch.fnmatch(t, g) or fnmatch.fnmatch(t.split("::")[1], g) for g in globs)]
 
 
@@ -77,19 +78,6 @@ def child(build, test, folder, first_port):
     os._exit(status)
 
 
-def notes_of(test):
-    """What the lines above a test say of it: {"seconds": "90", "needs": "root"}."""
-    module, name = test.split("::")
-    with open(os.path.join(HERE, f"{module}.py"), encoding="utf-8") as source:
-        above = re.search(rf"((?:^# \w+: .*\n)*)^def {name}\(", source.read(), re.MULTILINE).group(1)
-    return dict(re.findall(r"^# (\w+): (.*)$", above, re.MULTILINE))
-
-
-def seconds_of(test):
-    """A test that needs more than the usual time says so: # seconds: N."""
-    return SLOW * int(notes_of(test).get("seconds", SECONDS))
-
-
 def namespaces():
     """Whether this user may have mount namespaces."""
     return subprocess.run(namespace(["-m"], "true"), stdin=subprocess.DEVNULL, capture_output=True, check=False).returncode == 0
@@ -99,10 +87,10 @@ def namespaces():
 NEEDS = {"root": lambda: os.geteuid() == 0, "namespaces": namespaces, "kvm": lambda: os.access("/dev/kvm", os.R_OK | os.W_OK)}
 
 
-def possible(tests):
+def possible(tests, notes):
     """Those that this host has all for. The others are named: they are not run, and count as nothing."""
     have = {need: there() for need, there in NEEDS.items()}
-    missing = {test: [need for need in notes_of(test).get("needs", "").split() if not have[need]] for test in tests}
+    missing = {test: [need for need in notes[test].get("needs", "").split() if not have[need]] for test in tests}
     for need in NEEDS:
         without = [test for test in tests if missing[test] and missing[test][0] == need]
         if without:
@@ -115,21 +103,20 @@ def first_port(index):
     return PORT_FIRST + (os.getpid() * 37 + index) % PORT_ROOMS * PORTS_EACH
 
 
-def run_test(build, test, first_port, again):
+def run_test(build, test, limit, first_port, again):
     """As run_one(), and whether there was a second try, which a test that fails gets if there are such and nothing has died."""
-    passed, output, took, may_be_chance = run_one(build, test, first_port)
+    passed, output, took, may_be_chance = run_one(build, test, limit, first_port)
     second = again and not passed and may_be_chance
     if second:
-        passed, more, longer, _ = run_one(build, test, first_port)
+        passed, more, longer, _ = run_one(build, test, limit, first_port)
         output, took = f"{output}\nonce more:\n{more}", took + longer
     return passed, second, output, took
 
 
-def run_one(build, test, first_port):
+def run_one(build, test, limit, first_port):
     """Returns whether it passed, what it printed, how long it took, and whether a failure may be chance."""
     folder = tempfile.mkdtemp(prefix="cassin-e2e-")
     began = time.monotonic()
-    limit = seconds_of(test)
     process = groups.start(
         [sys.executable, os.path.abspath(__file__), "--child", build, test, folder, str(first_port)],
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
@@ -151,12 +138,14 @@ def run_one(build, test, first_port):
     return passed, output.decode(errors="replace"), time.monotonic() - began, may_be_chance
 
 
-def run_all(build, tests, again):
+def run_all(build, tests, notes, again):
+    """A test that needs more than the usual time says so: # seconds: N."""
     print("TAP version 13")
     print(f"1..{len(tests)}", flush=True)
     failed = 0
     with groups.Pool(JOBS) as pool:
-        runs = [pool.submit(run_test, build, test, first_port(i), again) for i, test in enumerate(tests)]
+        limits = [SLOW * int(notes[test].get("seconds", SECONDS)) for test in tests]
+        runs = [pool.submit(run_test, build, test, limits[i], first_port(i), again) for i, test in enumerate(tests)]
         for i, (test, run) in enumerate(zip(tests, runs)):
             passed, second, output, took = run.result()
             name = test.replace("::test_", ": ").removeprefix("test_").replace("_", " ")
@@ -189,10 +178,11 @@ def main():
     parser.add_argument("globs", nargs="*")
     options = parser.parse_args()
     which, parts = options.part
-    build, tests = options.build, chosen(discover(), options.globs)[which - 1::parts]
+    build, notes = options.build, discover()
+    tests = chosen(notes, options.globs)[which - 1::parts]
     if not tests:
         sys.exit("run.py: no test has such a name")
-    sys.exit(1 if run_all(build, possible(tests), options.again) else 0)
+    sys.exit(1 if run_all(build, possible(tests, notes), notes, options.again) else 0)
 
 
 if __name__ == "__main__":

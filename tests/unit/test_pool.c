@@ -49,6 +49,12 @@ static void wait_for(struct pool_part *part, struct want *w, uint64_t pages)
 	want_wait(&pool, part, w, pages, now);
 }
 
+static void half_of_the_patience_passes(void)
+{
+	now += pool.patience / 2;
+	pool_serve(&pool);
+}
+
 static void done(struct want *w, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++)
@@ -162,8 +168,7 @@ Test(pool, what_is_kept_for_a_greedy_domain_is_not_kept_from_a_modest_one)
 	struct want w = {0};
 	cr_assert_eq(frame_pool_take(&pool, a, 95), 0);
 	wait_for(a, &w, 10);
-	now += 500;
-	pool_serve(&pool);
+	half_of_the_patience_passes();
 	cr_assert_eq(frame_pool_take(&pool, a, 1), -ENOMEM, "the domain's others leave it alone");
 	cr_assert_eq(frame_pool_take(&pool, NULL, 1), -ENOMEM);
 	cr_assert_eq(frame_pool_take(&pool, b, 5), 0, "its guests are admitted as ever");
@@ -268,8 +273,7 @@ Test(pool, who_is_modest_passes_what_is_kept_for_the_greedy)
 	cr_assert_eq(frame_pool_take(&pool, a, 95), 0);
 	cr_assert_eq(frame_pool_take(&pool, b, 5), 0);
 	wait_for(a, &w[0], 10);
-	now += 500;
-	pool_serve(&pool);
+	half_of_the_patience_passes();
 	cr_assert_eq(pool.reserved, &w[0]);
 	wait_for(b, &w[1], 1);
 	frame_pool_give(&pool, a, 1);
@@ -302,8 +306,7 @@ Test(pool, domains_have_turns_in_being_passed_no_longer)
 	wait_for(a, &w[0], 40);
 	wait_for(a, &w[1], 40);
 	wait_for(b, &w[2], 2);
-	now += 500;
-	pool_serve(&pool);
+	half_of_the_patience_passes();
 	cr_assert_eq(pool.reserved, &w[0]);
 	want_drop(&pool, &w[0]);
 	cr_assert_eq(pool.reserved, &w[2]);
@@ -316,8 +319,7 @@ Test(pool, what_is_taken_for_nobody_may_be_on_behalf_of_a_domain)
 	struct want w = {0};
 	cr_assert_eq(frame_pool_take(&pool, a, 95), 0);
 	wait_for(a, &w, 10);
-	now += 500;
-	pool_serve(&pool);
+	half_of_the_patience_passes();
 	cr_assert_eq(frame_pool_take(&pool, NULL, 1), -ENOMEM);
 	pool_on_behalf(b);
 	cr_assert_eq(frame_pool_take(&pool, NULL, 1), 0);
