@@ -1,22 +1,25 @@
 /* SPDX-License-Identifier: MIT */
-#include "base/control_group.h"
+/* Limits of control groups, of either version of them. */
+#include <cassin/host_facts.h>
 
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/host_text.h"
-
 #define GROUPS_BYTES 8192
+#define UNLIMITED (UINT64_C(1) << 62) /* the first version's memory has a number for it, of whole pages */
+
+const struct cassin_group_limit cassin_group_memory = {"memory", "memory.max", "memory.limit_in_bytes"};
+const struct cassin_group_limit cassin_group_processes = {"pids", "pids.max", "pids.max"};
 
 static uint64_t limit_in(const char *path)
 {
 	char text[32], *end;
-	if (!host_text(path, text, sizeof text))
+	if (!cassin_host_text(path, text, sizeof text))
 		return UINT64_MAX;
 	unsigned long long n = strtoull(text, &end, 10);
-	return end == text ? UINT64_MAX /* "max" */ : n;
+	return end == text || n >= UNLIMITED ? UINT64_MAX : n; /* "max" */
 }
 
 /* From the group at `path` below `root` up to the root itself. */
@@ -39,7 +42,7 @@ static uint64_t least(const char *root, const char *path, const char *file)
 }
 
 /* Of a line "7:cpu,memory:/path", or "0::/path" of the second version. */
-static uint64_t limit_of_line(const char *line, const char *mounted)
+static uint64_t limit_of_line(const struct cassin_group_limit *l, const char *line, const char *mounted)
 {
 	char root[PATH_MAX];
 	const char *controllers = strchr(line, ':');
@@ -47,15 +50,15 @@ static uint64_t limit_of_line(const char *line, const char *mounted)
 	if (!path)
 		return UINT64_MAX;
 	if (path == controllers + 1)
-		return least(mounted, path + 1, "memory.max");
+		return least(mounted, path + 1, l->file);
 	size_t n = (size_t)(path - controllers - 1);
-	if (n != strlen("memory") || memcmp(controllers + 1, "memory", n))
+	if (n != strlen(l->controller) || memcmp(controllers + 1, l->controller, n))
 		return UINT64_MAX;
-	snprintf(root, sizeof root, "%s/memory", mounted);
-	return least(root, path + 1, "memory.limit_in_bytes");
+	snprintf(root, sizeof root, "%s/%s", mounted, l->controller);
+	return least(root, path + 1, l->old_file);
 }
 
-uint64_t control_group_memory_of(const char *groups, const char *mounted)
+uint64_t cassin_group_least_of(const struct cassin_group_limit *l, const char *groups, const char *mounted)
 {
 	char line[PATH_MAX];
 	uint64_t found = UINT64_MAX;
@@ -64,7 +67,7 @@ uint64_t control_group_memory_of(const char *groups, const char *mounted)
 		if (n < sizeof line) {
 			memcpy(line, groups, n);
 			line[n] = '\0';
-			uint64_t here = limit_of_line(line, mounted);
+			uint64_t here = limit_of_line(l, line, mounted);
 			found = here < found ? here : found;
 		}
 		groups += n + (groups[n] == '\n');
@@ -72,9 +75,9 @@ uint64_t control_group_memory_of(const char *groups, const char *mounted)
 	return found;
 }
 
-uint64_t control_group_memory(void)
+uint64_t cassin_group_least(const struct cassin_group_limit *l)
 {
 	char groups[GROUPS_BYTES];
-	host_text("/proc/self/cgroup", groups, sizeof groups);
-	return control_group_memory_of(groups, "/sys/fs/cgroup");
+	cassin_host_text("/proc/self/cgroup", groups, sizeof groups);
+	return cassin_group_least_of(l, groups, "/sys/fs/cgroup");
 }

@@ -6,8 +6,7 @@
 #include <sys/resource.h>
 #include <sys/sysinfo.h>
 
-#include "base/control_group.h"
-#include "base/host_text.h"
+#include <cassin/host_facts.h>
 
 #define MEMINFO_BYTES 8192
 
@@ -44,11 +43,11 @@ uint64_t host_memory(void)
 	char meminfo[MEMINFO_BYTES], overcommit[16];
 	struct sysinfo s = {0};
 	struct rlimit address_space = {RLIM_INFINITY, RLIM_INFINITY};
-	host_text("/proc/meminfo", meminfo, sizeof meminfo);
-	host_text("/proc/sys/vm/overcommit_memory", overcommit, sizeof overcommit);
+	cassin_host_text("/proc/meminfo", meminfo, sizeof meminfo);
+	cassin_host_text("/proc/sys/vm/overcommit_memory", overcommit, sizeof overcommit);
 	sysinfo(&s);
 	getrlimit(RLIMIT_AS, &address_space);
 	uint64_t bytes = host_memory_of(meminfo, (uint64_t)(s.freeram + s.bufferram) * s.mem_unit, overcommit[0] == '2',
 					address_space.rlim_cur == RLIM_INFINITY ? UINT64_MAX : address_space.rlim_cur);
-	return least(bytes, control_group_memory());
+	return least(bytes, cassin_group_least(&cassin_group_memory));
 }

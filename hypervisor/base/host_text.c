@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-#include "base/host_text.h"
+/* Small files of the host. */
+#include <cassin/host_facts.h>
 
 #include <fcntl.h>
 #include <unistd.h>
 
-bool host_text(const char *path, char *text, size_t size)
+bool cassin_host_text(const char *path, char *text, size_t size)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	ssize_t n = fd < 0 ? 0 : read(fd, text, size - 1);

@@ -9,7 +9,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "base/host_text.h"
+#include <cassin/host_facts.h>
 
 #define YAMA "/proc/sys/kernel/yama/ptrace_scope"
 
@@ -17,7 +17,7 @@
 static long setting(const char *path)
 {
 	char text[32];
-	return host_text(path, text, sizeof text) ? strtol(text, NULL, 10) : -1;
+	return cassin_host_text(path, text, sizeof text) ? strtol(text, NULL, 10) : -1;
 }
 
 /* Yama's: 0 and 1 let a process trace its children. The sandbox has given up what 2 asks for, root's CAP_SYS_PTRACE. */

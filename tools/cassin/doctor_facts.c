@@ -1,17 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 #include "doctor_facts.h"
 
-#include <limits.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <unistd.h>
+
+#include <cassin/host_facts.h>
 
 #define FACTS_MOST 16
 #define STATUS_BYTES 8192
-#define GROUPS "/sys/fs/cgroup"
 
 static struct fact facts[FACTS_MOST];
 static size_t nfacts;
@@ -29,38 +27,26 @@ static void set(char *value, const char *text)
 		snprintf(value, sizeof facts->value, "%s", text);
 }
 
-/* The first line of a file, or its beginning; "" if it cannot be read. */
-static const char *first_line(const char *path, char *text, size_t size)
-{
-	FILE *f = fopen(path, "re");
-	if (!f || !fgets(text, (int)size, f))
-		*text = '\0';
-	if (f)
-		fclose(f);
-	text[strcspn(text, "\n")] = '\0';
-	return text;
-}
-
 static void add_file(const char *name, const char *path, const char *note)
 {
 	char text[64];
-	set(add(name, note), first_line(path, text, sizeof text));
+	cassin_host_text(path, text, sizeof text);
+	text[strcspn(text, "\n")] = '\0';
+	set(add(name, note), text);
 }
 
-/* What follows `key` in a line of a file that has many. */
+/* What follows `key` in a line of a file that has many, near its beginning. */
 static const char *line_of(const char *path, const char *key, char *text, size_t size)
 {
-	FILE *f = fopen(path, "re");
-	bool found = false;
-	while (f && !found && fgets(text, (int)size, f))
-		found = !strncmp(text, key, strlen(key));
-	if (f)
-		fclose(f);
-	if (!found)
+	char *line = cassin_host_text(path, text, size) ? text : NULL;
+	while (line && strncmp(line, key, strlen(key)) != 0) {
+		line = strchr(line, '\n');
+		line += line != NULL;
+	}
+	if (!line)
 		return "";
-	text[strcspn(text, "\n")] = '\0';
-	const char *value = text + strlen(key);
-	return value + strspn(value, " \t:");
+	line[strcspn(line, "\n")] = '\0';
+	return line + strlen(key) + strspn(line + strlen(key), " \t:");
 }
 
 static void add_virtualisation(void)
@@ -91,46 +77,13 @@ static void add_tracer(void)
 	    strcmp(pid, "0") ? pid : "");
 }
 
-/* The folder of this process's control group of a controller, which may not be there: a container sees its own as the root. */
-static void group_folder(const char *controller, char *folder, size_t size)
+static void add_group(const struct cassin_group_limit *l, const char *note)
 {
-	char line[PATH_MAX - 64], old[32];
-	bool found = false;
-	FILE *f = fopen("/proc/self/cgroup", "re");
-	snprintf(old, sizeof old, ":%s:", controller);
-	snprintf(folder, size, GROUPS);
-	while (f && !found && fgets(line, sizeof line, f)) {
-		line[strcspn(line, "\n")] = '\0';
-		const char *path = strstr(line, old);
-		found = path;
-		if (found)
-			snprintf(folder, size, GROUPS "/%s%s", controller, path + strlen(old));
-		else if (!strncmp(line, "0::", 3))
-			snprintf(folder, size, GROUPS "%s", line + 3);
-	}
-	if (f)
-		fclose(f);
-}
-
-/* The least of the limits from the group up to the root of all; `file` or, of the first version of groups, `old`. */
-static void add_group(const char *controller, const char *file, const char *old, const char *note)
-{
-	char folder[PATH_MAX], path[PATH_MAX + 64], text[32];
-	char *value = add(file, note);
-	unsigned long long least = ULLONG_MAX;
-	group_folder(controller, folder, sizeof folder);
-	while (strlen(folder) >= strlen(GROUPS)) {
-		snprintf(path, sizeof path, "%s/%s", folder, file);
-		if (!*first_line(path, text, sizeof text)) {
-			snprintf(path, sizeof path, "%s/%s", folder, old);
-			first_line(path, text, sizeof text);
-		}
-		if (*text >= '0' && *text <= '9' && strtoull(text, NULL, 10) < least)
-			least = strtoull(text, NULL, 10);
-		*strrchr(folder, '/') = '\0';
-	}
-	snprintf(text, sizeof text, least >= LLONG_MAX / 4096 * 4096 ? "max" : "%llu", least);
-	set(value, text);
+	char text[32] = "max";
+	uint64_t least = cassin_group_least(l);
+	if (least != UINT64_MAX)
+		snprintf(text, sizeof text, "%llu", (unsigned long long)least);
+	set(add(l->file, note), text);
 }
 
 const struct fact *doctor_facts(size_t *count)
@@ -147,9 +100,8 @@ const struct fact *doctor_facts(size_t *count)
 	add_tracer();
 	add_file("vm.memfd_noexec", "/proc/sys/vm/memfd_noexec", "process cells need 0 or 1");
 	add_limit("RLIMIT_NPROC", RLIMIT_NPROC, "ulimit -u; bounds process cells of an ordinary user");
-	add_group("pids", "pids.max", "pids.max", "of the control group: bounds process cells");
-	add_group("memory", "memory.max", "memory.limit_in_bytes",
-		  "of the control group: the pool is at most three quarters of it");
+	add_group(&cassin_group_processes, "of the control group: bounds process cells");
+	add_group(&cassin_group_memory, "of the control group: the pool is at most three quarters of it");
 	add_file("kernel.pid_max", "/proc/sys/kernel/pid_max", "bounds process cells: one process for each space");
 	add_file("vm.max_map_count", "/proc/sys/vm/max_map_count", "mappings of one guest, in process cells");
 	add_file("vm.mmap_min_addr", "/proc/sys/vm/mmap_min_addr", "process cells map no guest below");
