@@ -5,7 +5,7 @@ import json
 import subprocess
 import time
 
-from cassin_test import SLOW, contains, equal, one_line, parse_answer, receive
+from cassin_test import SLOW, contains, equal, holds, one_line, parse_answer, receive
 from fake_daemon import FakeDaemon
 
 NO_SPACE = "cassin: cannot write to standard output: No space left on device\n"
@@ -29,6 +29,50 @@ def test_a_full_disk_is_said_by_every_command(t):
                           f"echo hi | {t.tool('cassin')} --socket {daemon.socket} connect echo 7; wait $!", shell=True,
                           capture_output=True, text=True, timeout=30 * SLOW, check=False)
     equal((done.returncode, done.stderr), (1, NO_SPACE), "trace")
+
+
+def commands(t):
+    return [line.split()[0] for line in t.cassin("help", code=0).out.partition("Commands:\n")[2].partition("\n\n")[0].splitlines()]
+
+
+def test_help_that_goes_nowhere_is_no_success(t):
+    names = commands(t)
+    holds(len(names) > 15, f"{len(names)} commands")
+    for name in names:
+        done = into_full_disk(t, None, *(["help", "ps"] if name == "help" else [name, "--help"]))
+        equal((done.returncode, done.stderr), (1, NO_SPACE), f"code and message of {name}")
+        closed = subprocess.run(["bash", "-c", f"{t.tool('cassin')} {'help' if name == 'help' else name + ' -h'} >&-"],
+                                capture_output=True, text=True, timeout=30 * SLOW, check=False)
+        equal((closed.returncode, closed.stderr), (1, "cassin: cannot write to standard output: it is closed\n"), f"{name}, closed")
+    load = subprocess.run(["bash", "-c", f"{t.tool('cassin-load')} --help >/dev/full"], capture_output=True, text=True,
+                          timeout=30 * SLOW, check=False)
+    equal(load.returncode, 1, "code of the load client")
+
+
+def test_errors_are_one_line_without_control_characters(t):
+    """Whatever was typed, or came from a list of names."""
+    daemon, bad = t.daemon(), "a\x1bc\nb\x7f\u009b"
+    for args in (["ps"], ["inspect"], ["kill"], ["rm"], ["logs"], ["stats"], ["trace"], ["restart"], ["stop"], ["debug"], ["run"],
+                 ["spawn"], ["template", "rm"], ["top", "--sort"], ["conformance"], ["density"], ["run", "--memory"], ["new"],
+                 ["connect", bad], ["template", "create", "x"], ["run", "--spec"]):
+        said = daemon.cassin(*args, bad).err
+        holds(said.startswith("cassin"), f"an error of {args}: {said!r}")
+        equal([c for c in said.replace("\n", "") if ord(c) < 32 or 127 <= ord(c) < 160], [], f"control characters of {args}: {said!r}")
+        lines = said.splitlines()
+        holds(len(lines) == 1 or (len(lines) == 2 and lines[1].startswith("Try: cassin help")), f"lines of {args}: {said!r}")
+    for options in (["--park", bad], [bad]):
+        said = t.run([t.tool("cassind"), *options], code=2).err
+        equal([c for c in said.replace("\n", "") if ord(c) < 32], [], f"control characters: {said!r}")
+        holds(len(said.splitlines()) <= 2, f"lines: {said!r}")
+
+
+def test_a_folder_is_no_image(t):
+    daemon = t.daemon()
+    for args, code in ((["run", "/"], 125), (["run", t.folder], 125), (["spawn", "/"], 1), (["spawn", "--name", "g", "/"], 1),
+                       (["template", "create", "x", "/"], 1)):
+        one_line(daemon.cassin(*args, code=code).err, "not a regular file, but a folder")
+    for args, code in ((["run", ""], 125), (["spawn", ""], 1)):
+        one_line(daemon.cassin(*args, code=code).err, 'cannot find the image "": No such file')
 
 
 def test_the_daemon_says_that_a_disk_is_full(t):

@@ -51,7 +51,9 @@ static int help(const char *name)
 	else if (!name)
 		overview(stdout);
 	else
-		fprintf(stderr, "cassin: no command is named \"%s\"\nTry: cassin help\n", name);
+		command_failed("no command is named \"%s\"", name);
+	if (name && !c)
+		fputs("Try: cassin help\n", stderr);
 	return name && !c ? EXIT_USAGE : EXIT_OK;
 }
 

@@ -5,7 +5,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
+
+#include <cassin/open_file.h>
 
 bool spec_options_take(const struct command *c, struct spec_options *o, int option, char *value)
 {
@@ -210,7 +213,12 @@ static int take_image(const struct command *c, struct cassin_guest_spec *spec, c
 	free(spec->image);
 	spec->image = realpath(operands[0], NULL);
 	if (!spec->image)
-		return cassin_error_set(err, -errno, "cannot find the image %s: %s", operands[0], strerror(errno));
+		return cassin_error_set(err, -errno, "cannot find the image %s: %s",
+					*operands[0] ? operands[0] : "\"\"", strerror(errno));
+	struct stat st;
+	if (!stat(spec->image, &st) && S_ISDIR(st.st_mode)) /* it may give no name for a guest, either */
+		return cassin_error_set(err, -EISDIR, "%s: not a regular file, but %s", spec->image,
+					cassin_file_kind(st.st_mode));
 	size_t n = 0;
 	while (operands[1 + n])
 		n++;

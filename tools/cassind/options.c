@@ -50,7 +50,9 @@ static const char help[] =
 
 static _Noreturn void usage_error(const char *option, const char *value, const char *must)
 {
-	fprintf(stderr, "cassind: %s %s: must be %s\n", option, value, must);
+	struct cassin_error_text err;
+	cassin_error_set(&err, 0, "%s %s: must be %s", option, value, must);
+	fprintf(stderr, "cassind: %s\n", err.text);
 	exit(2);
 }
 
@@ -176,7 +178,8 @@ void options_parse(struct options *o, int argc, char **argv)
 		exit(2);
 	}
 	if (optind < argc) {
-		fprintf(stderr, "cassind: unexpected argument: %s\nTry: cassind --help\n", argv[optind]);
+		cassin_error_set(&err, 0, "unexpected argument: %s", argv[optind]);
+		fprintf(stderr, "cassind: %s\nTry: cassind --help\n", err.text);
 		exit(2);
 	}
 	if (o->swap_bytes && !o->swap) {

@@ -12,12 +12,22 @@
 
 const char *command_socket;
 
+/* As one line without control characters, whatever the arguments were. */
+static void say(const char *format, va_list args)
+{
+	char text[2 * sizeof(struct cassin_error_text)];
+	struct cassin_error_text line;
+	vsnprintf(text, sizeof text, format, args);
+	cassin_error_set(&line, 0, "%s", text);
+	fputs(line.text, stderr);
+}
+
 void command_usage(const struct command *c, const char *format, ...)
 {
 	va_list args;
 	fprintf(stderr, "cassin %s: ", c->name);
 	va_start(args, format);
-	vfprintf(stderr, format, args);
+	say(format, args);
 	va_end(args);
 	fprintf(stderr, "\nTry: cassin help %s\n", c->name);
 	exit(EXIT_USAGE);
@@ -28,7 +38,7 @@ int command_failed(const char *format, ...)
 	va_list args;
 	fputs("cassin: ", stderr);
 	va_start(args, format);
-	vfprintf(stderr, format, args);
+	say(format, args);
 	va_end(args);
 	fputc('\n', stderr);
 	return EXIT_FAILED;
@@ -40,6 +50,7 @@ void command_option(const struct command *c, int option)
 		command_socket = optarg;
 	} else if (option == OPTION_HELP) {
 		fputs(c->help, stdout);
+		command_flush();
 		exit(EXIT_OK);
 	} else {
 		fprintf(stderr, "Try: cassin help %s\n", c->name);

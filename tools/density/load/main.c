@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* cassin-load: asks many servers, as a job on standard input says, and prints what it measured. */
+#include <errno.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -10,6 +11,15 @@ static const char help[] =
 	"Usage: cassin-load <JOB.json\n"
 	"Asks many servers at once and prints latencies. `cassin density` starts it; docs/density.md tells its job.\n";
 
+/* What could not be written was not done. */
+static int written(void)
+{
+	if (!fflush(stdout) && !ferror(stdout))
+		return 0;
+	fprintf(stderr, "cassin-load: cannot write to standard output: %s\n", strerror(errno));
+	return 1;
+}
+
 int main(int argc, char **argv)
 {
 	struct job job;
@@ -18,7 +28,7 @@ int main(int argc, char **argv)
 	if (argc != 1) {
 		bool asked = argc == 2 && strcmp(argv[1], "--help") == 0;
 		fputs(help, asked ? stdout : stderr);
-		return asked ? 0 : 2;
+		return asked ? written() : 2;
 	}
 	signal(SIGPIPE, SIG_IGN);
 	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
@@ -33,5 +43,5 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	job_free(&job);
-	return 0;
+	return written();
 }
