@@ -154,7 +154,9 @@ static uint64_t spawn_with_mappings(struct world *w, const char *args)
 {
 	struct cassin_guest_spec s = spec_of(w, "many", "user-spaces", args);
 	s.memory = UINT64_C(256) << 20; /* so that it may have the page tables */
-	uint64_t id = spawn_spec(w, &s);
+	uint64_t id = spawn_spec(w, &s), end = now_ns() + 90000 * MS * w->slow;
+	while (!strstr(console_of(w, id), "mapped") && now_ns() < end) /* the kernel takes its time for each */
+		sleep_ms(20);
 	await_text(w, id, "mapped");
 	return id;
 }
