@@ -137,6 +137,8 @@ bool frame_pool_force(struct frame_pool *p, struct pool_part *part, uint64_t n)
 		keep_more(p, k, own);
 	if (more)
 		keep_more(p, under, more);
+	if (k)
+		k->refused = true;
 	return false;
 }
 
@@ -306,7 +308,7 @@ static void serve(struct frame_pool *p, struct want *w)
 	if (!w->kept.pages)
 		keep(p, w);
 	w->state = WANT_SERVED;
-	if (p->serve)
+	if (p->serve && !w->polled)
 		p->serve(p->opaque, w);
 }
 
@@ -372,6 +374,20 @@ void want_wait(struct frame_pool *p, struct pool_part *part, struct want *w, uin
 	enqueue(p, w);
 	serve_locked(p);
 	pthread_mutex_unlock(&p->lock);
+}
+
+bool want_waits(struct frame_pool *p, const struct want *w)
+{
+	pthread_mutex_lock(&p->lock);
+	bool waits = w->state == WANT_WAITS;
+	pthread_mutex_unlock(&p->lock);
+	return waits;
+}
+
+uint64_t want_more(const struct frame_pool *p, uint64_t pages)
+{
+	uint64_t most = p->limit / 2;
+	return pages >= most ? pages : pages * 2 < most ? pages * 2 : most;
 }
 
 void want_drop(struct frame_pool *p, struct want *w)

@@ -24,6 +24,7 @@
 struct pool_kept {
 	uint64_t pages;
 	struct pool_part *part;  /* whose; NULL: nobody's */
+	bool refused;            /* the pool was full when more was taken by whoever spends them */
 	bool modest;             /* with them its domain has no more than its even part */
 	struct pool_kept *under; /* what is spent when these are */
 };
@@ -35,6 +36,7 @@ struct want {
 	uint64_t pages;        /* as many as it is thought to need, */
 	struct pool_kept kept; /* and those that are kept for it */
 	uint64_t since;        /* monotonic ns */
+	bool polled;           /* who waits looks for itself whether it is served */
 	enum { WANT_NOTHING, WANT_WAITS, WANT_SERVED } state;
 };
 
@@ -86,6 +88,10 @@ bool pool_part_modest(struct frame_pool *p, struct pool_part *part);
 
 /* Puts w among those that wait for `pages`, as of `since`; it may be served at once. */
 void want_wait(struct frame_pool *p, struct pool_part *part, struct want *w, uint64_t pages, uint64_t since);
+/* Whether it still waits. */
+bool want_waits(struct frame_pool *p, const struct want *w);
+/* For who has used `pages` up and needs more: twice as many, but not so many that there are never enough. */
+uint64_t want_more(const struct frame_pool *p, uint64_t pages);
 /* It waits no longer, and nothing is kept for it. */
 void want_drop(struct frame_pool *p, struct want *w);
 /* Looks whether somebody can be served, or is to be passed no longer. */

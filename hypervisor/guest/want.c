@@ -31,19 +31,13 @@ static void spend_no_more(struct guest_want *n)
 	n->spends = false;
 }
 
-/* Twice as many, but not so many that there are never enough. */
-static uint64_t more_than(uint64_t pages, uint64_t limit)
-{
-	return pages >= limit / 2 ? pages : pages * 2 < limit / 2 ? pages * 2 : limit / 2;
-}
-
 /* Who was served and starves again asks for more, and keeps its place. What it had left is another's, if others took the rest. */
 static void wait(struct guest *g)
 {
 	struct guest_want *n = g->want;
 	uint64_t now = monotonic_ns();
 	if (n->served && !n->want.kept.pages)
-		n->pages = more_than(n->pages, pool_of(g)->limit);
+		n->pages = want_more(pool_of(g), n->pages);
 	else if (!n->since)
 		n->pages = memory_wants(&g->memory);
 	if (!n->since) {

@@ -416,3 +416,49 @@ Test(pool, who_would_have_more_than_its_even_part_is_served_from_what_is_not_spa
 	frame_pool_give(&pool, a, 45);
 	frame_pool_give(&pool, NULL, 44);
 }
+
+Test(pool, who_looks_for_itself_is_served_untold)
+{
+	struct want w = {.polled = true};
+	cr_assert_eq(frame_pool_take(&pool, a, 95), 0);
+	cr_assert_eq(frame_pool_take(&pool, b, 5), 0);
+	wait_for(b, &w, 8);
+	cr_assert(want_waits(&pool, &w));
+	frame_pool_give(&pool, a, 8);
+	cr_assert_eq(served, 0u, "nobody is told");
+	cr_assert_not(want_waits(&pool, &w));
+	pool_spend(&w.kept);
+	cr_assert_eq(frame_pool_take(&pool, b, 8), 0);
+	cr_assert_not(w.kept.refused);
+	cr_assert_eq(frame_pool_take(&pool, b, 1), -ENOMEM);
+	cr_assert(w.kept.refused);
+	pool_spent(&w.kept);
+	want_drop(&pool, &w);
+	frame_pool_give(&pool, a, 87);
+	frame_pool_give(&pool, b, 13);
+}
+
+#define MANY 5000u
+
+/* Each is served once, and whoever was served gives the next its turn. */
+Test(pool, thousands_that_wait_are_served_in_their_order, .timeout = 60)
+{
+	static struct want w[MANY];
+	unsigned each[2] = {0};
+	pool.serve = NULL;
+	cr_assert_eq(frame_pool_take(&pool, NULL, 100), 0);
+	for (unsigned i = 0; i < MANY; i++)
+		wait_for(i % 2 ? a : b, &w[i], 1);
+	cr_assert_eq(pool.waiting, MANY);
+	frame_pool_give(&pool, NULL, 1);
+	for (unsigned i = 0; i < MANY; i++) {
+		struct want *a_next = &w[each[0] * 2 + 1], *b_next = &w[each[1] * 2];
+		bool of_b = each[1] < MANY / 2 && b_next->state == WANT_SERVED;
+		struct want *next = of_b ? b_next : a_next;
+		cr_assert_eq(next->state, WANT_SERVED);
+		cr_assert_eq(pool.waiting, MANY - i - 1);
+		each[!of_b ? 0 : 1]++;
+		want_drop(&pool, next);
+	}
+	frame_pool_give(&pool, NULL, 99);
+}

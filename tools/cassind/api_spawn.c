@@ -44,8 +44,9 @@ struct spawning {
 	bool rolled_back;
 	atomic_bool abandoned;
 	struct waiter waiter;
-	bool queued, tried; /* it has a place in the queue; has been its head */
-	bool full;          /* the last try found no room */
+	bool queued, tried;         /* it has a place in the queue; has been its head */
+	bool full;                  /* the last try found no room */
+	struct cassin_place *place; /* among those that wait for memory; NULL: it has none */
 	unsigned hopeless;
 	atomic_bool *cancelled; /* while they waited */
 	unsigned ncancelled;
@@ -248,6 +249,21 @@ static bool must_wait(struct spawning *s, int result)
 	return s->hopeless < HOPELESS_TRIES;
 }
 
+/* One that may wait takes its turn among the guests that wait for memory. */
+static int try_next(struct spawning *s, const struct cassin_guest_spec *spec, uint64_t *id,
+		    struct cassin_error_text *err)
+{
+	struct daemon *d = s->daemon;
+	if (s->queued && !s->place && cassin_engine_place_take(d->engine, spec->domain, &s->place) < 0)
+		return cassin_error_set(err, -ENOMEM, "%s: no memory", spec->name);
+	if (s->queued && !cassin_engine_place_begin(s->place))
+		return cassin_error_set(err, -ENOMEM, "%s: no memory: others wait for it, too", spec->name);
+	int result = daemon_guest_spawn(d, spec, s->batch.trace, id, err);
+	if (s->queued)
+		cassin_engine_place_end(s->place, result);
+	return result;
+}
+
 static void spawn_next(struct spawning *s)
 {
 	struct cassin_error_text err = {"no memory for the spec"};
@@ -255,7 +271,7 @@ static void spawn_next(struct spawning *s)
 	uint64_t id;
 	int result = batch_spec(&s->batch, s->next, &spec);
 	if (result == 0) {
-		result = daemon_guest_spawn(s->daemon, &spec, s->batch.trace, &id, &err);
+		result = try_next(s, &spec, &id, &err);
 		batch_spec_free(&spec);
 	}
 	s->full = must_wait(s, result);
@@ -287,6 +303,8 @@ static void spawning_over(struct spawning *s, bool stopped)
 	if (s->queued)
 		waiting_leave(s->daemon, &s->waiter);
 	s->queued = false;
+	cassin_engine_place_leave(s->place);
+	s->place = NULL;
 	uv_timer_stop(&s->timer);
 	s->spawned_at = now_ns();
 	if (stopped)

@@ -159,6 +159,19 @@ struct cassin_guest_status {
 int cassin_engine_guest_spawn(struct cassin_engine *e, const struct cassin_guest_spec *spec, uint64_t *id,
 			      struct cassin_error_text *err);
 
+/* A place among the guests that wait for memory, for one spawn after the other: what comes free goes to those that wait, by turns, and
+ * not to a spawn that is tried again and again. One thread at a time uses it. */
+struct cassin_place;
+/* For spawns in this domain (NULL: "default"). -ENOMEM. */
+int cassin_engine_place_take(struct cassin_engine *e, const char *domain, struct cassin_place **out);
+/* Whether it is this one's turn to spawn; false: to be asked again later, in a tenth of a second or when guests have ended. What the
+ * calling thread spawns until cassin_engine_place_end(), which is told the result, has the memory that was kept for it. With -ENOMEM
+ * it waits again, if the pool was full. */
+bool cassin_engine_place_begin(struct cassin_place *p);
+void cassin_engine_place_end(struct cassin_place *p, int result);
+/* Gives it up; before cassin_engine_destroy(). NULL is fine. */
+void cassin_engine_place_leave(struct cassin_place *p);
+
 /* Ends a guest at once. It stays listed, as CASSIN_GUEST_KILLED, until removed. The policy does not restart it.
  * Blocks until it is off its vCPU and its memory is free. -ENOENT. */
 int cassin_engine_guest_kill(struct cassin_engine *e, uint64_t id);
