@@ -200,7 +200,7 @@ void cell_tables_free(struct cell *c, const frame_t *at, size_t n)
 
 void cell_trim(struct cell *c)
 {
-	cell_images_drop(c, false);
+	cell_images_trim(c);
 	pthread_mutex_lock(&c->lock);
 	c->backend->ops->cell_trim(c);
 	release_locked(c, 1);

@@ -67,7 +67,8 @@ struct cell {
 
 	pthread_mutex_t lock; /* images, flush, vCPU creation */
 	struct cell_image *images;
-	struct cell_image *gone;         /* no guest will use these; their frames are still to be given back */
+	struct cell_image *gone;         /* no guest will use these; their frames are still to be given back, */
+	struct cell_image *emptied;      /* or what else they hold, which takes long */
 	struct cell_clock *clocks;       /* the newest first */
 	struct vcpu *vcpus[WORKERS_MAX]; /* each used by its worker only */
 	struct ration flush_ration;      /* under the lock */
@@ -130,8 +131,12 @@ void cell_image_put(struct cell *c, struct cell_image *ci);
 bool cell_images_collect(struct cell *c);
 /* Frees it and its frames. The lock is held, or nobody else is left; no guest uses it. */
 void cell_image_free(struct cell *c, struct cell_image *ci);
-/* Frees those that no guest uses, but for a few small ones, or all. True: there were some. */
-bool cell_images_drop(struct cell *c, bool all);
+/* Frees those that no guest uses, but for a few small ones. True: there were some. */
+bool cell_images_trim(struct cell *c);
+/* Gives back frames of those that no guest uses: a piece, *left pages of theirs (CELL_IMAGES_PIECE at most), which it takes off. True:
+ * there were some. */
+#define CELL_IMAGES_PIECE 1024u
+bool cell_images_drop_some(struct cell *c, unsigned *left);
 /* The shared frame of page number `page`, which the template gives or else `segment`, whose pages start at number `first`.
  * -ENOMEM. */
 int cell_image_frame(struct cell *c, struct cell_image *ci, const struct image_segment *segment, uint64_t first,

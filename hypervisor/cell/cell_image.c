@@ -7,7 +7,7 @@
 #include "cell/cell.h"
 
 #define HOT_FROZEN 8u
-#define FREE_PIECE 1024u               /* frames given back, */
+#define FREE_PIECE CELL_IMAGES_PIECE   /* frames given back, */
 #define FREE_BYTES (UINT64_C(1) << 20) /* and bytes of a file or a template freed in one piece */
 #define IDLE_IMAGES 8u                 /* without a guest, kept for the next spawn, */
 #define IDLE_BYTES (UINT64_C(4) << 20) /* if what they keep from being freed is no more than this */
@@ -88,19 +88,20 @@ static _Atomic frame_t *frame_numbered(const struct cell_image *ci, uint64_t i)
 	return ci->frozen && i < ci->frozen->npages ? &ci->frozen_frames[i] : NULL;
 }
 
-/* Gives up to FREE_PIECE frames of one that was taken out back. True: there are more. Needs no lock. */
-static bool free_frames_some(struct cell *c, struct cell_image *ci)
+/* Looks at up to *left pages, FREE_PIECE at most, of one that was taken out, and gives their frames back. The number of those. Needs
+ * no lock. */
+static size_t free_frames_some(struct cell *c, struct cell_image *ci, unsigned *left)
 {
 	frame_t at[FREE_PIECE];
 	size_t n = 0;
-	_Atomic frame_t *slot = NULL;
-	for (unsigned i = 0; i < FREE_PIECE && (slot = frame_numbered(ci, ci->freed)); i++, ci->freed++) {
+	_Atomic frame_t *slot;
+	for (; *left && (slot = frame_numbered(ci, ci->freed)); --*left, ci->freed++) {
 		at[n] = atomic_load_explicit(slot, memory_order_relaxed);
 		n += at[n] != FRAME_NONE;
 	}
 	frames_free(&c->frames, at, n);
 	atomic_fetch_sub(&c->image_frames, n);
-	return slot;
+	return n;
 }
 
 /* Without frames. It takes its time where nobody else has the image's file or the template. */
@@ -116,7 +117,9 @@ static void free_rest(struct cell_image *ci)
 
 static void free_one(struct cell *c, struct cell_image *ci)
 {
-	while (free_frames_some(c, ci)) {
+	for (unsigned left; frame_numbered(ci, ci->freed);) {
+		left = FREE_PIECE;
+		free_frames_some(c, ci, &left);
 	}
 	free_rest(ci);
 }
@@ -172,31 +175,51 @@ static bool has_twin(const struct cell *c, const struct cell_image *ci)
 	return false;
 }
 
-static struct cell_image *take_gone(struct cell *c)
+static struct cell_image *take_first(struct cell *c, struct cell_image **list)
 {
 	pthread_mutex_lock(&c->lock);
-	struct cell_image *ci = c->gone;
+	struct cell_image *ci = *list;
 	if (ci)
-		c->gone = ci->next;
+		*list = ci->next;
 	pthread_mutex_unlock(&c->lock);
 	return ci;
 }
 
-/* A bounded piece of what was let go: what takes longer is left for cell_images_collect(). */
-static void collect_some(struct cell *c)
+static void put_first(struct cell *c, struct cell_image **list, struct cell_image *ci)
 {
-	struct cell_image *ci = take_gone(c);
-	if (!ci)
-		return;
-	bool alone = atomic_load(&ci->image->refs) == 1 || is_last(ci);
-	if (!free_frames_some(c, ci) && (!alone || kept_by(ci) <= FREE_BYTES)) {
-		free_rest(ci);
-		return;
-	}
 	pthread_mutex_lock(&c->lock);
-	ci->next = c->gone;
-	c->gone = ci;
+	ci->next = *list;
+	*list = ci;
 	pthread_mutex_unlock(&c->lock);
+}
+
+/* One that has no frames any more: what else it holds goes, too, or is left for cell_images_collect() where that takes long:
+ * false. */
+static bool free_rest_of(struct cell *c, struct cell_image *ci, unsigned *left)
+{
+	bool alone = atomic_load(&ci->image->refs) == 1 || is_last(ci);
+	uint64_t bytes = alone ? kept_by(ci) : 0, pages = 1 + bytes / PAGE_SIZE;
+	if (bytes > FREE_BYTES) {
+		put_first(c, &c->emptied, ci);
+		return false;
+	}
+	free_rest(ci);
+	*left -= pages < *left ? (unsigned)pages : *left;
+	return true;
+}
+
+/* A piece of what was let go, of *left pages. True: there was some. */
+static bool collect_some(struct cell *c, unsigned *left)
+{
+	bool any = false;
+	for (struct cell_image *ci; *left && (ci = take_first(c, &c->gone));) {
+		any |= free_frames_some(c, ci, left);
+		if (frame_numbered(ci, ci->freed))
+			put_first(c, &c->gone, ci);
+		else
+			any |= free_rest_of(c, ci, left);
+	}
+	return any;
 }
 
 void cell_image_put(struct cell *c, struct cell_image *ci)
@@ -209,23 +232,37 @@ void cell_image_put(struct cell *c, struct cell_image *ci)
 			drop_idle(c, false);
 	}
 	pthread_mutex_unlock(&c->lock);
-	collect_some(c);
+	unsigned left = FREE_PIECE;
+	collect_some(c, &left);
 }
 
 bool cell_images_collect(struct cell *c)
 {
 	bool any = false;
-	for (struct cell_image *ci; (ci = take_gone(c)); any = true)
+	for (struct cell_image *ci; (ci = take_first(c, &c->gone)); any = true)
 		free_one(c, ci);
+	for (struct cell_image *ci; (ci = take_first(c, &c->emptied)); any = true)
+		free_rest(ci);
 	return any;
 }
 
-bool cell_images_drop(struct cell *c, bool all)
+static void let_idle_go(struct cell *c, bool all)
 {
 	pthread_mutex_lock(&c->lock);
 	drop_idle(c, all);
 	pthread_mutex_unlock(&c->lock);
+}
+
+bool cell_images_trim(struct cell *c)
+{
+	let_idle_go(c, false);
 	return cell_images_collect(c);
+}
+
+bool cell_images_drop_some(struct cell *c, unsigned *left)
+{
+	let_idle_go(c, true);
+	return collect_some(c, left);
 }
 
 /* Where the shared frame of a page is kept, and the template's content of it. NULL: the page is not shared. */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/amount.h"
 #include "cell/reach.h"
 #include "engine/engine_account.h"
 #include "engine/engine_private.h"
@@ -208,9 +209,9 @@ int engine_commit(struct cassin_engine *e, uint64_t pages, const char *who, stru
 		return 0;
 	atomic_fetch_sub(&e->committed, pages);
 	return cassin_error_set(
-		err, -ENOMEM, "%s: no memory: it may need %.1f MiB, and of the pool of %llu MiB %.1f MiB are promised",
-		who, (double)(pages * PAGE_SIZE) / MIB, (unsigned long long)(e->pool.limit * PAGE_SIZE / MIB),
-		(double)((all - pages) * PAGE_SIZE) / MIB);
+		err, -ENOMEM, "%s: no memory: it may need %s, and of the pool of %llu MiB %s are promised", who,
+		amount_of(pages * PAGE_SIZE).text, (unsigned long long)(e->pool.limit * PAGE_SIZE / MIB),
+		amount_of((all - pages) * PAGE_SIZE).text);
 }
 
 void engine_uncommit(struct cassin_engine *e, uint64_t pages)
@@ -248,8 +249,8 @@ int engine_full(struct cassin_engine *e, const char *who, struct cassin_error_te
 	qsort(all, USES, sizeof *all, compare_bytes);
 	text[0] = '\0';
 	for (size_t i = 0; i < NAMED_MOST && all[i].bytes && at < sizeof text; i++)
-		at += (size_t)snprintf(text + at, sizeof text - at, "%s%s %.1f MiB", i ? ", " : "", all[i].name,
-				       (double)all[i].bytes / MIB);
+		at += (size_t)snprintf(text + at, sizeof text - at, "%s%s %s", i ? ", " : "", all[i].name,
+				       amount_of(all[i].bytes).text);
 	return cassin_error_set(err, -ENOMEM, "%s: no memory: the pool of %llu MiB is exhausted: %s", who,
 				(unsigned long long)(e->pool.limit * PAGE_SIZE / MIB), text);
 }

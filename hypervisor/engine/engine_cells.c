@@ -8,6 +8,7 @@
 #include "engine/engine_account.h"
 #include "engine/engine_private.h"
 
+#define FILES_PIECE (UINT64_C(1) << 20)
 #define BARREN_NS UINT64_C(50000000)
 
 /* Address space for a cell: guests' quotas overcommit the pool, so a shared cell has room for all of the pool. */
@@ -171,12 +172,18 @@ static bool flush_one(struct cassin_engine *e)
 	return any;
 }
 
+/* A piece of what images hold that nobody uses: so many pages in cells, or files of so many bytes and one file more at most. Whoever
+ * needs more asks again. */
 static bool drop_images(struct cassin_engine *e)
 {
+	unsigned left = CELL_IMAGES_PIECE;
 	bool any = false;
-	for (struct cell *c = engine_cell_next(e, NULL); c; c = engine_cell_next(e, c))
-		any |= cell_images_drop(c, true);
-	return image_cache_drop(&e->images) || any;
+	struct cell *c = engine_cell_next(e, NULL);
+	for (; c && left; c = engine_cell_next(e, c))
+		any |= cell_images_drop_some(c, &left);
+	if (c)
+		engine_cell_leave(e, c);
+	return any || image_cache_drop(&e->images, FILES_PIECE);
 }
 
 /* When nothing was found, it is not worth looking again for a while: many may ask. */

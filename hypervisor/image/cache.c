@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/amount.h"
+
 #define POOL_SHARE 16u
 
 struct cached_image {
@@ -52,13 +54,13 @@ static bool is_idle(const struct cached_image *e)
 	return atomic_load(&e->image->refs) == 1;
 }
 
-/* Takes what is not worth keeping out of the list: what images hold is freed without the lock. */
-static struct cached_image *take_surplus(struct image_cache *c, uint64_t most)
+/* Takes what is not worth keeping out of the list, no more once it is `piece` bytes: what images hold is freed without the lock. */
+static struct cached_image *take_surplus(struct image_cache *c, uint64_t most, uint64_t piece)
 {
 	struct cached_image *out = NULL;
-	uint64_t bytes = 0;
+	uint64_t bytes = 0, taken = 0;
 	unsigned n = 0;
-	for (struct cached_image **link = &c->first; *link;) {
+	for (struct cached_image **link = &c->first; *link && taken < piece;) {
 		struct cached_image *e = *link;
 		uint64_t size = image_bytes(e->image);
 		bool idle = is_idle(e);
@@ -72,6 +74,7 @@ static struct cached_image *take_surplus(struct image_cache *c, uint64_t most)
 			continue;
 		}
 		*link = e->next;
+		taken += size;
 		c->bytes -= size;
 		if (c->account)
 			account_uncharge(c->account, ACCOUNT_IMAGES, size);
@@ -103,10 +106,10 @@ static struct cached_image *find(struct image_cache *c, const char *path, const 
 	return found;
 }
 
-bool image_cache_drop(struct image_cache *c)
+bool image_cache_drop(struct image_cache *c, uint64_t piece)
 {
 	pthread_mutex_lock(&c->lock);
-	struct cached_image *gone = take_surplus(c, 0);
+	struct cached_image *gone = take_surplus(c, 0, piece);
 	pthread_mutex_unlock(&c->lock);
 	drop_all(gone);
 	return gone;
@@ -116,7 +119,7 @@ bool image_cache_drop(struct image_cache *c)
 static bool charge(struct image_cache *c, uint64_t bytes)
 {
 	return !c->account || !account_charge(c->account, ACCOUNT_IMAGES, bytes) ||
-	       (image_cache_drop(c) && !account_charge(c->account, ACCOUNT_IMAGES, bytes));
+	       (image_cache_drop(c, UINT64_MAX) && !account_charge(c->account, ACCOUNT_IMAGES, bytes));
 }
 
 /* Puts an image there, or gives the one that another thread has put there meanwhile. The entry is the list's then, or freed. NULL:
@@ -135,7 +138,7 @@ static struct image *add(struct image_cache *c, struct cached_image *fresh)
 		fresh = NULL;
 	}
 	struct image *image = e ? image_get(e->image) : NULL;
-	struct cached_image *surplus = take_surplus(c, c->idle_most);
+	struct cached_image *surplus = take_surplus(c, c->idle_most, UINT64_MAX);
 	pthread_mutex_unlock(&c->lock);
 	if (fresh) {
 		if (room && c->account)
@@ -157,9 +160,8 @@ static int load(struct image_cache *c, const char *path, struct image **out, str
 		uint64_t bytes = image_bytes(e->image);
 		*out = add(c, e);
 		return *out ? 0
-			    : cassin_error_set(err, -ENOMEM,
-					       "%s: no memory: the pool has no %.1f MiB for the image's file", path,
-					       (double)bytes / (1 << 20));
+			    : cassin_error_set(err, -ENOMEM, "%s: no memory: the pool has no %s for the image's file",
+					       path, amount_of(bytes).text);
 	}
 	if (e)
 		drop(e);
@@ -183,7 +185,7 @@ int image_cache_get(struct image_cache *c, const char *path, struct image **out,
 void image_cache_trim(struct image_cache *c)
 {
 	pthread_mutex_lock(&c->lock);
-	struct cached_image *surplus = take_surplus(c, c->idle_most);
+	struct cached_image *surplus = take_surplus(c, c->idle_most, UINT64_MAX);
 	pthread_mutex_unlock(&c->lock);
 	drop_all(surplus);
 }

@@ -32,8 +32,8 @@ void image_cache_destroy(struct image_cache *c);
 int image_cache_get(struct image_cache *c, const char *path, struct image **out, struct cassin_error_text *err);
 /* Drops what is not worth keeping: idle images beyond the limits, and those whose file has changed. */
 void image_cache_trim(struct image_cache *c);
-/* Drops all idle images. True: there were some. */
-bool image_cache_drop(struct image_cache *c);
+/* Drops idle images, no more once they were `piece` bytes. True: there were some. */
+bool image_cache_drop(struct image_cache *c, uint64_t piece);
 /* Memory of all images, by image_bytes(). Does not wait for files. */
 uint64_t image_cache_bytes(struct image_cache *c);
 

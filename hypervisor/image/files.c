@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/amount.h"
+
 struct files *files_get(struct files *f)
 {
 	if (f)
@@ -29,12 +31,12 @@ static int read_one(struct cassin_blob **out, struct cassin_guest_file *of, uint
 	int r = b ? 0 : blob_read(&b, of->path, room, NULL, err);
 	if (r)
 		return r;
-	double size = (double)b->size;
+	uint64_t size = b->size;
 	b = blob_intern(store, b);
 	if (of->text)
 		of->text = b ? blob_get(b) : NULL;
 	*out = b;
-	return b ? 0 : cassin_error_set(err, -ENOMEM, "no memory: the pool has no %.1f MiB for it", size / (1 << 20));
+	return b ? 0 : cassin_error_set(err, -ENOMEM, "no memory: the pool has no %s for it", amount_of(size).text);
 }
 
 uint64_t files_list_bytes(const struct cassin_guest_spec *spec)

@@ -448,6 +448,28 @@ Test(images, the_pages_of_one_that_nobody_uses_any_more_go_back_in_bounded_piece
 	fake_cell_free(f);
 }
 
+/* Though several go at once: whoever finds the pool full may be a worker. */
+Test(images, those_that_nobody_uses_are_dropped_in_bounded_pieces)
+{
+	struct fake_cell *f = fake_cell_new(FAKE_FRAMES);
+	struct cell_image *all[3];
+	for (int i = 0; i < 3; i++)
+		all[i] = filled_image(f, 900);
+	uint64_t used = frames_used(&f->cell.frames), before = used;
+	f->cell.images->guests = all[0]->guests = all[1]->guests = all[2]->guests = 0;
+	unsigned pieces = 0;
+	for (unsigned left = CELL_IMAGES_PIECE; cell_images_drop_some(&f->cell, &left); left = CELL_IMAGES_PIECE) {
+		uint64_t now = frames_used(&f->cell.frames);
+		cr_assert_leq(before - now, CELL_IMAGES_PIECE);
+		before = now;
+		pieces++;
+	}
+	cr_assert_geq(pieces, 3u);
+	cell_images_collect(&f->cell);
+	cr_assert_eq(frames_used(&f->cell.frames), used - 2700);
+	fake_cell_free(f);
+}
+
 Test(images, an_idle_one_is_kept_until_somebody_needs_its_memory)
 {
 	struct fake_cell *f = fake_cell_new(FAKE_FRAMES);
@@ -455,8 +477,9 @@ Test(images, an_idle_one_is_kept_until_somebody_needs_its_memory)
 	uint64_t used = frames_used(&f->cell.frames);
 	cell_image_put(&f->cell, ci);
 	cr_assert_eq(frames_used(&f->cell.frames), used);
-	cr_assert_not(cell_images_drop(&f->cell, false));
-	cr_assert(cell_images_drop(&f->cell, true));
+	unsigned left = CELL_IMAGES_PIECE;
+	cr_assert_not(cell_images_trim(&f->cell));
+	cr_assert(cell_images_drop_some(&f->cell, &left));
 	cr_assert_eq(frames_used(&f->cell.frames), used - 100);
 	fake_cell_free(f);
 }
