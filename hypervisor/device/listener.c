@@ -94,6 +94,20 @@ static int accept_descriptor(int listening)
 	}
 }
 
+/* What the host has accepted, and cannot become a handle now, is the next that is. */
+static bool keep_first(struct listener *l, int fd)
+{
+	struct arrival *a = arrival_new(l, fd, NULL);
+	if (!a)
+		return false;
+	a->next = l->first;
+	l->first = a;
+	if (!a->next)
+		l->last = &a->next;
+	l->waiting++;
+	return true;
+}
+
 static int32_t accept_host(struct listener *l)
 {
 	struct guest *g = l->stream.guest;
@@ -101,6 +115,8 @@ static int32_t accept_host(struct listener *l)
 		return -EBUSY; /* it waits in the host's queue */
 	int fd = accept_descriptor(l->host->fd);
 	int32_t r = fd < 0 ? fd : socket_open(g, fd);
+	if (r == -ENOMEM && keep_first(l, fd))
+		return r;
 	if (r < 0)
 		descriptors_give(g, 1);
 	if (r < 0 && fd >= 0)
@@ -148,6 +164,10 @@ static void listener_accept(struct stream *s)
 		}
 		if (r == -EAGAIN)
 			break;
+		if (guest_starved(s->guest, r)) {
+			stream_later(s, STREAM_READABLE);
+			return;
+		}
 		op_dequeue(&s->receivers, op);
 		op_complete(op, r);
 		if (s->receivers.first && !work_goes_on(s->guest)) {

@@ -162,11 +162,13 @@ static int ring_grow(struct pipe *p, unsigned end, size_t more)
 		size *= 2;
 	if (size == d->size)
 		return 0;
-	if (stream_charge(p->guest[1 - end], size))
-		return d->size ? 0 : -ENOMEM;
+	struct guest *writer = p->guest[1 - end];
+	int r = account_charge(&writer->account, ACCOUNT_STREAMS, size);
+	if (r)
+		return d->size ? 0 : memory_refused(&writer->memory, r);
 	unsigned char *at = malloc(size);
 	if (!at) {
-		stream_discharge(p->guest[1 - end], size);
+		stream_discharge(writer, size);
 		return d->size ? 0 : -ENOMEM;
 	}
 	uint32_t len = (uint32_t)take(d, at, d->len);

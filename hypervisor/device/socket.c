@@ -187,20 +187,22 @@ static int connect_path(struct guest *g, const struct sockaddr_un *address, stru
 static int connect_to(struct guest *g, const struct sockaddr *address, socklen_t len, struct stream **out, bool *done)
 {
 	struct socket_stream *sock;
-	int fd = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), one = 1;
-	if (fd < 0)
-		return -EMFILE;
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-	int r = connect(fd, address, len) ? errno : 0;
-	if (r && r != EINPROGRESS) {
-		close(fd);
-		return stream_error(r);
-	}
-	int32_t number = enter_table(g, fd, &sock);
-	if (number < 0) {
-		close(fd);
+	int32_t number = enter_table(g, -1, &sock); /* nobody hears of a connection that has no place there */
+	if (number < 0)
 		return number;
+	int fd = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), one = 1;
+	int r = fd < 0 ? EMFILE : 0;
+	if (!r) {
+		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+		r = connect(fd, address, len) ? errno : 0;
 	}
+	if (r && r != EINPROGRESS) {
+		stream_remove(&sock->stream);
+		if (fd >= 0)
+			close(fd);
+		return fd < 0 ? -EMFILE : stream_error(r);
+	}
+	sock->fd = fd;
 	*out = &sock->stream;
 	*done = r == 0;
 	return 0;

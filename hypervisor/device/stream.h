@@ -51,6 +51,8 @@ struct stream {
 struct stream *stream_lookup(struct guest *g, const struct request *request);
 /* Makes an operation wait in one of the queues of s. NULL: no memory. */
 struct op *stream_queue(struct stream *s, struct op_queue *q, const struct request *request);
+/* The same with an operation that was made before there was a stream for it. */
+void stream_enqueue(struct stream *s, struct op_queue *q, struct op *op);
 /* Takes it out again; and completes it. */
 void stream_unqueue(struct op *op);
 void stream_finish(struct op *op, int32_t result);
@@ -105,7 +107,8 @@ int32_t stream_send(struct guest *g, const struct request *request);
 int32_t stream_shutdown(struct guest *g, const struct request *request);
 int32_t stream_close(struct guest *g, const struct request *request);
 
-/* Host memory on the guest's account, which is bounded, and counted in the pool. -ENOMEM. */
+/* Host memory on the guest's account, which is bounded, and counted in the pool. -ENOMEM; the guest may wait (guest_starved()). The
+ * owner's thread. */
 int stream_charge(struct guest *g, size_t bytes);
 void stream_discharge(struct guest *g, size_t bytes);
 /* g->unread, which is made if there is none yet; before a pipe has its end with g. Its owner's thread. NULL: no memory. */

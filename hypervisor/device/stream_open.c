@@ -23,11 +23,30 @@ static int connect_guest(struct guest *g, char *text, struct stream **out)
 	return pipe_connect(g, text, (uint16_t)port, out);
 }
 
+/* Nobody hears of a connection for which there is no memory: what takes some comes first. */
+static int32_t connect_with(struct guest *g, struct op *op, char *text)
+{
+	struct stream *s = NULL;
+	bool done = false;
+	const struct cassin_guest_connect *c = NULL;
+	for (size_t i = 0; i < g->spec.nconnects && !c; i++) {
+		if (strcmp(g->spec.connects[i].name, text) == 0)
+			c = &g->spec.connects[i];
+	}
+	int r = c ? socket_connect(g, c->target, &s, &done) : connect_guest(g, text, &s);
+	if (r || done) {
+		op_drop(op);
+		return r ? r : s->number;
+	}
+	s->connecting = true;
+	stream_enqueue(s, &s->senders, op);
+	s->kind->want(s, STREAM_WRITABLE);
+	return OP_PENDING;
+}
+
 int32_t stream_connect(struct guest *g, const struct request *request)
 {
 	char text[CASSIN_NAME_MAX + 8];
-	struct stream *s = NULL;
-	bool done = false;
 	if (request->len >= sizeof text)
 		return -ENOENT;
 	int r = memory_copyin(&g->memory, text, gva(request->addr), request->len);
@@ -36,23 +55,8 @@ int32_t stream_connect(struct guest *g, const struct request *request)
 		r = stream_room(g);
 	if (r)
 		return r;
-	const struct cassin_guest_connect *c = NULL;
-	for (size_t i = 0; i < g->spec.nconnects && !c; i++) {
-		if (strcmp(g->spec.connects[i].name, text) == 0)
-			c = &g->spec.connects[i];
-	}
-	r = c ? socket_connect(g, c->target, &s, &done) : connect_guest(g, text, &s);
-	if (r)
-		return r;
-	if (done)
-		return s->number;
-	s->connecting = true;
-	if (!stream_queue(s, &s->senders, request)) {
-		stream_remove(s);
-		return -ENOMEM;
-	}
-	s->kind->want(s, STREAM_WRITABLE);
-	return OP_PENDING;
+	struct op *op = op_new(g, request, NULL);
+	return op ? connect_with(g, op, text) : -ENOMEM;
 }
 
 /* ---- Listening ---- */

@@ -32,7 +32,7 @@ struct streams {
 
 int stream_charge(struct guest *g, size_t bytes)
 {
-	return account_charge(&g->account, ACCOUNT_STREAMS, bytes) ? -ENOMEM : 0;
+	return memory_refused(&g->memory, account_charge(&g->account, ACCOUNT_STREAMS, bytes));
 }
 
 void stream_discharge(struct guest *g, size_t bytes)
@@ -179,13 +179,18 @@ static void cancel_op(struct op *op)
 	}
 }
 
+void stream_enqueue(struct stream *s, struct op_queue *q, struct op *op)
+{
+	op->cancel = cancel_op;
+	op->device = s;
+	op_enqueue(q, op);
+}
+
 struct op *stream_queue(struct stream *s, struct op_queue *q, const struct request *request)
 {
 	struct op *op = op_new(s->guest, request, cancel_op);
-	if (!op)
-		return NULL;
-	op->device = s;
-	op_enqueue(q, op);
+	if (op)
+		stream_enqueue(s, q, op);
 	return op;
 }
 

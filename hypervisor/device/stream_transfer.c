@@ -122,7 +122,7 @@ int32_t stream_send(struct guest *g, const struct request *request)
 {
 	struct stream *s = lookup_connection(g, request);
 	bool copies = request->flags & CASSIN_SQE_SKIP_SUCCESS;
-	uint32_t done = 0;
+	uint32_t done = g->submission.done; /* before there was no memory for the rest */
 	if (!s)
 		return -EBADF;
 	if (copies && request->len > COPY_MOST)
@@ -135,6 +135,7 @@ int32_t stream_send(struct guest *g, const struct request *request)
 	if (sent != -EAGAIN && sent != -EINTR)
 		return sent ? sent : (int32_t)request->len;
 	struct op *op = stream_queue(s, &s->senders, request);
+	g->submission.done = done; /* what was sent is not sent again */
 	if (!op)
 		return -ENOMEM;
 	op->done = done;
@@ -142,7 +143,6 @@ int32_t stream_send(struct guest *g, const struct request *request)
 	if (r) {
 		stream_unqueue(op);
 		op_drop(op);
-		g->memory.starved &= !done; /* what was sent is not sent again */
 		return r;
 	}
 	if (sent == -EINTR)

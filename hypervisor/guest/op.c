@@ -15,7 +15,7 @@
 
 struct op *op_new(struct guest *g, const struct request *request, void (*cancel)(struct op *op))
 {
-	if (account_charge(&g->account, ACCOUNT_OPERATIONS, OP_MEMORY))
+	if (memory_refused(&g->memory, account_charge(&g->account, ACCOUNT_OPERATIONS, OP_MEMORY)))
 		return NULL;
 	struct op *op = calloc(1, sizeof *op);
 	if (!op) {

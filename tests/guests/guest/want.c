@@ -87,6 +87,38 @@ static void completions(int argc, char **argv)
 	cassin_print("completed\n");
 }
 
+#define BATCH 1000u
+#define BATCHES 4u
+#define HANDLES 40u
+
+/* All pages are there, but for those that the host needs for what pends, and for handles. */
+static void operations(int argc, char **argv)
+{
+	struct cassin_ring *ring = (struct cassin_ring *)(uintptr_t)spare(0);
+	struct cassin_sqe *sqes = (struct cassin_sqe *)(uintptr_t)spare(1);
+	volatile struct cassin_cqe *cqes = (volatile struct cassin_cqe *)(uintptr_t)spare(64);
+	(void)argc;
+	(void)argv;
+	for (unsigned i = 0; i < 128; i++)
+		*spare(i) = 0;
+	await_line();
+	CHECK_IS(cassin_call(CASSIN_CALL_RING_SETUP, (uint64_t)ring, (uint64_t)sqes, 1024, (uint64_t)cqes, 4096), 0);
+	for (unsigned n = 0; n < BATCHES; n++) {
+		for (unsigned i = 0; i < BATCH; i++) {
+			struct cassin_sqe *sqe = &sqes[(n * BATCH + i) % 1024];
+			bool listens = i >= BATCH - HANDLES / BATCHES;
+			*sqe = (struct cassin_sqe){.op = listens ? CASSIN_OP_LISTEN : CASSIN_OP_TIMEOUT};
+			sqe->offset = listens ? n * BATCH + i + 1 : cassin_now() + 3000 * MS;
+		}
+		ring->sq_tail += BATCH;
+		CHECK_IS(cassin_enter(BATCH, 0, 0), BATCH);
+	}
+	CHECK_IS(cassin_enter(0, BATCHES * BATCH, CASSIN_FOREVER), 0);
+	for (unsigned i = 0; i < BATCHES * BATCH; i++)
+		CHECK(cqes[i].result >= 0);
+	cassin_print("operated\n");
+}
+
 static uint8_t pattern(uint64_t at)
 {
 	return (uint8_t)(at * 31 + (at >> 8) * 7 + 1);
@@ -136,6 +168,7 @@ static void sleeps(int argc, char **argv)
 }
 
 static const struct property all[] = {
-	{"sleep", sleeps}, {"touch", touches}, {"calls", calls}, {"completions", completions}, {"streams", streams},
+	{"sleep", sleeps},          {"touch", touches},   {"calls", calls}, {"completions", completions},
+	{"operations", operations}, {"streams", streams},
 };
 PROPERTIES(all)

@@ -221,6 +221,36 @@ static void spared(struct world *w, const struct test *t)
 	EXPECT_IS(cassin_engine_guest_remove(w->e, greedy), 0);
 }
 
+/* Spawns that wait have a turn as the guests that wait: they get nothing that is kept for these, and are not passed for ever. */
+static void spawns(struct world *w, const struct test *t)
+{
+	struct cassin_error_text err;
+	struct cassin_place *place;
+	struct cassin_guest_spec spec = spec_of(w, "late", "hello", NULL);
+	uint64_t id = spawn_in(w, "default", "g", "want", "touch"), late;
+	(void)t;
+	await_text(w, id, "waiting");
+	uint64_t full = eater(w);
+	EXPECT_IS(cassin_engine_place_take(w->e, NULL, &place), 0);
+	EXPECT(cassin_engine_place_begin(place));
+	int r = cassin_engine_guest_spawn(w->e, &spec, &late, &err);
+	EXPECT_IS(r, -ENOMEM);
+	cassin_engine_place_end(place, r);
+	EXPECT(!cassin_engine_place_begin(place)); /* it waits */
+	feed(w, id);
+	await_need(w, id);
+	make_room(w, full);
+	for (uint64_t end = now_ns() + 10000 * MS * w->slow; !cassin_engine_place_begin(place) && now_ns() < end;)
+		sleep_ms(1);
+	r = cassin_engine_guest_spawn(w->e, &spec, &late, &err);
+	EXPECT_IS(r, 0);
+	cassin_engine_place_end(place, r);
+	cassin_engine_place_leave(place);
+	cassin_spec_free(&spec);
+	expect_exit(w, late, 0, 10);
+	expect_exit(w, id, 0, 10);
+}
+
 /* A restart that finds the pool full is tried again by the guest's policy, until there is room. */
 static void restarts(struct world *w, const struct test *t)
 {
@@ -271,12 +301,14 @@ const struct test tests_want[] = {
 	 .workers = 1},
 	{.name = "want.calls", .run = goes_on, .args = "calls", .says = "called", .pool = POOL},
 	{.name = "want.completions", .run = goes_on, .args = "completions", .says = "completed", .pool = POOL},
+	{.name = "want.operations", .run = goes_on, .args = "operations", .says = "operated", .pool = POOL},
 	{.name = "want.streams", .run = streams, .pool = POOL},
 	{.name = "want.woken", .run = woken, .image = "park", .args = "keep", .says = "waiting 1", .pool = POOL},
 	{.name = "want.woken-in-pieces", .run = woken, .image = "want", .args = "sleep", .says = "awake", .pool = POOL},
 	{.name = "want.too-long", .run = too_long, .pool = POOL, .memory_wait_ms = 300},
 	{.name = "want.domains", .run = domains, .pool = POOL, .memory_wait_ms = 4000},
 	{.name = "want.spared", .run = spared, .pool = POOL, .memory_wait_ms = 60000},
+	{.name = "want.spawns", .run = spawns, .pool = POOL, .memory_wait_ms = 60000, .seconds = 60},
 	{.name = "want.ended", .run = ended, .pool = POOL, .seconds = 60},
 	{.name = "want.restarts", .run = restarts, .pool = POOL, .memory_wait_ms = 60000, .seconds = 60},
 	{.name = "want.destroyed", .run = destroyed, .pool = POOL},
