@@ -44,9 +44,10 @@ struct spawning {
 	bool rolled_back;
 	atomic_bool abandoned;
 	struct waiter waiter;
-	bool queued, tried;         /* it has a place in the queue; has been its head */
-	bool full;                  /* the last try found no room */
-	struct cassin_place *place; /* among those that wait for memory; NULL: it has none */
+	bool queued, tried;           /* it has a place in the queue; has been its head */
+	bool full;                    /* the last try found no room */
+	struct cassin_place *place;   /* among those that wait for memory; NULL: it has none */
+	struct cassin_error_text why; /* what the last try there came to */
 	unsigned hopeless;
 	atomic_bool *cancelled; /* while they waited */
 	unsigned ncancelled;
@@ -256,11 +257,14 @@ static int try_next(struct spawning *s, const struct cassin_guest_spec *spec, ui
 	struct daemon *d = s->daemon;
 	if (s->queued && !s->place && cassin_engine_place_take(d->engine, spec->domain, &s->place) < 0)
 		return cassin_error_set(err, -ENOMEM, "%s: no memory", spec->name);
-	if (s->queued && !cassin_engine_place_begin(s->place))
-		return cassin_error_set(err, -ENOMEM, "%s: no memory: others wait for it, too", spec->name);
+	if (s->queued && !cassin_engine_place_begin(s->place)) {
+		*err = s->why;
+		return -ENOMEM;
+	}
 	int result = daemon_guest_spawn(d, spec, s->batch.trace, id, err);
 	if (s->queued)
 		cassin_engine_place_end(s->place, result);
+	s->why = *err;
 	return result;
 }
 
