@@ -30,9 +30,9 @@ struct paths {
 	pthread_cond_t filled, finished;
 	struct path_group *groups;
 	struct path_group *ready, *ready_last; /* the next in turn first */
-	struct path_group nameless;            /* always there */
 	unsigned threads, idle;
 	bool stopping;
+	struct path_group nameless; /* always there; it has no name */
 };
 
 /* Waiting does not count. */
