@@ -215,7 +215,7 @@ static int drain(struct foreground *f, int trace_written, int code)
 {
 	if (!await_output(f, output_end(f->output), &code) || (f->trace && !await_output(f, trace_written, &code)))
 		return code;
-	code = f->signal ? code : report_error(output_error(f->output), code);
+	code = f->signal ? code : report_error(output_lost(f->output), code);
 	if (f->trace && !run_trace_close(f->trace) && !f->signal)
 		code = EXIT_FAILED;
 	output_free(f->output);
@@ -309,7 +309,7 @@ static int engine_start(struct foreground *f, const struct foreground_options *o
 	f->output = output_start(STDOUT_FILENO, "console output", f->sandbox, on_notify, f);
 	if (!f->output || (f->trace && run_trace_start(f->trace, f->sandbox))) {
 		cassin_engine_destroy(f->engine);
-		return cassin_error_set(err, -errno, "cannot start a thread for the output: %s: see ulimit -n and -u",
+		return cassin_error_set(err, -errno, "cannot start a thread for the output: %s: see ulimit -n and -u, and vm.max_map_count",
 					strerror(errno));
 	}
 	return result;

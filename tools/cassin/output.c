@@ -28,7 +28,8 @@ struct output {
 	pthread_cond_t more;
 	char *bytes; /* a ring of `size` */
 	size_t size, start, len;
-	uint64_t lost; /* behind the last byte of the ring */
+	uint64_t lost;  /* behind the last byte of the ring */
+	bool no_memory; /* some have been, ever, for want of memory rather than of a reader */
 	bool ended;
 };
 
@@ -39,8 +40,10 @@ static void grow(struct output *o, size_t more)
 	while (size < o->len + more && size < OUTPUT_BYTES_MAX)
 		size *= 2;
 	char *bytes = size > o->size ? malloc(size) : NULL;
-	if (!bytes)
+	if (!bytes) {
+		o->no_memory |= size > o->size && !o->lost;
 		return;
+	}
 	size_t first = o->len < o->size - o->start ? o->len : o->size - o->start;
 	if (o->len) {
 		memcpy(bytes, o->bytes + o->start, first);
@@ -85,8 +88,9 @@ static size_t take(struct output *o)
 		o->start = (o->start + n) % o->size;
 		o->len -= n;
 	} else if (o->lost) {
-		n = (size_t)snprintf(o->piece, PIECE, "\n[cassin: %llu bytes of %s lost: nobody read them]\n",
-				     (unsigned long long)o->lost, o->what);
+		n = (size_t)snprintf(o->piece, PIECE, "\n[cassin: %llu bytes of %s lost: %s]\n",
+				     (unsigned long long)o->lost, o->what,
+				     o->no_memory ? "there was no memory for them" : "nobody read them");
 		o->lost = 0;
 	}
 	pthread_mutex_unlock(&o->lock);
@@ -141,7 +145,8 @@ struct output *output_start(int fd, const char *what, const struct cassin_sandbo
 	o->written = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	pthread_mutex_init(&o->lock, NULL);
 	pthread_cond_init(&o->more, NULL);
-	int error = o->written < 0 ? errno : pthread_create(&thread, NULL, writer, o);
+	grow(o, 1); /* by who writes there may be no memory for the first */
+	int error = o->written < 0 ? errno : !o->size ? ENOMEM : pthread_create(&thread, NULL, writer, o);
 	if (!error) {
 		pthread_detach(thread); /* it may wait for a reader for ever */
 		return o;
@@ -154,6 +159,15 @@ struct output *output_start(int fd, const char *what, const struct cassin_sandbo
 int output_error(const struct output *o)
 {
 	return atomic_load(&o->error);
+}
+
+int output_lost(struct output *o)
+{
+	pthread_mutex_lock(&o->lock);
+	bool lost = o->no_memory;
+	pthread_mutex_unlock(&o->lock);
+	int error = output_error(o);
+	return error || !lost ? error : ENOMEM;
 }
 
 int output_end(struct output *o)

@@ -111,7 +111,7 @@ int run_trace_end(struct run_trace *t)
 
 bool run_trace_close(struct run_trace *t)
 {
-	int error = output_error(t->output);
+	int error = output_lost(t->output);
 	if (error && error != EPIPE)
 		command_failed("cannot write the trace to %s: %s", t->path ? t->path : "standard error",
 			       strerror(error));
