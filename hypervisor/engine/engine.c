@@ -75,7 +75,8 @@ static unsigned workers_wanted(const struct cassin_engine *e)
 /* A worker has a thread, a timer that sends a signal, and a few descriptors. */
 static const char *limit_of(int error)
 {
-	return error == -EAGAIN   ? ": see the limits of processes (ulimit -u), of pending signals (ulimit -i) and of mappings (vm.max_map_count)"
+	return error == -EAGAIN   ? ": see the limits of processes (ulimit -u), pending signals (ulimit -i), mappings "
+				    "(vm.max_map_count)"
 	       : error == -EMFILE ? ": see the limit of descriptors (ulimit -n)"
 				  : "";
 }

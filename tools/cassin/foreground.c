@@ -309,8 +309,10 @@ static int engine_start(struct foreground *f, const struct foreground_options *o
 	f->output = output_start(STDOUT_FILENO, "console output", f->sandbox, on_notify, f);
 	if (!f->output || (f->trace && run_trace_start(f->trace, f->sandbox))) {
 		cassin_engine_destroy(f->engine);
-		return cassin_error_set(err, -errno, "cannot start a thread for the output: %s: see ulimit -n and -u, and vm.max_map_count",
-					strerror(errno));
+		return cassin_error_set(
+			err, -errno,
+			"cannot start a thread for the output: %s: see ulimit -n and -u, and vm.max_map_count",
+			strerror(errno));
 	}
 	return result;
 }
