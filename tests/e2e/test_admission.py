@@ -85,6 +85,20 @@ def test_who_came_first_is_first(t):
         equal(names(daemon), [name], "guests")
 
 
+def test_a_domain_that_waits_for_memory_holds_no_other_up(t):
+    daemon = t.daemon("--pool", "16M", "--memory-wait", 600)
+    one_of = daemon.cassin("spawn", "--domain", "theirs", "--name", "first", t.guest("life"), "sleep")
+    equal(one_of.code, 0, "exit code")
+    equal(sleepers(t, daemon, "a", "-n", "5000").code, 1, "exit code")
+    greedy = queued(t, daemon, "b", "-n", "500")
+    stays(lambda: greedy.poll() is None, "it waits")
+    equal(sleepers(t, daemon, "c").code, 1, "exit code")
+    equal(sleepers(t, daemon, "mine", "--domain", "theirs").code, 0, "exit code of who does not wait, in another domain")
+    modest = waits(t, daemon, "yours", "--domain", "theirs")
+    equal(modest.wait(20), 0, "exit code of who does")
+    equal(greedy.poll(), None, "the greedy one waits")
+
+
 def test_who_does_not_wait_does_not_push_in(t):
     daemon = full(t)
     process = queued(t, daemon, "b", "-n", "2")

@@ -270,7 +270,7 @@ void api_guests_create(struct connection *c, const struct target *t)
 		result = cassin_error_set(&w->err, -EINVAL, "request: \"%s\": must be an absolute path", place);
 	if (result == 0)
 		result = cassin_spec_check(&w->spec, "request", &w->err);
-	if (result == 0 && waiting_short(c->daemon))
+	if (result == 0 && waiting_short(c->daemon, w->spec.domain))
 		result = cassin_error_set(&w->err, -EAGAIN, WAITING_SHORT_TEXT);
 	if (result == 0)
 		result = daemon_loaders_free(c->daemon, &w->err);

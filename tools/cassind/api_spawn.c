@@ -46,6 +46,7 @@ struct spawning {
 	struct waiter waiter;
 	bool queued, tried;           /* it has a place in the queue; has been its head */
 	bool full;                    /* the last try found no room */
+	enum waiter_lacks lacks;      /* then */
 	struct cassin_place *place;   /* among those that wait for memory; NULL: it has none */
 	struct cassin_error_text why; /* what the last try there came to */
 	unsigned hopeless;
@@ -279,6 +280,7 @@ static void spawn_next(struct spawning *s)
 		batch_spec_free(&spec);
 	}
 	s->full = must_wait(s, result);
+	s->lacks = result == -EAGAIN ? LACKS_PLACES : LACKS_MEMORY;
 	if (s->full)
 		return;
 	if (result == 0)
@@ -328,7 +330,7 @@ static void chunk_done(struct job *work)
 	if (stopped || s->next == s->batch.count)
 		spawning_over(s, stopped);
 	else if (s->full)
-		waiting_tried(s->daemon, &s->waiter);
+		waiting_tried(s->daemon, &s->waiter, s->lacks);
 	else
 		chunk_queue(s);
 }
@@ -386,6 +388,7 @@ static void on_heartbeat(uv_timer_t *timer)
 
 static void join(struct spawning *s)
 {
+	s->waiter.domain = s->batch.spec.domain ? s->batch.spec.domain : "default";
 	s->waiter.try = on_turn;
 	s->waiter.cancel = cancel;
 	s->queued = true;
@@ -423,7 +426,7 @@ void api_spawn(struct connection *c, const struct target *t)
 	struct spawning *s = NULL;
 	(void)t;
 	int result = spawning_new(&s, &c->request, &err);
-	if (result == 0 && !s->batch.wait && waiting_short(c->daemon)) {
+	if (result == 0 && !s->batch.wait && waiting_short(c->daemon, s->batch.spec.domain)) {
 		spawning_free(s);
 		result = cassin_error_set(&err, -EAGAIN, WAITING_SHORT_TEXT);
 	} else if (result == 0) {

@@ -78,8 +78,7 @@ struct daemon {
 	struct {
 		struct waiter *first;
 		uv_timer_t timer;
-		bool is_short; /* there was no room for the head, or for the one before it */
-		bool changed;  /* since it was last tried */
+		unsigned changes; /* guests that ended or went */
 	} waiting;
 
 	struct follower *followers;
