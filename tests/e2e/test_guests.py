@@ -88,6 +88,17 @@ def test_globs_that_match_nothing_are_an_error(t):
             daemon.cassin(command, code=2)
 
 
+def test_all_beside_a_name_touches_nobody(t):
+    daemon = t.daemon()
+    sleeper(t, daemon, "one", "two")
+    for command in ("kill", "stop", "restart", "rm", "logs", "inspect", "stats"):
+        result = daemon.cassin(command, "--all", "one", code=2)
+        contains(result.err, f"cassin {command}: --all and names of guests: say one or the other")
+        equal(result.out, "", command)
+    equal([(g["name"], g["state"], g["restarts"]) for g in daemon.guests()],
+          [("one", "running", 0), ("two", "running", 0)], "guests")
+
+
 def test_logs_and_what_is_no_longer_kept(t):
     daemon = t.daemon()
     spawn(daemon, "hello", t.guest("hello"))

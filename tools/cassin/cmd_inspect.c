@@ -165,8 +165,7 @@ static int run(int argc, char **argv)
 		else
 			command_option(&cmd_inspect, option == 'h' ? OPTION_HELP : option);
 	}
-	if (!all && optind == argc)
-		command_usage(&cmd_inspect, "name the guests, or say --all");
+	selection_check(&cmd_inspect, argc - optind, all);
 	struct client *client = client_open();
 	if (!client)
 		return EXIT_FAILED;

@@ -71,8 +71,7 @@ static int run(int argc, char **argv)
 		else
 			command_option(&cmd_logs, option == 'h' ? OPTION_HELP : option);
 	}
-	if (!all && optind == argc)
-		command_usage(&cmd_logs, "name the guests, or say --all");
+	selection_check(&cmd_logs, argc - optind, all);
 	struct client *client = client_open();
 	if (!client)
 		return EXIT_FAILED;

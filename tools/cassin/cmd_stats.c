@@ -145,11 +145,13 @@ static int run(int argc, char **argv)
 		else
 			command_option(&cmd_stats, option == 'h' ? OPTION_HELP : option);
 	}
+	bool whole = !all && optind == argc;
+	if (!whole)
+		selection_check(&cmd_stats, argc - optind, all);
 	struct client *client = client_open();
 	if (!client)
 		return EXIT_FAILED;
 	struct selection s = {0};
-	bool whole = !all && optind == argc;
 	int result = whole ? totals(client, json) : selection_make(&s, client, argv + optind, argc - optind, all);
 	if (!whole && result == 0)
 		result = per_guest(client, &s, json);

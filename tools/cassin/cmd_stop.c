@@ -121,8 +121,7 @@ static void parse(struct stopping *how, int argc, char **argv)
 	unsigned long grace = strtoul(how->grace, &end, 10);
 	if (*how->grace < '0' || *how->grace > '9' || *end || grace > GRACE_MAX)
 		command_usage(&cmd_stop, "-t %s: must be seconds, from 0 to %d", how->grace, GRACE_MAX);
-	if (!how->all && optind == argc)
-		command_usage(&cmd_stop, "name the guests, or say --all");
+	selection_check(&cmd_stop, argc - optind, how->all);
 }
 
 static int run(int argc, char **argv)

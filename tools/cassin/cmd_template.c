@@ -105,7 +105,9 @@ static int create(int argc, char **argv)
 		command_usage(&cmd_template, "create: name the template");
 	o.name = argv[optind++];
 	if (!cassin_name_valid(o.name))
-		command_usage(&cmd_template, "create: %.80s: must be letters, digits, '.', '_' and '-', at most %d",
+		command_usage(&cmd_template,
+			      "create: %.80s: must be letters, digits, '.', '_' and '-', at most %d, the first a "
+			      "letter or a digit",
 			      o.name, CASSIN_NAME_MAX);
 	take_options(&o, &timeout_s, argc, argv);
 	if (optind == argc && !o.spec && !o.template)

@@ -23,6 +23,14 @@ static int add(struct selection *s, const char *name)
 	return 0;
 }
 
+void selection_check(const struct command *c, int named, bool all)
+{
+	if (all && named)
+		command_usage(c, "--all and names of guests: say one or the other");
+	if (!all && !named)
+		command_usage(c, "name the guests, or say --all");
+}
+
 bool selection_is_glob(const char *text)
 {
 	return strpbrk(text, "*?[") != NULL;
@@ -133,8 +141,7 @@ int select_and_request(const struct command *c, int argc, char **argv, const cha
 		else
 			command_option(c, option == 'h' ? OPTION_HELP : option);
 	}
-	if (!all && optind == argc)
-		command_usage(c, "name the guests, or say --all");
+	selection_check(c, argc - optind, all);
 	struct client *client = client_open();
 	if (!client)
 		return EXIT_FAILED;

@@ -13,6 +13,9 @@ struct selection {
 	size_t count, named; /* the first `named` were given by name, the others found by a pattern */
 };
 
+/* Ends the command with its usage unless guests are named or all are wanted; and where both are said, since what was meant is not known
+ * and most commands cannot be taken back. */
+void selection_check(const struct command *c, int named, bool all);
 /* Whether it is a pattern, which may match none, and no name. */
 bool selection_is_glob(const char *text);
 /* 0; EXIT_FAILED when a glob matches nothing or the daemon fails: reported. Names are taken as they are. */

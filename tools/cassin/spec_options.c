@@ -257,11 +257,15 @@ static int take_options(const struct command *c, const struct spec_options *o, s
 {
 	int result = 0;
 	if (o->name && !cassin_name_valid(o->name))
-		command_usage(c, "--name %.80s: must be letters, digits, '.', '_' and '-', at most %d", o->name,
-			      CASSIN_NAME_MAX);
+		command_usage(c,
+			      "--name %.80s: must be letters, digits, '.', '_' and '-', at most %d, the first a letter "
+			      "or a digit",
+			      o->name, CASSIN_NAME_MAX);
 	if (o->domain && !cassin_name_valid(o->domain))
-		command_usage(c, "--domain %.80s: must be letters, digits, '.', '_' and '-', at most %d", o->domain,
-			      CASSIN_NAME_MAX);
+		command_usage(c,
+			      "--domain %.80s: must be letters, digits, '.', '_' and '-', at most %d, the first a "
+			      "letter or a digit",
+			      o->domain, CASSIN_NAME_MAX);
 	if (o->name)
 		result = set_text(&spec->name, o->name, err);
 	if (result == 0 && o->domain)

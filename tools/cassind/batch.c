@@ -39,9 +39,10 @@ static int take_prefix(struct batch *b, const json_t *value, struct cassin_error
 {
 	const char *text = json_string_value(value);
 	if (!text || !cassin_name_valid(text))
-		return cassin_error_set(
-			err, -EINVAL, "request: \"name_prefix\": must be letters, digits, '.', '_' and '-', at most %d",
-			CASSIN_NAME_MAX);
+		return cassin_error_set(err, -EINVAL,
+					"request: \"name_prefix\": must be letters, digits, '.', '_' and '-', at most "
+					"%d, the first a letter or a digit",
+					CASSIN_NAME_MAX);
 	snprintf(b->prefix, sizeof b->prefix, "%s", text);
 	return 0;
 }
