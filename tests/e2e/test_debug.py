@@ -230,6 +230,18 @@ def test_two_guests_of_the_daemon_are_debugged_at_once_while_a_third_runs(t):
 
 
 # seconds: 180
+def test_a_guest_that_waits_shows_its_callers_though_built_without_g(t):
+    """An idle service is what one attaches to, and its frame is one that GDB cannot guess."""
+    daemon = t.daemon()
+    for name in ("http", "chat"):
+        daemon.cassin("spawn", "--name", name, t.guest(name), code=0)
+        out = gdb(t, t.guest(name), f"target remote | {t.tool('cassin')} --socket {daemon.socket} debug {name}",
+                  "backtrace", "detach").out
+        frames = re.findall(r"^#\d+ .* in (\S+) \(\)$", out, re.MULTILINE)
+        expected = {"http": ["cassin_wait", "cassin_serve", "main"], "chat": ["cassin_wait", "cassin_stream_accept", "cassin_thread_begin"]}[name]
+        equal([frame for frame in frames if frame in expected], expected, f"frames of {name} in {out!r}")
+
+
 def test_gdb_that_quits_ends_its_own_guest_and_leaves_the_daemons(t):
     image = t.compile("loop", LOOP, *PRECISE)
     process, port = run_debugged(t, image)
