@@ -238,7 +238,8 @@ def test_a_guest_that_waits_shows_its_callers_though_built_without_g(t):
         out = gdb(t, t.guest(name), f"target remote | {t.tool('cassin')} --socket {daemon.socket} debug {name}",
                   "backtrace", "detach").out
         frames = re.findall(r"^#\d+ .* in (\S+) \(\)$", out, re.MULTILINE)
-        expected = {"http": ["cassin_wait", "cassin_serve", "main"], "chat": ["cassin_wait", "cassin_stream_accept", "cassin_thread_begin"]}[name]
+        expected = {"http": ["cassin_wait", "cassin_serve", "main"],
+                    "chat": ["cassin_wait", "cassin_stream_accept", "cassin_thread_begin"]}[name]
         equal([frame for frame in frames if frame in expected], expected, f"frames of {name} in {out!r}")
 
 

@@ -171,10 +171,11 @@ def test_bad_requests_are_refused_as_a_whole(t):
     for options in (["-n", "0"], ["-n", "-1"], ["-n", "100001"], ["-n", "many"], ["--timeout", "601"], ["--nonsense"], []):
         daemon.cassin("spawn", *options, *([image] if options else []), code=2)
     for options, parts in ((["-n", "2", "-p", "9000:80"], ["BASE+"]), (["-p", "unix:x+:80"], ["count up"]), (["--memory", "0"], ["memory"]),
+                           (["-n", "3", "-p", "65534+:80"], ["-p 65534+:80: 3 guests need the ports up to 65536"]),
+                           (["-n", "600", "-p", "65000+:80"], ["65535"]),
                            (["--restart", "perhaps"], ["--restart perhaps"])):
         mistaken(daemon.cassin("spawn", *options, image), "spawn", *parts)
-    for options, parts in ((["-n", "600", "-p", "65000+:80"], ["65535"]), (["-n", "10", "--name", "x" * 62], ["name"])):
-        one_line(daemon.cassin("spawn", *options, image, code=1).err, *parts)
+    one_line(daemon.cassin("spawn", "-n", "10", "--name", "x" * 62, image, code=1).err, "name")
     one_line(daemon.cassin("spawn", "absent.elf", code=1).err, "absent.elf")
     equal(count(daemon), 0, "guests")
 

@@ -85,6 +85,15 @@ static char *request_text(const struct spawn *s, const struct cassin_guest_spec 
 	return text;
 }
 
+/* The last guest, too, has a port. */
+static void check_base(const struct spawn *s, const struct cassin_guest_port *base)
+{
+	unsigned long first = strtoul(strrchr(base->host, ':') + 1, NULL, 10);
+	if (first + s->count > 65536)
+		command_usage(&cmd_spawn, "-p %lu+:%u: %u guests need the ports up to %lu; the highest is 65535", first,
+			      (unsigned)base->guest, s->count, first + s->count - 1);
+}
+
 static int request_make(const struct spawn *s, char **operands, char **body)
 {
 	struct cassin_error_text err = {""};
@@ -95,6 +104,8 @@ static int request_make(const struct spawn *s, char **operands, char **body)
 	int result = spec_options_apply(&cmd_spawn, &s->guest, operands, &spec, &bases, &nbases, &err);
 	if (result == 0 && s->count > 1 && spec.nports)
 		command_usage(&cmd_spawn, "-p: %u guests cannot share a host port: write BASE+:GUEST", s->count);
+	for (size_t i = 0; result == 0 && i < nbases; i++)
+		check_base(s, &bases[i]);
 	if (result == 0)
 		*body = request_text(s, &spec, bases, nbases, &err);
 	free(bases);
