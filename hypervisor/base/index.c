@@ -57,15 +57,30 @@ static void resize(struct index *x, unsigned bits)
 	free(was.at);
 }
 
-static void grow(struct index *x)
+/* As many as one more key takes. */
+static unsigned bits_with_one_more(const struct index *x)
 {
-	if (!x->bits && x->keys > INDEX_FEW)
-		resize(x, FIRST_BITS);
-	else if (x->bits && x->keys > UINT32_C(1) << x->bits)
-		resize(x, x->bits + 1);
+	if (!x->bits)
+		return x->keys < INDEX_FEW ? 0 : FIRST_BITS;
+	return x->bits + (x->keys >= UINT32_C(1) << x->bits);
 }
 
-/* Places that are no longer needed go, too: whoever has counted the entries alone has counted enough. */
+static size_t table_bytes(unsigned bits)
+{
+	return bits ? sizeof(struct indexed *) << bits : 0;
+}
+
+size_t index_bytes(const struct index *x)
+{
+	return table_bytes(x->bits);
+}
+
+size_t index_growth(const struct index *x)
+{
+	return table_bytes(bits_with_one_more(x)) - index_bytes(x);
+}
+
+/* Places that are no longer needed go, too. */
 static void shrink(struct index *x)
 {
 	if (x->bits && x->keys < UINT32_C(1) << x->bits >> 2)
@@ -89,8 +104,10 @@ void index_add(struct index *x, struct indexed *entry, uint64_t key)
 		return;
 	}
 	entry->next = entry->before = entry;
+	unsigned bits = bits_with_one_more(x);
+	if (bits != x->bits)
+		resize(x, bits);
 	x->keys++;
-	grow(x);
 	chain_put(x, entry);
 }
 

@@ -7,6 +7,7 @@
 #ifndef INDEX_H
 #define INDEX_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #define INDEX_FEW 4u /* keys need no memory of their own */
@@ -31,6 +32,9 @@ void index_add(struct index *x, struct indexed *entry, uint64_t key);
 void index_remove(struct index *x, struct indexed *entry);
 /* The oldest entry with this key; NULL: none. */
 struct indexed *index_find(const struct index *x, uint64_t key);
+/* Bytes that it has allocated; and by how many more one more key may have it grow. */
+size_t index_bytes(const struct index *x);
+size_t index_growth(const struct index *x);
 /* Frees what it has allocated; it is empty then, and its entries are nobody's. */
 void index_clear(struct index *x);
 

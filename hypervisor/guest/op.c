@@ -11,15 +11,31 @@
 #include "guest/guest.h"
 #include "guest/trace_records.h"
 
-#define OP_MEMORY (sizeof(struct op) + 64) /* of the host: its part of tables of numbers, too */
+#define OP_MEMORY ((sizeof(struct op) + 8 + 15) / 16 * 16) /* of the host: as the C library has it */
+
+static void uncharge(struct guest *g, size_t bytes)
+{
+	account_uncharge(&g->account, ACCOUNT_OPERATIONS, bytes);
+}
+
+/* Takes it out of the guest's index, which may have become smaller by that. */
+static void unlist(struct op *op)
+{
+	struct index *x = &op->guest->ops_by_user_data;
+	size_t before = index_bytes(x);
+	index_remove(x, &op->by_user_data);
+	uncharge(op->guest, before - index_bytes(x));
+}
 
 struct op *op_new(struct guest *g, const struct request *request, void (*cancel)(struct op *op))
 {
-	if (memory_refused(&g->memory, account_charge(&g->account, ACCOUNT_OPERATIONS, OP_MEMORY)))
+	struct index *x = &g->ops_by_user_data;
+	size_t table = index_bytes(x), bytes = OP_MEMORY + index_growth(x);
+	if (memory_refused(&g->memory, account_charge(&g->account, ACCOUNT_OPERATIONS, bytes)))
 		return NULL;
 	struct op *op = calloc(1, sizeof *op);
 	if (!op) {
-		account_uncharge(&g->account, ACCOUNT_OPERATIONS, OP_MEMORY);
+		uncharge(g, bytes);
 		return NULL;
 	}
 	op->guest = g;
@@ -32,7 +48,8 @@ struct op *op_new(struct guest *g, const struct request *request, void (*cancel)
 		op->next->link = &op->next;
 	g->ops = op;
 	g->nops++;
-	index_add(&g->ops_by_user_data, &op->by_user_data, request->user_data);
+	index_add(x, &op->by_user_data, request->user_data);
+	uncharge(g, bytes - OP_MEMORY - (index_bytes(x) - table));
 	return op;
 }
 
@@ -43,9 +60,9 @@ void op_drop(struct op *op)
 		op->next->link = op->link;
 	op->guest->nops--;
 	if (!op->held)
-		index_remove(&op->guest->ops_by_user_data, &op->by_user_data);
+		unlist(op);
 	deadlines_clear(&guest_worker(op->guest)->deadlines, &op->deadline);
-	account_uncharge(&op->guest->account, ACCOUNT_OPERATIONS, OP_MEMORY);
+	uncharge(op->guest, OP_MEMORY);
 	free(op->buffer);
 	free(op);
 }
@@ -78,7 +95,7 @@ static void hold(struct op *op, int32_t result)
 	op->result = result;
 	op->cancel = held_cancel;
 	op->timed = false;
-	index_remove(&g->ops_by_user_data, &op->by_user_data);
+	unlist(op);
 	deadlines_clear(&guest_worker(g)->deadlines, &op->deadline);
 	if (!g->held_ops.first)
 		op_queue_init(&g->held_ops);
@@ -115,8 +132,10 @@ bool op_drop_some(struct guest *g, unsigned most)
 		op->cancel(op);
 		op_drop(op);
 	}
-	if (!g->ops)
+	if (!g->ops) {
+		uncharge(g, index_bytes(&g->ops_by_user_data));
 		index_clear(&g->ops_by_user_data);
+	}
 	return g->ops;
 }
 

@@ -3,7 +3,7 @@
 
 import re
 
-from cassin_test import contains, equal, holds, one_line, wait_until
+from cassin_test import Failed, contains, equal, holds, one_line, wait_until
 
 MIB = 1 << 20
 
@@ -81,7 +81,10 @@ def agrees(daemon, start, what):
         total, own = settled(daemon)
         grown = own - start[1]
         return abs(grown - (total - start[0])) <= 0.05 * grown + MIB // 2
-    wait_until(close, f"the account agrees with the process, {what}: {settled(daemon)} after {start}", 40)
+    try:
+        wait_until(close, f"the account agrees with the process, {what}", 40)
+    except Failed as late:
+        raise Failed(f"{late}: {settled(daemon)} after {start}; of it {account(daemon)}") from late
 
 
 def parked(daemon, n):
@@ -108,6 +111,16 @@ def test_the_account_is_what_the_daemon_has_grown_by_and_nothing_is_left(t):
     equal({k: left[k] for k in ("frames", "tables", "parked", "frozen", "operations", "streams", "guests", "consoles")},
           dict.fromkeys(("frames", "tables", "parked", "frozen", "operations", "streams", "guests", "consoles"), 0), "what is left")
     wait_until(lambda: daemon.memory_kib() << 10 < start[1] + 4 * MIB, "the process is as small as at its start", 40)
+
+
+def test_operations_cost_what_the_account_says(t):
+    daemon = t.daemon("--pool", "512M")
+    timeouts, start = t.compile("timeouts", TIMEOUTS), settled(daemon)
+    daemon.cassin("spawn", "-n", 50, "--name", "p", timeouts, code=0)
+    for i in range(50):
+        wait_until(lambda i=i: "pend" in daemon.cassin("logs", f"p-{i}", code=0).out, f"p-{i} is done", 40)
+    holds(account(daemon)["operations"] > 20 * MIB, "most of it is operations")
+    agrees(daemon, start, "with operations")
 
 
 def test_a_full_pool_refuses_templates_and_says_what_it_is_full_of(t):

@@ -99,6 +99,22 @@ Test(index, keys_that_look_alike_are_spread)
 	index_clear(&x);
 }
 
+Test(index, what_it_takes_is_told_before)
+{
+	struct index x = {0};
+	cr_assert_eq(index_bytes(&x), 0u);
+	for (unsigned i = 0; i < MANY; i++) {
+		size_t most = index_bytes(&x) + index_growth(&x);
+		index_add(&x, &entries[i], i);
+		cr_assert_eq(index_bytes(&x), most);
+	}
+	cr_assert(index_bytes(&x) >= MANY * sizeof(void *) && index_bytes(&x) <= 2 * MANY * sizeof(void *));
+	for (unsigned i = 0; i < MANY; i++)
+		index_remove(&x, &entries[i]);
+	cr_assert_eq(index_bytes(&x), 0u);
+	index_clear(&x);
+}
+
 Test(index, agrees_with_a_plain_list_at_random)
 {
 	static struct indexed *list[MANY];
