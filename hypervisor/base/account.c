@@ -49,10 +49,10 @@ void account_uncharge(struct account *a, enum account_kind kind, uint64_t bytes)
 static uint64_t limited(const struct account *a)
 {
 	return atomic_load_explicit(&a->total, memory_order_relaxed) - account_bytes(a, ACCOUNT_PARKED) -
-	       account_bytes(a, ACCOUNT_TRACES);
+	       account_bytes(a, ACCOUNT_TRACES) - account_bytes(a, ACCOUNT_PROCESSES);
 }
 
-static int try_charge(struct account *a, enum account_kind kind, uint64_t bytes, bool whatever)
+static int charge(struct account *a, enum account_kind kind, uint64_t bytes, bool whatever)
 {
 	bool fits = add(a, kind, bytes);
 	if (!a->pool || ((fits || whatever) && limited(a) <= a->limit))
@@ -67,14 +67,19 @@ int account_charge(struct account *a, enum account_kind kind, uint64_t bytes)
 	unsigned tries = 0;
 	int r;
 	do
-		r = try_charge(a, kind, bytes, false);
+		r = charge(a, kind, bytes, false);
 	while (r == -ENOMEM && frame_pool_reclaim(a->pool, &tries));
 	return r;
 }
 
 int account_replace(struct account *a, enum account_kind kind, uint64_t bytes)
 {
-	return try_charge(a, kind, bytes, true);
+	return charge(a, kind, bytes, true);
+}
+
+int account_try(struct account *a, enum account_kind kind, uint64_t bytes)
+{
+	return charge(a, kind, bytes, false);
 }
 
 uint64_t account_bytes(const struct account *a, enum account_kind kind)

@@ -18,15 +18,16 @@ enum account_kind {
 	ACCOUNT_STREAMS,    /* handles, and bytes on their way */
 	ACCOUNT_CONSOLES,
 	ACCOUNT_TRACES,
-	ACCOUNT_REPORTS, /* of crashes */
-	ACCOUNT_GUESTS,  /* what each of them takes by being there */
+	ACCOUNT_REPORTS,   /* of crashes */
+	ACCOUNT_GUESTS,    /* what each of them takes by being there */
+	ACCOUNT_PROCESSES, /* that guests run in where there is no KVM: the kernel's memory */
 	ACCOUNT_KINDS
 };
 
 struct account {
 	struct frame_pool *pool; /* NULL: it only counts */
 	struct pool_part *part;  /* of the domain whose it is; NULL: nobody's */
-	uint64_t limit; /* bytes, but for those parked, and traces: who traces a guest takes none of its room */
+	uint64_t limit; /* bytes, but for those that take none of a guest's own room: parked, traces, processes */
 	atomic_uint_fast64_t total;
 	atomic_uint_fast64_t bytes[ACCOUNT_KINDS];
 };
@@ -38,6 +39,8 @@ void account_init(struct account *a, struct frame_pool *pool, uint64_t limit);
 int account_charge(struct account *a, enum account_kind kind, uint64_t bytes);
 /* The same for what takes the place of something that was just given back: the pool is not asked. 0, -EDQUOT. */
 int account_replace(struct account *a, enum account_kind kind, uint64_t bytes);
+/* The same, but nothing is given back for it. */
+int account_try(struct account *a, enum account_kind kind, uint64_t bytes);
 /* Whatever the limits: for small things without which nothing can go on, and for what takes the place of something larger. */
 void account_force(struct account *a, enum account_kind kind, uint64_t bytes);
 void account_uncharge(struct account *a, enum account_kind kind, uint64_t bytes);

@@ -57,7 +57,7 @@ struct frame_pool {
 	atomic_uint_fast64_t used;        /* of them */
 	atomic_uint_fast64_t host;        /* of these, by accounts */
 	atomic_uint_fast64_t quarantined; /* of these, page tables of the dead: frames of use to nobody yet */
-	bool (*reclaim)(void *opaque);    /* gives back what is of use to nobody; NULL: nobody does */
+	bool (*reclaim)(void *opaque);    /* gives back what nobody needs; NULL: nobody does */
 	void *opaque;
 	uint64_t patience;                           /* ns that one waits at most */
 	void (*serve)(void *opaque, struct want *w); /* pages are kept for w now; the lock is held */
@@ -76,8 +76,8 @@ int frame_pool_take(struct frame_pool *p, struct pool_part *part, uint64_t n);
 void frame_pool_give(struct frame_pool *p, struct pool_part *part, uint64_t n);
 /* The same for an account: whatever the limit. False: it is beyond what there is. */
 bool frame_pool_force(struct frame_pool *p, struct pool_part *part, uint64_t n);
-/* For who has found it full: has pages given back that are of use to nobody, RECLAIMS_MOST times at most; *tries is 0 at first. True:
- * some were, so another try is worth it. Flushes cells and frees images: no lock is held. */
+/* For who has found it full: has pages given back that are of use to nobody, or can be made again, RECLAIMS_MOST times at most;
+ * *tries is 0 at first. True: some were, so another try is worth it. Flushes cells and frees images: no lock is held. */
 bool frame_pool_reclaim(struct frame_pool *p, unsigned *tries);
 
 /* The part of a domain, a reference. NULL: no memory. */

@@ -38,13 +38,20 @@ size_t extended_keys_at(size_t size);
 struct backend {
 	const struct backend_ops *ops;
 	struct extended extended;
-	bool tsc_direct; /* guests read the host's TSC */
+	bool tsc_direct;         /* guests read the host's TSC */
+	uint64_t run_bytes_most; /* of the host's memory, on the account of a guest that runs, at most */
+	void (*ask)(void *opaque, unsigned worker); /* has ops->reclaim() called on that worker's thread, soon */
+	void *opaque;
 };
 
 struct backend_ops {
 	const char *name; /* as people write it */
 	bool traces;      /* its vCPUs are processes that workers trace */
 	void (*close)(struct backend *b);
+	/* On a worker's thread, in no run: gives back some of what counts as the pool's and can be made again. False: there is nothing
+	 * of the kind. spare: whether there may be something; any thread. NULL: there never is. */
+	bool (*reclaim)(struct backend *b, unsigned worker);
+	bool (*spare)(struct backend *b, unsigned worker);
 
 	/* Cells: `cell_size` bytes, zeroed, of which the backend's own follow struct cell. open makes c->memory; when it
 	 * fails, or later, close is called. The rest is told at the functions of cell.h that call these. */

@@ -57,6 +57,7 @@ int cell_create(struct cell **out, const struct backend *b, struct frame_pool *p
 	c->memory = MAP_FAILED;
 	pthread_mutex_init(&c->lock, NULL);
 	frames_init(&c->frames, pool, cell_grow, c);
+	account_init(&c->account, pool, UINT64_MAX);
 	int r = b->ops->cell_open(c, err);
 	if (r) {
 		cell_destroy(c);

@@ -60,6 +60,7 @@ struct cell {
 	uint64_t grown;        /* bytes that are in use, */
 	uint64_t slot_size;    /* in steps of this many */
 	struct frames frames;
+	struct account account;    /* of host memory: what the backend holds here for no guest in particular */
 	_Atomic frame_t populated; /* below it the host has been asked for every frame's page */
 
 	frame_t link; /* what entry MONITOR_L4 of every root points to; FRAME_NONE: nothing */

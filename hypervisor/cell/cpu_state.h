@@ -20,6 +20,7 @@ struct cpu_registers {
 
 #define RFLAGS_KEPT UINT64_C(0xcd5) /* status flags and DF: the guest's; all others are the hypervisor's */
 
+struct account;
 struct stub;
 
 struct cpu_state {
@@ -28,9 +29,11 @@ struct cpu_state {
 	uint64_t step_flag;        /* RFLAGS_TF while it is stepped, else 0 */
 	uint64_t
 		incarnation; /* unique in the process; a new one after every move, too: which vCPU's extended state is its own */
-	void *xstate;       /* extended state that was taken off a vCPU, malloc'd; NULL: initial */
-	struct stub *stubs; /* what a backend holds for each space; its own business */
-	struct stub *stub;  /* the one of them that has the extended state; NULL: none has */
+	void *xstate;            /* extended state that was taken off a vCPU, malloc'd; NULL: initial */
+	bool extended_lost;      /* nobody misses what a backend may still hold of it */
+	struct account *account; /* for what a backend holds of the host's memory; NULL: its cell's is */
+	struct stub *stubs;      /* what a backend holds for each space; its own business */
+	struct stub *stub;       /* the one of them that has the extended state; NULL: none has */
 };
 
 /* A live entry that was changed, which must take effect before the guest runs on. */

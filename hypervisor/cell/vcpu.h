@@ -102,6 +102,7 @@ static inline void vcpu_lose_extended(struct vcpu *v, struct cpu_state *cpu)
 		v->unsaved = NULL;
 	free(cpu->xstate);
 	cpu->xstate = NULL;
+	cpu->extended_lost = true;
 }
 
 /* Lifts all restrictions that ring 3 has put on protection keys. -ENOENT: there are none here; -ENOMEM. */

@@ -89,3 +89,92 @@ int cassin_backend_probe(enum cassin_backend which, const struct cassin_sandbox 
 		p->why.text[0] = '\0';
 	return p->result;
 }
+
+/* ---- Workers that give back what the backend has ---- */
+
+/* How a worker is asked for it. */
+struct attention {
+	struct message message;
+	struct cassin_engine *engine;
+	atomic_bool asked; /* the message is on its way */
+	uint64_t answers;  /* under engine->lock, */
+	bool gave;         /* and the last of them */
+};
+
+static void on_attention(struct worker *w, struct message *m)
+{
+	struct attention *a = CONTAINER_OF(m, struct attention, message);
+	struct cassin_engine *e = a->engine;
+	atomic_store(&a->asked, false);
+	bool gave = e->backend->ops->reclaim(e->backend, w->number);
+	pthread_mutex_lock(&e->lock);
+	a->answers++;
+	a->gave = gave;
+	pthread_cond_broadcast(&e->ended);
+	pthread_mutex_unlock(&e->lock);
+}
+
+static void ask(void *opaque, unsigned worker)
+{
+	struct cassin_engine *e = opaque;
+	if (!atomic_exchange(&e->attention[worker].asked, true))
+		worker_post(&e->workers.all[worker], &e->attention[worker].message);
+}
+
+int engine_attend(struct cassin_engine *e, unsigned n)
+{
+	e->attention = calloc(n, sizeof *e->attention);
+	if (!e->attention)
+		return -ENOMEM;
+	for (unsigned i = 0; i < n; i++)
+		e->attention[i] = (struct attention){.message.fn = on_attention, .engine = e};
+	e->backend->ask = ask;
+	e->backend->opaque = e;
+	return 0;
+}
+
+static bool may_give(struct cassin_engine *e, unsigned worker)
+{
+	return e->backend->ops->spare(e->backend, worker);
+}
+
+/* Of a thread that no worker waits for. */
+static bool await_answers(struct cassin_engine *e)
+{
+	uint64_t seen[WORKERS_MAX];
+	bool gave = false, waits[WORKERS_MAX];
+	pthread_mutex_lock(&e->lock);
+	for (unsigned i = 0; i < e->workers.n; i++)
+		seen[i] = e->attention[i].answers;
+	pthread_mutex_unlock(&e->lock);
+	for (unsigned i = 0; i < e->workers.n; i++) {
+		waits[i] = may_give(e, i);
+		if (waits[i])
+			ask(e, i);
+	}
+	pthread_mutex_lock(&e->lock);
+	for (unsigned i = 0; i < e->workers.n; i++) {
+		while (waits[i] && e->attention[i].answers == seen[i])
+			pthread_cond_wait(&e->ended, &e->lock);
+		gave |= waits[i] && e->attention[i].gave;
+	}
+	pthread_mutex_unlock(&e->lock);
+	return gave;
+}
+
+bool engine_reclaim_backend(struct cassin_engine *e)
+{
+	const struct backend_ops *ops = e->backend->ops;
+	const struct worker *self = worker_self();
+	if (!ops->reclaim || !e->attention)
+		return false;
+	if (!self || self->team != &e->workers)
+		return await_answers(e);
+	if (ops->reclaim(e->backend, self->number))
+		return true;
+	for (unsigned i = 0; i < e->workers.n; i++) {
+		if (i != self->number && may_give(e, i))
+			ask(e, i);
+	}
+	return false;
+}

@@ -86,6 +86,7 @@ static int start_workers(struct cassin_engine *e, struct cassin_error_text *err)
 	e->workers.turn = worker_turn;
 	e->workers.sandbox = e->options.sandbox;
 	e->workers.role = e->backend->ops->traces ? CASSIN_SANDBOX_TRACER : CASSIN_SANDBOX_WORKER;
+	unsigned n = workers_wanted(e);
 	struct paths_how paths = {.sandbox = e->options.sandbox,
 				  .role = CASSIN_SANDBOX_CONTROL,
 				  .threads = PATHS_THREADS_MOST,
@@ -98,7 +99,9 @@ static int start_workers(struct cassin_engine *e, struct cassin_error_text *err)
 	if (!r && e->host.swap)
 		r = paths_start(&e->host.swappers, &swappers);
 	if (!r)
-		r = workers_start(&e->workers, workers_wanted(e), engine_tick, e);
+		r = engine_attend(e, n);
+	if (!r)
+		r = workers_start(&e->workers, n, engine_tick, e);
 	return r ? cassin_error_set(err, r, "cannot start the workers: %s%s", strerror(-r), limit_of(r)) : 0;
 }
 
@@ -157,6 +160,7 @@ void cassin_engine_destroy(struct cassin_engine *e)
 	pthread_mutex_destroy(&e->making);
 	pthread_mutex_destroy(&e->cells_lock);
 	pthread_mutex_destroy(&e->lock);
+	free(e->attention);
 	free(e);
 }
 

@@ -38,6 +38,7 @@ static const struct use {
 	{"traces", offsetof(struct cassin_memory_account, traces), ACCOUNT_TRACES},
 	{"crash reports", offsetof(struct cassin_memory_account, reports), ACCOUNT_REPORTS},
 	{"guests' records", offsetof(struct cassin_memory_account, guests), ACCOUNT_GUESTS},
+	{"guests' processes", offsetof(struct cassin_memory_account, processes), ACCOUNT_PROCESSES},
 };
 #define USES (sizeof uses / sizeof *uses)
 _Static_assert(sizeof(struct cassin_memory_account) == (USES + 1) * sizeof(uint64_t),
@@ -127,6 +128,7 @@ static void add_cells(struct cassin_engine *e, struct sums *s)
 		struct cassin_memory_account *sum = sum_of(s, c->domain);
 		if (!sum)
 			continue;
+		add_host(sum, &c->account);
 		sum->cells += frames_resident(&c->frames, atomic_load(&c->populated)) * PAGE_SIZE;
 		sum->shared += atomic_load(&c->image_frames) * PAGE_SIZE;
 		sum->quarantined += (uint64_t)frames_quarantined(&c->frames) * PAGE_SIZE;

@@ -46,6 +46,7 @@ static int make_cell(struct cassin_engine *e, const struct cassin_guest_spec *sp
 	pthread_mutex_unlock(&e->cells_lock);
 	c->domain = strdup(spec->domain);
 	frames_belong(&c->frames, pool_part_get(&e->pool, spec->domain));
+	c->account.part = c->frames.part;
 	if (!c->domain || !c->frames.part || cell_clocks_publish(c, &clock)) {
 		engine_uncommit(e, most);
 		destroy(e, c);
@@ -187,9 +188,8 @@ static bool drop_images(struct cassin_engine *e)
 }
 
 /* When nothing was found, it is not worth looking again for a while: many may ask. */
-bool engine_reclaim(void *opaque)
+static bool drop_useless(struct cassin_engine *e)
 {
-	struct cassin_engine *e = opaque;
 	if (monotonic_ns() < atomic_load(&e->barren_until))
 		return atomic_load(&e->pool.quarantined) && flush_one(e);
 	bool any = drop_images(e);
@@ -197,6 +197,12 @@ bool engine_reclaim(void *opaque)
 	if (!any)
 		atomic_store(&e->barren_until, monotonic_ns() + BARREN_NS);
 	return any;
+}
+
+bool engine_reclaim(void *opaque)
+{
+	struct cassin_engine *e = opaque;
+	return drop_useless(e) || engine_reclaim_backend(e);
 }
 
 void engine_cells_destroy(struct cassin_engine *e)

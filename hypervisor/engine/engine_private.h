@@ -15,11 +15,13 @@
 #include "image/cache.h"
 #include "worker/worker.h"
 
+struct attention;
 struct cassin_debugger;
 
 struct cassin_engine {
 	struct cassin_engine_options options;
 	struct backend *backend;
+	struct attention *attention;      /* of each worker; NULL: there are none yet */
 	struct cassin_error_text not_kvm; /* why not, if it was tried */
 	struct frame_pool pool;
 	atomic_uint_fast64_t committed; /* pages that guests and cells can take at most */
@@ -99,6 +101,11 @@ void engine_trace_attach(struct guest *g, struct cassin_trace *t);
 struct cassin_trace *engine_trace_detach(struct guest *g);
 /* The backend that the options ask for. -ENOENT, -EACCES, ... with the cure in *err. */
 int engine_open_backend(struct cassin_engine *e, struct cassin_error_text *err);
+/* Lets workers, `n` of them, be asked for what the backend can do without. -ENOMEM. */
+int engine_attend(struct cassin_engine *e, unsigned n);
+/* Has that given back, by the calling worker if it is one: it asks the others and does not wait for them, which may be waiting for it;
+ * its guest waits for the memory. Any other thread waits until all have answered. False: nothing came of it. */
+bool engine_reclaim_backend(struct cassin_engine *e);
 /* A template by name, a reference; NULL: none. */
 struct template *template_find(struct cassin_engine *e, const char *name);
 /* Frees the list. No guest is left. */
@@ -113,7 +120,7 @@ void engine_cell_leave(struct cassin_engine *e, struct cell *c);
 struct cell *engine_cell_next(struct cassin_engine *e, struct cell *before);
 void engine_cells_destroy(struct cassin_engine *e);
 /* The pool's reclaim(): frees images that no guest uses, and flushes the cell with the most page tables of the dead, first of those
- * where nothing runs. */
+ * where nothing runs; where there is nothing of that, the backend gives back what it can. */
 bool engine_reclaim(void *opaque);
 
 #endif

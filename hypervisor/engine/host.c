@@ -75,6 +75,7 @@ static void on_restart_failure(struct guest *g, const char *why, bool again)
 void engine_host(struct cassin_engine *e)
 {
 	e->host.pool = &e->pool;
+	e->host.run_bytes_most = e->backend->run_bytes_most;
 	e->host.swap = e->swap.fd >= 0 ? &e->swap : NULL;
 	struct rlimit files;
 	if (!getrlimit(RLIMIT_NOFILE, &files))

@@ -155,6 +155,7 @@ struct guest *guest_new(struct guest_host *host, const struct cassin_guest_spec 
 	account_force(&g->account, ACCOUNT_FILES, files_list_bytes(&g->spec));
 	console_init(&g->console);
 	g->console.account = &g->account;
+	g->cpu.account = &g->account;
 	return g;
 }
 
@@ -271,7 +272,8 @@ uint64_t guest_most(const struct guest *g)
 		image += g->image->segments[i].data_pages;
 	if (g->template) /* shared, and taken out of their frames */
 		image += g->template->frozen->npages * 2;
-	uint64_t host = g->account.limit + g->spec.memory + CONSOLE_KEPT + CONSOLE_INPUT + REPORT_MOST + cost(g);
+	uint64_t host = g->account.limit + g->spec.memory + CONSOLE_KEPT + CONSOLE_INPUT + REPORT_MOST + cost(g) +
+			g->host->run_bytes_most;
 	return pages + OWN_PAGES + memory_tables_most(pages) + image + host / PAGE_SIZE + 2;
 }
 

@@ -24,10 +24,11 @@ struct guest_ending {
 
 struct guest_host {
 	struct frame_pool *pool;
-	struct paths *paths;    /* threads for what is at paths */
-	struct swap *swap;      /* for parked memory; NULL: there is none */
-	struct paths *swappers; /* threads that read and write it */
-	uint64_t park_after_ns; /* 0: never */
+	struct paths *paths;     /* threads for what is at paths */
+	uint64_t run_bytes_most; /* as the backend has it */
+	struct swap *swap;       /* for parked memory; NULL: there is none */
+	struct paths *swappers;  /* threads that read and write it */
+	uint64_t park_after_ns;  /* 0: never */
 	atomic_uint_fast64_t parked, parkings;
 	atomic_uint_fast64_t wanting, waits; /* guests that wait for memory now; and how often one did */
 	unsigned descriptors_most;           /* that guests may have open together: descriptors.h */

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "process/birth.h"
+#include "process/charge.h"
 #include "process/place.h"
 #include "process/refusal.h"
 #include "process/stub.h"
@@ -151,7 +152,7 @@ static void give_order(struct maker *m, struct order *o)
 	pthread_cond_signal(&m->wanted);
 }
 
-int maker_make(struct maker *m, int memory, pid_t *out)
+static int order_one(struct maker *m, int memory, pid_t *out)
 {
 	struct order o = {.memory = memory, .program = m->program};
 	pthread_mutex_lock(&m->lock);
@@ -163,9 +164,27 @@ int maker_make(struct maker *m, int memory, pid_t *out)
 	return -o.error;
 }
 
+int maker_make(struct maker *m, int memory, struct account *account, bool whatever, struct stub **out)
+{
+	struct stub *s = calloc(1, sizeof *s);
+	int r = s ? stub_charge(s, account, whatever) : -ENOMEM;
+	if (!r) {
+		r = order_one(m, memory, &s->pid);
+		if (r)
+			stub_uncharge(s);
+	}
+	if (r) {
+		free(s);
+		return r;
+	}
+	*out = s;
+	return 0;
+}
+
 void maker_dispose(struct maker *m, struct stub *s)
 {
 	struct order *o = calloc(1, sizeof *o);
+	stub_uncharge(s);
 	if (!o)
 		return; /* it goes with this process */
 	o->doomed = s;
@@ -195,6 +214,7 @@ int maker_start(struct maker *m, const struct cassin_sandbox *sandbox, struct ca
 	pthread_mutex_init(&m->lock, NULL);
 	pthread_cond_init(&m->wanted, NULL);
 	pthread_cond_init(&m->done, NULL);
+	limits_read(&m->limits);
 	int r = write_program(m, err);
 	if (r)
 		return r;

@@ -13,7 +13,9 @@
 #include <cassin/spec.h>
 
 #include "base/types.h"
+#include "process/limits.h"
 
+struct account;
 struct stub;
 
 struct order; /* of a process, or for its end */
@@ -26,6 +28,7 @@ struct maker {
 	struct order *first, **end;
 	struct order *ending, **last; /* on its thread: killed, and not gone yet, the oldest first */
 	int program;                  /* a memory file: what a stub begins as */
+	struct process_limits limits;
 	const struct cassin_sandbox *sandbox;
 	int confined;
 };
@@ -35,10 +38,10 @@ int maker_start(struct maker *m, const struct cassin_sandbox *sandbox, struct ca
 /* Does first what was ordered. */
 void maker_stop(struct maker *m);
 
-/* A process that waits to be seized, whose only descriptor is `memory`. -EAGAIN, -ENOMEM, ...: see refusal_limit(). It may have
- * ended already. */
-int maker_make(struct maker *m, int memory, pid_t *out);
-/* Ends the process of s, whatever state it is in, and frees s; without waiting for it,
+/* A process that waits to be seized, whose only descriptor is `memory`, on that account, `whatever` the pool has
+ * left. -EAGAIN, -ENOMEM, ...: see limits_say(); -ENOSPC: the pool is full. It may have ended already. */
+int maker_make(struct maker *m, int memory, struct account *account, bool whatever, struct stub **out);
+/* Ends the process of s, whatever state it is in, takes it off its account, and frees s; without waiting for it,
  * and nobody else's waits for it. */
 void maker_dispose(struct maker *m, struct stub *s);
 

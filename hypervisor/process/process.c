@@ -8,10 +8,12 @@
 #include <string.h>
 
 #include "base/container.h"
+#include "process/charge.h"
 #include "process/process_cell.h"
 #include "process/process_vcpu.h"
 #include "process/refusal.h"
 #include "process/stub.h"
+#include "process/supply.h"
 
 #define EXTENDED_MOST (64u << 10)
 
@@ -19,6 +21,7 @@ static void close_backend(struct backend *b)
 {
 	struct process_backend *p = CONTAINER_OF(b, struct process_backend, backend);
 	maker_stop(&p->maker);
+	pthread_mutex_destroy(&p->lock);
 	free(b->extended.initial);
 	free(p);
 }
@@ -27,6 +30,8 @@ static const struct backend_ops ops = {
 	.name = "process",
 	.traces = true,
 	.close = close_backend,
+	.reclaim = supply_reclaim,
+	.spare = supply_spare,
 	.cell_size = sizeof(struct process_cell),
 	.cell_open = process_cell_open,
 	.cell_close = process_cell_close,
@@ -81,21 +86,19 @@ static int probe(struct process_backend *p, unsigned *done, struct cassin_error_
 {
 	struct frame_pool pool = {.limit = 4096};
 	struct cell *c;
-	struct stub *s = calloc(1, sizeof *s);
+	struct stub *s;
 	void *image = malloc(EXTENDED_MOST);
 	size_t size = EXTENDED_MOST;
 	const char *what = "no memory";
-	int r = s && image ? cell_create(&c, &p->backend, &pool, UINT64_C(4) << 20, 1, err) : -ENOMEM;
+	int r = image ? cell_create(&c, &p->backend, &pool, UINT64_C(4) << 20, 1, err) : -ENOMEM;
 	if (r) {
-		free(s);
 		free(image);
 		return r;
 	}
 	*done = PROCESS;
-	r = maker_make(&p->maker, process_cell(c)->memory, &s->pid);
+	r = maker_make(&p->maker, process_cell(c)->memory, &c->account, false, &s);
 	if (r) {
-		refusal_of_process(r, err);
-		free(s);
+		refusal_of_process(r, &p->maker.limits, err);
 	} else {
 		r = stub_confine_process(s, process_cell(c)->pages, &what);
 		*done = !r ? REGISTERS : step_of(what);
@@ -134,7 +137,8 @@ int process_open(struct backend **out, const struct cassin_sandbox *sandbox, uns
 		return cassin_error_set(err, -ENOMEM, "no memory");
 	p->backend.ops = &ops;
 	p->backend.tsc_direct = true;
-	p->limits = refusal_limits();
+	p->backend.run_bytes_most = STUB_BYTES_MOST;
+	pthread_mutex_init(&p->lock, NULL);
 	hear_of_children();
 	int r = maker_start(&p->maker, sandbox, err);
 	if (!r)

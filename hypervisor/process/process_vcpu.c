@@ -14,6 +14,7 @@
 #include "process/place.h"
 #include "process/stops.h"
 #include "process/stubs.h"
+#include "process/supply.h"
 #include "process/tables.h"
 
 #define LOADED_MOST 512u /* changed entries between two looks at the kick */
@@ -32,6 +33,7 @@ int process_vcpu_create(struct cell *c, unsigned worker, struct vcpu **out)
 	v->page = cell_frame(c, process_cell(c)->pages + worker);
 	v->extended = extended;
 	pthread_mutex_init(&v->blank_lock, NULL);
+	supply_add(v);
 	*out = &v->vcpu;
 	return 0;
 }
@@ -39,7 +41,8 @@ int process_vcpu_create(struct cell *c, unsigned worker, struct vcpu **out)
 void process_vcpu_destroy(struct vcpu *vcpu)
 {
 	struct process_vcpu *v = process_vcpu(vcpu);
-	stubs_end(v);
+	supply_remove(v);
+	stubs_trim(v);
 	pthread_mutex_destroy(&v->blank_lock);
 	free(v->extended);
 	free(v);
@@ -63,7 +66,7 @@ static uint32_t load_some(struct process_vcpu *v, struct cpu_state *cpu, const s
 	}
 	*error = steps.n ? stubs_do(v, s, &steps) : 0;
 	if (*error)
-		stubs_lose(v, s);
+		stubs_lose(s);
 	return n;
 }
 
@@ -74,7 +77,7 @@ int process_vcpu_load(struct vcpu *vcpu, struct cpu_state *cpu, struct tables *t
 	int r = 0;
 	(void)space;
 	if (t->flush || (cpu->stubs && cpu->stubs->epoch != t->epoch)) {
-		r = stubs_refresh(v, cpu, t);
+		r = stubs_refresh(cpu, t);
 		t->committed = t->ncommits;
 		t->flush = false;
 	}
@@ -152,9 +155,11 @@ enum vcpu_exit process_vcpu_run(struct vcpu *vcpu, struct cpu_state *cpu, const 
 	struct run u = {.v = process_vcpu(vcpu), .cpu = cpu, .x = x, .set = true};
 	struct stub_stop stop = {0};
 	enum vcpu_exit out = VCPU_BROKEN;
-	if (stubs_get(u.v, cpu, t, space, &u.stub, x))
-		return VCPU_BROKEN;
-	stubs_used(u.v, u.stub);
+	int got = stubs_get(u.v, cpu, t, space, &u.stub, x);
+	if (got)
+		return got == -EINTR ? VCPU_INTERRUPTED : VCPU_BROKEN;
+	cpu->extended_lost = false;
+	stubs_used(u.stub);
 	stub_place(u.stub);
 	do {
 		int r = prepare(&u);
@@ -182,12 +187,14 @@ void process_vcpu_stop(struct vcpu *v)
 
 int process_vcpu_save(struct vcpu *v, struct cpu_state *cpu)
 {
-	return stubs_save(process_vcpu(v), cpu);
+	(void)v;
+	return stubs_save(cpu);
 }
 
 void process_vcpu_leave(struct vcpu *v, struct cpu_state *cpu)
 {
-	stubs_give_back(process_vcpu(v), cpu);
+	(void)v;
+	stubs_give_back(cpu);
 }
 
 /* It stays where it is. */
@@ -212,7 +219,7 @@ int process_vcpu_drop_keys(struct vcpu *v, struct cpu_state *cpu)
 
 void process_vcpu_reset(struct vcpu *v, struct cpu_state *cpu)
 {
-	stubs_give_back(process_vcpu(v), cpu);
+	stubs_give_back(cpu);
 	v->generation = v->incarnation = 0;
 }
 

@@ -6,10 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cassin/host_facts.h>
+
+#include "process/limits.h"
 
 #define YAMA "/proc/sys/kernel/yama/ptrace_scope"
 
@@ -69,24 +70,9 @@ int refusal_of_program(int r, struct cassin_error_text *err)
 				forbidden(r) ? rule("memfd_create") : "");
 }
 
-int refusal_of_process(int r, struct cassin_error_text *err)
+int refusal_of_process(int r, const struct process_limits *limits, struct cassin_error_text *err)
 {
-	return cassin_error_set(err, r, "process cells: cannot make a process: %s: see %s", strerror(-r),
-				refusal_limit(r, refusal_limits()));
-}
-
-const char *refusal_limits(void)
-{
-	struct rlimit processes;
-	if (geteuid() && !getrlimit(RLIMIT_NPROC, &processes) && processes.rlim_cur != RLIM_INFINITY)
-		return "RLIMIT_NPROC (ulimit -u), the control group's pids.max, or kernel.pid_max";
-	return setting("/proc/sys/kernel/pid_max") < 65536 ? "kernel.pid_max, or the control group's pids.max"
-							   : "the control group's pids.max, or kernel.threads-max";
-}
-
-const char *refusal_limit(int error, const char *limits)
-{
-	if (forbidden(error))
-		return "the rules of the container or sandbox around this program";
-	return error == -EAGAIN ? limits : "the host's memory";
+	char why[128];
+	limits_say(limits, r, why, sizeof why);
+	return cassin_error_set(err, r, "process cells: cannot make a process: %s", why);
 }

@@ -5,6 +5,8 @@
 
 #include <cassin/spec.h>
 
+struct process_limits;
+
 /* What a stub needs, as an error names it. */
 #define NEEDS_PROGRAM "start of a process"
 #define NEEDS_PTRACE "ptrace"
@@ -13,12 +15,6 @@
 int refusal(int r, const char *what, struct cassin_error_text *err);
 /* The same for the memory file that is a stub's program, and for a process. */
 int refusal_of_program(int r, struct cassin_error_text *err);
-int refusal_of_process(int r, struct cassin_error_text *err);
-
-/* Which of the host's limits bound the number of processes: the kernel says EAGAIN for four of them. Reads what the host says of
- * itself: not for a thread that is confined. */
-const char *refusal_limits(void);
-/* What may have stopped a process from being made; `limits`: what refusal_limits() said. Any thread. */
-const char *refusal_limit(int error, const char *limits);
+int refusal_of_process(int r, const struct process_limits *limits, struct cassin_error_text *err);
 
 #endif

@@ -81,7 +81,7 @@ enum vcpu_exit run_lost(struct run *u, const char *what, int number)
 		number = stop.died_of & 0xff;
 	}
 	snprintf(u->x->why, sizeof u->x->why, "its process %s %d", what, number);
-	stubs_lose(u->v, u->stub);
+	stubs_lose(u->stub);
 	return VCPU_BROKEN;
 }
 

@@ -16,12 +16,26 @@
 
 #include <sys/user.h> /* after our own PAGE_SIZE, which it says again */
 
+/* The stubs in use of one worker, which traces them all, in whatever cell. Its thread's, but for what is atomic. */
+struct tracer {
+	struct stub *oldest, *newest; /* by when they ran */
+	atomic_uint held;             /* how many they are */
+	struct stub *pinned;          /* one that is being worked on: it stays */
+	atomic_bool wanted;           /* another worker has none at all: even the last one is to be given up */
+	uint64_t ticks;
+	uint64_t starving,
+		tried; /* since when it has had no stub, and got none, and when it last tried, monotonic ns */
+};
+
 struct process_backend {
 	struct backend backend;
 	struct maker maker;
-	const char *limits; /* of processes, by their names: a worker may not look itself */
 	bool failed_set_rf; /* this processor sets RF for an instruction that failed */
 	size_t keys_at;     /* where an image of the extended state has PKRU; 0: nowhere */
+	struct tracer tracers[WORKERS_MAX];
+	atomic_uint nblank; /* of all vCPUs */
+	pthread_mutex_t lock;
+	struct process_vcpu *vcpus; /* of all cells; under the lock */
 };
 
 struct process_cell {
@@ -32,14 +46,18 @@ struct process_cell {
 
 struct stub {
 	pid_t pid;
-	struct stub *older, *newer; /* in the vCPU's list of those in use */
-	struct stub *next;          /* of the same guest; or of the blank ones; or of those to be ended */
+	struct account *account;    /* on which it is, with its mappings */
+	struct process_vcpu *v;     /* of which it is */
+	struct stub *older, *newer; /* in its worker's list of those in use */
+	uint64_t used;              /* when it last ran, in the worker's ticks */
+	struct stub *next;          /* of the same guest; or of the blank ones */
 	struct cpu_state *cpu;      /* whose it is; NULL: nobody's */
 	frame_t root;               /* of the space */
 	uint64_t epoch;             /* of the tables that it maps */
 	uint64_t again;             /* a page whose mapping is to be made again before it runs on; 0: none */
 	int cpu_number;             /* that it keeps to, from 1 on; 0: none */
-	unsigned mappings;          /* that were made in it since nothing was mapped: it has as many, or fewer */
+	unsigned mappings;          /* that were made in it since nothing was mapped: it has about as many, or fewer */
+	unsigned recount;           /* beyond so many they are counted again */
 	bool odd_flags;             /* its guest has set some that the next list of steps is to clear */
 	bool stale;                 /* its mappings are of older tables: it begins again before it runs */
 	bool dead;
@@ -47,9 +65,9 @@ struct stub {
 
 struct process_vcpu {
 	struct vcpu vcpu;
+	struct process_vcpu *next;    /* in the backend's list */
 	unsigned char *page;          /* ours, in all its stubs */
 	struct stub *_Atomic current; /* that is about to run, or runs */
-	struct stub *oldest, *newest; /* in use */
 	pthread_mutex_t blank_lock;   /* of the blank ones, which the watcher ends when their cell is at rest */
 	struct stub *blank;
 	unsigned nblank;
@@ -69,6 +87,11 @@ static inline struct process_cell *process_cell(struct cell *c)
 static inline struct process_vcpu *process_vcpu(struct vcpu *v)
 {
 	return CONTAINER_OF(v, struct process_vcpu, vcpu);
+}
+
+static inline struct tracer *process_tracer(const struct process_vcpu *v)
+{
+	return &process_backend(v->vcpu.cell)->tracers[v->vcpu.worker];
 }
 
 #define STUB_CS 0x33u /* the selectors and flags of all code in stubs */

@@ -6,44 +6,49 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "process/charge.h"
 #include "process/page.h"
-#include "process/refusal.h"
+#include "process/supply.h"
 #include "process/tables.h"
 
 #define BLANK_MOST 32u /* kept for the next guests; more are ended */
-#define MAKE_TRIES 3u
 /* Unmapping takes up to 7 us for each mapping, and nobody interrupts it: a stub with more than this is not emptied by the worker, it
  * ends, on its own time, and another takes its place. */
 #define EMPTIED_MOST 256u
 #define GUEST_MAPPINGS (128u << 10) /* in all stubs of a guest: 32 MiB of the host's kernel */
+#define RECOUNT_LEAST 1024u
+#define RECOUNT_SHARE 4u /* page tables that are looked at: one for each so many mappings that were counted */
+#define OWN_FEW 3u       /* stubs that a guest may have at a limit before it gives its own up first */
 
 /* ---- Lists ---- */
 
-static void list_add(struct process_vcpu *v, struct stub *s)
+static void list_add(struct tracer *t, struct stub *s)
 {
 	s->newer = NULL;
-	s->older = v->newest;
-	if (v->newest)
-		v->newest->newer = s;
+	s->older = t->newest;
+	if (t->newest)
+		t->newest->newer = s;
 	else
-		v->oldest = s;
-	v->newest = s;
+		t->oldest = s;
+	t->newest = s;
+	s->used = ++t->ticks;
 }
 
-static void list_take(struct process_vcpu *v, struct stub *s)
+static void list_take(struct tracer *t, struct stub *s)
 {
 	if (s->newer)
 		s->newer->older = s->older;
 	else
-		v->newest = s->older;
+		t->newest = s->older;
 	if (s->older)
 		s->older->newer = s->newer;
 	else
-		v->oldest = s->newer;
+		t->oldest = s->newer;
 }
 
-static void take_from_guest(struct process_vcpu *v, struct stub *s)
+static void take_from_guest(struct stub *s)
 {
+	struct tracer *t = process_tracer(s->v);
 	struct cpu_state *cpu = s->cpu;
 	struct stub **link = &cpu->stubs;
 	while (*link != s)
@@ -52,7 +57,8 @@ static void take_from_guest(struct process_vcpu *v, struct stub *s)
 	if (cpu->stub == s)
 		cpu->stub = NULL;
 	s->cpu = NULL;
-	list_take(v, s);
+	list_take(t, s);
+	atomic_fetch_sub(&t->held, 1);
 }
 
 static void give_to_guest(struct process_vcpu *v, struct stub *s, struct cpu_state *cpu, const struct tables *t,
@@ -65,78 +71,85 @@ static void give_to_guest(struct process_vcpu *v, struct stub *s, struct cpu_sta
 	s->stale = false;
 	s->next = cpu->stubs;
 	cpu->stubs = s;
-	list_add(v, s);
+	list_add(process_tracer(v), s);
+	atomic_fetch_add(&process_tracer(v)->held, 1);
+	if (cpu->account)
+		stub_charge_to(s, cpu->account);
 }
 
 /* ---- Ending ---- */
 
-static void dispose(struct process_vcpu *v, struct stub *s)
+static void dispose(struct stub *s)
 {
-	maker_dispose(&process_backend(v->vcpu.cell)->maker, s);
+	maker_dispose(&process_backend(s->v->vcpu.cell)->maker, s);
 }
 
-void stubs_lose(struct process_vcpu *v, struct stub *s)
+void stubs_lose(struct stub *s)
 {
 	if (s->cpu)
-		take_from_guest(v, s);
-	dispose(v, s);
+		take_from_guest(s);
+	dispose(s);
 }
 
-static void make_blank(struct process_vcpu *v, struct stub *s)
+static void keep_blank(struct stub *s)
 {
-	take_from_guest(v, s);
+	struct process_vcpu *v = s->v;
 	pthread_mutex_lock(&v->blank_lock);
 	bool kept = !s->dead && s->mappings <= EMPTIED_MOST && v->nblank < BLANK_MOST;
 	if (kept) {
+		stub_charge_to(s, &v->vcpu.cell->account);
 		s->next = v->blank;
 		v->blank = s;
 		v->nblank++;
+		atomic_fetch_add(&process_backend(v->vcpu.cell)->nblank, 1);
 	}
 	pthread_mutex_unlock(&v->blank_lock);
 	if (!kept)
-		dispose(v, s);
+		dispose(s);
 }
 
-static struct stub *take_blank(struct process_vcpu *v)
+static void make_blank(struct stub *s)
+{
+	take_from_guest(s);
+	keep_blank(s);
+}
+
+struct stub *stubs_take_blank(struct process_vcpu *v)
 {
 	pthread_mutex_lock(&v->blank_lock);
 	struct stub *s = v->blank;
 	if (s) {
 		v->blank = s->next;
 		v->nblank--;
+		atomic_fetch_sub(&process_backend(v->vcpu.cell)->nblank, 1);
 	}
 	pthread_mutex_unlock(&v->blank_lock);
 	return s;
 }
 
-void stubs_give_back(struct process_vcpu *v, struct cpu_state *cpu)
+void stubs_give_back(struct cpu_state *cpu)
 {
 	while (cpu->stubs)
-		make_blank(v, cpu->stubs);
+		make_blank(cpu->stubs);
 	cpu->stub = NULL;
 }
 
-void stubs_trim(struct process_vcpu *v)
+bool stubs_trim(struct process_vcpu *v)
 {
 	struct stub *s;
-	while ((s = take_blank(v)))
-		dispose(v, s);
-}
-
-void stubs_end(struct process_vcpu *v)
-{
-	while (v->oldest)
-		stubs_lose(v, v->oldest);
-	stubs_trim(v);
+	bool any = false;
+	for (; (s = stubs_take_blank(v)); any = true)
+		dispose(s);
+	return any;
 }
 
 /* ---- Extended state ---- */
 
-int stubs_save(struct process_vcpu *v, struct cpu_state *cpu)
+int stubs_save(struct cpu_state *cpu)
 {
-	size_t size = v->vcpu.cell->backend->extended.size;
-	if (cpu->xstate || !cpu->stub)
+	if (cpu->xstate || !cpu->stub || cpu->extended_lost)
 		return 0;
+	size_t size = cpu->stub->v->vcpu.cell->backend->extended.size;
 	void *image = malloc(size);
 	if (!image)
 		return -ENOMEM;
@@ -170,71 +183,49 @@ static int bring_extended(struct process_vcpu *v, struct cpu_state *cpu, struct 
 	return 0;
 }
 
-/* ---- Making ---- */
+/* ---- Doing without ---- */
 
-static int make_one(struct process_vcpu *v, struct stub **out, struct vcpu_exception *x)
+/* A guest with many spaces does not live at others' cost. */
+static struct stub *of_its_own(const struct cpu_state *cpu)
 {
-	struct process_backend *b = process_backend(v->vcpu.cell);
-	struct process_cell *c = process_cell(v->vcpu.cell);
-	struct stub *s = calloc(1, sizeof *s);
-	const char *what;
-	int r = s ? maker_make(&b->maker, c->memory, &s->pid) : -ENOMEM;
-	if (r) {
-		free(s);
-		snprintf(x->why, sizeof x->why, "no process for it: %s: see %s", strerror(-r),
-			 refusal_limit(r, b->limits));
-		return r;
+	struct stub *oldest = NULL;
+	unsigned n = 0;
+	for (struct stub *s = cpu->stubs; s; s = s->next, n++) {
+		if (!oldest || s->used < oldest->used)
+			oldest = s;
 	}
-	r = stub_confine_process(s, c->pages + v->vcpu.worker, &what);
-	if (r) {
-		snprintf(x->why, sizeof x->why, "its process cannot be confined: %s: %s%s", what, strerror(-r),
-			 r == -EPERM && !strcmp(what, NEEDS_PTRACE) ? " (kernel.yama.ptrace_scope?)" : "");
-		dispose(v, s);
-		return r;
-	}
-	*out = s;
-	return 0;
+	return n > OWN_FEW ? oldest : NULL;
 }
 
-/* Again if it was ended from outside before it was traced. */
-static int make(struct process_vcpu *v, struct stub **out, struct vcpu_exception *x)
+static int let_go(struct stub *s)
 {
-	int r = -ESRCH;
-	for (unsigned i = 0; i < MAKE_TRIES && (r == -ESRCH || r == -EPERM); i++)
-		r = make_one(v, out, x);
+	int r = s == s->cpu->stub ? stubs_save(s->cpu) : 0;
+	if (!r)
+		take_from_guest(s);
 	return r;
 }
 
-/* Whoever has not run for longest does without its stub from now on. One that was ended from outside is nobody's help. */
-static int evict(struct process_vcpu *v)
+struct stub *stubs_evict(struct tracer *t, const struct cpu_state *cpu)
 {
-	for (struct stub *s = v->oldest; s; s = s->newer) {
-		if (stubs_save(v, s->cpu))
-			continue;
-		make_blank(v, s);
-		return 0;
+	struct stub *own = cpu ? of_its_own(cpu) : NULL;
+	if (own && !let_go(own))
+		return own;
+	for (struct stub *s = t->oldest; s; s = s->newer) {
+		if (s != t->pinned && !let_go(s)) /* one that was ended from outside is nobody's help */
+			return s;
 	}
-	return -ENOENT;
+	return NULL;
 }
 
-static int acquire(struct process_vcpu *v, struct stub **out, struct vcpu_exception *x)
-{
-	*out = take_blank(v);
-	int r = *out ? 0 : make(v, out, x);
-	while ((r == -EAGAIN || r == -ENOMEM) && !evict(v)) {
-		*out = take_blank(v);
-		r = *out ? 0 : r;
-	}
-	return r;
-}
+/* ---- Mappings ---- */
 
 /* Another process becomes that of s, which keeps its place and its extended state; the old one ends. */
 static int renew(struct process_vcpu *v, struct stub *s)
 {
 	struct vcpu_exception x;
 	size_t size = v->vcpu.cell->backend->extended.size;
-	struct stub *fresh = take_blank(v), old = *s;
-	int r = fresh ? 0 : make(v, &fresh, &x);
+	struct stub *fresh = stubs_take_blank(v), old = *s;
+	int r = fresh ? 0 : supply_make(v, &fresh, &x);
 	if (r)
 		return r;
 	if (s->cpu->stub == s) {
@@ -243,14 +234,14 @@ static int renew(struct process_vcpu *v, struct stub *s)
 			r = stub_set_extended(fresh, v->extended, size);
 	}
 	if (!r) {
+		stub_charge_mappings(s, fresh->mappings);
 		s->pid = fresh->pid;
-		s->mappings = fresh->mappings;
 		s->odd_flags = fresh->odd_flags;
 		s->cpu_number = fresh->cpu_number;
 		fresh->pid = old.pid;
 		fresh->dead = old.dead;
 	}
-	dispose(v, fresh);
+	dispose(fresh);
 	return r;
 }
 
@@ -264,7 +255,7 @@ static void begin_again(struct process_vcpu *v, struct stub *s, struct steps *st
 }
 
 /* A guest whose stubs have too many mappings together does without the largest of the others. */
-static void shed(struct process_vcpu *v, const struct stub *than)
+static void shed(const struct stub *than)
 {
 	struct cpu_state *cpu = than->cpu;
 	struct stub *most = NULL;
@@ -276,32 +267,53 @@ static void shed(struct process_vcpu *v, const struct stub *than)
 		if (!most || s->mappings > most->mappings)
 			most = s;
 	}
-	if (all > GUEST_MAPPINGS && most && !(most == cpu->stub && stubs_save(v, cpu)))
-		make_blank(v, most);
+	if (all > GUEST_MAPPINGS && most && !(most == cpu->stub && stubs_save(cpu)))
+		make_blank(most);
+}
+
+/* Nothing is mapped in it any more: what is needed comes back by faults. */
+static int empty(struct process_vcpu *v, struct stub *s)
+{
+	struct steps all = {.list = stub_page_list(v->page)};
+	int error = 0;
+	begin_again(v, s, &all);
+	steps_end(&all);
+	if (all.n)
+		stub_steps(s, v->page, all.n, &error);
+	s->recount = 0;
+	stub_charge_mappings(s, 0);
+	return error;
+}
+
+/* How many mappings it has with n more steps. Steps that replace others' make fewer than were counted: when they have become twice as
+ * many, the tables are looked at. */
+static unsigned mappings_with(const struct process_vcpu *v, struct stub *s, const struct steps *steps)
+{
+	unsigned n = (steps->anew ? 0 : s->mappings) + steps->n, shown;
+	if (n <= RECOUNT_LEAST || n <= s->recount)
+		return n;
+	if (tables_runs(v->vcpu.cell, s->root, n / RECOUNT_SHARE, &shown) && shown + steps->n < n)
+		n = shown + steps->n;
+	s->recount = 2 * n;
+	return n;
 }
 
 int stubs_do(struct process_vcpu *v, struct stub *s, struct steps *steps)
 {
 	int error;
 	bool had_some = s->mappings;
+	process_tracer(v)->pinned = s;
+	int refused = stub_charge_mappings(s, mappings_with(v, s, steps));
+	process_tracer(v)->pinned = NULL;
+	if (refused)
+		return empty(v, s);
 	steps_end(steps);
-	s->mappings = (steps->anew ? 0 : s->mappings) + steps->n;
 	if (stub_steps(s, v->page, steps->n, &error) == steps->n) {
 		s->odd_flags = false;
-		shed(v, s);
+		shed(s);
 		return 0;
 	}
-	if (error != -ENOMEM || !had_some)
-		return error;
-	/* vm.max_map_count: what is needed comes back by faults. */
-	struct steps all = {.list = steps->list};
-	begin_again(v, s, &all);
-	steps_end(&all);
-	error = 0;
-	if (all.n)
-		stub_steps(s, v->page, all.n, &error);
-	s->mappings = 0;
-	return error;
+	return error == -ENOMEM && had_some ? empty(v, s) : error; /* vm.max_map_count */
 }
 
 /* A stub that begins with what the space shows already. */
@@ -323,12 +335,13 @@ struct stub *stubs_find(const struct cpu_state *cpu, frame_t root)
 	return s;
 }
 
-void stubs_used(struct process_vcpu *v, struct stub *s)
+void stubs_used(struct stub *s)
 {
-	if (v->newest == s)
+	struct tracer *t = process_tracer(s->v);
+	if (t->newest == s)
 		return;
-	list_take(v, s);
-	list_add(v, s);
+	list_take(t, s);
+	list_add(t, s);
 }
 
 static bool is_root(const struct tables *t, frame_t root)
@@ -340,7 +353,7 @@ static bool is_root(const struct tables *t, frame_t root)
 	return false;
 }
 
-int stubs_refresh(struct process_vcpu *v, struct cpu_state *cpu, const struct tables *t)
+int stubs_refresh(struct cpu_state *cpu, const struct tables *t)
 {
 	int r = 0;
 	for (struct stub *s = cpu->stubs, *next; s && !r; s = next) {
@@ -349,8 +362,8 @@ int stubs_refresh(struct process_vcpu *v, struct cpu_state *cpu, const struct ta
 		s->stale = true;
 		if (is_root(t, s->root))
 			continue;
-		r = s == cpu->stub ? stubs_save(v, cpu) : 0;
-		make_blank(v, s);
+		r = s == cpu->stub ? stubs_save(cpu) : 0;
+		make_blank(s);
 	}
 	return r;
 }
@@ -361,13 +374,13 @@ static int acquire_filled(struct process_vcpu *v, struct cpu_state *cpu, const s
 {
 	int r;
 	do {
-		r = acquire(v, out, x);
+		r = supply_get(v, cpu, out, x);
 		if (r)
 			return r;
 		give_to_guest(v, *out, cpu, t, space);
 		r = fill(v, *out);
 		if (r == -ESRCH)
-			stubs_lose(v, *out); /* ended from outside, before anybody had it: the next one */
+			stubs_lose(*out); /* ended from outside, before anybody had it: the next one */
 	} while (r == -ESRCH);
 	return r;
 }
@@ -385,7 +398,7 @@ static int find(struct process_vcpu *v, struct cpu_state *cpu, const struct tabl
 	if (r && *out) {
 		snprintf(x->why, sizeof x->why, "its process cannot map its memory: %s%s", strerror(-r),
 			 r == -EPERM ? " (vm.mmap_min_addr?)" : "");
-		stubs_lose(v, *out);
+		stubs_lose(*out);
 	}
 	return r;
 }

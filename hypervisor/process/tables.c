@@ -7,6 +7,7 @@
 
 #define ENTRIES 512u
 #define LEVELS 4
+#define PAGES_APART 64u                             /* a run of this many is mapped in one piece, about */
 #define POPULATE_MOST (UINT64_C(128) << PAGE_SHIFT) /* mapped at once; of longer runs pages come as they are touched */
 
 static const uint64_t *table_of(const struct cell *c, uint64_t entry)
@@ -105,4 +106,47 @@ void steps_space(struct steps *s, const struct cell *c, frame_t root)
 						       root); /* guests' addresses are all in one entry of the root */
 	if (first & PTE_P)
 		add_table(s, c, table_of(c, first), LEVELS - 2, 0);
+}
+
+/* ---- Counting ---- */
+
+struct count {
+	unsigned runs, pages, tables; /* tables: that may still be looked at */
+	uint64_t va, frame, kind;     /* what would go on with the last run */
+};
+
+static void count_page(struct count *n, uint64_t va, uint64_t entry)
+{
+	uint64_t kind = kind_of(entry), frame = entry & PTE_FRAME;
+	n->runs += va != n->va || frame != n->frame || kind != n->kind;
+	n->pages++;
+	n->va = va + PAGE_SIZE;
+	n->frame = frame + PAGE_SIZE;
+	n->kind = kind;
+}
+
+static bool count_table(struct count *n, const struct cell *c, const uint64_t *table, int level, uint64_t va)
+{
+	if (!n->tables--)
+		return false;
+	for (unsigned i = 0; i < ENTRIES; i++) {
+		uint64_t at = va + ((uint64_t)i << (PAGE_SHIFT + 9 * level));
+		if (!(table[i] & PTE_P))
+			continue;
+		if (!level)
+			count_page(n, at, table[i]);
+		else if (!count_table(n, c, table_of(c, table[i]), level - 1, at))
+			return false;
+	}
+	return true;
+}
+
+bool tables_runs(const struct cell *c, frame_t root, unsigned tables, unsigned *out)
+{
+	uint64_t first = *(const uint64_t *)cell_frame(c, root);
+	struct count n = {.tables = tables, .va = 1};
+	if (first & PTE_P && !count_table(&n, c, table_of(c, first), LEVELS - 2, 0))
+		return false;
+	*out = n.runs + n.pages / PAGES_APART;
+	return true;
 }

@@ -26,6 +26,8 @@ void steps_unmap_all(struct steps *s);
 void steps_end(struct steps *s);
 /* Adds the pages that are present, from `va` on up to the end of its table or the first that is not: at most `most`. */
 void steps_run(struct steps *s, const struct cell *c, frame_t root, uint64_t va, unsigned most);
+/* About how many mappings all of a space would be. False: that is more than so many page tables. */
+bool tables_runs(const struct cell *c, frame_t root, unsigned tables, unsigned *out);
 #define STEPS_TABLES_MOST 128u /* that one call looks at: some tens of microseconds */
 /* Adds the pages of a space that are present, in the order of their addresses, as far as they fit and the tables looked at are no
  * more than that. What is left out is mapped when it is touched. */

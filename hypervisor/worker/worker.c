@@ -76,6 +76,11 @@ static void on_kick(int sig, siginfo_t *info, void *context)
 	errno = saved;
 }
 
+struct worker *worker_self(void)
+{
+	return self;
+}
+
 /* ---- Inbox ---- */
 
 void worker_post_arrival(struct worker *w, struct worker *_Atomic *owner, struct message *m)

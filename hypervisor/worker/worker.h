@@ -89,6 +89,8 @@ struct worker {
 int workers_start(struct workers *s, unsigned n, void (*tick)(void *opaque), void *opaque);
 /* Ends their threads, after all guests are gone. Nothing happens to workers that were never started. */
 void workers_stop(struct workers *s);
+/* The calling thread's; NULL: it is no worker's. */
+struct worker *worker_self(void);
 /* Queues a message, rings the bell and kicks the vCPU. Any thread. */
 void worker_post(struct worker *w, struct message *m);
 /* Queues the message that brings something here; from then on *owner is w, and messages to that owner come after it. */

@@ -112,6 +112,25 @@ Test(account, a_domains_part_has_its_pages)
 	pool_part_put(&pool, part);
 }
 
+Test(account, a_try_has_nothing_given_back)
+{
+	pool.reclaim = give_idle_back;
+	pool.opaque = &pool;
+	idle = 2;
+	cr_assert_eq(frame_pool_take(&pool, NULL, idle), 0);
+	cr_assert_eq(account_try(&a, ACCOUNT_PROCESSES, 2 * PAGE), 0, "two were free");
+	cr_assert_eq(account_try(&a, ACCOUNT_PROCESSES, PAGE), -ENOMEM);
+	cr_assert_eq(idle, 2u);
+	cr_assert_eq(account_charge(&a, ACCOUNT_PROCESSES, PAGE), 0);
+}
+
+Test(account, processes_take_none_of_a_guests_room)
+{
+	a.limit = 10;
+	cr_assert_eq(account_try(&a, ACCOUNT_PROCESSES, PAGE), 0);
+	cr_assert_eq(account_charge(&a, ACCOUNT_OPERATIONS, 10), 0);
+}
+
 Test(account, one_without_a_pool_only_counts)
 {
 	struct account none = {0};

@@ -95,6 +95,7 @@ const struct figure account_figures[] = {
 	ACCOUNT(traces, "traces"),
 	ACCOUNT(reports, "crash reports"),
 	ACCOUNT(guests, "what each guest takes by being there"),
+	ACCOUNT(processes, "processes that guests run in"),
 	ACCOUNT(total, "all of it"),
 };
 const size_t account_figures_count = sizeof account_figures / sizeof *account_figures;

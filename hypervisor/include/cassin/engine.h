@@ -125,7 +125,8 @@ struct cassin_memory_account {
 	uint64_t operations; /* that pend */
 	uint64_t streams;    /* handles, and bytes on their way */
 	uint64_t consoles, traces, reports;
-	uint64_t guests; /* what each takes by being there, and the list of its pages */
+	uint64_t guests;    /* what each takes by being there, and the list of its pages */
+	uint64_t processes; /* of process cells: the kernel's memory for the processes that guests run in, or are to */
 	uint64_t total;
 };
 

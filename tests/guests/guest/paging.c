@@ -217,14 +217,17 @@ static void remaps(int argc, char **argv)
 
 static void reprotects(int argc, char **argv)
 {
-	(void)argc;
-	(void)argv;
-	for (uint64_t n = 0; n < 200; n++) {
+	uint64_t rounds = argc > 1 ? (uint64_t)cassin_parse(argv[1], strlen(argv[1])) : 200;
+	for (uint64_t n = 0; n < rounds; n++) {
 		*(volatile uint64_t *)spare(0) = n;
 		CHECK_IS(cassin_protect(0, plain(spare(0)), 1, CASSIN_READ), 0);
 		CHECK_IS(*(volatile uint64_t *)spare(0), n);
 		CHECK_IS(do_op(CASSIN_OP_RANDOM, 0, (uint64_t)spare(0), 8, 0), -CASSIN_EFAULT);
 		CHECK_IS(cassin_protect(0, plain(spare(0)), 1, RW), 0);
+	}
+	if (argc > 2 && strcmp(argv[2], "stay") == 0) {
+		cassin_print("done\n");
+		cassin_sleep_until(CASSIN_FOREVER - 1);
 	}
 }
 

@@ -44,13 +44,16 @@ struct test {
 	enum cassin_backend backend; /* what CASSIN_BACKEND says, or auto */
 	bool own_machine;            /* it changes the machine: only with --own-machine */
 	bool heavy;                  /* it has much to do, but nothing with what runs guest code: not with --light */
+	const char *(*cannot)(
+		void); /* why it cannot run here, and is left out, which is said; NULL, or what it returns: it can */
 };
 
 /* The tests, by subject; each list ends with a NULL name. */
 extern const struct test tests_calls[], tests_faults[], tests_memory[], tests_processor[], tests_life[],
 	tests_streams[], tests_ports[], tests_debug[], tests_trace[], tests_crowd[], tests_moves[], tests_park[],
 	tests_pieces[], tests_user[], tests_kernel[], tests_processes[], tests_libc[], tests_files[], tests_process[],
-	tests_process_limits[], tests_process_storms[], tests_host[], tests_want[], tests_errors[];
+	tests_process_limits[], tests_process_storms[], tests_process_ends[], tests_host[], tests_want[],
+	tests_errors[];
 
 /* Common kinds: the guest ends with 0 (and its console says `says`); or crashes (and its report says so). After a
  * crash another guest must run as if nothing had been. */

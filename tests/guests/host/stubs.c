@@ -77,6 +77,15 @@ void spawn_some(struct world *w, uint64_t *ids, unsigned n, const char *image, c
 	}
 }
 
+void create_engine(struct world *w, unsigned workers)
+{
+	struct cassin_error_text err = {0};
+	struct cassin_engine_options options = {
+		.workers = workers, .pool_bytes = POOL_DEFAULT, .backend = CASSIN_BACKEND_PROCESS};
+	if (cassin_engine_create(&w->e, &options, &err))
+		fail("engine: %s", err.text);
+}
+
 void in_child(struct world *w, void (*run)(struct world *w))
 {
 	int status = 0;

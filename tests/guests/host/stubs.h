@@ -22,6 +22,8 @@ unsigned await_stubs_of(struct world *w, pid_t parent, pid_t *out, unsigned leas
 
 /* Spawns n guests that are named after their image. */
 void spawn_some(struct world *w, uint64_t *ids, unsigned n, const char *image, const char *args);
+/* Makes the world an engine of process cells. */
+void create_engine(struct world *w, unsigned workers);
 /* In a child: it goes with this process, however that ends. */
 void end_with(pid_t parent);
 /* Runs something without an engine in a child, which must succeed. */

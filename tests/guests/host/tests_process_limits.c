@@ -1,20 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-/* Process cells from outside: how many processes there are, at the host's limits too, and that none is left. */
-#include <linux/filter.h>
-#include <linux/seccomp.h>
+/* Process cells from outside: how many processes there are, at the host's limits too. */
 #include <pthread.h>
-#include <sched.h>
 #include <signal.h>
-#include <stddef.h>
-#include <sys/ioctl.h>
-#include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "stubs.h"
+
+/* As docs/architecture.md tells. */
+#define STUB_COST (UINT64_C(92) << 10)
+#define MAPPING_COST UINT64_C(256)
+#define MAPPINGS_FEW 64u /* that a guest of these tests has at most if it does not say so */
 
 /* ---- How many there are ---- */
 
@@ -79,44 +77,271 @@ static void killed_at_birth(struct world *w, const struct test *t)
 	expect_exit(w, spawn(w, "after", "memory", "zero 64"), 0, 0);
 }
 
+static void expect_running(struct world *w, const uint64_t *ids, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		EXPECT_IS(status_of(w, ids[i]).state, CASSIN_GUEST_RUNNING);
+}
+
+/* Guests whose registers, vectors and spaces must be right end as they should, while others hold what processes there are. */
+static void work_among(struct world *w)
+{
+	uint64_t ids[12];
+	for (unsigned i = 0; i < 12; i++) {
+		char name[32];
+		snprintf(name, sizeof name, "v%u", i);
+		ids[i] = spawn(w, name, i % 2 ? "vectors" : "user-spaces", i % 2 ? "keep 20 99" : "live 10");
+	}
+	for (unsigned i = 0; i < 12; i++)
+		expect_exit(w, ids[i], 0, 60);
+}
+
 /* A host's limit of processes, reached half way through many spawns: guests share those that there are. */
-static void limited_here(struct world *w)
+static void share_few(struct world *w, unsigned limit)
 {
 	static uint64_t ids[60];
-	struct cassin_error_text err = {0};
-	struct cassin_engine_options options = {
-		.workers = 1, .pool_bytes = POOL_DEFAULT, .backend = CASSIN_BACKEND_PROCESS};
-	struct rlimit limit = {30, 30};
-	if (setgid(OTHER_UID) || setuid(OTHER_UID) || setrlimit(RLIMIT_NPROC, &limit))
-		fail("cannot become another user: %s", strerror(errno));
-	end_with(getppid()); /* the kernel has forgotten that */
-	if (engine_make(w, options, &err))
-		fail("engine: %s", err.text);
 	spawn_some(w, ids, 60, "life", "wait");
 	for (unsigned i = 0; i < 60; i++)
 		await_text(w, ids[i], "waiting");
 	EXPECT_IS(stats_of(w).running, 60);
-	EXPECT(find_stubs() < 30);
-	uint64_t more[12];
-	for (unsigned i = 0; i < 12; i++) {
+	EXPECT(find_stubs() < limit);
+	work_among(w);
+	expect_running(w, ids, 60);
+}
+
+/* So that a limit of processes is for this test only. */
+static void become_other(rlim_t processes)
+{
+	struct rlimit limit = {processes, processes};
+	uid_t other = OTHER_UID;
+	if (setgid(other) || setuid(other) || setrlimit(RLIMIT_NPROC, &limit))
+		fail("cannot become another user: %s", strerror(errno));
+	end_with(getppid()); /* the kernel has forgotten that */
+}
+
+static void limited_here(struct world *w)
+{
+	become_other(30);
+	create_engine(w, 1);
+	share_few(w, 30);
+	cassin_engine_destroy(w->e);
+}
+
+/* Several workers, and not many more processes than those: one that has none gets one of another's. Threads count, too: of four
+ * workers, and three more. */
+static void limited_workers_here(struct world *w)
+{
+	static uint64_t ids[24];
+	become_other(10);
+	create_engine(w, 4);
+	spawn_some(w, ids, 24, "hog", "spin");
+	for (unsigned i = 0; i < 24; i++)
+		await_text(w, ids[i], "spinning");
+	EXPECT(find_stubs() < 4);
+	work_among(w);
+	expect_running(w, ids, 24);
+	cassin_engine_destroy(w->e);
+}
+
+/* Each guest has a cell of its own, whose process is of no use to another. */
+static void limited_cells_here(struct world *w)
+{
+	static uint64_t ids[20];
+	become_other(16);
+	create_engine(w, 2);
+	for (unsigned i = 0; i < 20; i++) {
 		char name[32];
-		snprintf(name, sizeof name, "v%u", i);
-		more[i] = spawn(w, name, i % 2 ? "vectors" : "user-spaces", i % 2 ? "keep 20 99" : "live 10");
+		snprintf(name, sizeof name, "cell%u", i);
+		struct cassin_guest_spec s = spec_of(w, name, i % 2 ? "hog" : "life", i % 2 ? "spin" : "wait");
+		s.memory = UINT64_C(1) << 20;
+		s.isolation = CASSIN_ISOLATION_VM;
+		ids[i] = spawn_spec(w, &s);
 	}
-	for (unsigned i = 0; i < 12; i++)
-		expect_exit(w, more[i], 0, 60);
-	for (unsigned i = 0; i < 60; i++)
-		EXPECT_IS(status_of(w, ids[i]).state, CASSIN_GUEST_RUNNING);
-	engine_end(w);
+	for (unsigned i = 0; i < 20; i++)
+		await_text(w, ids[i], i % 2 ? "spinning" : "waiting");
+	EXPECT(find_stubs() < 16);
+	work_among(w);
+	expect_running(w, ids, 20);
+	cassin_engine_destroy(w->e);
+}
+
+static void expect_no_engine(const char *why)
+{
+	struct cassin_engine *e;
+	struct cassin_error_text err = {0};
+	struct cassin_engine_options options = {.workers = 1, .backend = CASSIN_BACKEND_PROCESS};
+	EXPECT_IS(cassin_engine_create(&e, &options, &err), -EAGAIN);
+	expect_says("the error", err.text, why);
+}
+
+static void not_one_here(struct world *w)
+{
+	(void)w;
+	become_other(2); /* this one, and the thread that would make the other */
+	expect_no_engine("RLIMIT_NPROC (ulimit -u) is 2");
 }
 
 static void limited(struct world *w, const struct test *t)
 {
 	(void)t;
-	if (geteuid())
-		printf("# only root can become a user who has no other process\n");
-	else
-		in_child(w, limited_here);
+	in_child(w, limited_here);
+}
+
+static void limited_workers(struct world *w, const struct test *t)
+{
+	(void)t;
+	in_child(w, limited_workers_here);
+}
+
+static void limited_cells(struct world *w, const struct test *t)
+{
+	(void)t;
+	in_child(w, limited_cells_here);
+}
+
+static void not_one(struct world *w, const struct test *t)
+{
+	(void)t;
+	in_child(w, not_one_here);
+}
+
+static const char *is_root(void)
+{
+	return geteuid() ? "only root can become a user who has no other process" : NULL;
+}
+
+/* ---- A control group's limit ---- */
+
+static const char *const group_mounts[] = {"/sys/fs/cgroup/pids", "/sys/fs/cgroup"};
+static char group[128];
+
+static bool put_in(const char *dir, const char *name, unsigned value)
+{
+	char path[192];
+	snprintf(path, sizeof path, "%s/%s", dir, name);
+	FILE *f = fopen(path, "we");
+	bool ok = f && fprintf(f, "%u\n", value) > 0;
+	return f && !fclose(f) && ok;
+}
+
+static bool make_group(void)
+{
+	for (unsigned i = 0; i < sizeof group_mounts / sizeof *group_mounts; i++) {
+		snprintf(group, sizeof group, "%s/cassin-test-%d", group_mounts[i], getpid());
+		if (mkdir(group, 0755))
+			continue;
+		if (put_in(group, "pids.max", 1000))
+			return true;
+		rmdir(group);
+	}
+	return false;
+}
+
+static const char *has_groups(void)
+{
+	bool made = make_group();
+	if (made)
+		rmdir(group);
+	return made ? NULL : "no control group with pids.max can be made here";
+}
+
+static void grouped_here(struct world *w)
+{
+	if (!put_in(group, "pids.max", 2) || !put_in(group, "cgroup.procs", (unsigned)getpid()))
+		fail("%s: %s", group, strerror(errno));
+	expect_no_engine("pids.max is 2");
+	EXPECT(put_in(group, "pids.max", 30));
+	create_engine(w, 2);
+	share_few(w, 30);
+	EXPECT(put_in(group, "pids.max", 1)); /* no more, and those that there are end */
+	uint64_t id = spawn(w, "late", "hog", "spin");
+	for (unsigned i = 0; i < 1000 && status_of(w, id).state != CASSIN_GUEST_CRASHED; i++) {
+		unsigned n = find_stubs();
+		for (unsigned k = 0; k < n; k++)
+			kill(stubs[k], SIGKILL);
+		sleep_ms(10);
+	}
+	id = spawn(w, "later", "memory", "zero 64");
+	expect_crash(w, id, "no process for it|pids.max is 30");
+	EXPECT(put_in(group, "pids.max", 30));
+	expect_exit(w, spawn(w, "after", "memory", "zero 64"), 0, 0);
+	cassin_engine_destroy(w->e);
+}
+
+static void grouped(struct world *w, const struct test *t)
+{
+	(void)t;
+	EXPECT(make_group());
+	in_child(w, grouped_here);
+	EXPECT_IS(rmdir(group), 0);
+}
+
+/* ---- The pool ---- */
+
+static struct cassin_memory_account account_of(struct world *w)
+{
+	struct cassin_memory_account m;
+	cassin_engine_account(w->e, &m);
+	return m;
+}
+
+static bool is_cost_of(uint64_t bytes, unsigned n)
+{
+	return bytes >= n * STUB_COST && bytes <= n * (STUB_COST + MAPPINGS_FEW * MAPPING_COST);
+}
+
+/* A process is on somebody's account from its making to its end. */
+static void charged(struct world *w, const struct test *t)
+{
+	uint64_t ids[20];
+	(void)t;
+	EXPECT(is_cost_of(account_of(w).processes, find_stubs()));
+	spawn_some(w, ids, 20, "life", "wait");
+	for (unsigned i = 0; i < 20; i++)
+		await_text(w, ids[i], "waiting");
+	unsigned n = await_stubs(w, 20);
+	for (unsigned i = 0; i < 200 && !is_cost_of(account_of(w).processes, n); i++) {
+		sleep_ms(10);
+		n = find_stubs();
+	}
+	EXPECT(is_cost_of(account_of(w).processes, n));
+	for (unsigned i = 0; i < 20; i++)
+		EXPECT(is_cost_of(status_of(w, ids[i]).memory.processes, 1));
+	EXPECT(stats_of(w).host_frames >= n * STUB_COST / 4096);
+	expect_balance(w);
+	for (unsigned i = 0; i < 500 && account_of(w).processes; i++) /* a cell at rest keeps none */
+		sleep_ms(10);
+	EXPECT_IS(account_of(w).processes, 0);
+	for (unsigned i = 0; i < 100 && find_stubs(); i++)
+		sleep_ms(10);
+	EXPECT_IS(find_stubs(), 0);
+}
+
+/* What replaces a mapping is none more. */
+static void replaced(struct world *w, const struct test *t)
+{
+	(void)t;
+	uint64_t id = spawn(w, "g", "paging", "reprotect 5000 stay");
+	await_text(w, id, "done");
+	EXPECT(status_of(w, id).memory.processes < STUB_COST + 5000 * MAPPING_COST);
+}
+
+/* A pool that has room for the guests, and not for a process of each: those that wait do without. */
+static void pool_full(struct world *w, const struct test *t)
+{
+	static uint64_t ids[150];
+	(void)t;
+	spawn_some(w, ids, 150, "life", "wait");
+	for (unsigned i = 0; i < 150; i++)
+		await_text(w, ids[i], "waiting");
+	EXPECT(find_stubs() < 120);
+	uint64_t id = spawn(w, "after", "memory", "zero 1000"); /* its frames come from processes, too */
+	expect_exit(w, id, 0, 30);
+	work_among(w);
+	expect_running(w, ids, 150);
+	struct cassin_engine_stats s = stats_of(w);
+	EXPECT(s.used_frames <= s.pool_frames + 64);
+	EXPECT_IS(s.crashes, 0);
 }
 
 /* More mappings than a process may have: the limit is met, and nobody notices. */
@@ -183,151 +408,27 @@ static void mappings_of_spaces(struct world *w, const struct test *t)
 {
 	(void)t;
 	uint64_t id = spawn_with_mappings(w, "many-mappings 46000 3");
+	uint64_t bytes = status_of(w, id).memory.processes, most = 131072 + 2 * MAPPINGS_FEW;
 	EXPECT(geteuid() || all_mappings() > 46000);
 	EXPECT(all_mappings() < 135000);
+	EXPECT(bytes > 46000 * MAPPING_COST && bytes < 3 * STUB_COST + most * MAPPING_COST);
 	EXPECT_IS(status_of(w, id).state, CASSIN_GUEST_RUNNING);
-}
-
-/* ---- The hypervisor killed ---- */
-
-static _Noreturn void be_killed(struct world *w, int ready)
-{
-	struct cassin_error_text err = {0};
-	struct cassin_engine_options options = {
-		.workers = 2, .pool_bytes = POOL_DEFAULT, .backend = CASSIN_BACKEND_PROCESS};
-	uint64_t ids[20];
-	if (engine_make(w, options, &err))
-		fail("engine: %s", err.text);
-	spawn_some(w, ids, 10, "hog", "spin");
-	spawn_some(w, ids + 10, 10, "life", "wait");
-	for (unsigned i = 0; i < 20; i++)
-		await_text(w, ids[i], i < 10 ? "spinning" : "waiting");
-	if (write(ready, "", 1) == 1)
-		pause();
-	_exit(1);
-}
-
-static void orphaned(struct world *w, const struct test *t)
-{
-	static pid_t theirs[STUBS_MOST];
-	int ready[2];
-	char byte;
-	(void)t;
-	engine_end(w);
-	EXPECT_IS(pipe(ready), 0);
-	pid_t parent = getpid(), child = fork();
-	if (!child) {
-		end_with(parent);
-		be_killed(w, ready[1]);
-	}
-	close(ready[1]);
-	EXPECT_IS(read(ready[0], &byte, 1), 1);
-	unsigned n = await_stubs_of(w, child, theirs, 15), left = n; /* some of those that spin may be on their way */
-	EXPECT_IS(kill(child, SIGKILL), 0);
-	EXPECT_IS(waitpid(child, NULL, 0), child);
-	for (int wait = 0; wait < 500 && left; wait++) {
-		left = 0;
-		for (unsigned i = 0; i < n; i++)
-			left += !kill(theirs[i], 0);
-		sleep_ms(10);
-	}
-	EXPECT_IS(left, 0);
-}
-
-/* From here on, who asks for a signal at its parent's death waits until whoever has the descriptor says so. */
-static int hold_at_death_signal(void)
-{
-	struct sock_filter code[] = {
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)offsetof(struct seccomp_data, nr)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_prctl, 0, 3),
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)offsetof(struct seccomp_data, args)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, PR_SET_PDEATHSIG, 0, 1),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_USER_NOTIF),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-	};
-	struct sock_fprog program = {.len = sizeof code / sizeof *code, .filter = code};
-	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-	return (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, &program);
-}
-
-/* Killed while a process that it has just made has not asked yet for a signal at its parent's death. */
-static void orphaned_at_birth(struct world *w, const struct test *t)
-{
-	struct seccomp_notif asked = {0};
-	struct cassin_error_text err;
-	int status, *listener = mmap(NULL, sizeof *listener, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	(void)t;
-	engine_end(w);
-	EXPECT_IS(prctl(PR_SET_CHILD_SUBREAPER, 1), 0); /* an orphan becomes ours */
-	pid_t parent = getpid(), child = (pid_t)syscall(SYS_clone, CLONE_FILES | SIGCHLD, 0, 0, 0, 0);
-	if (!child) {
-		struct cassin_engine_options options = {
-			.workers = 1, .pool_bytes = POOL_DEFAULT, .backend = CASSIN_BACKEND_PROCESS};
-		end_with(parent);
-		*(volatile int *)listener = hold_at_death_signal();
-		engine_make(w, options, &err);
-		_exit(1);
-	}
-	while (!*(volatile int *)listener)
-		sleep_ms(1);
-	EXPECT(*listener > 0);
-	EXPECT_IS(ioctl(*listener, SECCOMP_IOCTL_NOTIF_RECV, &asked), 0);
-	EXPECT_IS(kill(child, SIGKILL), 0);
-	EXPECT_IS(waitpid(child, &status, 0), child);
-	struct seccomp_notif_resp answer = {.id = asked.id, .flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE};
-	EXPECT_IS(ioctl(*listener, SECCOMP_IOCTL_NOTIF_SEND, &answer), 0);
-	pid_t ended = 0;
-	for (int wait = 0; wait < 300 && !ended; wait++) {
-		ended = waitpid((pid_t)asked.pid, &status, WNOHANG);
-		sleep_ms(10);
-	}
-	if (!ended)
-		kill((pid_t)asked.pid, SIGKILL);
-	EXPECT_IS(ended, (pid_t)asked.pid);
-}
-
-/* ---- The hypervisor late ---- */
-
-/* Its threads stand still for a second at a time, wherever they are: what guests do meanwhile is found behind it, and is right. */
-static void late(struct world *w, const struct test *t)
-{
-	uint64_t ids[6];
-	(void)t;
-	ids[0] = spawn(w, "registers", "hog", "registers 60");
-	ids[1] = spawn(w, "vectors", "vectors", "keep 60 99");
-	ids[2] = spawn(w, "spaces", "user-spaces", "live 30");
-	ids[3] = spawn(w, "faults", "user-faults", "faults");
-	ids[4] = spawn(w, "upcalls", "upcall", "keep 30");
-	ids[5] = spawn(w, "copies", "memory", "copy-on-write 200");
-	pid_t late_one = getpid(), child = fork();
-	if (!child) {
-		end_with(late_one);
-		for (unsigned i = 0; i < 3; i++) {
-			kill(late_one, SIGSTOP);
-			sleep_ms(1000);
-			kill(late_one, SIGCONT);
-			sleep_ms(30);
-		}
-		_exit(0);
-	}
-	for (unsigned i = 0; i < 6; i++)
-		expect_exit(w, ids[i], 0, 60);
-	int status = 0;
-	EXPECT_IS(waitpid(child, &status, 0), child);
-	EXPECT_IS(status, 0);
-	EXPECT_IS(stats_of(w).crashes, 0);
 }
 
 const struct test tests_process_limits[] = {
 	ON_PROCESS("none-left", none_left, .seconds = 60),
 	ON_PROCESS("thousand", thousand, .seconds = 90),
 	ON_PROCESS("killed-at-birth", killed_at_birth, .seconds = 60),
-	ON_PROCESS("limited", limited, .seconds = 60),
+	ON_PROCESS("limited", limited, .seconds = 60, .cannot = is_root),
+	ON_PROCESS("limited-workers", limited_workers, .seconds = 90, .cannot = is_root),
+	ON_PROCESS("limited-cells", limited_cells, .seconds = 90, .cannot = is_root),
+	ON_PROCESS("not-one", not_one, .cannot = is_root),
+	ON_PROCESS("control-group", grouped, .seconds = 90, .cannot = has_groups),
+	ON_PROCESS("charged", charged, .seconds = 30),
+	ON_PROCESS("replaced", replaced, .seconds = 60),
+	ON_PROCESS("pool-full", pool_full, .seconds = 60, .pool = UINT64_C(14) << 20),
 	ON_PROCESS("mappings-left", mappings_left, .workers = 1, .seconds = 60),
 	ON_PROCESS("mappings-of-spaces", mappings_of_spaces, .workers = 1, .seconds = 120),
-	ON_PROCESS("orphaned", orphaned, .seconds = 30),
-	ON_PROCESS("orphaned-at-birth", orphaned_at_birth, .seconds = 30),
-	ON_PROCESS("late", late, .seconds = 60),
 	ON_PROCESS("max-map-count", too_many_mappings, .image = "paging", .args = "every-second", .seconds = 120),
 	{0},
 };
