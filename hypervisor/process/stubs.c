@@ -302,8 +302,9 @@ int stubs_do(struct process_vcpu *v, struct stub *s, struct steps *steps)
 {
 	int error;
 	bool had_some = s->mappings;
+	unsigned n = mappings_with(v, s, steps);
 	process_tracer(v)->pinned = s;
-	int refused = stub_charge_mappings(s, mappings_with(v, s, steps));
+	int refused = n > GUEST_MAPPINGS ? -ENOMEM : stub_charge_mappings(s, n);
 	process_tracer(v)->pinned = NULL;
 	if (refused)
 		return empty(v, s);

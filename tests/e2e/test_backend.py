@@ -172,7 +172,7 @@ def test_processes_that_cannot_be_had_are_told_in_one_line(t):
 # needs: root
 def test_guests_of_an_ordinary_user_share_the_processes_that_he_may_have(t):
     who = Anybody(t, False, LONELY[0])
-    daemon = who.daemon("--backend", "process", "--workers", 1, prefix=["prlimit", "--nproc=60"])
+    daemon = who.daemon("--backend", "process", "--workers", 1, "--memory-wait", 1, prefix=["prlimit", "--nproc=60"])
     daemon.cassin("spawn", "-n", 100, "--name", "some", who.image("life"), "wait", code=0)
     equal(daemon.cassin("ps", code=0).out.count("running"), 100, "guests that run")
     holds(len(stubs(daemon)) < 60, "guests share processes")
@@ -183,7 +183,7 @@ def test_guests_of_an_ordinary_user_share_the_processes_that_he_may_have(t):
 # needs: root
 def test_a_user_who_may_have_no_process_at_all_is_told_his_limits(t):
     who = Anybody(t, False, LONELY[1])
-    daemon = who.daemon("--backend", "process", "--workers", 1, prefix=["prlimit", "--nproc=60"])
+    daemon = who.daemon("--backend", "process", "--workers", 1, "--memory-wait", 1, prefix=["prlimit", "--nproc=60"])
     t.run([*who.prefix, "prlimit", "--pid", str(daemon.process.pid), "--nproc=1"], code=0)
     for name in ("first", "second"):
         daemon.cassin("spawn", "--name", name, who.image("hello"))  # it waits a little for one
