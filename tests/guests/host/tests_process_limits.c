@@ -12,6 +12,7 @@
 /* As docs/architecture.md tells. */
 #define STUB_COST (UINT64_C(92) << 10)
 #define MAPPING_COST UINT64_C(256)
+#define WORKERS_FEW 3u
 #define MAPPINGS_FEW 64u /* that a guest of these tests has at most if it does not say so */
 
 /* ---- How many there are ---- */
@@ -344,6 +345,35 @@ static void pool_full(struct world *w, const struct test *t)
 	EXPECT_IS(s.crashes, 0);
 }
 
+/* False: the pool has no room for it. */
+static bool spawn_if_room(struct world *w, const char *name, uint64_t *id)
+{
+	struct cassin_error_text err = {0};
+	struct cassin_guest_spec s = spec_of(w, name, "life", "wait");
+	int r = cassin_engine_guest_spawn(w->e, &s, id, &err);
+	cassin_spec_free(&s);
+	if (r)
+		expect_says("the error", err.text, "exhausted");
+	return !r;
+}
+
+/* Who is told that the pool is full is told so when no worker has a process that it can do without. */
+static void told_full(struct world *w, const struct test *t)
+{
+	uint64_t id;
+	unsigned n = 0;
+	char name[32];
+	(void)t;
+	for (; snprintf(name, sizeof name, "g%u", n), spawn_if_room(w, name, &id); n++) {
+		while (!strstr(console_of(w, id), "waiting") && !status_of(w, id).needs_memory)
+			sleep_ms(1);
+	}
+	EXPECT(n * STUB_COST > stats_of(w).pool_frames * 4096);
+	EXPECT(account_of(w).processes <= WORKERS_FEW * (STUB_COST + MAPPINGS_FEW * MAPPING_COST));
+	EXPECT(!spawn_if_room(w, "late", &id));
+	EXPECT_IS(stats_of(w).crashes, 0);
+}
+
 /* More mappings than a process may have: the limit is met, and nobody notices. */
 static void too_many_mappings(struct world *w, const struct test *t)
 {
@@ -427,6 +457,8 @@ const struct test tests_process_limits[] = {
 	ON_PROCESS("charged", charged, .seconds = 30),
 	ON_PROCESS("replaced", replaced, .seconds = 60),
 	ON_PROCESS("pool-full", pool_full, .seconds = 60, .pool = UINT64_C(14) << 20),
+	ON_PROCESS("told-full", told_full, .workers = WORKERS_FEW, .seconds = 60, .memory_wait_ms = 600000,
+		   .pool = UINT64_C(14) << 20),
 	ON_PROCESS("mappings-left", mappings_left, .workers = 1, .seconds = 60),
 	ON_PROCESS("mappings-of-spaces", mappings_of_spaces, .workers = 1, .seconds = 120),
 	ON_PROCESS("max-map-count", too_many_mappings, .image = "paging", .args = "every-second", .seconds = 120),
