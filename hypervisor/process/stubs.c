@@ -17,8 +17,8 @@
 #define EMPTIED_MOST 256u
 #define GUEST_MAPPINGS (128u << 10) /* in all stubs of a guest: 32 MiB of the host's kernel */
 #define RECOUNT_LEAST 1024u
-#define RECOUNT_SHARE 4u /* page tables that are looked at: one for each so many mappings that were counted */
-#define OWN_FEW 3u       /* stubs that a guest may have at a limit before it gives its own up first */
+#define RECOUNT_TABLES 256u /* that are looked at: a tenth of a millisecond */
+#define OWN_FEW 3u          /* stubs that a guest may have at a limit before it gives its own up first */
 
 /* ---- Lists ---- */
 
@@ -292,7 +292,7 @@ static unsigned mappings_with(const struct process_vcpu *v, struct stub *s, cons
 	unsigned n = (steps->anew ? 0 : s->mappings) + steps->n, shown;
 	if (n <= RECOUNT_LEAST || n <= s->recount)
 		return n;
-	if (tables_runs(v->vcpu.cell, s->root, n / RECOUNT_SHARE, &shown) && shown + steps->n < n)
+	if (tables_runs(v->vcpu.cell, s->root, RECOUNT_TABLES, &shown) && shown + steps->n < n)
 		n = shown + steps->n;
 	s->recount = 2 * n;
 	return n;

@@ -212,3 +212,23 @@ Test(steps, no_more_than_so_many_tables_of_a_space_are_looked_at)
 	}
 	fake_cell_free(f);
 }
+
+Test(steps, runs_of_a_space_are_counted_unless_it_has_too_many_tables)
+{
+	struct fake_cell *f = fake_cell_new(256);
+	frame_t root;
+	unsigned runs;
+	cr_assert_eq(cell_frame_zero(&f->cell, &root), 0);
+	cr_assert(tables_runs(&f->cell, root, 0, &runs));
+	cr_expect_eq(runs, 0u);
+	for (unsigned i = 0; i < 10; i++)
+		*leaf(f, root, BASE + i * UINT64_C(4096)) = entry(20 + i, false, false);
+	for (unsigned i = 10; i < 15; i++) /* behind each other, in the same frame */
+		*leaf(f, root, BASE + i * UINT64_C(4096)) = entry(7, false, false);
+	*leaf(f, root, BASE + 15 * UINT64_C(4096)) = entry(8, true, false);
+	*leaf(f, root, BASE + 1000 * UINT64_C(4096)) = entry(9, true, false);
+	cr_assert(tables_runs(&f->cell, root, 4, &runs));
+	cr_expect_eq(runs, 1u + 5 + 1 + 1);
+	cr_expect_not(tables_runs(&f->cell, root, 3, &runs));
+	fake_cell_free(f);
+}
