@@ -32,6 +32,7 @@ struct cpu_state {
 	void *xstate;            /* extended state that was taken off a vCPU, malloc'd; NULL: initial */
 	bool extended_lost;      /* nobody misses what a backend may still hold of it */
 	struct account *account; /* for what a backend holds of the host's memory; NULL: its cell's is */
+	uint64_t owed_ns;        /* CPU time that a backend has others spend for it, and that is not charged yet */
 	struct stub *stubs;      /* what a backend holds for each space; its own business */
 	struct stub *stub;       /* the one of them that has the extended state; NULL: none has */
 };

@@ -4,6 +4,8 @@
 #include "base/time.h"
 #include "guest/guest.h"
 
+#define OWED_AT_ONCE_NS (CHARGE_MOST_NS / 2)
+
 /* ---- Charging ---- */
 
 static uint64_t spent_on(struct path_line *l)
@@ -13,10 +15,18 @@ static uint64_t spent_on(struct path_line *l)
 	return atomic_exchange_explicit(&l->spent, 0, memory_order_relaxed);
 }
 
-/* What threads for paths and for the swap file have done for it since. */
-static uint64_t spent_at_files(struct guest *g)
+/* No more at once than the policy of shares takes notice of. */
+static uint64_t spent_by_backend(struct guest *g)
 {
-	uint64_t ns = g->paths ? spent_on(g->paths) : 0;
+	uint64_t *owed = &g->cpu.owed_ns, ns = *owed < OWED_AT_ONCE_NS ? *owed : OWED_AT_ONCE_NS;
+	*owed -= ns;
+	return ns;
+}
+
+/* What threads for paths and for the swap file, and its backend, have done for it since. */
+static uint64_t spent_elsewhere(struct guest *g)
+{
+	uint64_t ns = (g->paths ? spent_on(g->paths) : 0) + spent_by_backend(g);
 	if (g->swapping)
 		ns += spent_on(&g->swapping->line);
 	if (ns)
@@ -26,7 +36,7 @@ static uint64_t spent_at_files(struct guest *g)
 
 void guest_charge_turn(struct guest *g, uint64_t ns)
 {
-	ns += spent_at_files(g);
+	ns += spent_elsewhere(g);
 	share_charge(&g->share, ns + g->work.owed);
 	g->work.owed = 0;
 	bandwidth_charge(g->cap, ns);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -30,9 +31,13 @@ struct order {
 	pid_t pid;
 	int error;
 	bool done;
+	uint64_t spent; /* CPU time of the doomed one when it was killed, ns; 0: not known */
 };
 
-#define REAP_NS 5000000 /* between two looks at what is ending */
+#define REAP_NS 5000000  /* between two looks at what is ending */
+#define END_MAPPINGS 64u /* as many are worth a process without any, */
+#define END_NS 2000u     /* and one takes this long until some have ended */
+#define END_MEAN 8       /* ends of which it is the mean, about */
 
 /* ---- On the maker's thread ---- */
 
@@ -42,19 +47,52 @@ static void make(struct order *o)
 	o->error = o->pid < 0 ? -o->pid : 0;
 }
 
+static uint64_t time_of(pid_t pid)
+{
+	clockid_t clock;
+	struct timespec t;
+	if (clock_getcpuclockid(pid, &clock) || clock_gettime(clock, &t))
+		return 0;
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+static uint64_t ns_of(const struct timeval *t)
+{
+	return (uint64_t)t->tv_sec * 1000000000u + (uint64_t)t->tv_usec * 1000u;
+}
+
+/* What it has spent since it was killed was its end's. */
+static void learn(struct maker *m, const struct order *o, const struct rusage *all)
+{
+	uint64_t spent = ns_of(&all->ru_utime) + ns_of(&all->ru_stime);
+	if (!o->spent || spent <= o->spent)
+		return;
+	int64_t each = (int64_t)((spent - o->spent) / (o->doomed->mappings + END_MAPPINGS));
+	int64_t mean = atomic_load(&m->end_ns);
+	atomic_store(&m->end_ns, (unsigned)(mean + (each - mean) / END_MEAN));
+}
+
+uint64_t maker_end_ns(const struct maker *m, unsigned mappings)
+{
+	return (uint64_t)atomic_load(&m->end_ns) * (mappings + END_MAPPINGS);
+}
+
 /* Forgets those that are gone, in the order in which they were killed, up to the first that is not; `wait`: waits for one, and
  * says whether there was one. A process with many mappings takes a while to go. */
 static bool reap(struct maker *m, bool wait)
 {
 	bool found = false;
 	struct order *o;
+	struct rusage all;
 	while ((o = m->ending) && !(wait && found)) {
 		pid_t r;
 		do
-			r = waitpid(o->doomed->pid, NULL, __WALL | (wait ? 0 : WNOHANG));
+			r = wait4(o->doomed->pid, NULL, __WALL | (wait ? 0 : WNOHANG), &all);
 		while (r < 0 && errno == EINTR);
 		if (!r)
 			break;
+		if (r > 0)
+			learn(m, o, &all);
 		found = true;
 		m->ending = o->next;
 		if (!m->ending)
@@ -72,6 +110,7 @@ static void end(struct maker *m, struct order *o)
 		free(o);
 		return;
 	}
+	o->spent = time_of(o->doomed->pid);
 	kill(o->doomed->pid, SIGKILL);
 	o->next = NULL;
 	*m->last = o;
@@ -210,7 +249,7 @@ static int write_program(struct maker *m, struct cassin_error_text *err)
 
 int maker_start(struct maker *m, const struct cassin_sandbox *sandbox, struct cassin_error_text *err)
 {
-	*m = (struct maker){.program = -1, .sandbox = sandbox, .end = &m->first, .last = &m->ending};
+	*m = (struct maker){.program = -1, .sandbox = sandbox, .end_ns = END_NS, .end = &m->first, .last = &m->ending};
 	pthread_mutex_init(&m->lock, NULL);
 	pthread_cond_init(&m->wanted, NULL);
 	pthread_cond_init(&m->done, NULL);

@@ -74,6 +74,13 @@ struct process_vcpu {
 	void *extended; /* room for one image, in which it is carried from stub to stub */
 };
 
+/* Unmapping takes up to 7 us for each mapping, and nobody interrupts it: a stub with many is not emptied by the worker, it ends, on its
+ * own time, and another takes its place. */
+static inline bool stub_is_large(const struct stub *s)
+{
+	return s->mappings > 256;
+}
+
 static inline struct process_backend *process_backend(const struct cell *c)
 {
 	return CONTAINER_OF(c->backend, struct process_backend, backend);

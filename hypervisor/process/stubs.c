@@ -11,10 +11,7 @@
 #include "process/supply.h"
 #include "process/tables.h"
 
-#define BLANK_MOST 32u /* kept for the next guests; more are ended */
-/* Unmapping takes up to 7 us for each mapping, and nobody interrupts it: a stub with more than this is not emptied by the worker, it
- * ends, on its own time, and another takes its place. */
-#define EMPTIED_MOST 256u
+#define BLANK_MOST 32u              /* kept for the next guests; more are ended */
 #define GUEST_MAPPINGS (128u << 10) /* in all stubs of a guest: 32 MiB of the host's kernel */
 #define RECOUNT_LEAST 1024u
 #define RECOUNT_TABLES 256u /* that are looked at: a tenth of a millisecond */
@@ -84,18 +81,27 @@ static void dispose(struct stub *s)
 	maker_dispose(&process_backend(s->v->vcpu.cell)->maker, s);
 }
 
+/* A process of a guest's is about to end: on its own time, which nobody else pays for. */
+static void owe(struct cpu_state *cpu, const struct stub *s)
+{
+	if (!s->dead)
+		cpu->owed_ns += maker_end_ns(&process_backend(s->v->vcpu.cell)->maker, s->mappings);
+}
+
 void stubs_lose(struct stub *s)
 {
-	if (s->cpu)
+	if (s->cpu) {
+		owe(s->cpu, s);
 		take_from_guest(s);
+	}
 	dispose(s);
 }
 
-static void keep_blank(struct stub *s)
+static bool keep_blank(struct stub *s)
 {
 	struct process_vcpu *v = s->v;
 	pthread_mutex_lock(&v->blank_lock);
-	bool kept = !s->dead && s->mappings <= EMPTIED_MOST && v->nblank < BLANK_MOST;
+	bool kept = !s->dead && !stub_is_large(s) && v->nblank < BLANK_MOST;
 	if (kept) {
 		stub_charge_to(s, &v->vcpu.cell->account);
 		s->next = v->blank;
@@ -104,14 +110,17 @@ static void keep_blank(struct stub *s)
 		atomic_fetch_add(&process_backend(v->vcpu.cell)->nblank, 1);
 	}
 	pthread_mutex_unlock(&v->blank_lock);
-	if (!kept)
-		dispose(s);
+	return kept;
 }
 
 static void make_blank(struct stub *s)
 {
+	struct cpu_state *cpu = s->cpu;
 	take_from_guest(s);
-	keep_blank(s);
+	if (keep_blank(s))
+		return;
+	owe(cpu, s);
+	dispose(s);
 }
 
 struct stub *stubs_take_blank(struct process_vcpu *v)
@@ -199,10 +208,14 @@ static struct stub *of_its_own(const struct cpu_state *cpu)
 
 static int let_go(struct stub *s)
 {
-	int r = s == s->cpu->stub ? stubs_save(s->cpu) : 0;
-	if (!r)
-		take_from_guest(s);
-	return r;
+	struct cpu_state *cpu = s->cpu;
+	int r = s == cpu->stub ? stubs_save(cpu) : 0;
+	if (r)
+		return r;
+	take_from_guest(s);
+	if (stub_is_large(s)) /* it is of no use to another */
+		owe(cpu, s);
+	return 0;
 }
 
 struct stub *stubs_evict(struct tracer *t, const struct cpu_state *cpu)
@@ -234,6 +247,7 @@ static int renew(struct process_vcpu *v, struct stub *s)
 			r = stub_set_extended(fresh, v->extended, size);
 	}
 	if (!r) {
+		owe(s->cpu, s);
 		stub_charge_mappings(s, fresh->mappings);
 		s->pid = fresh->pid;
 		s->odd_flags = fresh->odd_flags;
@@ -248,7 +262,7 @@ static int renew(struct process_vcpu *v, struct stub *s)
 /* What a list has to begin with for a stub that is to have nothing else. */
 static void begin_again(struct process_vcpu *v, struct stub *s, struct steps *steps)
 {
-	if (s->mappings > EMPTIED_MOST)
+	if (stub_is_large(s))
 		renew(v, s); /* where that cannot be, the one that there is does it */
 	if (s->mappings)
 		steps_unmap_all(steps);

@@ -152,7 +152,7 @@ static int find_room(struct process_vcpu *v, const struct cpu_state *cpu, struct
 		if (!s)
 			break;
 		ask(b, t);
-		if (s->v == v) {
+		if (s->v == v && !stub_is_large(s)) {
 			stub_charge_to(s, &v->vcpu.cell->account);
 			*out = s;
 			return 0;

@@ -75,6 +75,23 @@ Test(work, time_at_paths_is_charged_with_the_next_turn)
 	fake_guest_free(f);
 }
 
+/* A process that a guest has filled with mappings ends for as long as it has them: its next turns pay, a little each, since the policy
+ * of shares takes no notice of more. */
+Test(work, time_that_a_backend_has_others_spend_is_charged_with_the_next_turns)
+{
+	struct fake_guest *f = blocked_guest();
+	struct guest *g = &f->guest;
+	uint64_t vruntime = g->share.vruntime;
+	g->cpu.owed_ns = 60 * MS;
+	for (unsigned turns = 1; turns <= 3; turns++) {
+		guest_charge_turn(g, MS);
+		uint64_t paid = turns < 3 ? turns * 25 * MS : 60 * MS;
+		cr_assert_eq(g->share.vruntime - vruntime, turns * MS + paid);
+		cr_assert_eq(g->count.work_ns, paid);
+	}
+	fake_guest_free(f);
+}
+
 Test(work, what_lies_within_other_work_or_a_turn_is_charged_once)
 {
 	struct fake_guest *f = blocked_guest();
