@@ -17,6 +17,8 @@ int main(int argc, char **argv)
 		*(volatile unsigned char *)(at + (i << 12)) = 1;
 		cassin_random(at + (i << 12), 4096);
 	}
+	cassin_sleep_until(1); /* so that the next time needs no more memory */
+	cassin_print("full\\n");
 	cassin_ready();
 	for (;;)
 		cassin_sleep_until(CASSIN_FOREVER - 1);
@@ -149,9 +151,12 @@ def test_a_guest_that_needs_memory_waits_until_others_have_ended(t):
     daemon = t.daemon("--pool", "64M", "--memory-wait", "600")
     full = t.compile("full", FULL)
     daemon.cassin("spawn", "-n", 5, "--memory", "16M", "--name", "f", full, "10", code=0)
+    for i in range(5):
+        wait_until(lambda i=i: "full" in daemon.cassin("logs", f"f-{i}", code=0).out, f"f-{i} has what it needs", 40)
     daemon.cassin("spawn", "--memory", "24M", "--name", "last", full, "15")
     wait_until(lambda: "needs memory" in daemon.cassin("ps", "last", code=0).out, "ps shows that it waits")
     contains(daemon.cassin("inspect", "last", code=0).out, "needs memory", "yes, and waits")
+    equal([g["name"] for g in daemon.guests() if g["needs_memory"]], ["last"], "guests that wait")
     equal(daemon.request("GET", "/v1/stats", status=200).json()["needing_memory"], 1, "guests that wait")
     daemon.cassin("rm", "f-0", "f-1", code=0)
     wait_until(lambda: not daemon.guest("last")["needs_memory"], "it goes on")
