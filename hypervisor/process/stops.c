@@ -34,7 +34,7 @@
 int run_map(struct run *u, uint64_t va, bool only)
 {
 	struct steps steps = {.list = stub_page_list(u->v->page)};
-	steps_run(&steps, u->v->vcpu.cell, u->stub->root, va, only ? 1 : AROUND);
+	steps_run(&steps, u->v->vcpu.cell, u->stub->root, va, only || u->stub->tight ? 1 : AROUND);
 	u->set = true;
 	return steps.n ? stubs_do(u->v, u->stub, &steps) : 0;
 }

@@ -59,7 +59,8 @@ struct stub {
 	unsigned mappings;          /* that were made in it since nothing was mapped: it has about as many, or fewer */
 	unsigned recount;           /* beyond so many they are counted again */
 	bool odd_flags;             /* its guest has set some that the next list of steps is to clear */
-	bool stale;                 /* its mappings are of older tables: it begins again before it runs */
+	bool tight; /* the pool is full: what is mapped is only what is touched, so that all of an instruction's is */
+	bool stale; /* its mappings are of older tables: it begins again before it runs */
 	bool dead;
 };
 

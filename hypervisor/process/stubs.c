@@ -65,7 +65,7 @@ static void give_to_guest(struct process_vcpu *v, struct stub *s, struct cpu_sta
 	s->root = tables_root(t, space);
 	s->epoch = t->epoch;
 	s->again = 0;
-	s->stale = false;
+	s->stale = s->tight = false;
 	s->next = cpu->stubs;
 	cpu->stubs = s;
 	list_add(process_tracer(v), s);
@@ -320,8 +320,12 @@ int stubs_do(struct process_vcpu *v, struct stub *s, struct steps *steps)
 	process_tracer(v)->pinned = s;
 	int refused = n > GUEST_MAPPINGS ? -ENOMEM : stub_charge_mappings(s, n);
 	process_tracer(v)->pinned = NULL;
-	if (refused)
+	if (refused) {
+		memset(steps->list, 0, steps->n * sizeof *steps->list); /* nobody's business but this guest's */
+		s->tight = true;
 		return empty(v, s);
+	}
+	s->tight &= n <= MAPPINGS_FREELY;
 	steps_end(steps);
 	if (stub_steps(s, v->page, steps->n, &error) == steps->n) {
 		s->odd_flags = false;

@@ -231,6 +231,26 @@ static void reprotects(int argc, char **argv)
 	}
 }
 
+/* Copies between pages that are mapped one by one, two of them in each instruction. */
+static void scattered(int argc, char **argv)
+{
+	enum { N = 200 };
+	(void)argc;
+	(void)argv;
+	for (unsigned i = 0; i < N; i++)
+		CHECK_IS(cassin_map(0, plain(else_page(i)), spare_page(i * 7 % N), 1, RW), 0);
+	for (uint64_t round = 1;; round++) {
+		for (uint64_t i = 0; i < N; i++) {
+			volatile uint8_t *from = else_page(i), *to = else_page((i + N / 2) % N);
+			*(volatile uint64_t *)from = round + i;
+			__asm__ volatile("movsq" : "+S"(from), "+D"(to) : : "memory");
+			CHECK_IS(*(volatile uint64_t *)else_page((i + N / 2) % N), round + i);
+		}
+		cassin_print("round %lu\n", (unsigned long)round);
+		cassin_sleep_until(cassin_now() + 1000000);
+	}
+}
+
 /* More live entries in one call than one run of the monitor takes. */
 static void many(int argc, char **argv)
 {
@@ -385,6 +405,7 @@ static const struct property all[] = {
 	{"door-rewritten-last", rewritten_door},
 	{"remap", remaps},
 	{"reprotect", reprotects},
+	{"scattered", scattered},
 	{"many", many},
 	{"many-write", many},
 	{"many-read", many},
