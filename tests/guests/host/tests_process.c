@@ -337,19 +337,6 @@ static void look_at_maps(pid_t pid)
 	EXPECT_IS(ours, 1);
 }
 
-static bool is_traced(pid_t pid)
-{
-	char path[64], line[256];
-	int tracer = 0;
-	snprintf(path, sizeof path, "/proc/%d/status", pid);
-	FILE *f = fopen(path, "re");
-	while (f && fgets(line, sizeof line, f) && sscanf(line, "TracerPid: %d", &tracer) != 1) {
-	}
-	if (f)
-		fclose(f);
-	return tracer;
-}
-
 static void looked_at(struct world *w, const struct test *t)
 {
 	uint64_t ids[4];
@@ -358,8 +345,6 @@ static void looked_at(struct world *w, const struct test *t)
 	for (unsigned i = 0; i < 4; i++)
 		await_text(w, ids[i], "waiting");
 	unsigned n = await_stubs(w, 4);
-	sleep_ms(50); /* those that are being made */
-	n = find_stubs();
 	if (geteuid()) {
 		printf("# maps and descriptors of a guest's process can only be looked at by root\n");
 		char path[64];
@@ -367,12 +352,8 @@ static void looked_at(struct world *w, const struct test *t)
 		EXPECT_IS(open(path, O_RDONLY), -1);
 		return;
 	}
-	unsigned looked = 0;
 	for (unsigned i = 0; i < n; i++) {
 		char path[64], line[256] = "";
-		if (!is_traced(stubs[i])) /* it waits for the next guest as it was made, and runs nobody's code */
-			continue;
-		looked++;
 		snprintf(path, sizeof path, "/proc/%d/fd", stubs[i]);
 		EXPECT_IS(count_folder(path), 1);
 		look_at_maps(stubs[i]);
@@ -386,7 +367,6 @@ static void looked_at(struct world *w, const struct test *t)
 		EXPECT(seccomp && privileges);
 		fclose(f);
 	}
-	EXPECT(looked >= 4);
 }
 
 /* Another user, and another process of the same user, cannot get at it. */
