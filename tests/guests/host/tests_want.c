@@ -260,6 +260,45 @@ static void spawns(struct world *w, const struct test *t)
 	expect_exit(w, id, 0, 10);
 }
 
+#define CROWD 60
+
+/* Many wait, and everything is done to some of them meanwhile: the others go on, each in a number of turns that is not that of all. */
+static void crowd(struct world *w, const struct test *t)
+{
+	struct cassin_error_text err;
+	uint64_t id[CROWD];
+	char name[32];
+	(void)t;
+	for (int i = 0; i < CROWD; i++) {
+		snprintf(name, sizeof name, "g%d", i);
+		id[i] = spawn_in(w, "default", name, "want", "touch");
+		await_text(w, id[i], "waiting");
+	}
+	uint64_t full = eater(w);
+	for (int i = 0; i < CROWD; i++) {
+		feed(w, id[i]);
+		await_need(w, id[i]);
+	}
+	EXPECT_IS(stats_of(w).needing_memory, CROWD + 1);
+	struct cassin_guest_spec spec = spec_of(w, "template", "life", "sleep");
+	EXPECT_IS(cassin_engine_template_create(w->e, &spec, 200 * MS, NULL, &err), -ENOMEM);
+	cassin_spec_free(&spec);
+	for (int i = 0; i < CROWD; i += 4) {
+		EXPECT_IS(cassin_engine_guest_park(w->e, id[i]), -EBUSY);
+		if (i % 8)
+			EXPECT_IS(cassin_engine_guest_kill(w->e, id[i]), 0);
+		EXPECT_IS(cassin_engine_guest_remove(w->e, id[i]), 0);
+	}
+	make_room(w, full);
+	for (int i = 0; i < CROWD; i++) {
+		if (i % 4 == 0)
+			continue;
+		expect_exit(w, id[i], 0, 30);
+		EXPECT(status_of(w, id[i]).counters.dispatches < 60);
+	}
+	EXPECT_IS(stats_of(w).needing_memory, 0);
+}
+
 /* A restart that finds the pool full is tried again by the guest's policy, until there is room. */
 static void restarts(struct world *w, const struct test *t)
 {
@@ -318,6 +357,7 @@ const struct test tests_want[] = {
 	{.name = "want.domains", .run = domains, .pool = POOL, .memory_wait_ms = 4000},
 	{.name = "want.spared", .run = spared, .pool = POOL, .memory_wait_ms = 60000},
 	{.name = "want.spawns", .run = spawns, .pool = POOL, .memory_wait_ms = 60000, .seconds = 60},
+	{.name = "want.crowd", .run = crowd, .pool = 4 * POOL, .memory_wait_ms = 60000, .seconds = 60},
 	{.name = "want.ended", .run = ended, .pool = POOL, .seconds = 60},
 	{.name = "want.restarts", .run = restarts, .pool = POOL, .memory_wait_ms = 60000, .seconds = 60},
 	{.name = "want.destroyed", .run = destroyed, .pool = POOL},
