@@ -167,7 +167,8 @@ static unsigned window_most(const struct memory *m)
 static uint64_t grow(struct memory *m, uint64_t va, uint64_t *from)
 {
 	uint64_t most = window_most(m), near = m->used / NEAR_SHARE;
-	uint64_t reach = (near > m->fault_window ? near : m->fault_window) * PAGE_SIZE;
+	near = near < m->fault_window ? m->fault_window : near < WINDOW_MOST ? near : WINDOW_MOST;
+	uint64_t reach = near * PAGE_SIZE;
 	bool ahead = va - m->fault_next < reach, behind = !ahead && m->fault_next - va <= reach;
 	if (behind)
 		return m->fault_window;

@@ -318,6 +318,26 @@ Test(memory, growth_with_gaps_is_run_ahead_of_too)
 	world_free(&w);
 }
 
+/* However much there is, one fault shows no more than what was skipped and as much ahead, both bounded. */
+Test(memory, a_fault_behind_a_large_gap_is_one_bounded_piece)
+{
+	const uint64_t more = UINT64_C(1) << 24, window = 256;
+	struct world w = world_new(6000);
+	struct box b;
+	cr_assert_eq(try_begin(&w, &b, 5000), 0);
+	cr_assert_eq(memory_fault(&b.memory, 0, gva(b.at.heap + 100 * PAGE_SIZE), FAULT_WRITE), 0);
+	for (uint64_t skipped = 1; skipped < 2000; skipped *= 2) {
+		uint64_t before = b.memory.used;
+		b.memory.used += more; /* as far as growth goes by */
+		cr_assert_eq(memory_fault(&b.memory, 0, gva(b.memory.fault_next + skipped * PAGE_SIZE), FAULT_WRITE),
+			     0);
+		b.memory.used -= more;
+		cr_assert_leq(b.memory.used - before, 2 * window, "%u skipped", (unsigned)skipped);
+	}
+	end(&w, &b);
+	world_free(&w);
+}
+
 /* ---- Copies ---- */
 
 Test(memory, bad_pointers_are_refused_and_nothing_is_copied)
