@@ -135,7 +135,7 @@ def test_the_readme_works_from_top_to_bottom(t):
         line = line.partition("  #")[0].rstrip()
         if not line or line.startswith(("./x", "PATH=", "cassind", "redis-cli", "cassin top")):
             continue
-        line = line.replace('"${XDG_RUNTIME_DIR:-/run}/cassin.sock"', "$CASSIN_SOCKET").replace("curl ", "curl -sS -f ")
+        line = line.replace('"$XDG_RUNTIME_DIR/cassin.sock"', "$CASSIN_SOCKET").replace("curl ", "curl -sS -f ")
         code, out = shell.type(line, README_GOES_ON.get(line))
         equal(code, README_GOES_ON.get(line, 0), f"exit code of: {line}\n{out[-1500:]}\n")
         tried += 1
