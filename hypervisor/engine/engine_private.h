@@ -51,6 +51,7 @@ struct cassin_engine {
 	struct heap_seen {
 		uint64_t parkings, held;         /* at the last tick: times parked; pages that accounts hold */
 		uint64_t parkings_trimmed, most; /* when the C library's heap was trimmed; the most held since */
+		unsigned still;                  /* ticks in a row without a change */
 	} heap;                                  /* the watcher's */
 	struct swap swap;
 	struct clock clock; /* under cells_lock */

@@ -7,10 +7,12 @@
 
 #include "engine/engine_private.h"
 
-#define HEAP_KEPT 256u /* pages that may be free in the C library's heap */
+#define HEAP_KEPT 256u /* pages that may be free in the C library's heap while guests come and go */
+#define SETTLED 5u     /* looks without a change, after which none may */
 
 /* What guests held and gave back leaves free pages between those of others, which the C library keeps; so does memory that was
- * compressed and moved to the swap file. Once, when no more of it comes. */
+ * compressed and moved to the swap file. When no more of it comes, and once more when all is at rest: some is counted as given back a
+ * little before it is. */
 static void trim_heap(struct cassin_engine *e)
 {
 	uint64_t parkings = atomic_load(&e->host.parkings), held = atomic_load(&e->pool.host);
@@ -18,7 +20,9 @@ static void trim_heap(struct cassin_engine *e)
 	if (held > seen->most)
 		seen->most = held;
 	bool still = parkings == seen->parkings && held == seen->held;
-	if (still && (parkings != seen->parkings_trimmed || held + HEAP_KEPT < seen->most)) {
+	seen->still = still ? seen->still + 1 : 0;
+	if ((still && (parkings != seen->parkings_trimmed || held + HEAP_KEPT < seen->most)) ||
+	    seen->still == SETTLED) {
 		malloc_trim(0);
 		seen->parkings_trimmed = parkings;
 		seen->most = held;

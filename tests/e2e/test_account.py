@@ -113,7 +113,10 @@ def test_the_account_is_what_the_daemon_has_grown_by_and_nothing_is_left(t):
     left = account(daemon)
     equal({k: left[k] for k in ("frames", "tables", "parked", "frozen", "operations", "streams", "guests", "consoles")},
           dict.fromkeys(("frames", "tables", "parked", "frozen", "operations", "streams", "guests", "consoles"), 0), "what is left")
-    wait_until(lambda: daemon.memory_kib() << 10 < start[1] + 4 * MIB, "the process is as small as at its start", 40)
+    try:
+        wait_until(lambda: daemon.memory_kib() << 10 < start[1] + 4 * MIB, "the process is as small as at its start", 40)
+    finally:
+        print(f"memory {daemon.memory_kib()} KiB, after {start[1] >> 10} KiB at the start; {account(daemon)}")
 
 
 def test_operations_cost_what_the_account_says(t):
