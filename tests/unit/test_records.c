@@ -12,7 +12,7 @@
 #include "fake_guest.h"
 
 /* Bytes. The budgets are what is needed today, and may only be spent once. */
-#define GUEST_BUDGET 1864u
+#define GUEST_BUDGET 1896u
 #define OPERATION_BUDGET 200u /* that pends */
 #define LISTENER_BUDGET 168u
 #define TABLE_BUDGET 64u /* of handles, the first places apart */
@@ -26,7 +26,7 @@ struct part {
 Test(records, a_guest_is_within_its_budget)
 {
 	const struct part parts[] = {
-		{"memory", sizeof(struct memory), 232},    {"account", sizeof(struct account), 112},
+		{"memory", sizeof(struct memory), 232},    {"account", sizeof(struct account), 120},
 		{"console", sizeof(struct console), 96},   {"work", sizeof(struct work_list), 64},
 		{"ring", sizeof(struct ring), 56},         {"submission", sizeof(struct submission), 56},
 		{"deadline", sizeof(struct deadline), 40},
