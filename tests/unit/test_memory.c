@@ -302,17 +302,11 @@ static unsigned grow(struct world *w, const unsigned order[4])
 	return faults;
 }
 
+/* Who skips pages and comes back to them grows in sequence all the same. */
 Test(memory, growth_in_sequence_is_run_ahead_of_by_a_share_of_what_there_is)
 {
 	struct world w = world_new(6000);
 	cr_assert_lt(grow(&w, (const unsigned[4]){0, 1, 2, 3}), 50u);
-	world_free(&w);
-}
-
-/* Who skips pages and comes back to them grows in sequence all the same. */
-Test(memory, growth_with_gaps_is_run_ahead_of_too)
-{
-	struct world w = world_new(6000);
 	cr_assert_lt(grow(&w, (const unsigned[4]){2, 0, 1, 3}), 80u);
 	cr_assert_lt(grow(&w, (const unsigned[4]){1, 3, 0, 2}), 400u);
 	world_free(&w);
