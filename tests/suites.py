@@ -126,7 +126,7 @@ def coverage():
 
 
 def fuzz():
-    yield Step([sys.executable, "tests/fuzzers.py", "build-fuzz", "10"], 300)
+    yield Step([sys.executable, "tests/fuzzers.py", "build-fuzz", "5"], 300)
 
 
 def kvm_amd():

@@ -73,7 +73,7 @@ const struct test tests_calls[] = {
 	PASS("hypercall", "skip-success"),
 	PASS("hypercall", "null-segments"),
 	PASS("hypercall", "without-stack"),
-	{.name = "wild.anything", .run = anything, .image = "wild", .seconds = 90},
+	{.name = "wild.anything", .run = anything, .image = "wild", .seconds = 90, .heavy = true},
 	PASS("pointers", "calls"),
 	PASS("pointers", "paging-calls"),
 	PASS("pointers", "operations"),

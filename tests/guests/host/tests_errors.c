@@ -442,10 +442,12 @@ static void fails(struct world *w, const struct test *t)
 	EXPECT(asked);
 }
 
-#define FAILS(what)                                                                                                    \
+#define FAILS_IF(what, anywhere)                                                                                       \
 	{                                                                                                              \
-		.name = "errors." what, .run = fails, .args = what                                                     \
+		.name = "errors." what, .run = fails, .args = what, .heavy = anywhere                                  \
 	}
+#define FAILS(what) FAILS_IF(what, true) /* whatever runs guest code */
+#define FAILS_OF_KVM(what) FAILS_IF(what, false)
 
 const struct test tests_errors[] = {
 	{.name = "errors.none", .run = none_fails},
@@ -483,10 +485,10 @@ const struct test tests_errors[] = {
 	FAILS("nonblocking"),
 	FAILS("seize"),
 	FAILS("watch"),
-	FAILS("kvm-vm"),
-	FAILS("kvm-vcpu"),
-	FAILS("kvm-memory"),
-	FAILS("kvm-pages"),
-	FAILS("kvm-cpuid"),
+	FAILS_OF_KVM("kvm-vm"),
+	FAILS_OF_KVM("kvm-vcpu"),
+	FAILS_OF_KVM("kvm-memory"),
+	FAILS_OF_KVM("kvm-pages"),
+	FAILS_OF_KVM("kvm-cpuid"),
 	{0},
 };

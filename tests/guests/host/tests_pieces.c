@@ -383,7 +383,7 @@ static void restarted_wide(struct world *w, const struct test *t)
 const struct test tests_pieces[] = {
 	{.name = "pieces.restarted-wide", .run = restarted_wide, .workers = 1, .seconds = 90},
 	{.name = "pieces.restarted-wide-two-workers", .run = restarted_wide, .seconds = 90},
-	{.name = "pieces.ended-with-handles", .run = ended_with_handles, .workers = 1, .seconds = 60},
+	{.name = "pieces.ended-with-handles", .run = ended_with_handles, .workers = 1, .seconds = 60, .heavy = true},
 	{.name = "pieces.called-while-it-ends",
 	 .run = called_while_it_ends,
 	 .workers = 1,
@@ -401,7 +401,7 @@ const struct test tests_pieces[] = {
 	 .workers = 1,
 	 .seconds = 90,
 	 .heavy = true},
-	{.name = "pieces.destroyed-half-awake", .run = destroyed_half_awake, .seconds = 60},
+	{.name = "pieces.destroyed-half-awake", .run = destroyed_half_awake, .seconds = 60, .heavy = true},
 	{.name = "pieces.no-memory-half-awake",
 	 .run = no_memory_half_awake,
 	 .pool = UINT64_C(80) << 20,

@@ -357,7 +357,7 @@ const struct test tests_want[] = {
 	{.name = "want.domains", .run = domains, .pool = POOL, .memory_wait_ms = 4000},
 	{.name = "want.spared", .run = spared, .pool = POOL, .memory_wait_ms = 60000},
 	{.name = "want.spawns", .run = spawns, .pool = POOL, .memory_wait_ms = 60000, .seconds = 60},
-	{.name = "want.crowd", .run = crowd, .pool = 4 * POOL, .memory_wait_ms = 60000, .seconds = 60},
+	{.name = "want.crowd", .run = crowd, .pool = 4 * POOL, .memory_wait_ms = 60000, .seconds = 60, .heavy = true},
 	{.name = "want.ended", .run = ended, .pool = POOL, .seconds = 60},
 	{.name = "want.restarts", .run = restarts, .pool = POOL, .memory_wait_ms = 60000, .seconds = 60},
 	{.name = "want.destroyed", .run = destroyed, .pool = POOL},
