@@ -176,11 +176,26 @@ static void expect_no_engine(const char *why)
 	expect_says("the error", err.text, why);
 }
 
+/* A sanitizer may have one of its own. */
+static unsigned own_threads(void)
+{
+	unsigned n = 0;
+	DIR *tasks = opendir("/proc/self/task");
+	for (struct dirent *d; tasks && (d = readdir(tasks));)
+		n += d->d_name[0] != '.';
+	if (tasks)
+		closedir(tasks);
+	return n;
+}
+
 static void not_one_here(struct world *w)
 {
+	char why[48];
+	unsigned few = own_threads() + 1; /* with the one that would make a process */
 	(void)w;
-	become_other(2); /* this one, and the thread that would make the other */
-	expect_no_engine("RLIMIT_NPROC (ulimit -u) is 2");
+	snprintf(why, sizeof why, "RLIMIT_NPROC (ulimit -u) is %u", few);
+	become_other(few);
+	expect_no_engine(why);
 }
 
 static void limited(struct world *w, const struct test *t)
@@ -247,22 +262,10 @@ static const char *has_groups(void)
 	return made ? NULL : "no control group with pids.max can be made here";
 }
 
-/* A sanitizer may have one of its own. */
-static unsigned own_threads(void)
-{
-	unsigned n = 0;
-	DIR *tasks = opendir("/proc/self/task");
-	for (struct dirent *d; tasks && (d = readdir(tasks));)
-		n += d->d_name[0] != '.';
-	if (tasks)
-		closedir(tasks);
-	return n;
-}
-
 static void grouped_here(struct world *w)
 {
 	char why[32];
-	unsigned few = own_threads() + 1; /* with the one that would make a process */
+	unsigned few = own_threads() + 1;
 	snprintf(why, sizeof why, "pids.max is %u", few);
 	if (!put_in(group, "pids.max", few) || !put_in(group, "cgroup.procs", (unsigned)getpid()))
 		fail("%s: %s", group, strerror(errno));
