@@ -105,6 +105,32 @@ struct sender {
 	unsigned sent;
 };
 
+#define WORK_MOST 9u
+
+/* Guests (images and arguments) do their work, again and again, while a thread sends signals to their processes. */
+static void work_under(struct world *w, void *(*send)(void *), const char *const work[][2], unsigned n)
+{
+	struct sender sender = {0};
+	pthread_t thread;
+	EXPECT_IS(pthread_create(&thread, NULL, send, &sender), 0);
+	uint64_t until = now_ns() + 8000 * MS;
+	while (now_ns() < until) {
+		uint64_t ids[WORK_MOST];
+		for (unsigned i = 0; i < n; i++) {
+			char name[32];
+			snprintf(name, sizeof name, "g%u", i);
+			ids[i] = spawn(w, name, work[i][0], work[i][1]);
+		}
+		for (unsigned i = 0; i < n; i++) {
+			expect_exit(w, ids[i], 0, 60);
+			EXPECT_IS(cassin_engine_guest_remove(w->e, ids[i]), 0);
+		}
+	}
+	sender.stop = true;
+	pthread_join(thread, NULL);
+	EXPECT(sender.sent > 100);
+}
+
 static void *send_signals(void *opaque)
 {
 	static const int signals[] = {SIGSTOP, SIGCONT, SIGSEGV, SIGTRAP, SIGTERM, SIGILL,
@@ -134,26 +160,8 @@ static void signalled(struct world *w, const struct test *t)
 		{"hog", "registers 60"},   {"vectors", "keep 60 99"}, {"paging", "reprotect"},
 		{"memory", "zero 500"},    {"hypercall", "tls"},      {"user-spaces", "live 30"},
 		{"user-faults", "faults"}, {"upcall", "keep 30"},     {"memory", "copy-on-write 200"}};
-	struct sender sender = {0};
-	pthread_t thread;
 	(void)t;
-	EXPECT_IS(pthread_create(&thread, NULL, send_signals, &sender), 0);
-	uint64_t until = now_ns() + 8000 * MS;
-	while (now_ns() < until) {
-		uint64_t ids[9];
-		for (unsigned i = 0; i < 9; i++) {
-			char name[32];
-			snprintf(name, sizeof name, "g%u", i);
-			ids[i] = spawn(w, name, work[i][0], work[i][1]);
-		}
-		for (unsigned i = 0; i < 9; i++) {
-			expect_exit(w, ids[i], 0, 60);
-			EXPECT_IS(cassin_engine_guest_remove(w->e, ids[i]), 0);
-		}
-	}
-	sender.stop = true;
-	pthread_join(thread, NULL);
-	EXPECT(sender.sent > 100);
+	work_under(w, send_signals, work, 9);
 }
 
 /* Signals of which a stub is told nothing, and which wait for it for ever. */
@@ -177,27 +185,9 @@ static void signals_waiting(struct world *w, const struct test *t)
 	static const char *const work[][2] = {{"upcall", "keep 60"},     {"user-spaces", "live 60"},
 					      {"user-faults", "faults"}, {"memory", "copy-on-write 200"},
 					      {"paging", "reprotect"},   {"vectors", "keep 60 99"}};
-	struct sender sender = {0};
-	pthread_t thread;
 	(void)t;
-	EXPECT_IS(pthread_create(&thread, NULL, send_blocked, &sender), 0);
 	await_text(w, spawn(w, "near", "hog", "fault"), "spinning"); /* so that kicks come often */
-	uint64_t until = now_ns() + 8000 * MS;
-	while (now_ns() < until) {
-		uint64_t ids[6];
-		for (unsigned i = 0; i < 6; i++) {
-			char name[32];
-			snprintf(name, sizeof name, "g%u", i);
-			ids[i] = spawn(w, name, work[i][0], work[i][1]);
-		}
-		for (unsigned i = 0; i < 6; i++) {
-			expect_exit(w, ids[i], 0, 60);
-			EXPECT_IS(cassin_engine_guest_remove(w->e, ids[i]), 0);
-		}
-	}
-	sender.stop = true;
-	pthread_join(thread, NULL);
-	EXPECT(sender.sent > 100);
+	work_under(w, send_blocked, work, 6);
 }
 
 /* One that the kernel sends in another's name, to the thread alone, and that waits for ever, is not a fault: kicks still count. */
@@ -345,9 +335,8 @@ static void looked_at(struct world *w, const struct test *t)
 	for (unsigned i = 0; i < 4; i++)
 		await_text(w, ids[i], "waiting");
 	unsigned n = await_stubs(w, 4);
-	for (unsigned i = 0; i < 500 && n != 4;
-	     i++, n = find_stubs()) /* one that nobody needs any more is about to end */
-		sleep_ms(10);
+	for (unsigned i = 0; i < 500 && n != 4; i++, n = find_stubs())
+		sleep_ms(10); /* one that nobody needs any more is about to end */
 	EXPECT_IS(n, 4);
 	if (geteuid()) {
 		printf("# maps and descriptors of a guest's process can only be looked at by root\n");
