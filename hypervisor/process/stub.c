@@ -82,8 +82,8 @@ bool stub_failed(const struct stub *s)
 			if (waiting[i].si_code > 0 && is_of_guests(waiting[i].si_signo))
 				return true;
 		}
-		next.off += PEEKED;
-	} while (n == PEEKED && next.off < PEEKED_MOST);
+		next.off += n > 0 ? (uint64_t)n : 0;
+	} while (n > 0 && next.off < PEEKED_MOST); /* fewer than asked for come where the tracer has a signal itself */
 	return false;
 }
 
